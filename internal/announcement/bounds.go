@@ -1,0 +1,136 @@
+package announcement
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Bounds of our own texts, in bytes of their JSON form. What is longer is cut
+// and ends in "…". Nothing valid comes near them, except error messages; they
+// are here so that no input can make an announcement impossible to send.
+const (
+	maxName    = 512  // tenant, names, ids, reasons
+	maxText    = 2048 // keys, ARNs, hints, the fields of a request
+	maxMessage = 8192 // an error's message
+
+	// MaxFiles is how many unrouted files an announcement lists.
+	MaxFiles = 20
+
+	maxResources     = 10
+	maxResourceBytes = 2048
+)
+
+// BoundedResources are the resources that are published: at most 10, none
+// empty or longer than 2048 bytes (a cut ARN would name something else). What
+// is left out is only a pointer to what the detail says.
+func (a Announcement) BoundedResources() []string {
+	var out []string
+	for _, r := range a.Resources {
+		if r == "" || len(r) > maxResourceBytes || !utf8.ValidString(r) {
+			continue
+		}
+		if len(out) == maxResources {
+			break
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// bounded is a copy of d in which each of our texts and lists is within its
+// bound. Run is untouched.
+func (d Detail) bounded() Detail {
+	cut := func(s *string, limit int) {
+		short := shorten(*s, limit)
+		if short != *s {
+			*s = short
+			d.Truncated = true
+		}
+	}
+	cut(&d.ID, maxName)
+	cut(&d.LaunchKey, maxText)
+	cut(&d.Tenant, maxName)
+	cut(&d.Reason, maxName)
+	cut(&d.Hint, maxText)
+	if d.Cause != nil {
+		c := *d.Cause
+		cut(&c.Type, maxName)
+		cut(&c.ScheduleARN, maxText)
+		cut(&c.ScheduledTime, maxName)
+		cut(&c.Route, maxName)
+		cut(&c.Period, maxName)
+		cut(&c.FirstFile, maxText)
+		cut(&c.RequestID, maxName)
+		d.Cause = &c
+	}
+	if d.Request != nil {
+		r := *d.Request
+		cut(&r.ConfigID, maxName)
+		cut(&r.RangeFrom, maxName)
+		cut(&r.RangeTo, maxName)
+		mode := string(r.RunMode)
+		cut(&mode, maxName)
+		r.RunMode = amperity.RunMode(mode)
+		d.Request = &r
+	}
+	if d.Error != nil {
+		e := *d.Error
+		cut(&e.Kind, maxName)
+		cut(&e.Message, maxMessage)
+		cut(&e.RequestID, maxName)
+		cut(&e.TraceID, maxName)
+		d.Error = &e
+	}
+	if d.Unrouted != nil {
+		u := Unrouted{Count: d.Unrouted.Count, Files: []File{}}
+		for _, f := range d.Unrouted.Files {
+			if len(u.Files) == MaxFiles {
+				break // the count tells that there are more
+			}
+			cut(&f.Bucket, maxName)
+			cut(&f.Key, maxText)
+			u.Files = append(u.Files, f)
+		}
+		d.Unrouted = &u
+	}
+	return d
+}
+
+const ellipsis = "…"
+
+// shorten cuts s between two characters so that its JSON form, without the
+// quotes, has at most limit bytes. Bytes that are not UTF-8 become U+FFFD, as
+// JSON has no form for them.
+func shorten(s string, limit int) string {
+	if len(s) <= limit/6 && utf8.ValidString(s) {
+		return s // no character takes more than six times its bytes
+	}
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	size, fits := 0, 0
+	for i, r := range s {
+		if size+len(ellipsis) <= limit {
+			fits = i
+		}
+		size += encodedLen(r)
+		if size > limit {
+			return s[:fits] + ellipsis
+		}
+	}
+	return s
+}
+
+// encodedLen is how many bytes encoding/json writes for r at most, with HTML
+// escaping off: \u00XX for control characters and the two line separators, a
+// backslash before quotes and backslashes.
+func encodedLen(r rune) int {
+	switch {
+	case r < 0x20, r == 0x7f, r == '\u2028', r == '\u2029':
+		return 6
+	case r == '"', r == '\\':
+		return 2
+	default:
+		return utf8.RuneLen(r)
+	}
+}

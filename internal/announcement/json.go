@@ -1,0 +1,147 @@
+package announcement
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// encode is v as JSON in UTF-8, with "<", ">" and "&" as they are.
+func encode(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	// A run's strings are passed on as they came, which need not be UTF-8.
+	return bytes.ToValidUTF8(bytes.TrimSuffix(buf.Bytes(), []byte("\n")), []byte("\uFFFD")), nil
+}
+
+// depth is how deep arrays and objects nest in valid JSON.
+func depth(valid []byte) int {
+	deepest, now, inString := 0, 0, false
+	for i := 0; i < len(valid); i++ {
+		switch c := valid[i]; {
+		case inString && c == '\\':
+			i++ // whatever is escaped is no quote
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{', c == '[':
+			now++
+			deepest = max(deepest, now)
+		case c == '}', c == ']':
+			now--
+		}
+	}
+	return deepest
+}
+
+// member is one field of a JSON object, its value as it came.
+type member struct {
+	key   string
+	value json.RawMessage
+}
+
+// members lists the fields of a JSON object in their order; nothing for
+// anything else.
+func members(object []byte) []member {
+	dec := json.NewDecoder(bytes.NewReader(object))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil
+	}
+	var out []member
+	for dec.More() {
+		t, err := dec.Token()
+		key, ok := t.(string)
+		if err != nil || !ok {
+			return nil
+		}
+		m := member{key: key}
+		if err := dec.Decode(&m.value); err != nil {
+			return nil
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// object is the reverse of members.
+func object(ms []member) json.RawMessage {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range ms {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(text(m.key))
+		b.WriteByte(':')
+		b.Write(m.value)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// text is s as a JSON string.
+func text(s string) json.RawMessage {
+	out, err := encode(s)
+	if err != nil {
+		return json.RawMessage(`""`) // no string makes encoding/json fail
+	}
+	return out
+}
+
+// The fields that are kept of a run that does not fit otherwise: those that
+// Amperity documents, less the long ones.
+const (
+	keptOfRun   = " id state type name tenant created_at ended_at principal_id principal_name principal_email launched_version current_version warn_after_ms "
+	keptOfError = " attribution type message "
+)
+
+// reduced is the run with its well-known fields only, their texts cut.
+func reduced(run *amperity.Run) *amperity.Run {
+	raw, err := encode(run)
+	if err != nil {
+		raw = nil // not JSON: keep nothing of it
+	}
+	all := members(raw)
+	kept := scalars(all, keptOfRun)
+	for _, m := range all {
+		if m.key == "error" {
+			kept = append(kept, member{"error", object(scalars(members(m.value), keptOfError))})
+			break
+		}
+	}
+	out := new(amperity.Run)
+	if err := json.Unmarshal(object(kept), out); err != nil {
+		return nil
+	}
+	return out
+}
+
+// scalars are those of ms that are named in kept (between spaces), at most one
+// of each, and are a text, a number, a bool or null.
+func scalars(ms []member, kept string) []member {
+	var out []member
+	for _, m := range ms {
+		if !strings.Contains(kept, " "+m.key+" ") || strings.Contains(m.key, " ") ||
+			slices.ContainsFunc(out, func(o member) bool { return o.key == m.key }) {
+			continue
+		}
+		var s string
+		switch {
+		case json.Unmarshal(m.value, &s) == nil && m.value[0] == '"':
+			out = append(out, member{m.key, text(shorten(s, maxName))})
+		case len(m.value) <= maxNumber && m.value[0] != '{' && m.value[0] != '[':
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// maxNumber is how long a number of a reduced run may be, in bytes.
+const maxNumber = 32
