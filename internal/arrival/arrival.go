@@ -1,0 +1,72 @@
+package arrival
+
+import "time"
+
+// Envelope is the shape of a payload.
+type Envelope string
+
+// The shapes that [Decode] takes; each may hold the ones after it.
+const (
+	// SQS is a batch of SQS messages, as Lambda's event source mapping sends
+	// it. Its messages fail one by one; every other envelope is settled or
+	// failed as a whole.
+	SQS Envelope = "sqs"
+	// SNS is a Lambda event of SNS records, or the JSON document that SNS puts
+	// in an SQS message.
+	SNS Envelope = "sns"
+	// EventBridge is an EventBridge event from S3, such as "Object Created".
+	EventBridge Envelope = "eventbridge"
+	// S3Notification is what S3 sends by itself: records, or a test event.
+	S3Notification Envelope = "s3"
+)
+
+// Batch is one payload, decoded.
+type Batch struct {
+	// Envelope is the outermost shape.
+	Envelope Envelope
+	// Messages has one entry for each SQS message, in their order, and exactly
+	// one for every other envelope.
+	Messages []Message
+}
+
+// Message is what succeeds or fails as one.
+type Message struct {
+	// ID is the SQS messageId; empty in every other envelope.
+	ID string
+	// Arrivals are the objects created, in the order of the records. Empty
+	// where Err is set, even if some records could be read: a message is
+	// delivered again whole, and what was acted upon would be acted upon
+	// twice.
+	Arrivals []Arrival
+	// Ignored counts the events that are not about a created object: deletions,
+	// restores, S3's test event.
+	Ignored int
+	// Err is nil or an [*EnvelopeError] with every fault of the message.
+	Err error
+}
+
+// Arrival is one S3 object-created event.
+type Arrival struct {
+	// Bucket is the bucket's name.
+	Bucket string
+	// Key is the object's key, as S3 knows it: at most 1,024 bytes of UTF-8,
+	// decoded where the envelope had it encoded.
+	Key string
+	// VersionID is the object's version; empty in buckets without versions.
+	VersionID string
+	// Sequencer orders the events of one key: hexadecimal, to be compared after
+	// padding the shorter one with zeros on the right (S3 User Guide, Event
+	// message structure). A duplicate has the same.
+	Sequencer string
+	// EventName is the event's name, as "ObjectCreated:Put" in a notification
+	// and "Object Created" in an EventBridge event.
+	EventName string
+	// Reason is the S3 operation, as "PutObject"; EventBridge events only.
+	Reason string
+	// EventTime is when S3 finished the request, in UTC; EventBridge events
+	// give whole seconds.
+	EventTime time.Time
+	// Size is the object's size in bytes, and ETag its entity tag.
+	Size int64
+	ETag string
+}
