@@ -1,0 +1,198 @@
+// Package settings reads what a function is told by its environment.
+//
+// [Load] checks all of it at once, at the start, and its error names every
+// variable that is wrong. No error shows a value that could be a secret.
+package settings
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// The names of the environment variables.
+const (
+	EnvTenant       = "AMPERITY_TENANT"
+	EnvBaseURL      = "AMPERITY_BASE_URL"
+	EnvSecretID     = "AMPERITY_SECRET_ID"
+	EnvEventBusName = "EVENT_BUS_NAME"
+	EnvLedgerTable  = "LEDGER_TABLE"
+	EnvRoutesFile   = "ROUTES_FILE"
+	EnvBuckets      = "BUCKETS"
+	EnvPaused       = "PAUSED"
+	EnvLogLevel     = "LOG_LEVEL"
+)
+
+// What stands where a variable is not set or empty.
+const (
+	DefaultBaseURL      = amperity.DefaultBaseURL
+	DefaultEventBusName = "default"
+	DefaultRoutesFile   = "routes.yaml"
+	DefaultLogLevel     = slog.LevelInfo
+)
+
+// LedgerMemory is the value of LEDGER_TABLE for a ledger that remembers
+// nothing beyond the invocation.
+const LedgerMemory = "memory"
+
+// Settings are a function's settings, checked. An empty variable counts as one
+// that is not set.
+type Settings struct {
+	// Tenant is AMPERITY_TENANT: the Amperity tenant id, which goes into the
+	// amperity-tenant header. A sandbox has its own. Required.
+	Tenant string
+
+	// BaseURL is AMPERITY_BASE_URL: where the API is, up to and with "/api",
+	// without a slash at the end. https, except for this machine (localhost,
+	// 127.0.0.0/8, [::1]) and host.docker.internal. Default DefaultBaseURL.
+	BaseURL string
+
+	// SecretID is AMPERITY_SECRET_ID: name or ARN of the secret in Secrets
+	// Manager that holds the token. Required.
+	SecretID string
+
+	// EventBusName is EVENT_BUS_NAME: name or ARN of the event bus that events
+	// are published to. Default DefaultEventBusName.
+	EventBusName string
+
+	// LedgerTable is LEDGER_TABLE. Required; in this version only LedgerMemory:
+	// nothing is remembered between invocations.
+	LedgerTable string
+
+	// RoutesFile is ROUTES_FILE: path of the routes; a relative one starts at
+	// the folder of the function's binary. Default DefaultRoutesFile.
+	RoutesFile string
+
+	// Buckets is BUCKETS: the buckets whose events the stack receives,
+	// separated by commas, each once here. Default none, which means any; a
+	// route must not name another one.
+	Buckets []string
+
+	// Paused is PAUSED: true or false. True stops every request to Amperity
+	// that starts a run. Default false.
+	Paused bool
+
+	// LogLevel is LOG_LEVEL: debug, info, warn or error, in any case. Default
+	// DefaultLogLevel.
+	LogLevel slog.Level
+}
+
+// Fault is one variable with a value that cannot be used.
+type Fault struct {
+	// Variable is the environment variable's name.
+	Variable string
+	// Message says what is wrong and what to write instead.
+	Message string
+}
+
+// Error says which variables cannot be used, all of them at once. A person
+// must change the function's environment.
+type Error struct {
+	// Faults are in the order of the fields of Settings; at least one.
+	Faults []Fault
+}
+
+// Error gives one line per fault: "AMPERITY_TENANT: is not set; …".
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = f.Variable + ": " + f.Message
+	}
+	return strings.Join(lines, "\n")
+}
+
+// loader collects the faults while the variables are read.
+type loader struct {
+	getenv func(string) string
+	faults []Fault
+}
+
+func (l *loader) faultf(variable, format string, args ...any) {
+	l.faults = append(l.faults, Fault{variable, fmt.Sprintf(format, args...)})
+}
+
+// value is a variable's value, or fallback where it has none.
+func (l *loader) value(variable, fallback string) string {
+	if v := l.getenv(variable); v != "" {
+		return v
+	}
+	return fallback
+}
+
+// Load reads the settings through getenv (os.Getenv) and checks them. The
+// error is an *[Error].
+func Load(getenv func(string) string) (Settings, error) {
+	l := &loader{getenv: getenv}
+	s := Settings{
+		Tenant:       l.tenant(),
+		BaseURL:      l.baseURL(),
+		SecretID:     l.secretID(),
+		EventBusName: l.eventBusName(),
+		LedgerTable:  l.ledgerTable(),
+		RoutesFile:   l.routesFile(),
+		Buckets:      l.buckets(),
+		Paused:       l.paused(),
+		LogLevel:     l.logLevel(),
+	}
+	if len(l.faults) > 0 {
+		return Settings{}, &Error{l.faults}
+	}
+	return s, nil
+}
+
+func (l *loader) tenant() string {
+	v := l.value(EnvTenant, "")
+	switch {
+	case v == "":
+		l.faultf(EnvTenant, "is not set; give the Amperity tenant id, for example acme or acme-sb-12345")
+	case strings.Contains(v, "://"), strings.Contains(v, ".amperity.com"):
+		l.faultf(EnvTenant, "is an address; give the tenant id alone, for example acme of https://acme.amperity.com")
+	case len(v) > maxTenant, !made(v, tenantChars), v[0] == '-', v[len(v)-1] == '-':
+		l.faultf(EnvTenant, "is not a tenant id; give at most 63 letters, digits, hyphens and underscores, for example acme or acme-sb-12345")
+	}
+	return v
+}
+
+func (l *loader) ledgerTable() string {
+	v := l.value(EnvLedgerTable, "")
+	switch v {
+	case "":
+		l.faultf(EnvLedgerTable, "is not set; give %s, which remembers nothing between invocations (a DynamoDB table comes with a later version)", LedgerMemory)
+	case LedgerMemory:
+	default:
+		l.faultf(EnvLedgerTable, "names a table, which comes with a later version; give %s, which remembers nothing between invocations", LedgerMemory)
+	}
+	return v
+}
+
+func (l *loader) routesFile() string {
+	v := l.value(EnvRoutesFile, DefaultRoutesFile)
+	if strings.ContainsAny(v, "\x00\r\n") || strings.HasSuffix(v, "/") || len(v) > maxPath {
+		l.faultf(EnvRoutesFile, "is not the path of a file; give one beside the function's binary, for example routes-sandbox.yaml, or leave it empty for %s", DefaultRoutesFile)
+	}
+	return v
+}
+
+func (l *loader) paused() bool {
+	switch l.value(EnvPaused, "false") {
+	case "true":
+		return true
+	case "false":
+	default:
+		l.faultf(EnvPaused, "is neither true nor false; give true to start nothing in Amperity, or leave it empty")
+	}
+	return false
+}
+
+func (l *loader) logLevel() slog.Level {
+	v := strings.ToUpper(l.value(EnvLogLevel, DefaultLogLevel.String()))
+	for _, level := range [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if v == level.String() {
+			return level
+		}
+	}
+	l.faultf(EnvLogLevel, "is not a log level; give debug, info, warn or error")
+	return DefaultLogLevel
+}
