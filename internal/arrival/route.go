@@ -14,11 +14,58 @@ type Route struct {
 	ConfigID string
 	// RunMode is how much of it to run; empty: as the group is configured.
 	RunMode amperity.RunMode
-	// Bucket limits the route to one bucket; empty: any.
+	// Bucket limits the route to one bucket; empty: any that the stack
+	// receives events of.
 	Bucket string
+	// Files are the patterns of the route's files, at least one.
+	Files []File
+	// Zone is the time zone of the route's days or hours; nil where no part of
+	// the route asks for one.
+	Zone *time.Location
+	// DateOffset is added to a key's or an arrival's date, in days.
+	DateOffset int
+	// Settle is how long it must be quiet before a window launches; 0: at
+	// once, which is all that this version does.
+	Settle time.Duration
+	// Late is what a file after the launch does. It takes effect in a later
+	// version.
+	Late Late
 	// IfUnknown is what to do when a run may or may not have been started.
 	IfUnknown IfUnknown
+	// Deadline is when a day's files are to be there; nil: none. This version
+	// has none.
+	Deadline *Deadline
+
+	// hourly: each {HH} is a window of its own.
+	hourly bool
+	// dated: the date is in the key.
+	dated bool
+	// at is where the route begins in its file.
+	at position
 }
+
+// File is one entry of a route's files.
+type File struct {
+	// Pattern is the pattern of its keys, as written.
+	Pattern string
+	// Count is how many keys complete the entry; 1 unless given.
+	Count int
+	// Optional: no window waits for it.
+	Optional bool
+
+	pattern *pattern
+	at      textPosition
+}
+
+// Late is what a file does that comes after the launch of its window.
+type Late string
+
+// The values of late.
+const (
+	LateRerun  Late = "rerun"
+	LateHold   Late = "hold"
+	LateIgnore Late = "ignore"
+)
 
 // IfUnknown is what to do when the outcome of a POST cannot be known.
 type IfUnknown string
@@ -31,30 +78,33 @@ const (
 	Retry IfUnknown = "retry"
 )
 
-// Match is one route that an arrival counts for.
-type Match struct {
-	Route *Route
-	// Period is the window that the file belongs to.
-	Period Period
+// Deadline is when the files of a day are to be there.
+type Deadline struct {
+	// Hour and Minute are local time in the route's zone, Days after the
+	// period's date.
+	Hour, Minute, Days int
+	// Weekdays tells the days of the week of the periods that are expected.
+	Weekdays [7]bool
+	// Except are dates, YYYY-MM-DD, of periods that are not expected.
+	Except []string
+	// Run: launch with what is there; otherwise tell a person.
+	Run bool
 }
 
-// Options are what ParseRoutes needs to know of the stack.
-type Options struct {
-	// Buckets are the buckets whose events the stack receives; empty: any.
-	Buckets []string
+// Period finds the window of a file: fields are the values of its key, t is
+// when it arrived. False: the clocks skip that hour.
+func (r *Route) period(fields captured, t time.Time) (Period, bool) {
+	y, m, d := fields[year], time.Month(fields[month]), fields[day]
+	if !r.dated {
+		y, m, d = t.In(r.Zone).Date()
+	}
+	d += r.DateOffset
+	if r.hourly {
+		zone := r.Zone
+		if zone == nil {
+			zone = time.UTC
+		}
+		return hourPeriod(y, int(m), d, fields[hour], zone)
+	}
+	return dayPeriod(y, int(m), d), true
 }
-
-// Routes is a routes file that was checked. It is immutable and may be shared.
-type Routes struct{}
-
-// ParseRoutes reads and checks a routes file. file is its name for messages.
-// The error is a [*RoutesError] with every fault.
-func ParseRoutes(file string, src []byte, o Options) (*Routes, Warnings, error) {
-	return &Routes{}, nil, nil
-}
-
-// Match returns the routes that an arrival counts for; none: it is unrouted.
-func (r *Routes) Match(a Arrival, received time.Time) []Match { return nil }
-
-// Ignored tells whether a key is nobody's file.
-func (r *Routes) Ignored(key string) bool { return false }

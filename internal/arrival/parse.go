@@ -1,0 +1,317 @@
+package arrival
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/amperity-runs/amperity-runs/internal/schedule"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Options are what ParseRoutes needs to know of the stack.
+type Options struct {
+	// Buckets are the buckets whose events the stack receives; empty: any.
+	Buckets []string
+}
+
+// The keys of a routes file, of a route and of an entry of its files.
+var (
+	fileKeys  = []string{"version", "timezone", "ignore", "routes"}
+	routeKeys = []string{"name", "config_id", "run_mode", "files", "bucket", "timezone", "date_offset",
+		"settle", "late", "if_unknown", "deadline"}
+	entryKeys = []string{"key", "count", "optional"}
+)
+
+// routesParser reads a routes file.
+type routesParser struct {
+	*source
+	buckets []string
+	// zone is the file's time zone; zoneGiven, also where it is wrong.
+	zone      *time.Location
+	zoneGiven bool
+	routes    []*Route
+	ignore    []File
+	names     map[string]position
+	windows   map[windowKind]*Route
+}
+
+// windowKind is what no two routes may share.
+type windowKind struct {
+	configID string
+	hourly   bool
+}
+
+// ParseRoutes reads and checks a routes file. file is its name, for messages.
+// The error is a [*RoutesError] with every fault, the warnings are for what is
+// allowed but probably not meant; they are given with an error too.
+func ParseRoutes(file string, src []byte, o Options) (*Routes, Warnings, error) {
+	p := &routesParser{
+		source:  &source{file: file},
+		buckets: slices.Clone(o.Buckets),
+		names:   make(map[string]position),
+		windows: make(map[windowKind]*Route),
+	}
+	if body := p.document(src); body != nil {
+		p.whole(body)
+	}
+	slices.SortStableFunc(p.faults, byPosition)
+	if len(p.faults) > 0 {
+		slices.SortStableFunc(p.warnings, byPosition)
+		return nil, p.warnings, &RoutesError{Faults: p.faults}
+	}
+	r := p.build()
+	p.warn(r)
+	slices.SortStableFunc(p.warnings, byPosition)
+	return r, p.warnings, nil
+}
+
+func (p *routesParser) build() *Routes {
+	r := &Routes{routes: p.routes, buckets: p.buckets}
+	var files, ignore []entry
+	for i, route := range p.routes {
+		for place, f := range route.Files {
+			files = append(files, entry{i, place, f.pattern})
+		}
+	}
+	for place, f := range p.ignore {
+		ignore = append(ignore, entry{0, place, f.pattern})
+	}
+	r.files, r.ignore = newIndex(files), newIndex(ignore)
+	return r
+}
+
+func (p *routesParser) whole(body ast.Node) {
+	m, ok := p.members(body, "the routes file", fileKeys)
+	if !ok {
+		return
+	}
+	p.version(m, at(body))
+	p.zone, p.zoneGiven = p.timezone(m)
+	if v, ok := m["ignore"]; ok {
+		p.ignored(v)
+	}
+	v, ok := m["routes"]
+	if !ok {
+		p.faultf(at(body), "routes is missing; write \"routes:\" and under it a list of routes")
+		return
+	}
+	list, ok := p.items(v, "- name: customers, and so on")
+	if !ok {
+		return
+	}
+	if len(list) == 0 {
+		p.warnf(v.at, "there are no routes: every file will be announced as unrouted")
+	}
+	for _, n := range list {
+		p.route(n)
+	}
+}
+
+func (p *routesParser) version(m mapping, where position) {
+	v, ok := m["version"]
+	if !ok {
+		p.faultf(where, "version is missing; write \"version: 1\" in the first line")
+		return
+	}
+	if !p.plain(v.value) {
+		return
+	}
+	n, ok := v.value.(*ast.IntegerNode)
+	switch {
+	case !ok:
+		p.faultf(v.at, "version is %s; write \"version: 1\"", describe(v.value))
+	case n.Token.Value != "1":
+		p.faultf(at(n), "version %.20s is not known to this amperity-runs; write \"version: 1\"", n.Token.Value)
+	}
+}
+
+// timezone reads the member timezone. The zone is nil if there is none or it is
+// wrong; given tells the two apart.
+func (p *routesParser) timezone(m mapping) (zone *time.Location, given bool) {
+	_, given = m["timezone"]
+	name, where, ok := p.member(m, "timezone", "an IANA name such as America/New_York")
+	if !ok {
+		return nil, given
+	}
+	zone, err := schedule.Zone(name)
+	if err != nil {
+		p.faultf(where.position, "timezone: %v", err)
+	}
+	return zone, given
+}
+
+func (p *routesParser) ignored(v member) {
+	list, ok := p.items(v, `["logs/**", "**/*.tmp"]`)
+	if !ok {
+		return
+	}
+	for _, n := range list {
+		f, ok := p.pattern(n, "a pattern to ignore", v.at)
+		if !ok {
+			continue
+		}
+		if f.pattern.fields != noFields {
+			p.faultf(f.at.within(f.Pattern, f.pattern.ops[f.pattern.firstField()].at),
+				"a date field says nothing where files are ignored; write * in its place")
+		}
+		p.ignore = append(p.ignore, f)
+	}
+}
+
+func (p *routesParser) pattern(n ast.Node, name string, where position) (File, bool) {
+	text, at, ok := p.text(n, name, where, "a pattern such as \"orders/{yyyy}/{MM}/{dd}/*.csv\"")
+	if !ok {
+		return File{}, false
+	}
+	pat, faults := parsePattern(text)
+	for _, f := range faults {
+		p.faultf(at.within(text, f.at), "%s", f.message)
+	}
+	if pat == nil {
+		return File{}, false
+	}
+	for i, o := range pat.ops {
+		if o.kind != literal {
+			continue
+		}
+		if i == 0 && strings.HasPrefix(o.lit, "/") {
+			p.warnf(at.within(text, o.at), "keys in S3 do not begin with a / unless they were written so; %.60q matches no other", text)
+		}
+		if j := strings.IndexAny(o.lit, "?["); j >= 0 {
+			p.warnf(at.within(text, o.at), "%q has no meaning in a pattern and stands for itself; only * and ** stand for others", o.lit[j:j+1])
+		}
+	}
+	return File{Pattern: text, Count: 1, pattern: pat, at: at}, true
+}
+
+func (p *routesParser) route(n ast.Node) {
+	m, ok := p.members(n, "a route", routeKeys)
+	if !ok {
+		return
+	}
+	r := &Route{at: at(n)}
+	p.name(r, m)
+	p.configID(r, m)
+	p.runMode(r, m)
+	p.files(r, m)
+	p.bucket(r, m)
+	p.dateOffset(r, m)
+	p.settle(r, m)
+	p.outcomes(r, m)
+	zone, given := p.timezone(m)
+	p.deadline(r, m)
+	p.zoneOf(r, m, zone, given)
+	p.routes = append(p.routes, r)
+}
+
+// missing reports a required key that is not there.
+func (p *routesParser) missing(r *Route, m mapping, name, example string) {
+	if _, given := m[name]; !given {
+		p.faultf(r.at, "the route has no %s; write %s", name, example)
+	}
+}
+
+// maxName bounds a route's name, in bytes: it goes into every event and log
+// line of its runs.
+const maxName = 100
+
+func (p *routesParser) name(r *Route, m mapping) {
+	p.missing(r, m, "name", "a label such as \"name: customers\"")
+	name, where, ok := p.member(m, "name", "a label such as customers")
+	if !ok {
+		return
+	}
+	if len(name) > maxName {
+		p.faultf(where.position, "the name has %d bytes; write a label of at most %d", len(name), maxName)
+	}
+	if first, taken := p.names[name]; taken {
+		p.faultf(where.position, "the route in line %d has the name %.60q too; give each its own", first.line, name)
+		return
+	}
+	p.names[name] = where.position
+	r.Name = name
+}
+
+func (p *routesParser) configID(r *Route, m mapping) {
+	const example = "the id of a courier group (cg-…), orchestration group (og-…) or campaign (cc-…)"
+	p.missing(r, m, "config_id", example)
+	id, where, ok := p.member(m, "config_id", example)
+	if !ok {
+		return
+	}
+	if _, ok := amperity.KindOf(id); !ok {
+		p.faultf(where.position, "%.60q is not a config id; write %s", id, example)
+		return
+	}
+	r.ConfigID = id
+}
+
+func (p *routesParser) runMode(r *Route, m mapping) {
+	mode, where, ok := p.member(m, "run_mode", "full, refresh or source")
+	if !ok {
+		return
+	}
+	switch v := amperity.RunMode(mode); v {
+	case amperity.RunModeFull, amperity.RunModeRefresh, amperity.RunModeSource:
+		r.RunMode = v
+	default:
+		p.word(where, "run_mode", mode, "full", "refresh", "source")
+	}
+	if r.ConfigID != "" && !takesRange(r.ConfigID) {
+		kind, _ := amperity.KindOf(r.ConfigID)
+		p.faultf(m["run_mode"].at, "run_mode is for courier groups (cg-…) only, and %.60s is one of the kind %s; leave it out", r.ConfigID, kind)
+	}
+}
+
+// word reports a value that is none of a few words.
+func (p *routesParser) word(where textPosition, name, value string, words ...string) {
+	list := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+	if meant, ok := nearest(value, words); ok {
+		p.faultf(where.position, "%s %.60q is not known; did you mean %s?", name, value, meant)
+		return
+	}
+	p.faultf(where.position, "%s %.60q is not known; write %s", name, value, list)
+}
+
+// bucketRunes are the characters of a bucket's name; capitals and _ occur in
+// those of before 2018 (S3 User Guide, General purpose bucket naming rules).
+const bucketRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+
+func (p *routesParser) bucket(r *Route, m mapping) {
+	b, where, ok := p.member(m, "bucket", "the name of a bucket, such as acme-landing")
+	if !ok {
+		return
+	}
+	if strings.Trim(b, bucketRunes) != "" || len(b) > 255 {
+		p.faultf(where.position, "%.60q is not the name of a bucket; write the name alone, such as acme-landing", b)
+		return
+	}
+	if len(p.buckets) > 0 && !slices.Contains(p.buckets, b) {
+		p.faultf(where.position, "the stack receives no events of the bucket %q; write one of BUCKETS (%.200s), or add it there", b, strings.Join(p.buckets, ", "))
+		return
+	}
+	r.Bucket = b
+}
+
+// zoneOf settles the time zone of a route.
+func (p *routesParser) zoneOf(r *Route, m mapping, zone *time.Location, given bool) {
+	// The zone of the file is for dates; hours are UTC unless the route itself
+	// says otherwise.
+	if zone == nil && !given && !r.hourly {
+		zone, given = p.zone, p.zoneGiven
+	}
+	r.Zone = zone
+	if given {
+		return
+	}
+	if len(r.Files) > 0 && !r.dated && !r.hourly {
+		p.faultf(r.at, "the route has no timezone, and its keys carry no date: whose calendar tells the day a file arrived? "+
+			"Write \"timezone: America/New_York\" or the like, in the route or at the top of the file")
+	}
+	if d, ok := m["deadline"]; ok && !r.hourly {
+		p.faultf(d.at, "a deadline is local time, and the route has no timezone; write \"timezone: America/New_York\" or the like, in the route or at the top of the file")
+	}
+}

@@ -1,0 +1,147 @@
+package arrival
+
+import (
+	"strconv"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// files reads what a route's files are: one pattern, or a list of patterns and
+// entries.
+func (p *routesParser) files(r *Route, m mapping) {
+	const example = "a pattern such as \"orders/{yyyy}/{MM}/{dd}/*.csv\", or a list of them"
+	p.missing(r, m, "files", example)
+	v, ok := m["files"]
+	if !ok {
+		return
+	}
+	switch n := v.value.(type) {
+	case *ast.SequenceNode:
+		if len(n.Values) == 0 {
+			p.faultf(v.at, "files is empty; write %s", example)
+		}
+		for _, item := range n.Values {
+			p.entry(r, item, v.at)
+		}
+	case *ast.MappingNode, *ast.MappingValueNode:
+		p.faultf(at(v.value), "files is a mapping; write - before it, or a pattern alone")
+	default:
+		if f, ok := p.pattern(n, "files", v.at); ok {
+			r.Files = append(r.Files, f)
+		}
+	}
+	p.sameFields(r)
+	p.onlyRoute(r)
+	p.atOnce(r)
+}
+
+func (p *routesParser) entry(r *Route, n ast.Node, where position) {
+	var f File
+	var ok bool
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		f, ok = p.fileMapping(n)
+	default:
+		f, ok = p.pattern(n, "an entry of files", where)
+	}
+	if !ok {
+		return
+	}
+	for _, other := range r.Files {
+		if other.Pattern == f.Pattern {
+			p.faultf(f.at.position, "this pattern stands in line %d already; remove one", other.at.line)
+			return
+		}
+	}
+	r.Files = append(r.Files, f)
+}
+
+func (p *routesParser) fileMapping(n ast.Node) (f File, ok bool) {
+	m, ok := p.members(n, "an entry of files", entryKeys)
+	if !ok {
+		return File{}, false
+	}
+	if v, given := m["key"]; given {
+		f, ok = p.pattern(v.value, "key", v.at)
+	} else {
+		p.faultf(at(n), "the entry has no key; write {key: \"lines/{yyyy}/{MM}/{dd}/*.csv\"}")
+		ok = false
+	}
+	if v, given := m["count"]; given && p.plain(v.value) {
+		f.Count = p.count(v)
+		p.faultf(v.at, "count takes effect with a later version; leave it out: each file starts its window at once")
+	}
+	if v, given := m["optional"]; given && p.plain(v.value) {
+		if b, isBool := v.value.(*ast.BoolNode); isBool {
+			f.Optional = b.Value
+		} else {
+			p.faultf(v.at, "optional must be true or false")
+		}
+	}
+	return f, ok
+}
+
+// maxCount bounds count: its keys are remembered one by one.
+const maxCount = 10000
+
+func (p *routesParser) count(v member) int {
+	if n, ok := v.value.(*ast.IntegerNode); ok {
+		if c, err := strconv.Atoi(n.Token.Value); err == nil && c >= 1 && c <= maxCount {
+			return c
+		}
+	}
+	p.faultf(v.at, "count must be a whole number from 1 to %d", maxCount)
+	return 1
+}
+
+// sameFields sees to it that the patterns of a route carry the same date
+// fields: their files belong to the same windows.
+func (p *routesParser) sameFields(r *Route) {
+	for i, f := range r.Files {
+		if i == 0 {
+			r.dated = f.pattern.fields != noFields
+			r.hourly = f.pattern.fields.has(hour)
+			continue
+		}
+		if want := r.Files[0].pattern.fields; f.pattern.fields != want {
+			p.faultf(f.at.position, "the date fields of this pattern are %v, those of the route's first are %v; all patterns of a route must have the same", f.pattern.fields, want)
+		}
+	}
+}
+
+// onlyRoute sees to it that no two routes have the same windows.
+func (p *routesParser) onlyRoute(r *Route) {
+	if r.ConfigID == "" || len(r.Files) == 0 {
+		return
+	}
+	kind := windowKind{r.ConfigID, r.hourly}
+	if first, taken := p.windows[kind]; taken {
+		unit := "days"
+		if r.hourly {
+			unit = "hours"
+		}
+		p.faultf(r.at, "the route in line %d starts %.60s for %s already; list the patterns of both in the \"files\" of one", first.at.line, r.ConfigID, unit)
+		return
+	}
+	p.windows[kind] = r
+}
+
+// atOnce refuses what this version cannot wait for.
+func (p *routesParser) atOnce(r *Route) {
+	required := 0
+	for _, f := range r.Files {
+		if f.Optional {
+			continue
+		}
+		if required++; required == 2 {
+			p.faultf(f.at.position, "waiting for more than one of a route's files takes effect with a later version; "+
+				"write {key: …, optional: true} for all but one: each file starts its window at once")
+		}
+	}
+	for _, f := range r.Files {
+		if f.Optional && required > 0 {
+			p.warnf(f.at.position, "in this version an optional file starts its window too, by itself")
+			break
+		}
+	}
+}

@@ -1,0 +1,326 @@
+package arrival
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A pattern describes the keys of files.
+//
+//   - any characters within a folder, or none; it does not cross a /
+//     **        any characters, folders included, or none
+//     **/       any number of whole folders, or none: **/a.csv matches a.csv too;
+//     at the start of a pattern or after a /
+//     {yyyy}    four digits, 1970 to 2999
+//     {MM}      two digits, 01 to 12
+//     {dd}      two digits, 01 to the last of that month
+//     {HH}      two digits, 00 to 23
+//     \* \{ \} \\   that character itself
+//
+// Everything else stands for itself, ? and [ included, and the whole key must
+// match, upper and lower case told apart. Where a key can be read in several
+// ways, each * takes as few characters as it can, the first one first. The
+// same field may come twice and then has the same value in both places.
+//
+// A pattern's date is {yyyy}, {MM} and {dd}, with no * between them; {HH} may
+// stand elsewhere. A field may be repeated after a * only if no * comes before
+// its first place. This is what makes matching need no memory and at most one
+// step back for each * (see match).
+type pattern struct {
+	text string
+	ops  []op
+	// fields has a bit for each field that occurs.
+	fields fieldSet
+}
+
+type op struct {
+	kind opKind
+	// lit is the text of a literal.
+	lit string
+	// repeat: the field has a value already, and must have the same.
+	repeat bool
+	// date: this field makes the date complete.
+	date bool
+	// fixed counts the characters of a key that literals and fields before
+	// this one stand for.
+	fixed int
+	// at is where the op begins in text, in bytes.
+	at int
+}
+
+type opKind uint8
+
+const (
+	year opKind = iota // the fields come first: they index captured
+	month
+	day
+	hour
+	literal
+	star    // *
+	deep    // **
+	folders // **/
+)
+
+var fieldNames = [...]string{year: "{yyyy}", month: "{MM}", day: "{dd}", hour: "{HH}"}
+
+// captured are the values of a key's date fields.
+type captured [4]int
+
+type fieldSet uint8
+
+func (s fieldSet) has(k opKind) bool { return s&(1<<k) != 0 }
+
+const (
+	noFields   fieldSet = 0
+	dateFields fieldSet = 1<<year | 1<<month | 1<<day
+	hourFields fieldSet = dateFields | 1<<hour
+)
+
+// String gives "{yyyy}{MM}{dd}", or "none".
+func (s fieldSet) String() string {
+	if s == 0 {
+		return "none"
+	}
+	var b strings.Builder
+	for k, name := range fieldNames {
+		if s.has(opKind(k)) {
+			b.WriteString(name)
+		}
+	}
+	return b.String()
+}
+
+// maxKey is the longest key of an S3 object, in bytes of UTF-8 (S3 User Guide,
+// Naming Amazon S3 objects).
+const maxKey = 1024
+
+// patternFault is one thing wrong with a pattern; at counts bytes.
+type patternFault struct {
+	at      int
+	message string
+}
+
+// patternParser reads one pattern.
+type patternParser struct {
+	pattern
+	lit    strings.Builder
+	litAt  int
+	faults []patternFault
+}
+
+func (p *patternParser) faultf(at int, format string, args ...any) {
+	p.faults = append(p.faults, patternFault{at, fmt.Sprintf(format, args...)})
+}
+
+// parsePattern reads a pattern; the faults are all there are.
+func parsePattern(s string) (*pattern, []patternFault) {
+	p := &patternParser{pattern: pattern{text: s}}
+	switch {
+	case s == "":
+		p.faultf(0, "the pattern is empty; write one such as orders/{yyyy}/{MM}/{dd}/*.csv")
+	case strings.HasPrefix(s, "s3://"):
+		p.faultf(0, "a pattern is about the key alone; leave out s3:// and the bucket, which goes into \"bucket\"")
+	case strings.HasSuffix(s, "/"):
+		p.faultf(len(s)-1, "a pattern that ends in / matches folder markers alone, which are ignored; write %.100s** for all that is in the folder", s)
+	case !utf8.ValidString(s):
+		p.faultf(0, "the pattern is not valid UTF-8, which every key is")
+	}
+	if i := strings.IndexFunc(s, unicode.IsControl); i >= 0 {
+		p.faultf(i, "the pattern has a control character; write * in its place")
+	}
+	p.scan(s)
+	if p.fixedWidth() > maxKey {
+		p.faultf(0, "the pattern needs keys of %d bytes or more; S3's longest has %d", p.fixedWidth(), maxKey)
+	}
+	if len(p.faults) == 0 {
+		p.check()
+	}
+	if len(p.faults) > 0 {
+		return nil, p.faults
+	}
+	return &p.pattern, nil
+}
+
+// scan splits the pattern into ops.
+func (p *patternParser) scan(s string) {
+	for i := 0; i < len(s); {
+		switch c := s[i]; c {
+		case '*':
+			i += p.stars(s, i)
+		case '{':
+			i += p.field(s, i)
+		case '}':
+			p.faultf(i, "} closes nothing; write \\} for the character itself")
+			i++
+		case '\\':
+			if i+1 == len(s) || !strings.ContainsRune(`*{}\`, rune(s[i+1])) {
+				p.faultf(i, "a backslash stands only before *, {, } or another backslash; write \\\\ for the character itself")
+				i++
+				break
+			}
+			p.literal(s[i+1], i)
+			i += 2
+		default:
+			p.literal(c, i)
+			i++
+		}
+	}
+	p.flush()
+}
+
+func (p *patternParser) literal(c byte, at int) {
+	if p.lit.Len() == 0 {
+		p.litAt = at
+	}
+	p.lit.WriteByte(c)
+}
+
+func (p *patternParser) flush() {
+	if p.lit.Len() > 0 {
+		p.add(op{kind: literal, lit: p.lit.String(), at: p.litAt})
+		p.lit.Reset()
+	}
+}
+
+func (p *patternParser) add(o op) {
+	o.fixed = p.fixedWidth()
+	p.ops = append(p.ops, o)
+}
+
+func (p *patternParser) fixedWidth() int {
+	if len(p.ops) == 0 {
+		return 0
+	}
+	last := p.ops[len(p.ops)-1]
+	return last.fixed + last.width()
+}
+
+// width is how many characters of a key a literal or field stands for.
+func (o op) width() int {
+	switch o.kind {
+	case literal:
+		return len(o.lit)
+	case year:
+		return 4
+	case month, day, hour:
+		return 2
+	}
+	return 0
+}
+
+// stars reads *, ** or **/ at i and returns its length.
+func (p *patternParser) stars(s string, i int) int {
+	n := len(s[i:]) - len(strings.TrimLeft(s[i:], "*"))
+	boundary := i == 0 || s[i-1] == '/'
+	p.flush()
+	switch {
+	case n == 1:
+		p.add(op{kind: star, at: i})
+	case n > 2:
+		p.faultf(i, "%d stars in a row; write * for within a folder, ** for across folders", n)
+	case boundary && strings.HasPrefix(s[i+n:], "/"):
+		p.add(op{kind: folders, at: i})
+		return n + 1
+	default:
+		p.add(op{kind: deep, at: i})
+	}
+	return n
+}
+
+// field reads {…} at i and returns its length.
+func (p *patternParser) field(s string, i int) int {
+	end := strings.IndexAny(s[i+1:], "}{/")
+	if end < 0 || s[i+1+end] != '}' {
+		p.faultf(i, "{ is not closed; write one of {yyyy}, {MM}, {dd} and {HH}, or \\{ for the character itself")
+		return 1
+	}
+	name := s[i : i+end+2]
+	for k, known := range fieldNames {
+		if name == known {
+			p.flush()
+			p.add(op{kind: opKind(k), at: i})
+			return len(name)
+		}
+	}
+	if meant, ok := meantField(name); ok {
+		p.faultf(i, "%s is not a date field; did you mean %s?", name, meant)
+	} else {
+		p.faultf(i, "%.40s is not a date field; the fields are {yyyy}, {MM}, {dd} and {HH}", name)
+	}
+	return len(name)
+}
+
+// meantField guesses at fields written in another tool's way.
+func meantField(name string) (string, bool) {
+	switch strings.ToLower(strings.Trim(name, "{}")) {
+	case "yyyy", "yy", "y", "year":
+		return "{yyyy}", true
+	case "m", "mon", "month":
+		return "{MM}", true
+	case "mm":
+		return "{MM}", true
+	case "d", "dd", "day":
+		return "{dd}", true
+	case "h", "hh", "hh24", "hour":
+		return "{HH}", true
+	}
+	return "", false
+}
+
+// check sees to the rules about fields, and marks the ops by them.
+func (p *patternParser) check() {
+	var first [4]int // index of the op
+	var piece [4]int // the stars before it
+	stars := 0
+	for i := range p.ops {
+		o := &p.ops[i]
+		if o.kind >= star {
+			stars++
+			continue
+		}
+		if o.kind == literal {
+			continue
+		}
+		if !p.fields.has(o.kind) {
+			p.fields |= 1 << o.kind
+			first[o.kind], piece[o.kind] = i, stars
+			continue
+		}
+		o.repeat = true
+		if piece[o.kind] != stars && piece[o.kind] > 0 {
+			p.faultf(o.at, "%s comes a second time, after a *, and its first place has a * before it too; write * in this place", fieldNames[o.kind])
+		}
+	}
+	switch {
+	case p.fields == noFields:
+		return
+	case p.fields&dateFields != dateFields:
+		p.faultf(p.ops[p.firstField()].at, "the pattern has %v; a day needs {yyyy}, {MM} and {dd}, an hour {HH} too", p.fields)
+		return
+	}
+	last := max(first[year], first[month], first[day])
+	p.ops[last].date = true
+	if piece[year] != piece[month] || piece[month] != piece[day] {
+		p.faultf(p.ops[last].at, "a * stands between {yyyy}, {MM} and {dd}; write them with nothing but fixed characters between")
+	}
+}
+
+// firstField is the first op that is a field.
+func (p *pattern) firstField() int {
+	for i, o := range p.ops {
+		if o.kind < literal {
+			return i
+		}
+	}
+	return 0
+}
+
+// prefix is what every key that matches begins with.
+func (p *pattern) prefix() string {
+	if len(p.ops) > 0 && p.ops[0].kind == literal {
+		return p.ops[0].lit
+	}
+	return ""
+}

@@ -1,0 +1,396 @@
+package arrival
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// The part of YAML that a routes file may use: one document of mappings, lists
+// and plain or quoted values. Anchors, aliases, tags and merge keys are
+// refused: they make a file say something else than what stands at a place,
+// and a value that begins with * is far more often a pattern without quotes.
+
+// position is a place in a routes file, both counted from 1, the column in
+// characters.
+type position struct{ line, column int }
+
+// textPosition is where a text begins, and whether each of its characters
+// stands in the file as it is, so that a place within it can be named.
+type textPosition struct {
+	position
+	exact bool
+}
+
+// within is the place of the byte at of the text.
+func (t textPosition) within(text string, at int) position {
+	p := t.position
+	if t.exact {
+		p.column += utf8.RuneCountInString(text[:at])
+	}
+	return p
+}
+
+// source is a routes file on its way through the parser.
+type source struct {
+	file     string
+	lines    []string
+	faults   []Fault
+	warnings Warnings
+}
+
+func (s *source) faultf(at position, format string, args ...any) {
+	s.faults = append(s.faults, Fault{s.file, at.line, at.column, fmt.Sprintf(format, args...)})
+}
+
+func (s *source) warnf(at position, format string, args ...any) {
+	s.warnings = append(s.warnings, Fault{s.file, at.line, at.column, fmt.Sprintf(format, args...)})
+}
+
+func byPosition(a, b Fault) int {
+	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+}
+
+// MaxRoutesFile bounds a routes file, in bytes: some 600 routes. The YAML
+// parser's time grows with the square of some inputs.
+const MaxRoutesFile = 128 << 10
+
+// maxNesting bounds the brackets open at one place, for the same reason. A
+// routes file needs 5.
+const maxNesting = 32
+
+// document parses the YAML and returns its body; nil if there is none, which is
+// a fault.
+func (s *source) document(src []byte) ast.Node {
+	start := position{1, 1}
+	if len(src) > MaxRoutesFile {
+		s.faultf(start, "the file has %d bytes, and the limit is %d", len(src), MaxRoutesFile)
+		return nil
+	}
+	// A byte order mark is no part of the text.
+	text := strings.TrimPrefix(string(src), "\uFEFF")
+	s.lines = strings.Split(text, "\n")
+	if !s.readable() {
+		return nil
+	}
+	f, err := parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		s.syntax(err)
+		return nil
+	}
+	var body ast.Node
+	for _, d := range f.Docs {
+		switch {
+		case d.Body == nil:
+		case d.Body.Type() == ast.DirectiveType:
+			s.faultf(at(d.Body), "directives such as %%YAML are not used here; remove the line")
+		case body != nil:
+			s.faultf(at(d.Body), "a second YAML document begins; a routes file is one, so remove the --- before it")
+		default:
+			body = d.Body
+		}
+	}
+	if body == nil && len(s.faults) == 0 {
+		s.faultf(start, "the file is empty; write \"version: 1\" and \"routes:\"")
+	}
+	return body
+}
+
+// readable looks at the text for what the YAML parser should not see.
+func (s *source) readable() bool {
+	depth := 0
+	for n, line := range s.lines {
+		if !utf8.ValidString(line) {
+			column := 1 + utf8.RuneCountInString(line[:validPrefix(line)])
+			s.faultf(position{n + 1, column}, "the file is not valid UTF-8 from here on; save it as UTF-8")
+			return false
+		}
+		for i, c := range line {
+			switch c {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(0, depth-1)
+			}
+			if depth > maxNesting {
+				s.faultf(position{n + 1, 1 + utf8.RuneCountInString(line[:i])}, "more than %d brackets are open here; close them", maxNesting)
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func validPrefix(s string) int {
+	for i, r := range s {
+		if r == utf8.RuneError && !utf8.ValidString(s[i:min(len(s), i+3)]) {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// syntax reports what the YAML parser could not read: it stops at the first.
+func (s *source) syntax(err error) {
+	where := position{1, 1}
+	message := err.Error()
+	if e, ok := err.(interface {
+		GetMessage() string
+		GetToken() *token.Token
+	}); ok {
+		message = e.GetMessage()
+		if t := e.GetToken(); t != nil && t.Position != nil {
+			where = position{t.Position.Line, t.Position.Column}
+		}
+	}
+	if where.line >= 1 && where.line <= len(s.lines) {
+		if column, ok := bareStar(s.lines[where.line-1]); ok {
+			s.faultf(position{where.line, column}, "a value that begins with * must stand in quotes: \"**/a.csv\"")
+			return
+		}
+	}
+	s.faultf(where, "not valid YAML: %s", message)
+}
+
+// bareStar finds a value that begins with * and has no quotes.
+func bareStar(line string) (column int, ok bool) {
+	for _, before := range []string{": *", "- *", "[*", ", *"} {
+		if i := strings.Index(line, before); i >= 0 {
+			return utf8.RuneCountInString(line[:i+len(before)]), true
+		}
+	}
+	return 0, false
+}
+
+// at is where a node begins.
+func at(n ast.Node) position {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		if !n.IsFlowStyle && len(n.Values) > 0 {
+			return at(n.Values[0])
+		}
+	case *ast.MappingValueNode:
+		return at(n.Key)
+	}
+	p := n.GetToken().Position
+	return position{p.Line, p.Column}
+}
+
+// plain tells whether a node is none of the things that are refused, and
+// reports it if it is.
+func (s *source) plain(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.AliasNode:
+		s.faultf(at(n), "a value that begins with * must stand in quotes: \"**/a.csv\"")
+	case *ast.AnchorNode:
+		s.faultf(at(n), "anchors (&) are not used here; write the value out in each place, or in quotes if it begins with &")
+	case *ast.TagNode:
+		s.faultf(at(n), "tags (!) are not used here; write the value alone, in quotes if it is to be text")
+	default:
+		return true
+	}
+	return false
+}
+
+// member is one key of a mapping, with its value.
+type member struct {
+	name  string
+	at    position
+	value ast.Node
+}
+
+// mapping is a mapping's members by name, without those that were reported.
+type mapping map[string]member
+
+// members reads a mapping whose keys are known ones, each at most once. What
+// it is part of is named by what, as "a route". False: it is no mapping.
+func (s *source) members(n ast.Node, what string, known []string) (mapping, bool) {
+	if !s.plain(n) {
+		return nil, false
+	}
+	var values []*ast.MappingValueNode
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		values = n.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{n}
+	default:
+		s.faultf(at(n), "%s is %s; write it as \"key: value\" lines, with the keys %s", what, describe(n), strings.Join(known, ", "))
+		return nil, false
+	}
+	m := make(mapping)
+	for _, v := range values {
+		name, where := v.Key.GetToken().Value, at(v.Key)
+		switch v.Key.(type) {
+		case *ast.MergeKeyNode:
+			s.faultf(where, "merge keys (<<) are not used here; write the keys out")
+			continue
+		case *ast.StringNode, *ast.IntegerNode, *ast.BoolNode, *ast.NullNode:
+		default:
+			s.faultf(where, "a key must be a plain word; the keys of %s are %s", what, strings.Join(known, ", "))
+			continue
+		}
+		if !slices.Contains(known, name) {
+			s.unknown(where, name, what, known)
+			continue
+		}
+		if first, twice := m[name]; twice {
+			s.faultf(where, "%s is given twice, first in line %d; remove one", name, first.at.line)
+			continue
+		}
+		m[name] = member{name, where, v.Value}
+	}
+	return m, true
+}
+
+func (s *source) unknown(where position, name, what string, known []string) {
+	if meant, ok := nearest(name, known); ok {
+		s.faultf(where, "%s has no key %.60q; did you mean %s?", what, name, meant)
+		return
+	}
+	s.faultf(where, "%s has no key %.60q; its keys are %s", what, name, strings.Join(known, ", "))
+}
+
+// items reads a list.
+func (s *source) items(m member, example string) ([]ast.Node, bool) {
+	if !s.plain(m.value) {
+		return nil, false
+	}
+	list, ok := m.value.(*ast.SequenceNode)
+	if !ok {
+		if _, empty := m.value.(*ast.NullNode); empty {
+			s.faultf(m.at, "%s is empty; write %s, or leave it out", m.name, example)
+		} else {
+			s.faultf(at(m.value), "%s is %s; write a list: %s", m.name, describe(m.value), example)
+		}
+		return nil, false
+	}
+	return list.Values, true
+}
+
+// text reads a value that is text on one line. name and where are for a value
+// that is not there.
+func (s *source) text(n ast.Node, name string, where position, example string) (string, textPosition, bool) {
+	if !s.plain(n) {
+		return "", textPosition{}, false
+	}
+	switch n := n.(type) {
+	case *ast.StringNode:
+		if n.Value == "" {
+			s.faultf(at(n), "%s is empty; write %s", name, example)
+			return "", textPosition{}, false
+		}
+		if strings.ContainsAny(n.Value, "\n\r") {
+			s.faultf(at(n), "%s must be on one line; write %s", name, example)
+			return "", textPosition{}, false
+		}
+		return n.Value, s.textPosition(n), true
+	case *ast.NullNode:
+		s.faultf(where, "%s is empty; write %s", name, example)
+	case *ast.LiteralNode:
+		s.faultf(at(n), "%s must be on one line; write %s", name, example)
+	case *ast.SequenceNode, *ast.MappingNode, *ast.MappingValueNode:
+		s.faultf(at(n), "%s is %s; write %s", name, describe(n), example)
+	default:
+		s.faultf(at(n), "%s is %s; put it in quotes if that is what you mean, or write %s", name, describe(n), example)
+	}
+	return "", textPosition{}, false
+}
+
+func (s *source) textPosition(n *ast.StringNode) textPosition {
+	t := textPosition{position: at(n)}
+	open := ""
+	switch n.Token.Type {
+	case token.SingleQuoteType:
+		open = "'"
+	case token.DoubleQuoteType:
+		open = `"`
+	}
+	if t.line < 1 || t.line > len(s.lines) {
+		return t
+	}
+	// A text with escapes, or folded from several lines, is not found there.
+	runes := []rune(s.lines[t.line-1])
+	if t.column-1 > len(runes) || !strings.HasPrefix(string(runes[t.column-1:]), open+n.Value) {
+		return t
+	}
+	t.column += len(open)
+	t.exact = true
+	return t
+}
+
+// member reads a member that is text.
+func (s *source) member(m mapping, name, example string) (string, textPosition, bool) {
+	v, ok := m[name]
+	if !ok {
+		return "", textPosition{}, false
+	}
+	return s.text(v.value, name, v.at, example)
+}
+
+// describe names what a value is.
+func describe(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "a mapping"
+	case *ast.NullNode:
+		return "empty"
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "a number"
+	case *ast.BoolNode:
+		return "true or false"
+	case *ast.StringNode:
+		return fmt.Sprintf("the text %.60q", n.Value)
+	default:
+		return "not of the right kind"
+	}
+}
+
+// nearest is the known word that name is most likely a slip for: one that
+// differs in at most a third of its letters.
+func nearest(name string, known []string) (string, bool) {
+	best, at := "", 1<<10
+	for _, k := range known {
+		if d := distance(strings.ToLower(strings.ReplaceAll(name, "-", "_")), k); d < at {
+			best, at = k, d
+		}
+	}
+	return best, at <= max(1, len(best)/3)
+}
+
+// distance is how many letters to insert, remove, replace or swap with the next
+// make b of a.
+func distance(a, b string) int {
+	if len(a) > 2*len(b)+2 {
+		return len(a)
+	}
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
