@@ -30,7 +30,9 @@ Commands:
 type command func(ctx context.Context, args []string, stdout, stderr io.Writer) int
 
 func commands() map[string]command {
-	return map[string]command{}
+	return map[string]command{
+		"simulator": runSimulator,
+	}
 }
 
 func main() {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,6 +81,10 @@ func (s *Server) URL() string { return s.origin() + s.cfg.BasePath }
 
 // TokenURL is where OAuth clients fetch their tokens.
 func (s *Server) TokenURL() string { return s.URL() + tokenPath }
+
+// ControlURL is what the paths of Config.Control begin with, without a slash at
+// its end. They are not there without it.
+func (s *Server) ControlURL() string { return s.origin() + strings.TrimSuffix(controlPath, "/") }
 
 func (s *Server) origin() string {
 	addr := s.listener.Addr().(*net.TCPAddr)
