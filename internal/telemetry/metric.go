@@ -4,16 +4,20 @@ import (
 	"log/slog"
 )
 
-// The metric that lines with an outcome make: how many there were of each
-// outcome, and of each outcome and reason, per function.
-const (
-	// MetricNamespace is the metric's namespace.
-	MetricNamespace = "AmperityRuns"
-	// MetricName is its name; the unit is Count, one per line. The dimensions
-	// are "outcome", with "function" where the logger has one, and the same
-	// with "reason" where the line has one.
-	MetricName = "Outcomes"
-)
+// Namespace is the namespace of the metrics.
+const Namespace = "AmperityRuns"
+
+// counted is the value of the attribute that Count makes. The handler takes it
+// out of the line and puts the embedded metric there.
+type counted struct{ name, outcome string }
+
+// Count makes the line count one in the metric of that name (unit Count), at
+// most one metric a line. Its dimensions are the function, where the logger has
+// one, and the outcome, unless it is empty; and the same with the reason, where
+// the line has one. The outcome is added to the line if it is not there.
+func Count(name, outcome string) slog.Attr {
+	return slog.Any("_aws", counted{name, outcome})
+}
 
 // embedded is the member "_aws" of a line in the embedded metric format.
 //
@@ -32,38 +36,54 @@ type directive struct {
 
 type metric struct{ Name, Unit string }
 
-// metric gives the attributes that make a metric of a line with an outcome; nil
-// for any other.
-func (h *handler) metric(r slog.Record) []slog.Attr {
+// takeCount gives the record less what Count made, and what stands for it at
+// the top of the line; the record itself and nothing where there is no Count.
+func (h *handler) takeCount(r slog.Record) (slog.Record, []slog.Attr) {
+	var count *counted
+	var kept []slog.Attr
 	var outcome, reason bool
 	r.Attrs(func(a slog.Attr) bool {
-		// An empty dimension would spoil the whole line as a metric.
-		filled := a.Value.Kind() == slog.KindString && a.Value.String() != ""
-		outcome = outcome || a.Key == Outcome && filled
-		reason = reason || a.Key == Reason && filled
+		if c, ok := a.Value.Any().(counted); ok {
+			count = &c
+			return true
+		}
+		kept = append(kept, a)
+		// An empty dimension would spoil the whole line as a metric, and what
+		// is in a group is no member of the line.
+		member := len(h.grouped) == 0 && a.Value.Kind() == slog.KindString && a.Value.String() != ""
+		outcome = outcome || a.Key == Outcome && member
+		reason = reason || a.Key == Reason && member
 		return true
 	})
-	if !outcome || r.Time.IsZero() {
-		return nil
+	if count == nil {
+		return r, nil
 	}
-	var by []string
+	out := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	out.AddAttrs(kept...)
+
+	var added []slog.Attr
+	by := []string{}
 	if h.named {
 		by = append(by, Function)
 	}
-	by = append(by, Outcome)
+	if count.outcome != "" {
+		by = append(by, Outcome)
+		if !outcome {
+			added = append(added, slog.String(Outcome, count.outcome))
+		}
+	}
 	dimensions := [][]string{by}
 	if reason {
 		dimensions = append(dimensions, append(by[:len(by):len(by)], Reason))
 	}
-	return []slog.Attr{
+	return out, append(added,
 		slog.Any("_aws", embedded{
 			Timestamp: r.Time.UnixMilli(),
 			CloudWatchMetrics: []directive{{
-				Namespace:  MetricNamespace,
+				Namespace:  Namespace,
 				Dimensions: dimensions,
-				Metrics:    []metric{{Name: MetricName, Unit: "Count"}},
+				Metrics:    []metric{{Name: count.name, Unit: "Count"}},
 			}},
 		}),
-		slog.Int(MetricName, 1),
-	}
+		slog.Int(count.name, 1))
 }

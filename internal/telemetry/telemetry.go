@@ -6,8 +6,8 @@
 // done to every line:
 //
 //   - the Lambda request id of the context is added as "request_id";
-//   - a line with an "outcome" carries CloudWatch's embedded metric format, so
-//     that Lambda's log makes a metric of it (see metric.go);
+//   - a line with a [Count] carries CloudWatch's embedded metric format, so
+//     that Lambda's log makes a metric of it;
 //   - values are bounded, and what must not be seen is redacted by its type:
 //     secrets are of the type amperity.Token and print as "[redacted]"
 //     wherever they stand; an attribute that is a body, a header or a whole
@@ -33,7 +33,7 @@ const (
 	Route     = "route"
 	RunID     = "run_id"
 	RequestID = "request_id" // Lambda's; added from the context
-	Outcome   = "outcome"    // started, rejected, blocked, held …; makes the metric
+	Outcome   = "outcome"    // started, rejected, blocked, held …
 	Reason    = "reason"
 	Function  = "function" // the function's name; give it to NewLogger
 	Error     = "error"
@@ -41,7 +41,7 @@ const (
 
 // NewLogger makes a logger that writes one JSON object per line to w, for lines
 // of at least the level. The attributes are on every line; a "function" among
-// them is a dimension of the metric.
+// them is a dimension of the metrics.
 func NewLogger(w io.Writer, level slog.Leveler, attrs ...slog.Attr) *slog.Logger {
 	var base slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: replace})
 	named := slices.ContainsFunc(attrs, func(a slog.Attr) bool {
@@ -91,9 +91,11 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
 		added = append(added, slog.String(RequestID, lc.AwsRequestID))
 	}
+	r, metric := h.takeCount(r)
+	added = append(added, metric...)
 	if len(h.grouped) == 0 {
 		r = r.Clone()
-		r.AddAttrs(append(added, h.metric(r)...)...)
+		r.AddAttrs(added...)
 		return h.base.Handle(ctx, r)
 	}
 	out := h.base.WithAttrs(added)

@@ -87,7 +87,7 @@ func TestLinesBelowTheLevelAreNotWritten(t *testing.T) {
 	check(t, "enabled", false, l.Enabled(t.Context(), slog.LevelInfo))
 }
 
-func TestALineWithAnOutcomeMakesAMetric(t *testing.T) {
+func TestACountMakesAMetricOfTheLine(t *testing.T) {
 	t.Parallel()
 	dimensions := func(sets ...[]any) []any {
 		var out []any
@@ -102,17 +102,23 @@ func TestALineWithAnOutcomeMakesAMetric(t *testing.T) {
 		attrs   []any
 		want    []any // dimensions; nil: no metric
 	}{
-		{"by outcome", nil, []any{"outcome", "started"}, dimensions([]any{"outcome"})},
-		{"by outcome and reason", nil, []any{"outcome", "held", "reason", "too_old"}, dimensions([]any{"outcome"}, []any{"outcome", "reason"})},
+		{"by outcome", nil, []any{telemetry.Count("Launches", "started"), "outcome", "started"}, dimensions([]any{"outcome"})},
+		{"an outcome that is not in the line is added", nil, []any{telemetry.Count("Launches", "started")}, dimensions([]any{"outcome"})},
+		{
+			"by outcome and reason", nil,
+			[]any{"outcome", "held", "reason", "too_old", telemetry.Count("Launches", "held")},
+			dimensions([]any{"outcome"}, []any{"outcome", "reason"}),
+		},
 		{
 			"by function too", []slog.Attr{slog.String("function", "acme-trigger")},
-			[]any{"outcome", "held", "reason", "too_old"}, dimensions([]any{"function", "outcome"}, []any{"function", "outcome", "reason"}),
+			[]any{"outcome", "held", "reason", "too_old", telemetry.Count("Launches", "held")},
+			dimensions([]any{"function", "outcome"}, []any{"function", "outcome", "reason"}),
 		},
-		{"an empty function is none", []slog.Attr{slog.String("function", "")}, []any{"outcome", "started"}, dimensions([]any{"outcome"})},
-		{"an empty reason is none", nil, []any{"outcome", "started", "reason", ""}, dimensions([]any{"outcome"})},
-		{"an empty outcome is none", nil, []any{"outcome", ""}, nil},
-		{"an outcome is a text", nil, []any{"outcome", 3}, nil},
-		{"no outcome, no metric", nil, []any{"reason", "too_old"}, nil},
+		{"an empty function is none", []slog.Attr{slog.String("function", "")}, []any{telemetry.Count("Launches", "started")}, dimensions([]any{"outcome"})},
+		{"an empty reason is none", nil, []any{telemetry.Count("Launches", "started"), "reason", ""}, dimensions([]any{"outcome"})},
+		{"without an outcome", nil, []any{telemetry.Count("Launches", "")}, dimensions([]any{})},
+		{"without an outcome, by function", []slog.Attr{slog.String("function", "f")}, []any{telemetry.Count("Launches", "")}, dimensions([]any{"function"})},
+		{"no count, no metric", nil, []any{"outcome", "held", "reason", "too_old"}, nil},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			t.Parallel()
@@ -120,7 +126,7 @@ func TestALineWithAnOutcomeMakesAMetric(t *testing.T) {
 			aws, _ := got["_aws"].(map[string]any)
 			if row.want == nil {
 				check(t, "metric", map[string]any(nil), aws)
-				check(t, "count", nil, got["Outcomes"])
+				check(t, "count", nil, got["Launches"])
 				return
 			}
 			if ms, _ := aws["Timestamp"].(float64); ms < 1.6e12 {
@@ -128,9 +134,9 @@ func TestALineWithAnOutcomeMakesAMetric(t *testing.T) {
 			}
 			check(t, "directives", []any{map[string]any{
 				"Namespace": "AmperityRuns", "Dimensions": row.want,
-				"Metrics": []any{map[string]any{"Name": "Outcomes", "Unit": "Count"}},
+				"Metrics": []any{map[string]any{"Name": "Launches", "Unit": "Count"}},
 			}}, aws["CloudWatchMetrics"])
-			check(t, "count", 1.0, got["Outcomes"])
+			check(t, "count", 1.0, got["Launches"])
 			// CloudWatch drops a metric whose dimension is no member of the line.
 			for _, set := range row.want {
 				for _, name := range set.([]any) {
@@ -143,12 +149,27 @@ func TestALineWithAnOutcomeMakesAMetric(t *testing.T) {
 	}
 }
 
-func TestAnOutcomeInAGroupIsNoMetric(t *testing.T) {
+func TestACountInAnOpenGroupStaysAMetric(t *testing.T) {
 	t.Parallel()
 	got := line(t, t.Context(), func(ctx context.Context, l *slog.Logger) {
-		l.WithGroup("run").InfoContext(ctx, "x", "outcome", "started")
+		l.WithGroup("run").InfoContext(ctx, "x", "outcome", "started", "reason", "y", telemetry.Count("Launches", "started"))
 	})
-	check(t, "metric", nil, got["_aws"])
+	check(t, "outcome", "started", got["outcome"])
+	check(t, "group", map[string]any{"outcome": "started", "reason": "y"}, got["run"])
+	aws, _ := got["_aws"].(map[string]any)
+	directives, _ := aws["CloudWatchMetrics"].([]any)
+	if len(directives) != 1 {
+		t.Fatalf("%d directives", len(directives))
+	}
+	check(t, "dimensions", []any{[]any{"outcome"}}, directives[0].(map[string]any)["Dimensions"])
+}
+
+func TestACountOnALoggerIsLeftOut(t *testing.T) {
+	t.Parallel()
+	got := line(t, t.Context(), func(ctx context.Context, l *slog.Logger) {
+		l.With(telemetry.Count("Launches", "started")).InfoContext(ctx, "x")
+	})
+	check(t, "line", map[string]any{"level": "INFO", "msg": "x"}, got)
 }
 
 // secretError is an error with a token in it, printed carelessly.

@@ -30,6 +30,9 @@ func replace(_ []string, a slog.Attr) (out slog.Attr) {
 		// "1.5s" instead of nanoseconds.
 		a.Value = slog.StringValue(a.Value.Duration().String())
 	case slog.KindAny:
+		if _, ok := a.Value.Any().(counted); ok {
+			return slog.Attr{} // a Count that is not an attribute of the line itself
+		}
 		a.Value = printed(a.Value.Any())
 	}
 	return a
