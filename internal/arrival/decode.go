@@ -1,4 +1,424 @@
 package arrival
 
-// Decode reads a payload. Its error is an [*EnvelopeError].
-func Decode(payload []byte) (Batch, error) { return Batch{}, nil }
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Decode reads a payload: an SQS batch, an S3 notification, an EventBridge
+// event from S3 or an SNS event, each of which may hold the others.
+//
+// In an SQS batch each message fails alone, by [Message.Err]. For every other
+// envelope, and for a batch in which a message has no id to fail it by, the
+// error is an [*EnvelopeError] with every fault, and nothing of the payload may
+// be acted upon. Lambda bounds a payload at 6 MB (AWS Lambda quotas), so the
+// number of messages is not bounded here.
+func Decode(payload []byte) (Batch, error) {
+	var c collector
+	p, ok := c.parse(payload, nil)
+	if ok && p.shape() == SQS {
+		b := Batch{Envelope: SQS, Messages: make([]Message, len(p.Records))}
+		for i := range p.Records {
+			b.Messages[i] = p.Records[i].message(&c, &place{name: "Records", index: i + 1})
+		}
+		if len(c.faults) > 0 {
+			return Batch{}, &EnvelopeError{Faults: c.faults}
+		}
+		return b, nil
+	}
+	if ok {
+		c.take(p, nil, 1)
+	}
+	if len(c.faults) > 0 {
+		return Batch{}, &EnvelopeError{Faults: c.faults}
+	}
+	return Batch{Envelope: p.shape(), Messages: []Message{{Arrivals: c.arrivals, Ignored: c.ignored}}}, nil
+}
+
+// envelope has the fields of every shape; a payload is told by those it has.
+type envelope struct {
+	// Records: of SQS, SNS or S3, told by their eventSource.
+	Records []record `json:"Records"`
+	// DetailType and those below it: an EventBridge event (EventBridge User
+	// Guide, Amazon S3 events), for example "Object Created".
+	DetailType *string `json:"detail-type"`
+	Source     string  `json:"source"`
+	Time       string  `json:"time"`
+	Detail     struct {
+		Bucket struct {
+			Name string `json:"name"`
+		} `json:"bucket"`
+		Object struct {
+			Key       string `json:"key"`
+			Size      int64  `json:"size"`
+			ETag      string `json:"etag"`
+			VersionID string `json:"version-id"`
+			Sequencer string `json:"sequencer"`
+		} `json:"object"`
+		Reason string `json:"reason"`
+	} `json:"detail"`
+	// Type and Message: what SNS puts in an SQS message (SNS Developer Guide,
+	// Message and JSON formats), for example "Notification".
+	Type    *string `json:"Type"`
+	Message *string `json:"Message"`
+	// Event: S3's test event, "s3:TestEvent" (S3 User Guide, Event message
+	// structure).
+	Event string `json:"Event"`
+}
+
+// record has the fields of an SQS, an SNS and an S3 record. encoding/json does
+// not tell upper case from lower, so SNS's EventSource is read too.
+type record struct {
+	EventSource string `json:"eventSource"`
+	// MessageID and Body: SQS (Lambda Developer Guide, Using Lambda with
+	// Amazon SQS).
+	MessageID string  `json:"messageId"`
+	Body      *string `json:"body"`
+	// SNS: Lambda's form of an SNS message.
+	SNS struct {
+		Message *string `json:"Message"`
+	} `json:"Sns"`
+	// EventVersion and those below it: S3 (S3 User Guide, Event message
+	// structure), for example "2.4", "ObjectCreated:Put",
+	// "2026-11-22T05:00:00.123Z".
+	EventVersion string `json:"eventVersion"`
+	EventName    string `json:"eventName"`
+	EventTime    string `json:"eventTime"`
+	S3           struct {
+		Bucket struct {
+			Name string `json:"name"`
+		} `json:"bucket"`
+		Object struct {
+			Key       string `json:"key"`
+			Size      int64  `json:"size"`
+			ETag      string `json:"eTag"`
+			VersionID string `json:"versionId"`
+			Sequencer string `json:"sequencer"`
+		} `json:"object"`
+	} `json:"s3"`
+
+	// err is set where a field has a type that it never has.
+	err *json.UnmarshalTypeError
+}
+
+// maxDepth bounds the envelopes within each other. AWS's own doing makes three:
+// a message of a dead-letter queue, in it a Lambda event of SNS, in it an S3
+// notification; one more leaves room for a queue between two stacks.
+const maxDepth = 4
+
+// shape tells the envelope; empty: none of those known.
+func (p *envelope) shape() Envelope {
+	switch {
+	case p.Event == "s3:TestEvent":
+		return S3Notification
+	case p.DetailType != nil:
+		return EventBridge
+	case p.Type != nil && len(p.Records) == 0:
+		return SNS
+	case len(p.Records) == 0:
+		return ""
+	}
+	switch p.Records[0].EventSource {
+	case "aws:sqs":
+		return SQS
+	case "aws:sns":
+		return SNS
+	case "aws:s3":
+		return S3Notification
+	}
+	return ""
+}
+
+// collector gathers what a message holds.
+type collector struct {
+	arrivals []Arrival
+	ignored  int
+	faults   []EnvelopeFault
+}
+
+// place is where in a payload something stands: a field, counted from 1 where
+// it is a list.
+type place struct {
+	within *place
+	name   string
+	index  int
+}
+
+func (at *place) String() string {
+	if at == nil {
+		return ""
+	}
+	s := at.name
+	if at.index > 0 {
+		s = fmt.Sprintf("%s[%d]", at.name, at.index-1)
+	}
+	if at.within != nil {
+		return at.within.String() + "." + s
+	}
+	return s
+}
+
+func (at *place) field(name string) *place { return &place{within: at, name: name} }
+
+func (c *collector) faultf(at *place, format string, args ...any) {
+	c.faults = append(c.faults, EnvelopeFault{Path: at.String(), Message: fmt.Sprintf(format, args...)})
+}
+
+// parse reads the JSON of one envelope.
+func (c *collector) parse(payload []byte, at *place) (*envelope, bool) {
+	p := new(envelope)
+	err := json.Unmarshal(payload, p)
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return p, true
+	case !errors.As(err, &mismatch):
+		c.notJSON(err, at)
+		return nil, false
+	}
+	// Read the records one by one, so that the one at fault fails alone.
+	var one struct {
+		*envelope
+		Records []json.RawMessage `json:"Records"`
+	}
+	one.envelope = new(envelope)
+	if err := json.Unmarshal(payload, &one); err != nil {
+		if errors.As(err, &mismatch) && !one.foreign() {
+			c.mismatch(mismatch, at)
+			return nil, false
+		}
+	}
+	p = one.envelope
+	p.Records = make([]record, len(one.Records))
+	for i, raw := range one.Records {
+		if err := json.Unmarshal(raw, &p.Records[i]); errors.As(err, &mismatch) {
+			p.Records[i].err = mismatch
+		}
+	}
+	return p, true
+}
+
+// foreign: an event of another service, whose detail may look like anything.
+func (p *envelope) foreign() bool {
+	return p.DetailType != nil && p.Source != "aws.s3"
+}
+
+func (c *collector) notJSON(err error, at *place) {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		c.faultf(at, "is not JSON, at byte %d; an S3 event was expected", syntax.Offset)
+		return
+	}
+	c.faultf(at, "is not JSON; an S3 event was expected")
+}
+
+func (c *collector) mismatch(err *json.UnmarshalTypeError, at *place) {
+	if err.Field != "" {
+		at = at.field(err.Field)
+	}
+	got, _, _ := strings.Cut(err.Value, " ")
+	if got == "array" {
+		got = "list"
+	}
+	want := "an object"
+	switch err.Type.Kind() {
+	case reflect.String:
+		want = "text"
+	case reflect.Int64:
+		want = "a whole number"
+	case reflect.Slice:
+		want = "a list"
+	}
+	c.faultf(at, "is of the type %s, and %s was expected", got, want)
+}
+
+// message takes one message of an SQS batch. What cannot be told by the
+// message's id goes to whole.
+func (r *record) message(whole *collector, at *place) Message {
+	m := Message{ID: r.MessageID}
+	if m.ID == "" {
+		whole.faultf(at.field("messageId"), "is missing or empty; without it the message cannot be failed alone")
+		return m
+	}
+	var c collector
+	switch {
+	case r.EventSource != "aws:sqs":
+		c.faultf(at.field("eventSource"), "is %.60q, in a batch of \"aws:sqs\"", r.EventSource)
+	case r.err != nil:
+		c.mismatch(r.err, nil)
+	case r.Body == nil:
+		c.faultf(at.field("body"), "is missing")
+	default:
+		c.nested(*r.Body, &place{name: "body"}, 1)
+	}
+	if len(c.faults) > 0 {
+		m.Err = &EnvelopeError{MessageID: m.ID, Faults: c.faults}
+		return m
+	}
+	m.Arrivals, m.Ignored = c.arrivals, c.ignored
+	return m
+}
+
+// nested takes an envelope that another one holds as text.
+func (c *collector) nested(text string, at *place, depth int) {
+	if depth++; depth > maxDepth {
+		c.faultf(at, "holds more than %d envelopes within each other", maxDepth)
+		return
+	}
+	if p, ok := c.parse([]byte(text), at); ok {
+		c.take(p, at, depth)
+	}
+}
+
+// take gathers what an envelope holds.
+func (c *collector) take(p *envelope, at *place, depth int) {
+	switch shape := p.shape(); {
+	case p.Event == "s3:TestEvent":
+		c.ignored++
+	case shape == EventBridge:
+		c.event(p, at)
+	case shape == SNS && p.Type != nil:
+		c.sns(p, at, depth)
+	case shape == "" && len(p.Records) > 0:
+		c.faultf(at.field("Records[0].eventSource"), "is %.60q; \"aws:s3\", \"aws:sqs\" or \"aws:sns\" was expected", p.Records[0].EventSource)
+	case shape == "":
+		c.faultf(at, "is not an S3 event: an SQS batch, an S3 notification, an EventBridge event or an SNS message was expected")
+	default:
+		for i := range p.Records {
+			c.record(&p.Records[i], p.Records[0].EventSource, &place{within: at, name: "Records", index: i + 1}, depth)
+		}
+	}
+}
+
+func (c *collector) sns(p *envelope, at *place, depth int) {
+	switch {
+	case *p.Type == "SubscriptionConfirmation":
+		c.faultf(at, "is an SNS subscription that waits to be confirmed: open its SubscribeURL once; it carries no S3 event")
+	case *p.Type != "Notification":
+		c.faultf(at.field("Type"), "is %.60q; \"Notification\" was expected", *p.Type)
+	case p.Message == nil:
+		c.faultf(at.field("Message"), "is missing")
+	default:
+		c.nested(*p.Message, at.field("Message"), depth)
+	}
+}
+
+// record takes one record of an S3 notification, of SNS, or of an SQS batch
+// within another envelope.
+func (c *collector) record(r *record, source string, at *place, depth int) {
+	switch {
+	case r.err != nil:
+		c.mismatch(r.err, at)
+	case r.EventSource != source:
+		c.faultf(at.field("eventSource"), "is %.60q, among records of %q", r.EventSource, source)
+	case source == "aws:sqs" && r.Body == nil:
+		c.faultf(at.field("body"), "is missing")
+	case source == "aws:sqs":
+		c.nested(*r.Body, at.field("body"), depth)
+	case source == "aws:sns" && r.SNS.Message == nil:
+		c.faultf(at.field("Sns.Message"), "is missing")
+	case source == "aws:sns":
+		c.nested(*r.SNS.Message, at.field("Sns.Message"), depth)
+	default:
+		c.s3(r, at)
+	}
+}
+
+// s3 takes one record of an S3 notification. Its key is form-encoded: "+" is a
+// blank (S3 User Guide, Event message structure).
+func (c *collector) s3(r *record, at *place) {
+	// "increments the minor version if AWS makes a change to the event structure
+	// that adds new fields": only the major one says that it cannot be read.
+	if major, _, _ := strings.Cut(r.EventVersion, "."); major != "2" && r.EventVersion != "" {
+		c.faultf(at.field("eventVersion"), "is %.20q; 2 and any minor version are known", r.EventVersion)
+		return
+	}
+	// Some S3-like stores write the prefix that notification configurations have.
+	name := strings.TrimPrefix(r.EventName, "s3:")
+	switch {
+	case name == "":
+		c.faultf(at.field("eventName"), "is missing; something like \"ObjectCreated:Put\" was expected")
+		return
+	case !strings.HasPrefix(name, "ObjectCreated:"):
+		c.ignored++
+		return
+	}
+	object := &r.S3.Object
+	key, err := url.QueryUnescape(object.Key)
+	if err != nil {
+		c.faultf(at.field("s3.object.key"), "%.60q has a %% that is not followed by two hexadecimal digits; S3 encodes keys like a form", object.Key)
+		key = ""
+	}
+	c.arrival(Arrival{
+		Bucket:    r.S3.Bucket.Name,
+		Key:       key,
+		VersionID: object.VersionID,
+		Sequencer: object.Sequencer,
+		EventName: name,
+		Size:      object.Size,
+		ETag:      object.ETag,
+	}, r.EventTime, at, &places{"s3.bucket.name", "s3.object.key", "eventTime"}, err == nil)
+}
+
+// event takes an EventBridge event. Its key is as it is: unlike the
+// notification's it is not encoded (AWS's documentation does not say so; users
+// found it, awslabs/medialake-on-aws#21).
+func (c *collector) event(p *envelope, at *place) {
+	switch {
+	case p.foreign():
+		c.faultf(at.field("source"), "is %.60q (%.60q); events from \"aws.s3\" were expected", p.Source, *p.DetailType)
+		return
+	case *p.DetailType != "Object Created":
+		c.ignored++
+		return
+	}
+	object := &p.Detail.Object
+	c.arrival(Arrival{
+		Bucket:    p.Detail.Bucket.Name,
+		Key:       object.Key,
+		VersionID: object.VersionID,
+		Sequencer: object.Sequencer,
+		EventName: *p.DetailType,
+		Reason:    p.Detail.Reason,
+		Size:      object.Size,
+		ETag:      object.ETag,
+	}, p.Time, at, &places{"detail.bucket.name", "detail.object.key", "time"}, true)
+}
+
+// places are an arrival's fields in one kind of envelope.
+type places struct{ bucket, key, time string }
+
+// arrival checks an arrival and keeps it. keyRead: the key could be decoded.
+func (c *collector) arrival(a Arrival, eventTime string, at *place, fields *places, keyRead bool) {
+	before := len(c.faults)
+	if a.Bucket == "" {
+		c.faultf(at.field(fields.bucket), "is missing or empty")
+	}
+	switch {
+	case !keyRead: // reported already
+	case a.Key == "":
+		c.faultf(at.field(fields.key), "is missing or empty")
+	case len(a.Key) > maxKey:
+		c.faultf(at.field(fields.key), "has %d bytes; S3's longest key has %d", len(a.Key), maxKey)
+	case !utf8.ValidString(a.Key):
+		c.faultf(at.field(fields.key), "%.60q is not UTF-8, which every key is", a.Key)
+	}
+	t, err := time.Parse(time.RFC3339, eventTime)
+	switch {
+	case eventTime == "":
+		c.faultf(at.field(fields.time), "is missing; something like \"2026-11-22T05:00:00Z\" was expected")
+	case err != nil:
+		c.faultf(at.field(fields.time), "is %.40q; something like \"2026-11-22T05:00:00Z\" was expected", eventTime)
+	}
+	if !keyRead || len(c.faults) > before {
+		return
+	}
+	a.EventTime = t.UTC()
+	c.arrivals = append(c.arrivals, a)
+}
