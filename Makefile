@@ -1,0 +1,120 @@
+# "make help" lists the targets. Two of them are not for people:
+# build-TriggerFunction and build-S3ArrivalFunction are what sam build runs.
+
+SHELL := bash
+GO ?= go
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check build invoke local bench fuzz clean
+.PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: ## run the real handlers against a simulated Amperity, in one process; needs Go alone
+	@$(GO) run ./cmd/amperity-runs demo
+
+# --- Tests -------------------------------------------------------------------
+
+# All output is kept, because no secret of the fixtures may be in it; they all
+# carry this mark, which ends in an x more.
+MARKER := xSECRET
+TEST_LOG := build/test.log
+
+test: ## run everything, end to end too; sets up what it needs (Linux, python3 with venv)
+	@mkdir -p build
+	@set -o pipefail; status=0; \
+	$(MAKE) --no-print-directory test-all 2>&1 | tee $(TEST_LOG) || status=$$?; \
+	lines=$$(grep -n '$(MARKER)x' $(TEST_LOG) | cut -d : -f 1 | tr '\n' ' '); \
+	if [ -n "$$lines" ]; then \
+	  echo "a secret of the fixtures stands in $(TEST_LOG), in the lines $$lines" >&2; status=1; fi; \
+	exit $$status
+
+test-all: check build test-environment
+	AMPERITY_RUNS_E2E="$(VENV)" $(GO) test -count=1 -timeout 12m ./test/e2e
+
+check: format ## check format, vet, staticcheck and unit tests; needs Go alone
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@$(MAKE) --no-print-directory unit
+
+format:
+	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); if [ -n "$$files" ]; then \
+	  echo "not formatted, run gofmt -w on:" $$files >&2; exit 1; fi
+
+unit:
+	$(GO) test $$($(GO) list ./... | grep -v '/test/e2e$$')
+
+FUZZTIME ?= 10s
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@set -e; for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; done
+
+bench: build ## measure the built functions, beside Python too
+	@$(call environment,$(BENCH_VENV),-r bench/requirements.txt)
+	@env -u AWS_CA_BUNDLE $(GO) run ./bench -python "$(BENCH_VENV)/bin/python"
+
+# --- Python for the tests ----------------------------------------------------
+
+# The virtual environments live outside of the tree, because sam build copies
+# the tree; their names change with what is in them. These variables are
+# expanded where they are used, which is never below sam build.
+CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/amperity-runs
+checksum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
+VENV ?= $(CACHE)/venv-$(call checksum,test/requirements.txt test/constraints.txt)
+BENCH_VENV ?= $(CACHE)/bench-$(call checksum,bench/requirements.txt)
+
+# environment makes the virtual environment $(1) with what pip's arguments
+# $(2) name, unless it is complete.
+environment = test -e "$(1)/complete" || { echo "making $(1)" && $(PYTHON) -m venv "$(1)" && \
+  "$(1)/bin/python" -m pip install --quiet --disable-pip-version-check $(2) && touch "$(1)/complete"; }
+
+test-environment:
+	@$(call environment,$(VENV),-r test/requirements.txt -c test/constraints.txt)
+
+# --- Functions ---------------------------------------------------------------
+
+# The same source gives the same bytes, wherever it is built, so that what did
+# not change is not deployed again. lambda.norpc leaves out what provided.al2023
+# does not use. The processor levels are the lowest, whatever the shell says.
+GO_BUILD = CGO_ENABLED=0 GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0 \
+  $(GO) build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w -buildid="
+
+build: ## build both functions for this machine, into build/
+	@mkdir -p build/trigger build/s3arrival
+	env -u GOOS -u GOARCH $(GO_BUILD) -o build/trigger/bootstrap ./functions/trigger
+	env -u GOOS -u GOARCH $(GO_BUILD) -o build/s3arrival/bootstrap ./functions/s3arrival
+	@rm -f build/s3arrival/routes*.yaml
+	@cp routes*.yaml build/s3arrival/
+
+# sam build copies the tree, enters the folder of arch/ that the template's
+# parameter Architecture names, and runs one of these two from there. goarch.mk
+# of that folder says what to build, so that the binary cannot differ from the
+# template.
+-include goarch.mk
+
+build-TriggerFunction:
+	$(call sam_build,trigger)
+
+build-S3ArrivalFunction:
+	$(call sam_build,s3arrival)
+	cp ../../routes*.yaml "$(ARTIFACTS_DIR)/"
+
+sam_build = $(if $(and $(LAMBDA_GOARCH),$(ARTIFACTS_DIR)),,$(error $@ is for sam build, which says where to \
+  build and for which architecture: run "sam build", or "make build" for this machine))cd ../.. && \
+  GOOS=linux GOARCH=$(LAMBDA_GOARCH) $(GO_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(1)
+
+# --- Trying things out -------------------------------------------------------
+
+invoke: build test-environment ## run a built function with EVENT=events/x.json, under Lambda's emulator (Linux)
+	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) run ./test/local invoke "$(EVENT)"
+
+local: test-environment ## start simulator and moto, and print the "sam local invoke" that uses them
+	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) run ./test/local serve
+
+clean: ## remove what was built here; the virtual environments in the cache stay
+	rm -rf build .aws-sam
