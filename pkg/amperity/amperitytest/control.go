@@ -3,6 +3,7 @@ package amperitytest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -92,8 +93,13 @@ type duration time.Duration
 
 func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-func (d *duration) UnmarshalText(text []byte) error {
-	parsed, err := time.ParseDuration(string(text))
-	*d = duration(parsed)
-	return err
+func (d *duration) UnmarshalJSON(text []byte) error {
+	var s string
+	if json.Unmarshal(text, &s) == nil {
+		if parsed, err := time.ParseDuration(s); err == nil {
+			*d = duration(parsed)
+			return nil
+		}
+	}
+	return fmt.Errorf(`%s is no duration: write text such as "1.5s"`, text)
 }
