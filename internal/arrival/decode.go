@@ -210,17 +210,18 @@ func (p *envelope) foreign() bool {
 }
 
 func (c *collector) notJSON(err error, at *place) {
+	var offset int64
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		c.faultf(at, "is not JSON, at byte %d; an S3 event was expected", syntax.Offset)
-		return
+		offset = syntax.Offset
 	}
-	c.faultf(at, "is not JSON; an S3 event was expected")
+	c.faultf(at, "is not JSON, at byte %d; an S3 event was expected", offset)
 }
 
 func (c *collector) mismatch(err *json.UnmarshalTypeError, at *place) {
-	if err.Field != "" {
-		at = at.field(err.Field)
+	// encoding/json names the struct that parse embeds, too.
+	if field := strings.TrimPrefix(err.Field, "envelope."); field != "" {
+		at = at.field(field)
 	}
 	got, _, _ := strings.Cut(err.Value, " ")
 	if got == "array" {
@@ -413,7 +414,7 @@ func (c *collector) arrival(a Arrival, eventTime string, at *place, fields *plac
 	switch {
 	case eventTime == "":
 		c.faultf(at.field(fields.time), "is missing; something like \"2026-11-22T05:00:00Z\" was expected")
-	case err != nil:
+	case err != nil || t.UTC().Year() < limits[year].low || t.UTC().Year() > limits[year].high:
 		c.faultf(at.field(fields.time), "is %.40q; something like \"2026-11-22T05:00:00Z\" was expected", eventTime)
 	}
 	if !keyRead || len(c.faults) > before {

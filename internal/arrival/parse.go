@@ -262,7 +262,7 @@ func (p *routesParser) runMode(r *Route, m mapping) {
 	}
 	if r.ConfigID != "" && !takesRange(r.ConfigID) {
 		kind, _ := amperity.KindOf(r.ConfigID)
-		p.faultf(m["run_mode"].at, "run_mode is for courier groups (cg-…) only, and %.60s is one of the kind %s; leave it out", r.ConfigID, kind)
+		p.faultf(m["run_mode"].at, "run_mode is for courier groups (cg-…) only, not for the %s %.60s; leave it out", kind, r.ConfigID)
 	}
 }
 
@@ -308,8 +308,7 @@ func (p *routesParser) zoneOf(r *Route, m mapping, zone *time.Location, given bo
 		return
 	}
 	if len(r.Files) > 0 && !r.dated && !r.hourly {
-		p.faultf(r.at, "the route has no timezone, and its keys carry no date: whose calendar tells the day a file arrived? "+
-			"Write \"timezone: America/New_York\" or the like, in the route or at the top of the file")
+		p.faultf(r.at, "the route has no timezone, and its keys carry no date: whose calendar tells the day a file arrived? Write \"timezone: America/New_York\" or the like, in the route or at the top of the file")
 	}
 	if d, ok := m["deadline"]; ok && !r.hourly {
 		p.faultf(d.at, "a deadline is local time, and the route has no timezone; write \"timezone: America/New_York\" or the like, in the route or at the top of the file")

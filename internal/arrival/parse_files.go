@@ -134,8 +134,7 @@ func (p *routesParser) atOnce(r *Route) {
 			continue
 		}
 		if required++; required == 2 {
-			p.faultf(f.at.position, "waiting for more than one of a route's files takes effect with a later version; "+
-				"write {key: …, optional: true} for all but one: each file starts its window at once")
+			p.faultf(f.at.position, "waiting for more than one of a route's files takes effect with a later version; write {key: …, optional: true} for all but one: each file starts its window at once")
 		}
 	}
 	for _, f := range r.Files {

@@ -120,6 +120,9 @@ func parsePattern(s string) (*pattern, []patternFault) {
 	switch {
 	case s == "":
 		p.faultf(0, "the pattern is empty; write one such as orders/{yyyy}/{MM}/{dd}/*.csv")
+	case len(s) > maxKey:
+		p.faultf(0, "the pattern has %d bytes; S3's longest key has %d", len(s), maxKey)
+		return nil, p.faults
 	case strings.HasPrefix(s, "s3://"):
 		p.faultf(0, "a pattern is about the key alone; leave out s3:// and the bucket, which goes into \"bucket\"")
 	case strings.HasSuffix(s, "/"):
@@ -131,9 +134,6 @@ func parsePattern(s string) (*pattern, []patternFault) {
 		p.faultf(i, "the pattern has a control character; write * in its place")
 	}
 	p.scan(s)
-	if p.fixedWidth() > maxKey {
-		p.faultf(0, "the pattern needs keys of %d bytes or more; S3's longest has %d", p.fixedWidth(), maxKey)
-	}
 	if len(p.faults) == 0 {
 		p.check()
 	}

@@ -1,0 +1,175 @@
+package arrival
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every message that this package gives, as it stands.
+
+func TestEnvelopeMessages(t *testing.T) {
+	t.Parallel()
+	edit := func(payload, old, new string) string {
+		if !strings.Contains(payload, old) {
+			t.Fatalf("%s not in %s", old, payload)
+		}
+		return strings.Replace(payload, old, new, 1)
+	}
+	for _, tt := range []struct {
+		name, payload string
+		// path and message of each fault.
+		want []EnvelopeFault
+	}{
+		// What is no event at all.
+		{"nothing", ``, []EnvelopeFault{{"", `is not JSON, at byte 0; an S3 event was expected`}}},
+		{"half an event", `{"Records":[`, []EnvelopeFault{{"", `is not JSON, at byte 12; an S3 event was expected`}}},
+		{"something after it", testEvent + `x`, []EnvelopeFault{{"", `is not JSON, at byte 140; an S3 event was expected`}}},
+		{"nested beyond reason", strings.Repeat("[", 20_000), []EnvelopeFault{{"", `is not JSON, at byte 10001; an S3 event was expected`}}},
+		{"null", `null`, []EnvelopeFault{{"", `is not an S3 event: an SQS batch, an S3 notification, an EventBridge event or an SNS message was expected`}}},
+		{"an empty object", `{}`, []EnvelopeFault{{"", `is not an S3 event: an SQS batch, an S3 notification, an EventBridge event or an SNS message was expected`}}},
+		{"no records", `{"Records":[]}`, []EnvelopeFault{{"", `is not an S3 event: an SQS batch, an S3 notification, an EventBridge event or an SNS message was expected`}}},
+		{"a list", `[]`, []EnvelopeFault{{"", `is of the type list, and an object was expected`}}},
+		{"a number", `1`, []EnvelopeFault{{"", `is of the type number, and an object was expected`}}},
+		{"records that are no list", `{"Records":{}}`, []EnvelopeFault{{"Records", `is of the type object, and a list was expected`}}},
+		{"a record that is no object", `{"Records":["x"]}`, []EnvelopeFault{{"Records[0].eventSource", `is ""; "aws:s3", "aws:sqs" or "aws:sns" was expected`}}},
+		{"another service's records", `{"Records":[{"eventSource":"aws:kinesis"}]}`, []EnvelopeFault{{"Records[0].eventSource", `is "aws:kinesis"; "aws:s3", "aws:sqs" or "aws:sns" was expected`}}},
+		{"another service's event", `{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, []EnvelopeFault{{"source", `is "aws.events" ("Scheduled Event"); events from "aws.s3" were expected`}}},
+		{"another service's event with any detail", `{"detail-type":"X","source":"acme","detail":[1]}`, []EnvelopeFault{{"source", `is "acme" ("X"); events from "aws.s3" were expected`}}},
+
+		// SQS.
+		{"a message without an id", edit(sqsBatch(ebCreated("a"), ebCreated("b")), `"messageId":"m2"`, `"messageId":""`),
+			[]EnvelopeFault{{"Records[1].messageId", `is missing or empty; without it the message cannot be failed alone`}}},
+
+		// SNS.
+		{"a subscription", `{"Type":"SubscriptionConfirmation","SubscribeURL":"https://sns.example"}`, []EnvelopeFault{{"", `is an SNS subscription that waits to be confirmed: open its SubscribeURL once; it carries no S3 event`}}},
+		{"another type", `{"Type":"UnsubscribeConfirmation"}`, []EnvelopeFault{{"Type", `is "UnsubscribeConfirmation"; "Notification" was expected`}}},
+		{"a document without a message", `{"Type":"Notification"}`, []EnvelopeFault{{"Message", `is missing`}}},
+		{"a record without a message", `{"Records":[{"EventSource":"aws:sns","Sns":{}}]}`, []EnvelopeFault{{"Records[0].Sns.Message", `is missing`}}},
+		{"a record with a message for people", snsEvent("hello"), []EnvelopeFault{{"Records[0].Sns.Message", `is not JSON, at byte 1; an S3 event was expected`}}},
+		{"an SQS record within without a body", snsEvent(`{"Records":[{"eventSource":"aws:sqs"}]}`), []EnvelopeFault{{"Records[0].Sns.Message.Records[0].body", `is missing`}}},
+		{"too many envelopes", snsDocument(snsDocument(snsDocument(snsDocument(testEvent)))), []EnvelopeFault{{"Message.Message.Message.Message", `holds more than 4 envelopes within each other`}}},
+
+		// S3.
+		{"records of two services", `{"Records":[` + created("a") + `,` + sqsMessage("m", "x") + `]}`, []EnvelopeFault{{"Records[1].eventSource", `is "aws:sqs", among records of "aws:s3"`}}},
+		{"the next structure", edit(notification(created("a")), `"2.5"`, `"3.0"`), []EnvelopeFault{{"Records[0].eventVersion", `is "3.0"; 2 and any minor version are known`}}},
+		{"the twentieth structure", edit(notification(created("a")), `"2.5"`, `"20.1"`), []EnvelopeFault{{"Records[0].eventVersion", `is "20.1"; 2 and any minor version are known`}}},
+		{"no name", edit(notification(created("a")), `"ObjectCreated:Put"`, `""`), []EnvelopeFault{{"Records[0].eventName", `is missing; something like "ObjectCreated:Put" was expected`}}},
+		{"a bad escape", notification(created("a"), s3Record("ObjectCreated:Put", "b", "a%zz", "2026-11-22T05:00:00Z")),
+			[]EnvelopeFault{{"Records[1].s3.object.key", `"a%zz" has a % that is not followed by two hexadecimal digits; S3 encodes keys like a form`}}},
+		{"a key that is not UTF-8", notification(s3Record("ObjectCreated:Put", "b", "a%FF", "2026-11-22T05:00:00Z")),
+			[]EnvelopeFault{{"Records[0].s3.object.key", `"a\xff" is not UTF-8, which every key is`}}},
+		{"a key too long", ebCreated(strings.Repeat("k", 1025)), []EnvelopeFault{{"detail.object.key", `has 1025 bytes; S3's longest key has 1024`}}},
+		{"a size in words", edit(notification(created("a")), `"size":1024`, `"size":"big"`), []EnvelopeFault{{"Records[0].s3.object.size", `is of the type string, and a whole number was expected`}}},
+		{"half a byte", edit(notification(created("a")), `"size":1024`, `"size":0.5`), []EnvelopeFault{{"Records[0].s3.object.size", `is of the type number, and a whole number was expected`}}},
+		{"an event with a size in words", edit(ebCreated("a"), `"size":1024`, `"size":"big"`), []EnvelopeFault{{"detail.object.size", `is of the type string, and a whole number was expected`}}},
+		{"an event with a list for a detail", edit(ebCreated("a"), `"bucket":{"name":"acme-landing"}`, `"bucket":[]`), []EnvelopeFault{{"detail.bucket", `is of the type list, and an object was expected`}}},
+
+		// All that is wrong, at once.
+		{"a record of nothing", `{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put"}]}`, []EnvelopeFault{
+			{"Records[0].s3.bucket.name", `is missing or empty`},
+			{"Records[0].s3.object.key", `is missing or empty`},
+			{"Records[0].eventTime", `is missing; something like "2026-11-22T05:00:00Z" was expected`},
+		}},
+		{"an event of nothing", `{"detail-type":"Object Created","source":"aws.s3"}`, []EnvelopeFault{
+			{"detail.bucket.name", `is missing or empty`},
+			{"detail.object.key", `is missing or empty`},
+			{"time", `is missing; something like "2026-11-22T05:00:00Z" was expected`},
+		}},
+		{"several records", notification(s3Record("ObjectCreated:Put", "", "%", "yesterday"), created("a"), s3Record("ObjectCreated:Put", "b", "", "2026-11-22")), []EnvelopeFault{
+			{"Records[0].s3.object.key", `"%" has a % that is not followed by two hexadecimal digits; S3 encodes keys like a form`},
+			{"Records[0].s3.bucket.name", `is missing or empty`},
+			{"Records[0].eventTime", `is "yesterday"; something like "2026-11-22T05:00:00Z" was expected`},
+			{"Records[2].s3.object.key", `is missing or empty`},
+			{"Records[2].eventTime", `is "2026-11-22"; something like "2026-11-22T05:00:00Z" was expected`},
+		}},
+		{"a day that is not", ebEvent("Object Created", "b", "k", "2026-02-30T00:00:00Z"), []EnvelopeFault{{"time", `is "2026-02-30T00:00:00Z"; something like "2026-11-22T05:00:00Z" was expected`}}},
+		{"a year before S3", ebEvent("Object Created", "b", "k", "0001-01-01T00:00:00Z"), []EnvelopeFault{{"time", `is "0001-01-01T00:00:00Z"; something like "2026-11-22T05:00:00Z" was expected`}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Decode([]byte(tt.payload))
+			var e *EnvelopeError
+			if !errors.As(err, &e) {
+				t.Fatalf("got %v", err)
+			}
+			if d := cmp.Diff(&EnvelopeError{Faults: tt.want}, e); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestMessagesOfOneSQSMessage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, record, want string }{
+		{"no body", `{"messageId":"m1","eventSource":"aws:sqs"}`, `message m1: Records[0].body: is missing`},
+		{"a body that is no text", `{"messageId":"m1","eventSource":"aws:sqs","body":{}}`, `message m1: body: is of the type object, and text was expected`},
+		{"an empty body", sqsMessage("m1", ""), `message m1: body: is not JSON, at byte 0; an S3 event was expected`},
+		{"not of SQS", `{"messageId":"m1","eventSource":"aws:kinesis"}`, `message m1: Records[0].eventSource: is "aws:kinesis", in a batch of "aws:sqs"`},
+		{"many faults", sqsMessage("m1", notification(strings.Split(strings.Repeat(`{"eventSource":"aws:s3"} `, 7)[:7*25-1], " ")...)),
+			`message m1: body.Records[0].eventName: is missing; something like "ObjectCreated:Put" was expected; ` +
+				`body.Records[1].eventName: is missing; something like "ObjectCreated:Put" was expected; ` +
+				`body.Records[2].eventName: is missing; something like "ObjectCreated:Put" was expected; ` +
+				`body.Records[3].eventName: is missing; something like "ObjectCreated:Put" was expected; ` +
+				`body.Records[4].eventName: is missing; something like "ObjectCreated:Put" was expected; and 2 more`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			// The second message makes it a batch whatever the first is.
+			b, err := Decode([]byte(`{"Records":[` + sqsMessage("m0", testEvent) + `,` + tt.record + `]}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Replace(b.Messages[1].Err.Error(), "Records[1].", "Records[0].", 1)
+			if tt.name == "many faults" {
+				got = b.Messages[1].Err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestPatternMessages(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		pattern string
+		at      int
+		want    string
+	}{
+		{``, 0, `the pattern is empty; write one such as orders/{yyyy}/{MM}/{dd}/*.csv`},
+		{strings.Repeat("k", 1025), 0, `the pattern has 1025 bytes; S3's longest key has 1024`},
+		{`s3://acme/orders/*.csv`, 0, `a pattern is about the key alone; leave out s3:// and the bucket, which goes into "bucket"`},
+		{`orders/`, 6, `a pattern that ends in / matches folder markers alone, which are ignored; write orders/** for all that is in the folder`},
+		{"a\xff", 0, `the pattern is not valid UTF-8, which every key is`},
+		{"a\nb", 1, `the pattern has a control character; write * in its place`},
+		{`a}`, 1, `} closes nothing; write \} for the character itself`},
+		{`a{`, 1, `{ is not closed; write one of {yyyy}, {MM}, {dd} and {HH}, or \{ for the character itself`},
+		{`{yyyy/{MM}`, 0, `{ is not closed; write one of {yyyy}, {MM}, {dd} and {HH}, or \{ for the character itself`},
+		{`a\b`, 1, `a backslash stands only before *, {, } or another backslash; write \\ for the character itself`},
+		{`a\`, 1, `a backslash stands only before *, {, } or another backslash; write \\ for the character itself`},
+		{`a/***/b`, 2, `3 stars in a row; write * for within a folder, ** for across folders`},
+		{`{YYYY}/{MM}/{dd}`, 0, `{YYYY} is not a date field; did you mean {yyyy}?`},
+		{`{yyyy}/{mm}/{dd}`, 7, `{mm} is not a date field; did you mean {MM}?`},
+		{`{yyyy}/{month}/{dd}`, 7, `{month} is not a date field; did you mean {MM}?`},
+		{`{yyyy}/{MM}/{DD}`, 12, `{DD} is not a date field; did you mean {dd}?`},
+		{`{yyyy}{MM}{dd}{hh}`, 14, `{hh} is not a date field; did you mean {HH}?`},
+		{`{week}.csv`, 0, `{week} is not a date field; the fields are {yyyy}, {MM}, {dd} and {HH}`},
+		{`a/{yyyy}/{MM}.csv`, 2, `the pattern has {yyyy}{MM}; a day needs {yyyy}, {MM} and {dd}, an hour {HH} too`},
+		{`{HH}.csv`, 0, `the pattern has {HH}; a day needs {yyyy}, {MM} and {dd}, an hour {HH} too`},
+		{`{yyyy}/*/{MM}{dd}`, 13, `a * stands between {yyyy}, {MM} and {dd}; write them with nothing but fixed characters between`},
+		{`**/{yyyy}/{MM}/{dd}/*_{yyyy}.csv`, 22, `{yyyy} comes a second time, after a *, and its first place has a * before it too; write * in this place`},
+	} {
+		t.Run(tt.pattern[:min(40, len(tt.pattern))], func(t *testing.T) {
+			t.Parallel()
+			p, faults := parsePattern(tt.pattern)
+			if p != nil || len(faults) != 1 || faults[0].at != tt.at || faults[0].message != tt.want {
+				t.Errorf("got %+v, want at %d: %s", faults, tt.at, tt.want)
+			}
+		})
+	}
+}

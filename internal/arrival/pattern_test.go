@@ -1,0 +1,392 @@
+package arrival
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPatternMatch(t *testing.T) {
+	t.Parallel()
+	// want is the date fields read from the key, "yes" where the pattern has
+	// none, "no" where the key does not match.
+	for _, tt := range []struct{ pattern, key, want string }{
+		// Literals stand for themselves, the whole key must match, case counts.
+		{`customers.csv`, `customers.csv`, `yes`},
+		{`customers.csv`, `customers.csv.gz`, `no`},
+		{`customers.csv`, `old/customers.csv`, `no`},
+		{`customers.csv`, `Customers.csv`, `no`},
+		{`a+b c%2F.csv`, `a+b c%2F.csv`, `yes`},
+		{`a?[b].csv`, `a?[b].csv`, `yes`},
+		{`a?[b].csv`, `axb.csv`, `no`},
+		{`straße/日本.csv`, `straße/日本.csv`, `yes`},
+		// A backslash takes a sign's meaning away.
+		{`a\*b`, `a*b`, `yes`},
+		{`a\*b`, `axb`, `no`},
+		{`\{yyyy\}.csv`, `{yyyy}.csv`, `yes`},
+		{`\{yyyy\}.csv`, `2026.csv`, `no`},
+		{`a\\b`, `a\b`, `yes`},
+
+		// * stays within a folder.
+		{`orders/*.csv`, `orders/a.csv`, `yes`},
+		{`orders/*.csv`, `orders/.csv`, `yes`},
+		{`orders/*.csv`, `orders/2026/a.csv`, `no`},
+		{`*`, `a.csv`, `yes`},
+		{`*`, `a/b.csv`, `no`},
+		{`*/b.csv`, `a/b.csv`, `yes`},
+		{`*/b.csv`, `b.csv`, `no`},
+		{`*/b.csv`, `/b.csv`, `yes`},
+		{`a*b*c`, `aXbXbc`, `yes`},
+		{`a*b*c`, `aXcXb`, `no`},
+		{`part-*-of-*.csv`, `part-1-of-2-of-3.csv`, `yes`},
+
+		// ** crosses folders.
+		{`customers/**`, `customers/a.csv`, `yes`},
+		{`customers/**`, `customers/2026/11/a.csv`, `yes`},
+		{`customers/**`, `customers`, `no`},
+		{`customers/**`, `customers2/a.csv`, `no`},
+		{`**`, `a/b/c`, `yes`},
+		{`a**z`, `a/b/z`, `yes`},
+		{`a**z`, `az`, `yes`},
+		{`a**z`, `a/b/zy`, `no`},
+
+		// **/ is any number of whole folders, none included.
+		{`**/*.tmp`, `a.tmp`, `yes`},
+		{`**/*.tmp`, `a/b/c.tmp`, `yes`},
+		{`**/*.tmp`, `a.tmp/b`, `no`},
+		{`a/**/b.csv`, `a/b.csv`, `yes`},
+		{`a/**/b.csv`, `a/x/y/b.csv`, `yes`},
+		{`a/**/b.csv`, `a/xb.csv`, `no`},
+		{`**/a*b/**/c`, `x/a/ab/y/c`, `yes`},
+		{`a**/b`, `ab`, `no`},
+		{`a**/b`, `a/b`, `yes`},
+
+		// Date fields are digits, of a date that there is.
+		{`{yyyy}/{MM}/{dd}/a`, `2026/11/22/a`, `2026-11-22`},
+		{`{yyyy}{MM}{dd}`, `20261122`, `2026-11-22`},
+		{`{dd}.{MM}.{yyyy}`, `22.11.2026`, `2026-11-22`},
+		{`{yyyy}/{MM}/{dd}/a`, `2026/1/22/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `2026/13/01/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `2026/00/01/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `2026/11/00/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `2026/11/31/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `2026/02/30/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `2026/02/29/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `2028/02/29/a`, `2028-02-29`},
+		{`{yyyy}/{MM}/{dd}/a`, `2100/02/29/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `2000/02/29/a`, `2000-02-29`},
+		{`{yyyy}/{MM}/{dd}/a`, `1969/12/31/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `1970/01/01/a`, `1970-01-01`},
+		{`{yyyy}/{MM}/{dd}/a`, `2999/12/31/a`, `2999-12-31`},
+		{`{yyyy}/{MM}/{dd}/a`, `3000/01/01/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `２０２６/11/22/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/{HH}`, `2026/11/22/00`, `2026-11-22 00h`},
+		{`{yyyy}/{MM}/{dd}/{HH}`, `2026/11/22/23`, `2026-11-22 23h`},
+		{`{yyyy}/{MM}/{dd}/{HH}`, `2026/11/22/24`, `no`},
+		{`{yyyy}/{MM}/{dd}/host-*/{HH}.json`, `2026/11/22/host-a/05.json`, `2026-11-22 05h`},
+
+		// A field that comes twice has one value.
+		{`{yyyy}/{MM}/{dd}/orders_{yyyy}{MM}{dd}.csv`, `2026/11/22/orders_20261122.csv`, `2026-11-22`},
+		{`{yyyy}/{MM}/{dd}/orders_{yyyy}{MM}{dd}.csv`, `2026/11/22/orders_20261123.csv`, `no`},
+		{`{yyyy}/{MM}/{dd}/*_{yyyy}{MM}{dd}_*.csv`, `2026/11/22/a_20261121_20261122_1.csv`, `2026-11-22`},
+		{`**/{yyyy}{MM}{dd}/{MM}-{dd}`, `a/20261122/11-22`, `2026-11-22`},
+		{`**/{yyyy}{MM}{dd}/{MM}-{dd}`, `20261121/11-22/20261122/11-22`, `2026-11-22`},
+
+		// Of several readings, the one in which the first * is shortest.
+		{`*{yyyy}{MM}{dd}*`, `a20261122_20261123`, `2026-11-22`},
+		{`orders_*_{yyyy}{MM}{dd}_*.csv`, `orders_1_20261122_20261123_x.csv`, `2026-11-22`},
+		{`*{yyyy}{MM}{dd}.csv`, `20261122_20261123.csv`, `2026-11-23`},
+		{`*{yyyy}{MM}{dd}.csv`, `120261122.csv`, `2026-11-22`},
+		{`**{yyyy}/{MM}/{dd}/*`, `x/2026/13/01/2026/11/22/a`, `2026-11-22`},
+	} {
+		t.Run(tt.pattern+" "+tt.key, func(t *testing.T) {
+			t.Parallel()
+			p, faults := parsePattern(tt.pattern)
+			if p == nil {
+				t.Fatalf("not a pattern: %v", faults)
+			}
+			var c captured
+			if got := result(p, p.match(tt.key, &c, nil), c); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			checkAgainstSlow(t, p, tt.key)
+		})
+	}
+}
+
+// result gives a match in the words of the tables.
+func result(p *pattern, ok bool, c captured) string {
+	switch {
+	case !ok:
+		return "no"
+	case p.fields == noFields:
+		return "yes"
+	case p.fields.has(hour):
+		return fmt.Sprintf("%04d-%02d-%02d %02dh", c[year], c[month], c[day], c[hour])
+	}
+	return fmt.Sprintf("%04d-%02d-%02d", c[year], c[month], c[day])
+}
+
+// slowMatch is the definition of a match and nothing else: every star tries
+// every length, shortest first, and the fields are looked at when all of the
+// key is divided up.
+func slowMatch(ops []op, key string, values map[opKind][]string) (captured, bool) {
+	if len(ops) == 0 {
+		if key != "" {
+			return captured{}, false
+		}
+		return slowDate(values)
+	}
+	o := ops[0]
+	switch o.kind {
+	case literal:
+		rest, ok := strings.CutPrefix(key, o.lit)
+		if !ok {
+			return captured{}, false
+		}
+		return slowMatch(ops[1:], rest, values)
+	case star, deep, folders:
+		for n := 0; n <= len(key); n++ {
+			taken := key[:n]
+			if o.kind == star && strings.Contains(taken, "/") {
+				break
+			}
+			if o.kind == folders && taken != "" && !strings.HasSuffix(taken, "/") {
+				continue
+			}
+			if c, ok := slowMatch(ops[1:], key[n:], values); ok {
+				return c, true
+			}
+		}
+		return captured{}, false
+	}
+	w := map[opKind]int{year: 4, month: 2, day: 2, hour: 2}[o.kind]
+	if len(key) < w || strings.Trim(key[:w], "0123456789") != "" {
+		return captured{}, false
+	}
+	values[o.kind] = append(values[o.kind], key[:w])
+	c, ok := slowMatch(ops[1:], key[w:], values)
+	if !ok {
+		values[o.kind] = values[o.kind][:len(values[o.kind])-1]
+	}
+	return c, ok
+}
+
+func slowDate(values map[opKind][]string) (c captured, ok bool) {
+	for k, all := range values {
+		for _, v := range all {
+			if v != all[0] {
+				return captured{}, false
+			}
+			fmt.Sscanf(v, "%d", &c[k])
+		}
+	}
+	if c[hour] > 23 {
+		return captured{}, false
+	}
+	if len(values[year]) == 0 {
+		return c, true
+	}
+	_, err := time.Parse("2006-01-02", fmt.Sprintf("%04d-%02d-%02d", c[year], c[month], c[day]))
+	return c, err == nil && c[year] >= 1970 && c[year] < 3000
+}
+
+func checkAgainstSlow(t *testing.T, p *pattern, key string) {
+	t.Helper()
+	var c captured
+	got := result(p, p.match(key, &c, nil), c)
+	slow, ok := slowMatch(p.ops, key, map[opKind][]string{})
+	if want := result(p, ok, slow); got != want {
+		t.Errorf("pattern %q, key %q: got %s, by the definition %s", p.text, key, got, want)
+	}
+	var c2 captured
+	var near nearMiss
+	if again := result(p, p.match(key, &c2, &near), c2); again != got {
+		t.Errorf("pattern %q, key %q: got %s, and %s when asked why", p.text, key, got, again)
+	}
+	if got == "no" {
+		if !near.set || near.at < 0 || near.at > len(key) || near.explain(key) == "" {
+			t.Errorf("pattern %q, key %q: no place where it fails: %+v", p.text, key, near)
+		}
+	}
+}
+
+func FuzzPattern(f *testing.F) {
+	for _, s := range [][2]string{
+		{"customers/**", "customers/a/b.csv"},
+		{"clicks/{yyyy}/{MM}/{dd}/{HH}/*.json", "clicks/2026/11/22/05/a.json"},
+		{"**/*.tmp", "a/b.tmp"},
+		{"a/**/b*c/**d", "a/bc/x/bxc/d"},
+		{"*{yyyy}{MM}{dd}*_{HH}*", "a2026112220261123_05_06"},
+		{"{yyyy}/{MM}/{dd}/*_{yyyy}{MM}{dd}_*", "2026/11/22/a_20261122_"},
+		{`\*\{\}\\`, `*{}\`},
+		{"**a*b", "aaaa/aab"},
+	} {
+		f.Add(s[0], s[1])
+	}
+	f.Fuzz(func(t *testing.T, text, key string) {
+		p, faults := parsePattern(text)
+		if (p == nil) != (len(faults) > 0) {
+			t.Fatalf("pattern %q: %v with faults %v", text, p, faults)
+		}
+		for _, at := range faults {
+			if at.at < 0 || at.at > len(text) || at.message == "" {
+				t.Fatalf("pattern %q: fault %+v", text, at)
+			}
+		}
+		if p == nil {
+			return
+		}
+		if got := unparse(p); got != text {
+			t.Fatalf("pattern %q read as %q", text, got)
+		}
+		if !strings.HasPrefix(p.witness(), p.prefix()) {
+			t.Fatalf("pattern %q: its own key %q does not begin with %q", text, p.witness(), p.prefix())
+		}
+		var c captured
+		if !p.match(p.witness(), &c, nil) {
+			t.Fatalf("pattern %q does not match the key made from it, %q", text, p.witness())
+		}
+		// The definition takes time exponential in the stars.
+		if strings.Count(text, "*") > 5 || len(key) > 24 {
+			return
+		}
+		checkAgainstSlow(t, p, key)
+		// Keys at random hardly ever match; ones made from the pattern do.
+		for _, k := range []string{p.witness(), p.witness() + key, key + p.witness(), strings.ReplaceAll(p.witness(), "\x01", key)} {
+			if len(k) <= 24 {
+				checkAgainstSlow(t, p, k)
+			}
+		}
+	})
+}
+
+// unparse writes a pattern's ops as a pattern.
+func unparse(p *pattern) string {
+	var b strings.Builder
+	for _, o := range p.ops {
+		switch o.kind {
+		case literal:
+			b.WriteString(strings.NewReplacer(`*`, `\*`, `{`, `\{`, `}`, `\}`, `\`, `\\`).Replace(o.lit))
+		case star:
+			b.WriteString("*")
+		case deep:
+			b.WriteString("**")
+		case folders:
+			b.WriteString("**/")
+		default:
+			b.WriteString(fieldNames[o.kind])
+		}
+	}
+	return b.String()
+}
+
+func TestPatternMatchesByItsDefinition(t *testing.T) {
+	t.Parallel()
+	// Random patterns of few different parts, and keys made of what they match.
+	parts := []string{"a", "b", "/", "a", "/", "*", "**", "**/", "/**/", "{yyyy}{MM}{dd}", "{dd}{MM}{yyyy}", "{HH}", "{yyyy}", "{MM}", "{dd}", "_"}
+	bits := []string{"a", "b", "/", "ab", "aa", "_", "20261122", "20261123", "20261322", "22112026", "05", "22", "2026", "1", "31", "02"}
+	const seed = 7
+	r := rand.New(rand.NewPCG(seed, seed))
+	pick := func(from []string, most int) string {
+		var b strings.Builder
+		for range 1 + r.IntN(most) {
+			b.WriteString(from[r.IntN(len(from))])
+		}
+		return b.String()
+	}
+	patterns, matches := 0, 0
+	for range 60_000 {
+		p, _ := parsePattern(pick(parts, 7))
+		if p == nil {
+			continue
+		}
+		patterns++
+		keys := []string{pick(bits, 6)}
+		// What the pattern matches, with something else where a star is.
+		key := p.witness()
+		for strings.Contains(key, "\x01") {
+			key = strings.Replace(key, "\x01", pick(bits, 2), 1)
+		}
+		keys = append(keys, key, strings.Replace(key, "2026", pick(bits, 1), 1), strings.Replace(key, "a", pick(bits, 1), 1))
+		for _, key := range keys {
+			checkAgainstSlow(t, p, key)
+			var c captured
+			if p.match(key, &c, nil) {
+				matches++
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+	if patterns < 10_000 || matches < 10_000 {
+		t.Errorf("only %d patterns and %d matches were tried", patterns, matches)
+	}
+}
+
+func TestPatternMatchIsBoundedAtItsWorst(t *testing.T) {
+	t.Parallel()
+	// A key of the longest kind that fails at its very end, in every way.
+	key := strings.Repeat("a", maxKey-1) + "c"
+	for _, text := range []string{"**a*a*a*a*b", "**a**a**a**b", "*a*a*a*a*a*a*a*b", "**/**/**/*a*a*ab", "**{yyyy}*{HH}*b{MM}{dd}"} {
+		p, _ := parsePattern(text)
+		if p == nil {
+			continue
+		}
+		start := time.Now()
+		var c captured
+		if p.match(key, &c, nil) {
+			t.Errorf("%q matches", text)
+		}
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("%q took %v for a key of %d bytes", text, d, len(key))
+		}
+	}
+}
+
+func TestMatchAllocatesNothing(t *testing.T) {
+	p, _ := parsePattern("clicks/**/{yyyy}/{MM}/{dd}/*_*.json")
+	var c captured
+	if n := testing.AllocsPerRun(100, func() { p.match("clicks/a/b/2026/11/22/x_y.json", &c, nil) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestIndexFindsWhatASearchOfAllDoes(t *testing.T) {
+	t.Parallel()
+	texts := []string{"**", "a", "a/**", "a/b/**", "a/bc/*", "ab/**", "a/b/c*", "b/*", "a/b", "**/x", "a/{yyyy}{MM}{dd}", "z*"}
+	var entries []entry
+	for i, text := range texts {
+		p, faults := parsePattern(text)
+		if p == nil {
+			t.Fatal(faults)
+		}
+		entries = append(entries, entry{i, 0, p})
+	}
+	x := newIndex(entries)
+	for _, key := range []string{"", "a", "a/", "a/b", "a/b/", "a/b/c", "a/b/cd", "a/bc", "a/bc/d", "ab", "ab/x", "a0", "b/x", "x", "q/x", "a/20261122", "zz", "~"} {
+		var got, want []string
+		x.each(key, func(es []entry) bool {
+			for _, e := range es {
+				got = append(got, e.pattern.text)
+			}
+			return true
+		})
+		for _, e := range entries {
+			if strings.HasPrefix(key, e.pattern.prefix()) {
+				want = append(want, e.pattern.text)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("key %q (-want +got):\n%s", key, d)
+		}
+	}
+}
