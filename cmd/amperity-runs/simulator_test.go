@@ -7,6 +7,29 @@ import (
 	"testing"
 )
 
+func TestSimulatorMisuse(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"again"}, `unexpected argument "again": it takes flags only`},
+		{[]string{"--addr", "8089"}, `--addr "8089" is not HOST:PORT, for example 127.0.0.1:8089`},
+		{[]string{"--addr", "0.0.0.0:8089"}, "--addr 0.0.0.0:8089 can be reached from other machines, and the token may be public: add --listen-anywhere if that is what you want"},
+		{[]string{"--rate-limit", "-1"}, "--rate-limit -1 is negative: 0 means no limit"},
+		{[]string{"--run-time", "-1s"}, "--run-time -1s is negative"},
+		{[]string{"--fault-probability", "NaN", "--fault", `{"kind":"reset"}`}, "--fault-probability NaN is not between 0 and 1"},
+		{[]string{"--fault-probability", "0.5"}, "--fault-probability needs a --fault"},
+	} {
+		if _, err := parseSimulator(row.args); err == nil || err.Error() != row.want {
+			t.Errorf("%q: %v, want %s", row.args, err, row.want)
+		}
+	}
+	if o, err := parseSimulator([]string{"--addr", "0.0.0.0:8089", "--listen-anywhere"}); err != nil || o.addr != "0.0.0.0:8089" {
+		t.Errorf("all interfaces, as asked for: %v", err)
+	}
+}
+
 func TestReadTokenFile(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
