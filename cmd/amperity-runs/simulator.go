@@ -42,8 +42,9 @@ no work; they take a while and succeed.
   --fault-probability P   let each request meet one of the faults with this
                           probability, from 0 to 1, instead of the next ones
   --seed N                makes ids and random faults repeat (default 0)
-  --listen-anywhere       allow an address that other machines or containers can
-                          reach, such as 0.0.0.0:8089
+  --listen-anywhere       allow an address that other machines can reach, such as
+                          0.0.0.0:8089; containers need it, and find this machine
+                          as host.docker.internal
 
 Standard output has the settings for a client, and a line "ready" once it
 listens:

@@ -1,8 +1,8 @@
 package amperitytest
 
 import (
-	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -52,7 +52,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// The client went away, or does not speak HTTP.
 		panic(http.ErrAbortHandler)
 	}
-	r.Body = io.NopCloser(bytes.NewReader(nil))
 	c := &call{Request: r, body: body}
 	c.query, err = url.ParseQuery(r.URL.RawQuery)
 	badQuery := err != nil
@@ -86,13 +85,8 @@ func (s *Server) answer(c *call, badQuery bool) answer {
 	}
 	e, found := methods[c.Method]
 	if !found {
-		allowed := make([]string, 0, len(methods))
-		for m := range methods {
-			allowed = append(allowed, m)
-		}
-		slices.Sort(allowed)
 		return problemf(http.StatusMethodNotAllowed, "%s does not take %s", c.URL.Path, c.Method).
-			with("Allow", strings.Join(allowed, ", "))
+			with("Allow", strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
 	}
 	if !e.open {
 		if a := s.authenticate(c); a.status != 0 {
@@ -102,7 +96,8 @@ func (s *Server) answer(c *call, badQuery bool) answer {
 	if badQuery {
 		return problemf(http.StatusBadRequest, "the query string is malformed")
 	}
-	for name, values := range c.query {
+	for _, name := range slices.Sorted(maps.Keys(c.query)) {
+		values := c.query[name]
 		if !slices.Contains(e.params, name) && (e.open || name != "api_version") {
 			return problemf(http.StatusBadRequest, "unknown query parameter %q", name)
 		}

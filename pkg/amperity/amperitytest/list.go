@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"hash/fnv"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -38,7 +39,7 @@ type cursor struct {
 
 // list is GET /workflow/runs.
 func (s *Server) list(c *call) answer {
-	for name := range c.query {
+	for _, name := range slices.Sorted(maps.Keys(c.query)) {
 		if c.query.Get(name) == "" {
 			return problemf(http.StatusBadRequest, "%s is empty", name)
 		}

@@ -94,7 +94,9 @@ func (s *Server) scrubber(c *call) *strings.Replacer {
 			pairs = append(pairs, secret, "[redacted]")
 		}
 	}
-	_, bearer, _ := strings.Cut(c.Header.Get("Authorization"), " ")
+	authorization := c.Header.Get("Authorization")
+	_, bearer, _ := strings.Cut(authorization, " ")
+	hide(authorization)
 	hide(bearer)
 	for _, g := range s.accepted {
 		hide(g.value.Reveal())

@@ -49,7 +49,7 @@ func TestNoSecretIsShown(t *testing.T) {
 			{header: bearer, path: "/workflow/runs/" + secret},
 			{header: bearer, method: "POST", body: secret},
 			{header: bearer, method: "POST", body: `{"config_id":"` + secret + `"}`},
-			{header: map[string]string{"Authorization": secret}},
+			{header: map[string]string{"Authorization": secret}, query: "token=" + secret},
 			fetch("grant_type=client_credentials&client_id=client-1&client_secret=" + secret),
 			fetch("client_secret=" + secret + "%zz"),
 			{method: "POST", path: tokenPath, query: "client_secret=x", body: goodForm},
