@@ -1,0 +1,120 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// Emulator is a built function under Lambda's Runtime Interface Emulator. It
+// takes one invocation at a time, and is cold at the first.
+type Emulator struct {
+	url     string
+	process *process
+}
+
+// maxAnswer bounds an answer: Lambda's own limit is 6 MB (AWS Lambda quotas).
+const maxAnswer = 6 << 20
+
+// FunctionError is what a function answered instead of a result.
+type FunctionError struct {
+	Type    string `json:"errorType"`
+	Message string `json:"errorMessage"`
+}
+
+// Error gives "TYPE: MESSAGE".
+func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
+
+// Emulate runs root/build/NAME/bootstrap, with the settings of
+// events/env.json, its addresses replaced by those of the world, and with
+// what is in change instead of that. The function's log is copied to log,
+// unless that is nil.
+func (w *World) Emulate(ctx context.Context, root string, f Function, change map[string]string, log io.Writer) (*Emulator, error) {
+	rie, err := w.tools.emulator()
+	if err != nil {
+		return nil, err
+	}
+	settings, err := LocalSettings(root, f)
+	if err != nil {
+		return nil, err
+	}
+	bootstrap, err := filepath.Abs(filepath.Join(root, "build", f.Name, "bootstrap"))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(bootstrap); err != nil {
+		return nil, fmt.Errorf("%s is not built, run make build: %w", f.Name, err)
+	}
+	settings["AMPERITY_BASE_URL"] = w.Simulator.URL()
+	settings["AWS_ENDPOINT_URL"] = w.URL
+	// What Lambda itself sets, as far as the emulator does not.
+	settings["AWS_REGION"] = Region
+	settings["AWS_ACCESS_KEY_ID"] = accessKey
+	settings["AWS_SECRET_ACCESS_KEY"] = accessKey
+	settings["AWS_LAMBDA_FUNCTION_NAME"] = f.Name
+	settings["AWS_LAMBDA_FUNCTION_TIMEOUT"] = strconv.Itoa(int(f.Timeout.Seconds()))
+	for k, v := range change {
+		settings[k] = v
+	}
+
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	api, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(rie, "--log-level", "error", "--runtime-interface-emulator-address", addr, "--runtime-api-address", api, bootstrap)
+	cmd.Dir = filepath.Dir(bootstrap)
+	for k, v := range settings {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	slices.Sort(cmd.Env)
+	p, err := start(ctx, "the emulator of "+f.Name, cmd, log, func(ctx context.Context) bool { return listens(ctx, addr) })
+	if err != nil {
+		return nil, err
+	}
+	return &Emulator{url: "http://" + addr + "/2015-03-31/functions/function/invocations", process: p}, nil
+}
+
+// Invoke hands the function an event and returns its answer. The error is a
+// [*FunctionError] where the function returned an error.
+func (e *Emulator) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(event))
+	if err != nil {
+		return nil, err
+	}
+	res, err := plain().Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the emulator answers %s: %s", res.Status, answer)
+	}
+	// The emulator answers 200 also where the function failed.
+	failed := &FunctionError{}
+	if json.Unmarshal(answer, failed) == nil && failed.Type != "" {
+		return nil, failed
+	}
+	return answer, nil
+}
+
+// Log is what the function and the emulator have written.
+func (e *Emulator) Log() string { return e.process.output.String() }
+
+// Close ends the emulator and the function.
+func (e *Emulator) Close() { e.process.stop() }

@@ -1,0 +1,207 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
+)
+
+const (
+	// Region is the region that moto plays.
+	Region = "us-east-1"
+	// SecretID is the name of the secret with the token, as in events/env.json.
+	SecretID = "amperity-runs-local"
+	// accessKey is for moto, which looks at no key.
+	accessKey = "local"
+)
+
+// Config says where a world is. Only Now is required.
+type Config struct {
+	// Now is the simulator's clock.
+	Now func() time.Time
+	// Token is what the secret holds and the simulator accepts; default
+	// [amperitytest.DefaultToken].
+	Token amperity.Token
+	// SimulatorAddr and MotoAddr are where the two listen; default a free port
+	// of this machine each.
+	SimulatorAddr, MotoAddr string
+}
+
+// World is AWS, as far as the functions can tell, and Amperity.
+type World struct {
+	// URL is moto's address, for AWS_ENDPOINT_URL.
+	URL string
+	// Simulator is Amperity.
+	Simulator *amperitytest.Server
+
+	tools  Tools
+	moto   *process
+	bus    *eventbridge.Client
+	queues *sqs.Client
+	queue  string
+}
+
+// NewWorld starts moto and the simulator, and makes in moto the secret and a
+// queue that gets everything published. Close it.
+func (t Tools) NewWorld(ctx context.Context, cfg Config) (w *World, err error) {
+	w = &World{tools: t}
+	defer func() {
+		if err != nil {
+			w.Close()
+		}
+	}()
+	token := cfg.Token
+	if token.IsZero() {
+		token = amperity.NewToken(amperitytest.DefaultToken)
+	}
+	w.Simulator, err = amperitytest.New(amperitytest.Config{
+		Addr: cfg.SimulatorAddr, Now: cfg.Now, Tokens: []amperitytest.Token{{Value: token}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.startMoto(ctx, cfg.MotoAddr); err != nil {
+		return nil, err
+	}
+	if err := w.furnish(ctx, token); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// startMoto starts moto's server and makes the clients.
+func (w *World) startMoto(ctx context.Context, addr string) error {
+	if addr == "" {
+		var err error
+		if addr, err = freeAddress(); err != nil {
+			return err
+		}
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(w.tools.Program("moto_server"), "-H", host, "-p", port)
+	// moto looks for a home and for programs; it must not find credentials.
+	cmd.Env = []string{"HOME=" + os.TempDir(), "PATH=" + os.Getenv("PATH")}
+	w.URL = "http://" + net.JoinHostPort("127.0.0.1", port)
+	w.moto, err = start(ctx, "moto", cmd, nil, func(ctx context.Context) bool { return answers(ctx, w.URL+"/moto-api/") })
+	return err
+}
+
+// AWS is the configuration of a client of moto.
+func (w *World) AWS() aws.Config {
+	return aws.Config{
+		Region:       Region,
+		BaseEndpoint: aws.String(w.URL),
+		HTTPClient:   &http.Client{Transport: &http.Transport{}},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: accessKey}, nil
+		}),
+	}
+}
+
+func (w *World) furnish(ctx context.Context, token amperity.Token) error {
+	w.bus, w.queues = eventbridge.NewFromConfig(w.AWS()), sqs.NewFromConfig(w.AWS())
+	_, err := secretsmanager.NewFromConfig(w.AWS()).CreateSecret(ctx, &secretsmanager.CreateSecretInput{
+		Name: aws.String(SecretID), SecretString: aws.String(token.Reveal()),
+	})
+	if err != nil {
+		return err
+	}
+	w.queue, err = w.Watch(ctx, "published", fmt.Sprintf(`{"source":[%q]}`, announcement.Source), nil)
+	return err
+}
+
+// Watch makes a queue, and a rule on the default event bus that sends what
+// matches the pattern to it, changed by the transformer unless that is nil. It
+// returns the queue's URL.
+func (w *World) Watch(ctx context.Context, name, pattern string, transformer *types.InputTransformer) (string, error) {
+	made, err := w.queues.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(name)})
+	if err != nil {
+		return "", err
+	}
+	attributes, err := w.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: made.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
+	})
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.bus.PutRule(ctx, &eventbridge.PutRuleInput{Name: aws.String(name), EventPattern: aws.String(pattern)}); err != nil {
+		return "", err
+	}
+	_, err = w.bus.PutTargets(ctx, &eventbridge.PutTargetsInput{Rule: aws.String(name), Targets: []types.Target{{
+		Id: aws.String("queue"), Arn: aws.String(attributes.Attributes["QueueArn"]), InputTransformer: transformer,
+	}}})
+	return aws.ToString(made.QueueUrl), err
+}
+
+// Published is one event as a consumer gets it.
+type Published struct {
+	Source     string          `json:"source"`
+	DetailType string          `json:"detail-type"`
+	Resources  []string        `json:"resources"`
+	Detail     json.RawMessage `json:"detail"`
+}
+
+// Published takes the events out of the queue that have been published since
+// the last call, in their order.
+func (w *World) Published(ctx context.Context) ([]Published, error) {
+	bodies, err := w.Receive(ctx, w.queue)
+	if err != nil {
+		return nil, err
+	}
+	events := make([]Published, len(bodies))
+	for i, b := range bodies {
+		if err := json.Unmarshal([]byte(b), &events[i]); err != nil {
+			return nil, fmt.Errorf("what EventBridge put into the queue is not an event: %w", err)
+		}
+	}
+	return events, nil
+}
+
+// Receive takes the bodies of all messages out of a queue.
+func (w *World) Receive(ctx context.Context, queue string) ([]string, error) {
+	var bodies []string
+	for {
+		got, err := w.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &queue, MaxNumberOfMessages: 10})
+		if err != nil {
+			return nil, err
+		}
+		if len(got.Messages) == 0 {
+			return bodies, nil
+		}
+		for _, m := range got.Messages {
+			bodies = append(bodies, aws.ToString(m.Body))
+			if _, err := w.queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// Close ends both servers.
+func (w *World) Close() {
+	if w.moto != nil {
+		w.moto.stop()
+	}
+	if w.Simulator != nil {
+		w.Simulator.Close()
+	}
+}
