@@ -96,6 +96,10 @@ const (
 	// ErrorUnknown: the request may have been processed, the answer is not
 	// known.
 	ErrorUnknown = "unknown"
+	// ErrorTooOld: the launch could not be sent in time; nothing was sent.
+	ErrorTooOld = "too_old"
+	// ErrorPaused: the stack is paused; nothing was sent.
+	ErrorPaused = "paused"
 	// ErrorInvalidInput: the input has faults; Message names all of them.
 	ErrorInvalidInput = "invalid_input"
 )

@@ -107,6 +107,9 @@ func shorten(s string, limit int) string {
 	if len(s) <= limit/6 && utf8.ValidString(s) {
 		return s // no character takes more than six times its bytes
 	}
+	if len(s) > limit {
+		s = s[:limit+1] // enough to be cut; a text can be a whole payload
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	size, fits := 0, 0
 	for i, r := range s {

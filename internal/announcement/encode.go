@@ -29,7 +29,7 @@ const (
 	sizeOfTime = 14
 
 	// maxDepth is how deep JSON may nest. EventBridge processes up to 1000
-	// levels; the detail itself adds two.
+	// levels, its own envelope among them.
 	maxDepth = 900
 )
 
@@ -48,8 +48,9 @@ func (e *SizeError) Error() string {
 // Encode writes the detail as it is published: JSON, with "<", ">" and "&" as
 // they are. Our own texts are cut at their bounds. If the entry is larger than
 // limit (bytes, by EventBridge's formula, see [Announcement.Size]), the run's
-// task_instances are dropped; if it is still larger, or the run nests deeper
-// than EventBridge reads, only the run's well-known fields are kept. Whatever
+// task_instances are dropped; if it is still larger only the run's well-known
+// fields are kept. The same is done to a run that nests deeper, or has larger
+// integers, than EventBridge processes. Whatever
 // is cut sets "truncated". The error is a *[SizeError].
 func (a Announcement) Encode(limit int) ([]byte, error) {
 	d := a.Detail.bounded()
@@ -78,7 +79,7 @@ func (a Announcement) attempt(d Detail, limit int) (detail []byte, fits bool) {
 	if err != nil {
 		return nil, false // only a run's own bytes can be the cause
 	}
-	return detail, depth(detail) <= maxDepth && a.Size(detail) <= limit
+	return detail, readable(detail) && a.Size(detail) <= limit
 }
 
 // Size is the size of an entry by the formula that EventBridge documents: 14

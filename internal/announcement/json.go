@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -21,24 +22,35 @@ func encode(v any) ([]byte, error) {
 	return bytes.ToValidUTF8(bytes.TrimSuffix(buf.Bytes(), []byte("\n")), []byte("\uFFFD")), nil
 }
 
-// depth is how deep arrays and objects nest in valid JSON.
-func depth(valid []byte) int {
-	deepest, now, inString := 0, 0, false
+// readable tells whether EventBridge processes valid JSON: it nests at most
+// maxDepth levels, and every integer fits 64 bits.
+//
+// Source: EventBridge API reference, PutEvents.
+func readable(valid []byte) bool {
+	depth := 0
 	for i := 0; i < len(valid); i++ {
 		switch c := valid[i]; {
-		case inString && c == '\\':
-			i++ // whatever is escaped is no quote
 		case c == '"':
-			inString = !inString
-		case inString:
+			for i++; valid[i] != '"'; i++ {
+				if valid[i] == '\\' {
+					i++ // whatever is escaped is no quote
+				}
+			}
 		case c == '{', c == '[':
-			now++
-			deepest = max(deepest, now)
+			if depth++; depth > maxDepth {
+				return false
+			}
 		case c == '}', c == ']':
-			now--
+			depth--
+		case c == '-', '0' <= c && c <= '9':
+			number := valid[i : i+bytes.IndexAny(valid[i:], ",}]")]
+			i += len(number) - 1
+			if _, err := strconv.ParseInt(string(bytes.TrimSpace(number)), 10, 64); err != nil && !bytes.ContainsAny(number, ".eE") {
+				return false
+			}
 		}
 	}
-	return deepest
+	return true
 }
 
 // member is one field of a JSON object, its value as it came.
@@ -110,6 +122,9 @@ func reduced(run *amperity.Run) *amperity.Run {
 	}
 	all := members(raw)
 	kept := scalars(all, keptOfRun)
+	if len(kept) == 0 {
+		kept = []member{{"id", text(shorten(run.ID, maxName))}}
+	}
 	for _, m := range all {
 		if m.key == "error" {
 			kept = append(kept, member{"error", object(scalars(members(m.value), keptOfError))})
@@ -143,5 +158,6 @@ func scalars(ms []member, kept string) []member {
 	return out
 }
 
-// maxNumber is how long a number of a reduced run may be, in bytes.
-const maxNumber = 32
+// maxNumber is how long a number of a reduced run may be, in bytes: any
+// integer of that length fits 64 bits.
+const maxNumber = 18

@@ -1,0 +1,92 @@
+// Package announcementtest holds published events against their schemas, for
+// tests of whatever publishes them.
+package announcementtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/amperity-runs/amperity-runs/docs/events"
+)
+
+// Validate checks an event's detail by the schema of its detail-type in
+// docs/events. The error names every place at fault.
+func Validate(detailType string, detail []byte) error {
+	url, schema, err := find(detailType)
+	if err != nil {
+		return err
+	}
+	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(detail))
+	if err != nil {
+		return fmt.Errorf("detail of %s is not JSON: %w", detailType, err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource(url, schema); err != nil {
+		return err
+	}
+	compiled, err := compiler.Compile(url)
+	if err != nil {
+		return err
+	}
+	if err := compiled.Validate(instance); err != nil {
+		return fmt.Errorf("detail of %s: %w", detailType, err)
+	}
+	return nil
+}
+
+// DetailTypes are the titles of all schemas, in the order of their file names.
+func DetailTypes() ([]string, error) {
+	names, err := fs.Glob(events.Schemas, "*.schema.json")
+	if err != nil {
+		return nil, err
+	}
+	var titles []string
+	for _, name := range names {
+		head, _, err := read(name)
+		if err != nil {
+			return nil, err
+		}
+		titles = append(titles, head.Title)
+	}
+	return titles, nil
+}
+
+// find gives the schema whose title is the detail-type, and its URL.
+func find(detailType string) (url string, schema any, err error) {
+	names, err := fs.Glob(events.Schemas, "*.schema.json")
+	if err != nil {
+		return "", nil, err
+	}
+	for _, name := range names {
+		head, schema, err := read(name)
+		if err != nil {
+			return "", nil, err
+		}
+		if head.Title == detailType {
+			return head.ID, schema, nil
+		}
+	}
+	return "", nil, fmt.Errorf("no schema in docs/events has the title %q", detailType)
+}
+
+// head is what a schema says of itself.
+type head struct {
+	Title string
+	ID    string `json:"$id"`
+}
+
+func read(name string) (h head, schema any, err error) {
+	data, err := events.Schemas.ReadFile(name)
+	if err != nil {
+		return head{}, nil, err
+	}
+	if err := json.Unmarshal(data, &h); err != nil {
+		return head{}, nil, err
+	}
+	schema, err = jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	return h, schema, err
+}
