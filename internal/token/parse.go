@@ -1,0 +1,253 @@
+package token
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"math"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// The secret is one of three, with white space around it allowed:
+//
+//	<token>
+//	{"token": "<token>"}
+//	{"client_id": "…", "client_secret": "…", "token_url": "https://…"}
+
+// Keys of the JSON forms.
+const (
+	keyToken        = "token"
+	keyClientID     = "client_id"
+	keyClientSecret = "client_secret"
+	keyTokenURL     = "token_url"
+)
+
+const (
+	// maxSecret is the largest secret that Secrets Manager keeps, in bytes.
+	maxSecret = 64 * 1024
+	// maxToken is what fits into a header of most servers, in bytes.
+	maxToken = 16 * 1024
+)
+
+// bothForms is the remedy for a JSON object of another form.
+const bothForms = `{"token":"…"} or {"client_id":"…","client_secret":"…","token_url":"…"}`
+
+// parse checks a secret's text and makes credentials of it. What is wrong goes
+// into f; the result counts only if nothing is.
+func (s *Source) parse(text string, f *faults) *credentials {
+	text = strings.TrimSpace(strings.TrimPrefix(text, "\uFEFF")) // editors put that mark first
+	switch {
+	case text == "":
+		f.problemf("is empty: put the token into it")
+	case len(text) > maxSecret:
+		f.problemf("is longer than 64 KB: put nothing but the token into it")
+	case text[0] == '{':
+		return s.parseObject(text, f)
+	case !isToken(text):
+		f.problemf(`holds something that is no token: put the token alone into it, without "Bearer" and quotation marks, or %s`, bothForms)
+	default:
+		return fixed(text)
+	}
+	return nil
+}
+
+// parseObject checks the two JSON forms.
+func (s *Source) parseObject(text string, f *faults) *credentials {
+	values, ok := object(text, f)
+	if !ok {
+		return nil
+	}
+	_, hasToken := values[keyToken]
+	var there, missing []string
+	for _, key := range []string{keyClientID, keyClientSecret, keyTokenURL} {
+		if _, ok := values[key]; ok {
+			there = append(there, key)
+		} else {
+			missing = append(missing, key)
+		}
+	}
+	switch {
+	case hasToken && len(there) > 0:
+		f.problemf("has %s as well as %s: keep one of the two forms, %s", keyToken, strings.Join(there, ", "), bothForms)
+	case !hasToken && len(there) == 0:
+		f.problemf("has neither a token nor client credentials: write %s", bothForms)
+	case !hasToken && len(missing) > 0:
+		f.problemf("has no %s: write %s", strings.Join(missing, " and no "), bothForms)
+	}
+	if v := values[keyToken]; hasToken && v != nil && !isToken(*v) {
+		f.problemf(`has a token that cannot be one: copy it again, without "Bearer" and quotation marks`)
+	}
+	for _, key := range []string{keyClientID, keyClientSecret} {
+		if v := values[key]; v != nil && (*v == "" || len(*v) > maxToken || strings.ContainsFunc(*v, blank)) {
+			f.problemf("has a %s that is empty, too long, or has spaces or line breaks in it: copy it again", key)
+		}
+	}
+	if v := values[keyTokenURL]; v != nil {
+		checkTokenURL(*v, f)
+	}
+	if len(f.list) > 0 {
+		return nil
+	}
+	if hasToken {
+		return fixed(*values[keyToken])
+	}
+	oauth, err := amperity.NewClientCredentials(amperity.ClientCredentialsConfig{
+		TokenURL:     *values[keyTokenURL],
+		ClientID:     *values[keyClientID],
+		ClientSecret: amperity.NewToken(*values[keyClientSecret]),
+		Tenant:       s.cfg.Tenant,
+		Transport:    s.cfg.Transport,
+		Now:          s.cfg.Now,
+	})
+	if err != nil {
+		f.problemf("cannot be used: %v", err)
+		return nil
+	}
+	return &credentials{oauth: oauth}
+}
+
+// object reads a JSON object whose values are texts, by its known keys; a value
+// that is no text is nil. False if nothing can be made of it.
+func object(text string, f *faults) (map[string]*string, bool) {
+	dec := json.NewDecoder(strings.NewReader(text))
+	broken := func() (map[string]*string, bool) {
+		// The decoder's own words quote the text.
+		f.problemf("is not the JSON object that it begins like (see byte %d): write %s", dec.InputOffset()+1, bothForms)
+		return nil, false
+	}
+	if _, err := dec.Token(); err != nil {
+		return broken()
+	}
+	values := map[string]*string{}
+	var unknown, hidden int
+	var names []string
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return broken()
+		}
+		key, _ := t.(string)
+		var value any
+		if err := dec.Decode(&value); err != nil {
+			return broken()
+		}
+		switch key {
+		case keyToken, keyClientID, keyClientSecret, keyTokenURL:
+			if _, twice := values[key]; twice {
+				f.problemf("has %s twice: keep one", key)
+			}
+			values[key] = nil
+			if v, ok := value.(string); ok {
+				values[key] = &v
+			} else {
+				f.problemf("has a %s that is not text: put it in quotation marks", key)
+			}
+		default:
+			unknown++
+			if harmless(key) {
+				names = append(names, key)
+			} else {
+				hidden++
+			}
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return broken()
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return broken()
+	}
+	switch {
+	case unknown > 0 && hidden == 0:
+		f.problemf("has unknown keys (%s): write %s", strings.Join(names, ", "), bothForms)
+	case unknown > 0:
+		// A secret pasted into the wrong field is a key.
+		f.problemf("has %d unknown keys: write %s", unknown, bothForms)
+	}
+	return values, true
+}
+
+// harmless tells whether an unknown key may be shown: names that people give
+// these things, and no secret.
+func harmless(key string) bool {
+	folded := strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(key))
+	return len(key) <= 20 && slices.Contains([]string{
+		"token", "accesstoken", "apitoken", "apikey", "key", "value", "secret", "password", "username", "user", "name", "bearer",
+		"clientid", "clientsecret", "tokenurl", "tokenendpoint", "url", "tenant", "tenantid", "expires", "expiresin", "tokentype",
+		"description", "comment", "version",
+	}, folded)
+}
+
+func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+
+// isToken tells whether s can stand after "Bearer" in a header.
+//
+// Source: RFC 6750, section 2.1, b64token.
+func isToken(s string) bool {
+	for _, r := range s {
+		if !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~+/=", r)) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxToken
+}
+
+func checkTokenURL(s string, f *faults) {
+	const example = "https://app.amperity.com/api/v0/oauth2/token"
+	u, err := url.Parse(s)
+	switch {
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", strings.ContainsFunc(s, blank):
+		f.problemf("has a token_url that is no address: write the token endpoint that Amperity shows, for example %s", example)
+	case u.User != nil, strings.ContainsAny(s, "?#"):
+		f.problemf("has a token_url with a user, a query or a fragment: write the token endpoint alone, for example %s", example)
+	case u.Scheme == "http" && !local(u.Hostname()):
+		f.problemf("has a token_url that would send the client secret unencrypted: write https instead of http")
+	}
+}
+
+// local tells whether a host is this machine, or the machine as seen from a
+// container on it.
+func local(host string) bool {
+	host = strings.ToLower(host)
+	if host == "localhost" || host == "host.docker.internal" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func fixed(token string) *credentials {
+	return &credentials{static: amperity.NewToken(token), expires: expiry(token)}
+}
+
+// expiry is when a JWT says that it expires; zero for every other token. The
+// signature is not checked: Amperity does that, here it only saves a 401.
+//
+// Source: RFC 7519, section 4.1.4, "exp": seconds since 1970.
+func expiry(token string) time.Time {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return time.Time{}
+	}
+	var claims map[string]json.RawMessage
+	if json.Unmarshal(payload, &claims) != nil {
+		return time.Time{}
+	}
+	var exp float64
+	if raw := bytes.TrimSpace(claims["exp"]); json.Unmarshal(raw, &exp) != nil || exp <= 0 || exp > math.MaxInt32*8 {
+		return time.Time{}
+	}
+	return time.Unix(int64(exp), 0)
+}
