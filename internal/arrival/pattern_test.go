@@ -245,12 +245,12 @@ func FuzzPattern(f *testing.F) {
 		if got := unparse(p); got != text {
 			t.Fatalf("pattern %q read as %q", text, got)
 		}
-		if !strings.HasPrefix(p.witness(), p.prefix()) {
-			t.Fatalf("pattern %q: its own key %q does not begin with %q", text, p.witness(), p.prefix())
+		if !strings.HasPrefix(p.witnesses()[0], p.prefix()) {
+			t.Fatalf("pattern %q: its own key %q does not begin with %q", text, p.witnesses()[0], p.prefix())
 		}
 		var c captured
-		if !p.match(p.witness(), &c, nil) {
-			t.Fatalf("pattern %q does not match the key made from it, %q", text, p.witness())
+		if !p.match(p.witnesses()[0], &c, nil) {
+			t.Fatalf("pattern %q does not match the key made from it, %q", text, p.witnesses()[0])
 		}
 		// The definition takes time exponential in the stars.
 		if strings.Count(text, "*") > 5 || len(key) > 24 {
@@ -258,7 +258,7 @@ func FuzzPattern(f *testing.F) {
 		}
 		checkAgainstSlow(t, p, key)
 		// Keys at random hardly ever match; ones made from the pattern do.
-		for _, k := range []string{p.witness(), p.witness() + key, key + p.witness(), strings.ReplaceAll(p.witness(), "\x01", key)} {
+		for _, k := range []string{p.witnesses()[0], p.witnesses()[0] + key, key + p.witnesses()[0], strings.ReplaceAll(p.witnesses()[0], "\x01", key)} {
 			if len(k) <= 24 {
 				checkAgainstSlow(t, p, k)
 			}
@@ -309,7 +309,7 @@ func TestPatternMatchesByItsDefinition(t *testing.T) {
 		patterns++
 		keys := []string{pick(bits, 6)}
 		// What the pattern matches, with something else where a star is.
-		key := p.witness()
+		key := p.witnesses()[0]
 		for strings.Contains(key, "\x01") {
 			key = strings.Replace(key, "\x01", pick(bits, 2), 1)
 		}

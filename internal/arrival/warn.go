@@ -10,14 +10,16 @@ func (p *routesParser) warn(r *Routes) {
 			p.warnf(route.at, "%.60s takes no date range: a file of any window starts the same run", route.ConfigID)
 		}
 		for place, f := range route.Files {
-			key, bucket := f.pattern.witness(), route.Bucket
-			if by, hidden := r.ignoredBy(key); hidden {
+			keys := f.pattern.witnesses()
+			if by, hidden := r.ignoredBy(keys[0]); hidden && p.ignores(by, keys[1]) {
 				p.warnf(f.at.position, "no file starts this: %.100q under \"ignore\" covers all that the pattern matches", by)
 				continue
 			}
-			for _, h := range r.hits(Arrival{Bucket: bucket, Key: key}, nil) {
+			for _, h := range r.hits(Arrival{Bucket: route.Bucket, Key: keys[0]}, nil) {
 				other := r.routes[h.route]
+				var c captured
 				switch {
+				case !h.pattern.match(keys[1], &c, nil):
 				case h.route == i && h.place < place:
 					p.warnf(f.at.position, "the pattern adds nothing: %.100q of the same route matches all that it does", h.pattern.text)
 				case h.route > i && h.pattern.text == f.Pattern:
@@ -30,29 +32,45 @@ func (p *routesParser) warn(r *Routes) {
 	}
 }
 
-// witness is a key that stands for all that the pattern matches: a pattern
-// that matches it and is not made for it matches those too, since what the
-// stars stand for in it is written in a character that no pattern has.
-func (p *pattern) witness() string {
-	const some = "\x01"
-	var b strings.Builder
-	for _, o := range p.ops {
-		switch o.kind {
-		case literal:
-			b.WriteString(o.lit)
-		case year:
-			b.WriteString("2026")
-		case month:
-			b.WriteString("11")
-		case day, hour:
-			b.WriteString("22")
-		case star:
-			b.WriteString(some)
-		case deep:
-			b.WriteString(some + "/" + some)
-		case folders:
-			b.WriteString(some + "/")
+// ignores tells whether the pattern under "ignore" matches a key.
+func (p *routesParser) ignores(pattern, key string) bool {
+	var c captured
+	for _, f := range p.ignore {
+		if f.Pattern == pattern {
+			return f.pattern.match(key, &c, nil)
 		}
 	}
-	return b.String()
+	return false
+}
+
+// witnesses are two keys that stand for all that the pattern matches: another
+// pattern that matches both matches all of those, since the two have nothing in
+// common but the pattern's literals. What the stars stand for in them is
+// written in a character that no pattern has, and their dates differ in every
+// digit that can.
+func (p *pattern) witnesses() [2]string {
+	const some = "\x01"
+	var keys [2]string
+	for n, values := range [2][4]string{
+		{year: "2026", month: "11", day: "22", hour: "22"},
+		{year: "1987", month: "09", day: "30", hour: "05"},
+	} {
+		var b strings.Builder
+		for _, o := range p.ops {
+			switch o.kind {
+			case literal:
+				b.WriteString(o.lit)
+			case star:
+				b.WriteString(some)
+			case deep:
+				b.WriteString(some + "/" + some)
+			case folders:
+				b.WriteString(some + "/")
+			default:
+				b.WriteString(values[o.kind])
+			}
+		}
+		keys[n] = b.String()
+	}
+	return keys
 }
