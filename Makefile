@@ -86,8 +86,8 @@ GO_BUILD = CGO_ENABLED=0 GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0 \
 
 build: ## build both functions for this machine, into build/
 	@mkdir -p build/trigger build/s3arrival
-	env -u GOOS -u GOARCH $(GO_BUILD) -o build/trigger/bootstrap ./functions/trigger
-	env -u GOOS -u GOARCH $(GO_BUILD) -o build/s3arrival/bootstrap ./functions/s3arrival
+	@env -u GOOS -u GOARCH $(GO_BUILD) -o build/trigger/bootstrap ./functions/trigger
+	@env -u GOOS -u GOARCH $(GO_BUILD) -o build/s3arrival/bootstrap ./functions/s3arrival
 	@rm -f build/s3arrival/routes*.yaml
 	@cp routes*.yaml build/s3arrival/
 

@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	var err error
 	switch {
 	case len(args) == 2 && args[0] == "invoke" && args[1] != "":
-		err = invoke(ctx, args[1], getenv, stdout, stderr)
+		err = invoke(ctx, args[1], getenv, stdout)
 	case len(args) == 1 && args[0] == "serve":
 		err = serve(ctx, getenv, stdout)
 	default:
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return 0
 }
 
-func invoke(ctx context.Context, sample string, getenv func(string) string, stdout, stderr io.Writer) error {
+func invoke(ctx context.Context, sample string, getenv func(string) string, stdout io.Writer) error {
 	f, err := stack.FunctionOf(sample)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func invoke(ctx context.Context, sample string, getenv func(string) string, stdo
 	}
 	defer w.Close()
 	fmt.Fprintf(stdout, "The log of %s:\n", f.Name)
-	e, err := w.Emulate(ctx, ".", f, nil, stderr)
+	e, err := w.Emulate(ctx, ".", f, nil, stdout)
 	if err != nil {
 		return err
 	}
