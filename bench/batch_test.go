@@ -49,16 +49,19 @@ func TestBatchIsWhatLambdaSends(t *testing.T) {
 
 func TestJudgeTakesTheWorst(t *testing.T) {
 	t.Parallel()
-	var cells []cell
+	var cells []*cell
 	for _, routes := range routeCounts {
 		for _, records := range batchSizes {
-			cells = append(cells, cell{Records: records, Routes: routes, Routed: 100, Ratio: 1.5})
+			c := &cell{Records: records, Routes: routes}
+			c.PerRecord[plain] = []float64{50, 50, 50}
+			c.PerRecord[bothWay] = []float64{75, 7500, 75} // one round was disturbed
+			cells = append(cells, c)
 		}
 	}
-	cells[len(cells)-1].Routed = 130 // 1000 records, 100 routes
-	cells[0].Ratio = 1.9
+	cells[0].PerRecord[plain] = []float64{40, 40, 40}
+	cells[len(cells)-1].PerRecord[bothWay] = []float64{90, 9000, 90} // 1000 records, 100 routes
 	linear, flat, worst := judge(cells)
-	if linear != 1.3 || flat != 1.3 || worst != 1.9 {
+	if linear != 1.2 || flat != 1.2 || worst != 1.875 {
 		t.Errorf("got %v, %v, %v", linear, flat, worst)
 	}
 }

@@ -67,16 +67,16 @@ func cold(ctx context.Context, ps programs, o options, out io.Writer) ([]aim, er
 	}
 	t := newTable(out, fmt.Sprintf("Cold start: median (min to max) of %d, in turns", o.runs),
 		"program", "exec to init done", "exec to first announced run", "CPU", "peak memory", "resident", "of it from files", "binary")
-	inits, jobs, peaks := map[string]time.Duration{}, map[string]time.Duration{}, map[string]int64{}
+	inits, jobs, peaks := map[string][]time.Duration{}, map[string][]time.Duration{}, map[string]int64{}
 	for i, p := range list {
-		init := spreadOf(each(runs[i], func(r coldRun) time.Duration { return r.Init }))
-		job := spreadOf(each(runs[i], func(r coldRun) time.Duration { return r.Job }))
+		inits[p.Name] = each(runs[i], func(r coldRun) time.Duration { return r.Init })
+		jobs[p.Name] = each(runs[i], func(r coldRun) time.Duration { return r.Job })
 		cpu := spreadOf(each(runs[i], func(r coldRun) time.Duration { return r.CPU }))
 		peak := spreadOf(each(runs[i], func(r coldRun) int64 { return r.Memory.Peak }))
 		resident := spreadOf(each(runs[i], func(r coldRun) int64 { return r.Memory.Resident }))
 		file := spreadOf(each(runs[i], func(r coldRun) int64 { return r.Memory.File }))
-		inits[p.Name], jobs[p.Name], peaks[p.Name] = init.Median, job.Median, peak.Max
-		binary, first := "", spreadMS(job)
+		peaks[p.Name] = peak.Max
+		binary, first := "", spreadMS(spreadOf(jobs[p.Name]))
 		if p.Go {
 			size, err := fileSize(p.Path)
 			if err != nil {
@@ -87,7 +87,7 @@ func cold(ctx context.Context, ps programs, o options, out io.Writer) ([]aim, er
 		if !p.Announces {
 			first += ", first answer"
 		}
-		t.row(p.Name, spreadMS(init), first, ms(cpu.Median), megabytes(peak.Max)+" at most", megabytes(resident.Median), megabytes(file.Median), binary)
+		t.row(p.Name, spreadMS(spreadOf(inits[p.Name])), first, ms(cpu.Median), megabytes(peak.Max)+" at most", megabytes(resident.Median), megabytes(file.Median), binary)
 	}
 	t.end()
 	size, err := fileSize(ps.Trigger.Path)
@@ -97,16 +97,14 @@ func cold(ctx context.Context, ps programs, o options, out io.Writer) ([]aim, er
 	if err := printInitCosts(ctx, ps, out); err != nil {
 		return nil, err
 	}
-	aims := []aim{atMost("init of trigger, of hello world's", ratio(inits["trigger"], inits["hello"]), 2.2, "x")}
+	aims := []aim{atMost("init of trigger, of hello world's", medianRatio(inits["trigger"], inits["hello"]), 2.2, "x")}
 	if ps.Python.Path != "" {
-		aims = append(aims, atLeast("exec to first announced run, Python's of trigger's", ratio(jobs["python"], jobs["trigger"]), 20, "x"))
+		aims = append(aims, atLeast("exec to first announced run, Python's of trigger's", medianRatio(jobs["python"], jobs["trigger"]), 20, "x"))
 	}
 	return append(aims,
 		atMost("peak memory of trigger", float64(peaks["trigger"])/1e6, 20, " MB"),
 		atMost("binary of trigger", float64(size)/1e6, 12, " MB")), nil
 }
-
-func ratio[T ~int64](a, b T) float64 { return float64(a) / float64(b) }
 
 func fileSize(path string) (int64, error) {
 	info, err := os.Stat(path)

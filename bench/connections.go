@@ -40,7 +40,7 @@ func printStandIn(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		took := each(calls, func(c call) time.Duration { return c.Took })
-		t.row(string(kind), ms(spreadOf(took).Median), ms(quantile(took, 0.99)), ms(spreadOf(seen).Median), ms(quantile(seen, 0.99)))
+		t.row(string(kind), micros(spreadOf(took).Median), micros(quantile(took, 0.99)), micros(spreadOf(seen).Median), micros(quantile(seen, 0.99)))
 	}
 	t.end()
 	return nil

@@ -20,6 +20,16 @@ func spreadOf[T ~int64 | ~float64](xs []T) spread[T] {
 	return spread[T]{s[(len(s)-1)/2], s[0], s[len(s)-1]}
 }
 
+// medianRatio is the median of the ratios of a's and b's samples of the same
+// round, so that a machine that is slow for a while changes nothing.
+func medianRatio[T ~int64 | ~float64](a, b []T) float64 {
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = float64(a[i]) / float64(b[i])
+	}
+	return spreadOf(ratios).Median
+}
+
 // quantile tells the sample below which the share q of xs lies.
 func quantile[T ~int64 | ~float64](xs []T, q float64) T {
 	s := slices.Sorted(slices.Values(xs))
@@ -39,8 +49,12 @@ func ms(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
 }
 
+func micros(d time.Duration) string { return fmt.Sprintf("%d µs", d.Microseconds()) }
+
 // megabytes prints bytes in MB of a million bytes each.
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+func kilobytes(n int64) string { return fmt.Sprintf("%d kB", n/1000) }
 
 // spreadMS prints a spread of durations as "median (min to max)".
 func spreadMS(s spread[time.Duration]) string {

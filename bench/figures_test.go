@@ -45,6 +45,13 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
+func TestMedianRatioGoesRoundByRound(t *testing.T) {
+	t.Parallel()
+	if got := medianRatio([]int64{2, 20, 3}, []int64{1, 10, 1}); got != 2 {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestAimsAreReachedUpToTheirLimit(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -94,10 +101,12 @@ func TestFiguresHaveUnits(t *testing.T) {
 	t.Parallel()
 	got := []string{
 		ms(1500 * time.Microsecond),
+		micros(1500 * time.Microsecond),
 		megabytes(12_340_000),
+		kilobytes(343_400),
 		spreadMS(spread[time.Duration]{2 * time.Millisecond, time.Millisecond, 3500 * time.Microsecond}),
 	}
-	want := []string{"1.50 ms", "12.3 MB", "2.00 ms (1.00 to 3.50)"}
+	want := []string{"1.50 ms", "1500 µs", "12.3 MB", "343 kB", "2.00 ms (1.00 to 3.50)"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -57,12 +57,12 @@ func printInitCosts(ctx context.Context, ps programs, out io.Writer) error {
 			took += c.Took
 			bytes += c.Bytes
 		}
-		t.row(p.Name, strconv.Itoa(len(costs)), ms(took), megabytes(bytes))
+		t.row(p.Name, strconv.Itoa(len(costs)), ms(took), kilobytes(bytes))
 		top = costs
 	}
 	slices.SortStableFunc(top, func(a, b initCost) int { return cmp.Compare(b.Took, a.Took) })
 	for _, c := range top[:min(shown, len(top))] {
-		t.row("  "+c.Package, "", ms(c.Took), megabytes(c.Bytes))
+		t.row("  "+c.Package, "", ms(c.Took), kilobytes(c.Bytes))
 	}
 	t.end()
 	return nil

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// routingSamples is how often each way is timed, in turns, and
+	// routingRounds is how often everything is timed, in turns, and
 	// routingSlice the least time that one sample takes.
-	routingSamples = 15
-	routingSlice   = 4 * time.Millisecond
+	routingRounds = 15
+	routingSlice  = 3 * time.Millisecond
 	// tolerance is what "linear" and "nearly flat" leave for noise.
 	tolerance = 1.25
 )
@@ -25,38 +25,58 @@ var (
 	routeCounts = []int{1, 10, 100}
 )
 
-// cell is what was measured of one size of batch and one number of routes, in
-// nanoseconds for each record.
+// way is one way to go through a batch; it tells how many records it went
+// through.
+type way func() (int, error)
+
+// The ways of a cell.
+const (
+	plain       = iota // decoded with encoding/json, see decodePlainly
+	decodedOnly        // decoded by internal/arrival
+	bothWay            // decoded and routed, as s3arrival does
+	routedOnly         // routed, decoded before
+	waysInAll
+)
+
+// cell is one size of batch and one number of routes.
 type cell struct {
 	Records, Routes int
-	Plain, Decode   float64
-	// Routed is decoding and routing, Routing the routing alone.
-	Routed, Routing float64
-	// Ratio is the median of the ratios of Routed and Plain, each of samples
-	// that were taken one after the other.
-	Ratio float64
+	ways            [waysInAll]way
+	repeats         [waysInAll]int
+	// PerRecord has the nanoseconds that a record took, of each way and
+	// round.
+	PerRecord [waysInAll][]float64
 }
 
 // routing measures how batches of S3 events are decoded and routed.
 func routing(ctx context.Context, out io.Writer) ([]aim, error) {
-	var cells []cell
+	var cells []*cell
 	for _, routes := range routeCounts {
 		for _, records := range batchSizes {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			c, err := measureCell(records, routes)
+			c, err := newCell(records, routes)
 			if err != nil {
 				return nil, err
 			}
 			cells = append(cells, c)
 		}
 	}
-	t := newTable(out, fmt.Sprintf("SQS batches of EventBridge events: ns per record, median of %d, in turns", routingSamples),
+	runtime.GC()
+	for range routingRounds {
+		for _, c := range cells {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			for i, w := range c.ways {
+				c.PerRecord[i] = append(c.PerRecord[i], timed(w, c.repeats[i])/float64(c.Records))
+			}
+		}
+	}
+	t := newTable(out, fmt.Sprintf("SQS batches of EventBridge events: ns per record, median of %d, in turns", routingRounds),
 		"records", "routes", "plain decoding", "decoded", "decoded and routed", "of plain decoding", "routing alone")
 	for _, c := range cells {
-		t.row(strconv.Itoa(c.Records), strconv.Itoa(c.Routes), fmt.Sprintf("%.0f", c.Plain), fmt.Sprintf("%.0f", c.Decode),
-			fmt.Sprintf("%.0f", c.Routed), fmt.Sprintf("%.2fx", c.Ratio), fmt.Sprintf("%.0f", c.Routing))
+		ns := func(way int) string { return fmt.Sprintf("%.0f", spreadOf(c.PerRecord[way]).Median) }
+		t.row(strconv.Itoa(c.Records), strconv.Itoa(c.Routes), ns(plain), ns(decodedOnly), ns(bothWay),
+			fmt.Sprintf("%.2fx", medianRatio(c.PerRecord[bothWay], c.PerRecord[plain])), ns(routedOnly))
 	}
 	t.end()
 	linear, flat, worst := judge(cells)
@@ -70,62 +90,48 @@ func routing(ctx context.Context, out io.Writer) ([]aim, error) {
 // judge finds the worst of each claim: how much dearer a record is in a batch
 // of 1000 than in one of 10, how much dearer with 100 routes than with one, and
 // how much dearer than plain decoding.
-func judge(cells []cell) (linear, flat, worst float64) {
-	at := make(map[[2]int]cell)
+func judge(cells []*cell) (linear, flat, worst float64) {
+	at := make(map[[2]int][]float64)
 	for _, c := range cells {
-		at[[2]int{c.Records, c.Routes}] = c
-		worst = max(worst, c.Ratio)
+		at[[2]int{c.Records, c.Routes}] = c.PerRecord[bothWay]
+		worst = max(worst, medianRatio(c.PerRecord[bothWay], c.PerRecord[plain]))
 	}
 	for _, n := range routeCounts {
-		linear = max(linear, at[[2]int{1000, n}].Routed/at[[2]int{10, n}].Routed)
+		linear = max(linear, medianRatio(at[[2]int{1000, n}], at[[2]int{10, n}]))
 	}
 	for _, n := range batchSizes {
-		flat = max(flat, at[[2]int{n, 100}].Routed/at[[2]int{n, 1}].Routed)
+		flat = max(flat, medianRatio(at[[2]int{n, 100}], at[[2]int{n, 1}]))
 	}
 	return linear, flat, worst
 }
 
-func measureCell(records, routes int) (cell, error) {
-	c := cell{Records: records, Routes: routes}
+func newCell(records, routes int) (*cell, error) {
+	c := &cell{Records: records, Routes: routes}
 	payload := sqsBatch(records, routes)
 	table, _, err := arrival.ParseRoutes("routes.yaml", routesFile(routes), arrival.Options{})
 	if err != nil {
-		return c, err
+		return nil, err
 	}
 	batch, err := arrival.Decode(payload)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	ways := []func() (int, error){
-		func() (int, error) { return decodePlainly(payload) },
-		func() (int, error) { return decoded(payload) },
-		func() (int, error) { return routed(payload, table) },
-		func() (int, error) { return matches(batch, table) },
+	c.ways = [waysInAll]way{
+		plain:       func() (int, error) { return decodePlainly(payload) },
+		decodedOnly: func() (int, error) { return decoded(payload) },
+		bothWay:     func() (int, error) { return routed(payload, table) },
+		routedOnly:  func() (int, error) { return matches(batch, table) },
 	}
-	slices := make([]int, len(ways))
-	for i, way := range ways {
-		n, err := way()
+	for i, w := range c.ways {
+		n, err := w()
 		if err != nil {
-			return c, err
+			return nil, err
 		}
 		if err := complete(n, records); err != nil {
-			return c, err
+			return nil, err
 		}
-		slices[i] = iterations(way)
+		c.repeats[i] = repeats(w)
 	}
-	runtime.GC()
-	samples := make([][]float64, len(ways))
-	var ratios []float64
-	for range routingSamples {
-		for i, way := range ways {
-			samples[i] = append(samples[i], timed(way, slices[i])/float64(records))
-		}
-		last := len(samples[0]) - 1
-		ratios = append(ratios, samples[2][last]/samples[0][last])
-	}
-	c.Plain, c.Decode = spreadOf(samples[0]).Median, spreadOf(samples[1]).Median
-	c.Routed, c.Routing = spreadOf(samples[2]).Median, spreadOf(samples[3]).Median
-	c.Ratio = spreadOf(ratios).Median
 	return c, nil
 }
 
@@ -137,20 +143,20 @@ func complete(n, records int) error {
 	return nil
 }
 
-// iterations tells how often to repeat way for one sample.
-func iterations(way func() (int, error)) int {
+// repeats tells how often to go one way for one sample.
+func repeats(w way) int {
 	for n := 1; ; n *= 2 {
-		if timed(way, n)*float64(n) >= float64(routingSlice) {
+		if timed(w, n)*float64(n) >= float64(routingSlice) {
 			return n
 		}
 	}
 }
 
-// timed runs way n times and tells the nanoseconds that one took.
-func timed(way func() (int, error), n int) float64 {
+// timed goes one way n times and tells the nanoseconds that once took.
+func timed(w way, n int) float64 {
 	begun := time.Now()
 	for range n {
-		way()
+		w()
 	}
 	return float64(time.Since(begun)) / float64(n)
 }
