@@ -31,6 +31,8 @@ type command func(ctx context.Context, args []string, stdout, stderr io.Writer) 
 
 func commands() map[string]command {
 	return map[string]command{
+		"check":     runCheck,
+		"explain":   runExplain,
 		"simulator": runSimulator,
 	}
 }

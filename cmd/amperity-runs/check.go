@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+)
+
+const checkUsage = `Usage:
+  amperity-runs check [--buckets A,B] [FILE ...]
+
+Check routes files (default routes.yaml) and show every error in them, with what
+to write instead, and warnings about what is allowed but probably not meant.
+
+  --buckets A,B   the buckets whose events the stack receives, as in the
+                  template's parameter Buckets; a route that names another one
+                  is an error. Default: any bucket
+
+  $ amperity-runs check routes.yaml
+  routes.yaml:5:26: error: {mm} is not a date field; did you mean {MM}?
+      files: orders/{yyyy}/{mm}/{dd}/*.csv
+                           ^
+
+Exit code 1 if there is an error, 0 if there are warnings only.
+`
+
+// runCheck checks routes files.
+func runCheck(_ context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("check", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	var o arrival.Options
+	fs.Func("buckets", "", bucketList(&o))
+	files, err := parseFlags(fs, args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, checkUsage)
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "amperity-runs: check: %v\n", err)
+		return 2
+	}
+	if len(files) == 0 {
+		files = []string{"routes.yaml"}
+	}
+	code := 0
+	for _, name := range files {
+		if err := checkFile(name, o, stdout); err != nil {
+			fmt.Fprintf(stderr, "amperity-runs: check: %v\n", err)
+			code = 1
+		}
+	}
+	return code
+}
+
+// parseFlags reads flags and arguments in any order. The error is misuse, or
+// flag.ErrHelp.
+func parseFlags(fs *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		if fs.NArg() == 0 {
+			return rest, nil
+		}
+		rest = append(rest, fs.Arg(0))
+		args = fs.Args()[1:]
+	}
+}
+
+// bucketList reads the names of buckets, as BUCKETS has them.
+func bucketList(o *arrival.Options) func(string) error {
+	return func(list string) error {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.TrimSpace(name); name == "" {
+				return errors.New("a bucket has no name; write them as a,b")
+			}
+			o.Buckets = append(o.Buckets, name)
+		}
+		return nil
+	}
+}
+
+// checkFile prints what is wrong with a file. The error says that there is
+// something, or that the file could not be read.
+func checkFile(name string, o arrival.Options, out io.Writer) error {
+	src, err := readBounded(name, arrival.MaxRoutesFile)
+	if err != nil {
+		return err
+	}
+	routes, warnings, err := arrival.ParseRoutes(name, src, o)
+	var faulty *arrival.RoutesError
+	if err != nil && !errors.As(err, &faulty) {
+		return err
+	}
+	if faulty != nil {
+		for _, f := range faulty.Faults {
+			printFault(out, "error", f, src)
+		}
+	}
+	for _, f := range warnings {
+		printFault(out, "warning", f, src)
+	}
+	if faulty != nil {
+		return fmt.Errorf("%s has %s", name, counted(len(faulty.Faults), "error"))
+	}
+	fmt.Fprintf(out, "%s: %s, no errors\n", name, counted(len(routes.Routes()), "route"))
+	return nil
+}
+
+// readBounded reads a file; one byte more than the limit is enough to see that
+// it is too large.
+func readBounded(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit+1))
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// printFault prints a fault with its line of the file and a caret under it.
+func printFault(out io.Writer, kind string, f arrival.Fault, src []byte) {
+	fmt.Fprintf(out, "%s:%d:%d: %s: %s\n", f.File, f.Line, f.Column, kind, f.Message)
+	lines := strings.Split(strings.TrimPrefix(string(src), "\uFEFF"), "\n")
+	if f.Line > len(lines) {
+		return
+	}
+	printCaret(out, "    ", lines[f.Line-1], f.Column-1, "")
+}
+
+// Lines longer than this are shown in part.
+const caretWidth = 100
+
+// printCaret prints a line, without the blanks it begins with, and a caret
+// under the character at, with a note behind it.
+func printCaret(out io.Writer, margin, line string, at int, note string) {
+	runes := []rune(strings.TrimRight(line, "\r"))
+	at = min(at, len(runes))
+	start := 0
+	for start < at && (runes[start] == ' ' || runes[start] == '\t') {
+		start++
+	}
+	before, after := "", ""
+	if at-start > caretWidth*3/4 {
+		start, before = at-caretWidth/2, "…"
+	}
+	end := len(runes)
+	if end-start > caretWidth {
+		end, after = start+caretWidth, "…"
+	}
+	shown := before + printable(string(runes[start:end])) + after
+	fmt.Fprintf(out, "%s%s\n%s%s^", margin, shown, margin, strings.Repeat(" ", len([]rune(before))+at-start))
+	if note != "" {
+		fmt.Fprintf(out, " %s", note)
+	}
+	fmt.Fprintln(out)
+}
+
+// printable puts a sign in place of each character that would move the cursor.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+)
+
+const explainUsage = `Usage:
+  amperity-runs explain s3://BUCKET/KEY [--at TIME] [--routes FILE] [--buckets A,B]
+  amperity-runs explain --event FILE [--routes FILE] [--buckets A,B]
+
+Tell what a file in S3 starts and why: its route, the date fields in its key, its
+window, the range and the request. If it starts nothing: the route that comes
+nearest, and where the key fails it.
+
+  --at TIME       when the file arrives, such as 2026-11-22T05:00:00Z
+                  (default now); it counts where the key has no date
+  --event FILE    an event as the function s3arrival gets it: an SQS batch, an S3
+                  notification, an EventBridge event or an SNS event
+  --routes FILE   the routes file (default routes.yaml)
+  --buckets A,B   the buckets whose events the stack receives (default any)
+
+Keys are written as they are in S3, not encoded.
+
+  $ amperity-runs explain s3://acme-landing/orders/2026/11/22/orders_1.csv.gz
+  s3://acme-landing/orders/2026/11/22/orders_1.csv.gz
+    route     sales (routes.yaml:36)
+    files     orders/{yyyy}/{MM}/{dd}/orders_*.csv.gz
+    fields    {yyyy}=2026 {MM}=11 {dd}=22
+    window    day 2026-11-22, by the date in the key
+    range     2026-11-22 to 2026-11-23
+    request   POST /workflow/runs {"config_id":"cg-789GHi0JK","range_from":"2026-11-22","range_to":"2026-11-23","run_mode":"source"}
+`
+
+// maxEvent bounds an event file: Lambda takes no payload above 6 MB (AWS Lambda
+// quotas, Invocation payload).
+const maxEvent = 6 << 20
+
+// explainOptions are the command's flags and argument.
+type explainOptions struct {
+	bucket, key, event, routes string
+	// at is when the file arrives; an event's own time is what counts for its.
+	at      time.Time
+	options arrival.Options
+}
+
+// runExplain tells what files start.
+func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseExplain(args, time.Now())
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, explainUsage)
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "amperity-runs: explain: %v\n", err)
+		return 2
+	}
+	if err := o.explain(stdout); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintf(stderr, "amperity-runs: explain: %s\n", line)
+		}
+		return 1
+	}
+	return 0
+}
+
+// parseExplain reads the flags and the argument. The error is misuse, or
+// flag.ErrHelp.
+func parseExplain(args []string, now time.Time) (*explainOptions, error) {
+	o := &explainOptions{at: now}
+	fs := flag.NewFlagSet("explain", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	atGiven := false
+	fs.Func("at", "", func(s string) (err error) {
+		atGiven = true
+		if o.at, err = time.Parse(time.RFC3339, s); err != nil {
+			return errors.New("write a time such as 2026-11-22T05:00:00Z or 2026-11-22T00:00:00-05:00")
+		}
+		return nil
+	})
+	fs.StringVar(&o.event, "event", "", "")
+	fs.StringVar(&o.routes, "routes", "routes.yaml", "")
+	fs.Func("buckets", "", bucketList(&o.options))
+	files, err := parseFlags(fs, args)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.event != "" && (len(files) > 0 || atGiven):
+		return nil, errors.New("--event says which files and when; leave out s3://… and --at")
+	case o.event != "":
+		return o, nil
+	case len(files) == 0:
+		return nil, errors.New("which file? give s3://BUCKET/KEY, or --event FILE")
+	case len(files) > 1:
+		return nil, fmt.Errorf("unexpected argument %q: it takes one file; a key with blanks needs quotes", files[1])
+	}
+	name, ok := strings.CutPrefix(files[0], "s3://")
+	if o.bucket, o.key, _ = strings.Cut(name, "/"); !ok || o.bucket == "" || o.key == "" {
+		return nil, fmt.Errorf("%q is not a file in S3; write s3://BUCKET/KEY", files[0])
+	}
+	return o, nil
+}
+
+// explain prints the explanation. The error says what could not be read.
+func (o *explainOptions) explain(out io.Writer) error {
+	src, err := readBounded(o.routes, arrival.MaxRoutesFile)
+	if err != nil {
+		return err
+	}
+	routes, _, err := arrival.ParseRoutes(o.routes, src, o.options)
+	if err != nil {
+		return err
+	}
+	if o.event == "" {
+		o.file(out, routes, arrival.Arrival{Bucket: o.bucket, Key: o.key, EventTime: o.at})
+		return nil
+	}
+	payload, err := readBounded(o.event, maxEvent)
+	if err != nil {
+		return err
+	}
+	batch, err := arrival.Decode(payload)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.event, err)
+	}
+	var unreadable []error
+	ignored := 0
+	for _, m := range batch.Messages {
+		for _, a := range m.Arrivals {
+			o.file(out, routes, a)
+		}
+		ignored += m.Ignored
+		if m.Err != nil {
+			unreadable = append(unreadable, fmt.Errorf("%s: %w; it would be delivered again, and nothing of it started", o.event, m.Err))
+		}
+	}
+	if ignored > 0 {
+		fmt.Fprintf(out, "ignored: %s not about a created object\n", counted(ignored, "event"))
+	}
+	return errors.Join(unreadable...)
+}
+
+// file explains one arrival.
+func (o *explainOptions) file(out io.Writer, routes *arrival.Routes, a arrival.Arrival) {
+	fmt.Fprintf(out, "%s\n", printable("s3://"+a.Bucket+"/"+a.Key))
+	e := routes.Explain(a, a.EventTime)
+	switch {
+	case e.Ignored && e.IgnoredBy == "":
+		line(out, "ignored", "its key ends in /: a folder marker, which is nobody's file")
+	case e.Ignored:
+		line(out, "ignored", fmt.Sprintf("by %q under \"ignore\"", e.IgnoredBy))
+	}
+	for i, m := range e.Matches {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		o.match(out, m)
+	}
+	if e.Unrouted != "" {
+		line(out, "unrouted", e.Unrouted)
+	}
+	if n := e.Nearest; n != nil {
+		line(out, "nearest", fmt.Sprintf("%s (%s:%d)", n.Route.Name, o.routes, n.Route.Line()))
+		line(out, "files", n.Pattern)
+		if n.At < 0 {
+			line(out, "fails", n.Reason)
+			return
+		}
+		fmt.Fprintf(out, "  fails at\n")
+		printCaret(out, "    ", a.Key, utf8.RuneCountInString(a.Key[:n.At]), n.Reason)
+	}
+}
+
+// match explains one route that an arrival counts for.
+func (o *explainOptions) match(out io.Writer, m arrival.MatchExplanation) {
+	line(out, "route", fmt.Sprintf("%s (%s:%d)", m.Route.Name, o.routes, m.Route.Line()))
+	line(out, "files", m.Pattern)
+	if m.Fields != "" {
+		line(out, "fields", m.Fields)
+	}
+	line(out, "window", m.Window)
+	r := m.Request()
+	if r.RangeFrom != "" {
+		line(out, "range", r.RangeFrom+" to "+r.RangeTo)
+	} else {
+		line(out, "range", "none: only courier groups (cg-…) take one")
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r); err != nil {
+		panic(err) // four strings
+	}
+	line(out, "request", "POST /workflow/runs "+strings.TrimSpace(b.String()))
+}
+
+func line(out io.Writer, name, text string) {
+	fmt.Fprintf(out, "  %-9s %s\n", name, printable(text))
+}
