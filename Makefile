@@ -22,7 +22,7 @@ demo: ## run the real handlers against a simulated Amperity, in one process; nee
 MARKER := xSECRET
 TEST_LOG := build/test.log
 
-test: ## run everything, end to end too; sets up what it needs (Linux, python3 with venv)
+test: ## run everything, end to end too; sets up what it needs (Linux, Python 3.11)
 	@mkdir -p build
 	@set -o pipefail; status=0; \
 	$(MAKE) --no-print-directory test-all 2>&1 | tee $(TEST_LOG) || status=$$?; \
@@ -70,8 +70,14 @@ BENCH_VENV ?= $(CACHE)/bench-$(call checksum,bench/requirements.txt)
 
 # environment makes the virtual environment $(1) with what pip's arguments
 # $(2) name, unless it is complete.
-environment = test -e "$(1)/complete" || { echo "making $(1)" && $(PYTHON) -m venv "$(1)" && \
-  "$(1)/bin/python" -m pip install --quiet --disable-pip-version-check $(2) && touch "$(1)/complete"; }
+define environment
+if ! test -e "$(1)/complete"; then \
+  if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+    echo "the tests need Python 3.11 or newer: say where it is, for example PYTHON=python3.12" >&2; exit 1; fi; \
+  echo "making $(1)"; \
+  $(PYTHON) -m venv "$(1)" && "$(1)/bin/python" -m pip install --quiet --disable-pip-version-check $(2) && \
+  touch "$(1)/complete"; fi
+endef
 
 test-environment:
 	@$(call environment,$(VENV),-r test/requirements.txt -c test/constraints.txt)

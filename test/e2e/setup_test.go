@@ -88,7 +88,7 @@ func try(t *testing.T, dir, name string, args ...string) ([]byte, error) {
 		"AWS_DEFAULT_REGION=" + stack.Region, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null",
 		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "SAM_CLI_TELEMETRY=0",
 	}
-	for _, keep := range []string{"PATH", "HOME", "TMPDIR", "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GONOSUMDB", "GOFLAGS", "GOSUMDB"} {
+	for _, keep := range []string{"PATH", "HOME", "TMPDIR", "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GONOSUMDB", "GOFLAGS", "GOSUMDB", "GOARCH", "GOAMD64", "GOARM64"} {
 		if v, set := os.LookupEnv(keep); set {
 			cmd.Env = append(cmd.Env, keep+"="+v)
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 )
@@ -38,7 +39,7 @@ func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
 // what is in change instead of that. The function's log is copied to log,
 // unless that is nil.
 func (w *World) Emulate(ctx context.Context, root string, f Function, change map[string]string, log io.Writer) (*Emulator, error) {
-	rie, err := w.tools.emulator()
+	rie, err := w.tools.emulator(runtime.GOOS, runtime.GOARCH)
 	if err != nil {
 		return nil, err
 	}

@@ -48,20 +48,22 @@ func (t Tools) Program(name string) string { return filepath.Join(t.venv, "bin",
 
 // Architecture is this machine's processor in the words of the template's
 // parameter; empty for one that Lambda does not have.
-func Architecture() string {
-	return map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
+func Architecture() string { return architecture(runtime.GOARCH) }
+
+func architecture(goarch string) string {
+	return map[string]string{"amd64": "x86_64", "arm64": "arm64"}[goarch]
 }
 
-// emulator finds the Runtime Interface Emulator for this machine's processor.
-func (t Tools) emulator() (string, error) {
-	arch := Architecture()
-	if runtime.GOOS != "linux" || arch == "" {
-		return "", fmt.Errorf("Lambda's emulator runs on Linux, on x86_64 and arm64, not on %s/%s: use sam local there", runtime.GOOS, runtime.GOARCH)
+// emulator finds the Runtime Interface Emulator for a machine.
+func (t Tools) emulator(goos, goarch string) (string, error) {
+	arch := architecture(goarch)
+	if goos != "linux" || arch == "" {
+		return "", fmt.Errorf("the emulator of Lambda runs on Linux, on x86_64 and arm64, not on %s/%s: use sam local there", goos, goarch)
 	}
 	pattern := filepath.Join(t.venv, "lib", "python*", "site-packages", "samcli", "local", "rapid", "aws-lambda-rie-"+arch)
 	found, err := filepath.Glob(pattern)
 	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("no Lambda emulator at %s: remove the virtual environment, so that make test makes it anew", pattern)
+		return "", fmt.Errorf("no emulator of Lambda is at %s: remove the virtual environment, so that make test makes it anew", pattern)
 	}
 	return found[0], nil
 }

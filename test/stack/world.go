@@ -167,6 +167,10 @@ func (w *World) Published(ctx context.Context) ([]Published, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decode(bodies)
+}
+
+func decode(bodies []string) ([]Published, error) {
 	events := make([]Published, len(bodies))
 	for i, b := range bodies {
 		if err := json.Unmarshal([]byte(b), &events[i]); err != nil {

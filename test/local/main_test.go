@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/test/stack"
+)
+
+func TestMisuseIsExplained(t *testing.T) {
+	t.Parallel()
+	nothing := func(string) string { return "" }
+	for name, row := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no command":          {nil, 2, usage},
+		"invoke without file": {[]string{"invoke", ""}, 2, usage},
+		"a sample of none":    {[]string{"invoke", "x.json"}, 1, "\"x.json\" is a sample of no function: its name begins with none of trigger-, s3arrival-\n"},
+		"a sample not there":  {[]string{"invoke", "trigger-none.json"}, 1, "open trigger-none.json: no such file or directory\n"},
+		"no tools":            {[]string{"serve"}, 1, "run make test\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), row.args, nothing, &stdout, &stderr)
+			if diff := cmp.Diff(row.want, stderr.String()); code != row.code || diff != "" || stdout.Len() > 0 {
+				t.Errorf("exit code %d, want %d; stdout %q; stderr (-want +got)\n%s", code, row.code, stdout.String(), diff)
+			}
+		})
+	}
+}
+
+// What "make local" tells people to use is what it serves.
+func TestLocalSettingsPointToWhatIsServed(t *testing.T) {
+	t.Parallel()
+	for _, f := range stack.Functions() {
+		s, err := stack.LocalSettings("../..", f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{
+			"AMPERITY_BASE_URL":  "http://host.docker.internal:" + simulatorPort + "/api",
+			"AWS_ENDPOINT_URL":   "http://host.docker.internal:" + motoPort,
+			"AMPERITY_SECRET_ID": stack.SecretID,
+		}
+		for name, value := range want {
+			if s[name] != value {
+				t.Errorf("%s: %s is %q, want %q", f.LogicalID, name, s[name], value)
+			}
+		}
+		if !strings.Contains(serving(), " "+f.LogicalID) {
+			t.Errorf("nothing is said of %s", f.LogicalID)
+		}
+	}
+}
