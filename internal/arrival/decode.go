@@ -4,11 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"reflect"
 	"strings"
-	"time"
-	"unicode/utf8"
 )
 
 // Decode reads a payload: an SQS batch, an S3 notification, an EventBridge
@@ -41,99 +38,10 @@ func Decode(payload []byte) (Batch, error) {
 	return Batch{Envelope: p.shape(), Messages: []Message{{Arrivals: c.arrivals, Ignored: c.ignored}}}, nil
 }
 
-// envelope has the fields of every shape; a payload is told by those it has.
-type envelope struct {
-	// Records: of SQS, SNS or S3, told by their eventSource.
-	Records []record `json:"Records"`
-	// DetailType and those below it: an EventBridge event (EventBridge User
-	// Guide, Amazon S3 events), for example "Object Created".
-	DetailType *string `json:"detail-type"`
-	Source     string  `json:"source"`
-	Time       string  `json:"time"`
-	Detail     struct {
-		Bucket struct {
-			Name string `json:"name"`
-		} `json:"bucket"`
-		Object struct {
-			Key       string `json:"key"`
-			Size      int64  `json:"size"`
-			ETag      string `json:"etag"`
-			VersionID string `json:"version-id"`
-			Sequencer string `json:"sequencer"`
-		} `json:"object"`
-		Reason string `json:"reason"`
-	} `json:"detail"`
-	// Type and Message: what SNS puts in an SQS message (SNS Developer Guide,
-	// Message and JSON formats), for example "Notification".
-	Type    *string `json:"Type"`
-	Message *string `json:"Message"`
-	// Event: S3's test event, "s3:TestEvent" (S3 User Guide, Event message
-	// structure).
-	Event string `json:"Event"`
-}
-
-// record has the fields of an SQS, an SNS and an S3 record. encoding/json does
-// not tell upper case from lower, so SNS's EventSource is read too.
-type record struct {
-	EventSource string `json:"eventSource"`
-	// MessageID and Body: SQS (Lambda Developer Guide, Using Lambda with
-	// Amazon SQS).
-	MessageID string  `json:"messageId"`
-	Body      *string `json:"body"`
-	// SNS: Lambda's form of an SNS message.
-	SNS struct {
-		Message *string `json:"Message"`
-	} `json:"Sns"`
-	// EventVersion and those below it: S3 (S3 User Guide, Event message
-	// structure), for example "2.4", "ObjectCreated:Put",
-	// "2026-11-22T05:00:00.123Z".
-	EventVersion string `json:"eventVersion"`
-	EventName    string `json:"eventName"`
-	EventTime    string `json:"eventTime"`
-	S3           struct {
-		Bucket struct {
-			Name string `json:"name"`
-		} `json:"bucket"`
-		Object struct {
-			Key       string `json:"key"`
-			Size      int64  `json:"size"`
-			ETag      string `json:"eTag"`
-			VersionID string `json:"versionId"`
-			Sequencer string `json:"sequencer"`
-		} `json:"object"`
-	} `json:"s3"`
-
-	// err is set where a field has a type that it never has.
-	err *json.UnmarshalTypeError
-}
-
 // maxDepth bounds the envelopes within each other. AWS's own doing makes three:
 // a message of a dead-letter queue, in it a Lambda event of SNS, in it an S3
 // notification; one more leaves room for a queue between two stacks.
 const maxDepth = 4
-
-// shape tells the envelope; empty: none of those known.
-func (p *envelope) shape() Envelope {
-	switch {
-	case p.Event == "s3:TestEvent":
-		return S3Notification
-	case p.DetailType != nil:
-		return EventBridge
-	case p.Type != nil && len(p.Records) == 0:
-		return SNS
-	case len(p.Records) == 0:
-		return ""
-	}
-	switch p.Records[0].EventSource {
-	case "aws:sqs":
-		return SQS
-	case "aws:sns":
-		return SNS
-	case "aws:s3":
-		return S3Notification
-	}
-	return ""
-}
 
 // collector gathers what a message holds.
 type collector struct {
@@ -329,97 +237,4 @@ func (c *collector) record(r *record, source string, at *place, depth int) {
 	default:
 		c.s3(r, at)
 	}
-}
-
-// s3 takes one record of an S3 notification. Its key is form-encoded: "+" is a
-// blank (S3 User Guide, Event message structure).
-func (c *collector) s3(r *record, at *place) {
-	// "increments the minor version if AWS makes a change to the event structure
-	// that adds new fields": only the major one says that it cannot be read.
-	if major, _, _ := strings.Cut(r.EventVersion, "."); major != "2" && r.EventVersion != "" {
-		c.faultf(at.field("eventVersion"), "is %.20q; 2 and any minor version are known", r.EventVersion)
-		return
-	}
-	// Some S3-like stores write the prefix that notification configurations have.
-	name := strings.TrimPrefix(r.EventName, "s3:")
-	switch {
-	case name == "":
-		c.faultf(at.field("eventName"), "is missing; something like \"ObjectCreated:Put\" was expected")
-		return
-	case !strings.HasPrefix(name, "ObjectCreated:"):
-		c.ignored++
-		return
-	}
-	object := &r.S3.Object
-	key, err := url.QueryUnescape(object.Key)
-	if err != nil {
-		c.faultf(at.field("s3.object.key"), "%.60q has a %% that is not followed by two hexadecimal digits; S3 encodes keys like a form", object.Key)
-		key = ""
-	}
-	c.arrival(Arrival{
-		Bucket:    r.S3.Bucket.Name,
-		Key:       key,
-		VersionID: object.VersionID,
-		Sequencer: object.Sequencer,
-		EventName: name,
-		Size:      object.Size,
-		ETag:      object.ETag,
-	}, r.EventTime, at, &places{"s3.bucket.name", "s3.object.key", "eventTime"}, err == nil)
-}
-
-// event takes an EventBridge event. Its key is as it is: unlike the
-// notification's it is not encoded (AWS's documentation does not say so; users
-// found it, awslabs/medialake-on-aws#21).
-func (c *collector) event(p *envelope, at *place) {
-	switch {
-	case p.foreign():
-		c.faultf(at.field("source"), "is %.60q (%.60q); events from \"aws.s3\" were expected", p.Source, *p.DetailType)
-		return
-	case *p.DetailType != "Object Created":
-		c.ignored++
-		return
-	}
-	object := &p.Detail.Object
-	c.arrival(Arrival{
-		Bucket:    p.Detail.Bucket.Name,
-		Key:       object.Key,
-		VersionID: object.VersionID,
-		Sequencer: object.Sequencer,
-		EventName: *p.DetailType,
-		Reason:    p.Detail.Reason,
-		Size:      object.Size,
-		ETag:      object.ETag,
-	}, p.Time, at, &places{"detail.bucket.name", "detail.object.key", "time"}, true)
-}
-
-// places are an arrival's fields in one kind of envelope.
-type places struct{ bucket, key, time string }
-
-// arrival checks an arrival and keeps it. keyRead: the key could be decoded.
-func (c *collector) arrival(a Arrival, eventTime string, at *place, fields *places, keyRead bool) {
-	before := len(c.faults)
-	if a.Bucket == "" {
-		c.faultf(at.field(fields.bucket), "is missing or empty")
-	}
-	switch {
-	case !keyRead: // reported already
-	case a.Key == "":
-		c.faultf(at.field(fields.key), "is missing or empty")
-	case len(a.Key) > maxKey:
-		c.faultf(at.field(fields.key), "has %d bytes; S3's longest key has %d", len(a.Key), maxKey)
-	case !utf8.ValidString(a.Key):
-		c.faultf(at.field(fields.key), "%.60q is not UTF-8, which every key is", a.Key)
-	}
-	t, err := time.Parse(time.RFC3339, eventTime)
-	switch {
-	case eventTime == "":
-		c.faultf(at.field(fields.time), "is missing; something like \"2026-11-22T05:00:00Z\" was expected")
-	case err != nil || t.UTC().Year() < limits[year].low || t.UTC().Year() > limits[year].high:
-		c.faultf(at.field(fields.time), "is %.40q; something like \"2026-11-22T05:00:00Z\" was expected", eventTime)
-	}
-	if !keyRead || len(c.faults) > before {
-		return
-	}
-	a.EventTime = t.UTC()
-	c.arrivals = append(c.arrivals, a)
 }
