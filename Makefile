@@ -90,10 +90,14 @@ test-environment:
 GO_BUILD = CGO_ENABLED=0 GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0 \
   $(GO) build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w -buildid="
 
+# A routes file with an error fails the build, not the first file that arrives.
+CHECK_ROUTES = env -u GOOS -u GOARCH GOFLAGS= $(GO) run ./cmd/amperity-runs check routes*.yaml
+
 build: ## build both functions for this machine, into build/
 	@mkdir -p build/trigger build/s3arrival
 	@env -u GOOS -u GOARCH $(GO_BUILD) -o build/trigger/bootstrap ./functions/trigger
 	@env -u GOOS -u GOARCH $(GO_BUILD) -o build/s3arrival/bootstrap ./functions/s3arrival
+	@$(CHECK_ROUTES)
 	@rm -f build/s3arrival/routes*.yaml
 	@cp routes*.yaml build/s3arrival/
 
@@ -108,7 +112,7 @@ build-TriggerFunction:
 
 build-S3ArrivalFunction:
 	$(call sam_build,s3arrival)
-	cp ../../routes*.yaml "$(ARTIFACTS_DIR)/"
+	cd ../.. && $(CHECK_ROUTES) && cp routes*.yaml "$(ARTIFACTS_DIR)/"
 
 sam_build = $(if $(and $(LAMBDA_GOARCH),$(ARTIFACTS_DIR)),,$(error $@ is for sam build, which says where to \
   build and for which architecture: run "sam build", or "make build" for this machine))cd ../.. && \
