@@ -1,0 +1,30 @@
+// Trigger is the Lambda function that schedules, people and state machines
+// invoke to start a workflow run. See internal/trigger for what it does.
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/amperity-runs/amperity-runs/internal/trigger"
+	"github.com/amperity-runs/amperity-runs/internal/wire"
+)
+
+func main() {
+	lambda.Start(wire.Handler(os.Stderr, func() (lambda.Handler, error) {
+		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, time.Now)
+		if err != nil {
+			return nil, err
+		}
+		return &trigger.Handler{
+			Launcher:  p.Launcher,
+			Announcer: p.Announcer,
+			Now:       time.Now,
+			Logger:    p.Logger,
+			Tenant:    p.Settings.Tenant,
+		}, nil
+	}))
+}

@@ -1,0 +1,156 @@
+// Package s3arrival is the function that starts a workflow run when files
+// arrive in S3.
+package s3arrival
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+)
+
+// A Launcher starts runs; see [launch.Launcher.Launch] for what its errors
+// mean.
+type Launcher interface {
+	Launch(ctx context.Context, in launch.Launch) (launch.Result, error)
+}
+
+// Handler answers s3arrival's invocations.
+type Handler struct {
+	Routes    *arrival.Routes
+	Launcher  Launcher
+	Announcer launch.Announcer
+	// Now tells when a batch was received: an event time later than that is
+	// cut to it.
+	Now    func() time.Time
+	Logger *slog.Logger
+	// Tenant is named in the announcement of unrouted files.
+	Tenant string
+}
+
+// Answer is the answer to an SQS batch: the messages to deliver again.
+type Answer struct {
+	BatchItemFailures []ItemFailure `json:"batchItemFailures"`
+}
+
+// ItemFailure names one message to deliver again.
+type ItemFailure struct {
+	ItemIdentifier string `json:"itemIdentifier"`
+}
+
+// Summary is the answer to every envelope but an SQS batch, for the person who
+// invoked the function.
+type Summary struct {
+	// Arrivals counts the object-created events, Ignored the files that are
+	// nobody's and the events that are not about a created object.
+	Arrivals int `json:"arrivals"`
+	Ignored  int `json:"ignored"`
+	// Windows has one entry for each run that the files ask for.
+	Windows []WindowResult `json:"windows"`
+	// Unrouted names the files that no route matches, as s3://bucket/key.
+	Unrouted []string `json:"unrouted"`
+}
+
+// WindowResult is what became of one window.
+type WindowResult struct {
+	ConfigID string `json:"config_id"`
+	Period   string `json:"period"`
+	launch.Result
+}
+
+// UnsettledError says that some of the files started no run, and that the
+// envelope should be delivered again.
+type UnsettledError struct {
+	// Err tells the first reason.
+	Err error
+}
+
+func (e *UnsettledError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the first reason.
+func (e *UnsettledError) Unwrap() error { return e.Err }
+
+// Invoke answers one invocation. To an SQS batch it answers which messages to
+// deliver again and returns no error, since an error returned would deliver all
+// of them again. To every other envelope it answers with a [Summary], or
+// returns an error where the whole of it should be delivered again.
+func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	batch, err := arrival.Decode(payload)
+	if err != nil {
+		h.Logger.ErrorContext(ctx, "event not readable", slog.String("error", err.Error()))
+		return nil, err
+	}
+	w := h.fold(batch)
+	h.launch(ctx, w)
+	h.unrouted(ctx, w)
+	again := w.settle()
+	h.report(ctx, w, again)
+	if batch.Envelope == arrival.SQS {
+		answer := Answer{BatchItemFailures: []ItemFailure{}}
+		for _, m := range again {
+			answer.BatchItemFailures = append(answer.BatchItemFailures, ItemFailure{m.id})
+		}
+		return json.Marshal(answer)
+	}
+	if len(again) > 0 {
+		return nil, &UnsettledError{Err: again[0].reason()}
+	}
+	return json.Marshal(w.summary())
+}
+
+// launch starts the run of each window, in the order in which their first
+// files stand in the batch.
+func (h *Handler) launch(ctx context.Context, w *work) {
+	for _, win := range w.windows {
+		win.result, win.err = h.Launcher.Launch(ctx, win.launch())
+	}
+}
+
+// unrouted announces the files that no route matches, once for the batch.
+func (h *Handler) unrouted(ctx context.Context, w *work) {
+	if len(w.unrouted) == 0 {
+		return
+	}
+	u := announcement.Unrouted{Count: len(w.unrouted)}
+	parts := make([]string, 0, 3*len(w.unrouted))
+	for _, a := range w.unrouted {
+		parts = append(parts, a.Bucket, a.Key, version(a))
+		if len(u.Files) < announcement.MaxFiles {
+			u.Files = append(u.Files, announcement.File{Bucket: a.Bucket, Key: a.Key})
+		}
+	}
+	h.Logger.WarnContext(ctx, "files unrouted", slog.Int("count", u.Count), slog.String("first_file", uri(w.unrouted[0])),
+		telemetry.Count("Unrouted", ""))
+	w.unroutedErr = h.Announcer.Announce(ctx, announcement.Announcement{
+		Type:      announcement.FilesUnrouted,
+		Resources: []string{objectARN(w.unrouted[0])},
+		Detail: announcement.Detail{
+			Version:  announcement.Version,
+			ID:       announcement.ID(announcement.FilesUnrouted, parts...),
+			Tenant:   h.Tenant,
+			Unrouted: &u,
+		},
+	})
+}
+
+// report writes what the launcher has not written: the batch as a whole, what
+// could not be read, and what is given up.
+func (h *Handler) report(ctx context.Context, w *work, again []*message) {
+	for _, m := range w.messages {
+		if m.err != nil {
+			h.Logger.ErrorContext(ctx, "message not readable", slog.String("message_id", m.id), slog.String("error", m.err.Error()))
+		}
+	}
+	for _, win := range w.abandoned() {
+		h.Logger.ErrorContext(ctx, "launch given up", slog.String(telemetry.LaunchKey, win.key()),
+			slog.String(telemetry.ConfigID, win.route.ConfigID), slog.String("error", win.err.Error()))
+	}
+	h.Logger.InfoContext(ctx, "batch", slog.Int("messages", len(w.messages)), slog.Int("arrivals", w.arrivals),
+		slog.Int("duplicates", w.duplicates), slog.Int("ignored", w.ignored), slog.Int("windows", len(w.windows)),
+		slog.Int("unrouted", len(w.unrouted)), slog.Int("again", len(again)))
+}

@@ -1,0 +1,133 @@
+// Package trigger is the function that schedules, people and state machines
+// invoke to start a workflow run.
+package trigger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// A Launcher starts runs; see [launch.Launcher.Launch] for what its errors
+// mean.
+type Launcher interface {
+	Launch(ctx context.Context, in launch.Launch) (launch.Result, error)
+}
+
+// Handler answers trigger's invocations.
+type Handler struct {
+	Launcher  Launcher
+	Announcer launch.Announcer
+	// Now is the clock that relative ranges without a scheduled time, and
+	// nothing else, count from.
+	Now    func() time.Time
+	Logger *slog.Logger
+	// Tenant is named in the announcement of a rejected input.
+	Tenant string
+}
+
+// manualWarning tells the caller what an unnamed manual start is protected
+// against.
+const manualWarning = "without idempotency_key only Lambda's own retries of this invocation are recognised: invoking it again starts another run"
+
+// Invoke answers one invocation with a [launch.Result] as JSON. It returns an
+// error only where nothing was started and the invocation should be repeated:
+// a [*launch.BlockedError] or a [*launch.AnnounceError].
+func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	res, err := h.handle(ctx, payload)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(res)
+}
+
+func (h *Handler) handle(ctx context.Context, payload []byte) (launch.Result, error) {
+	requestID := ""
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		requestID = lc.AwsRequestID
+	}
+	in, err := ParseInput(payload)
+	if err != nil {
+		return h.reject(ctx, payload, requestID, err)
+	}
+	l, warning := Decide(in, h.Now(), requestID)
+	res, err := h.Launcher.Launch(ctx, l)
+	if err == nil && res.Warning == "" {
+		res.Warning = warning
+	}
+	return res, err
+}
+
+// Decide makes the launch that in asks for. Relative ranges count from the
+// scheduled time, else from now; requestID names a manual start that the
+// caller gave no idempotency key. The warning, if any, is for the caller.
+func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning string) {
+	l = launch.Launch{
+		Request:   amperity.RunRequest{ConfigID: in.ConfigID, RangeFrom: in.RangeFrom, RangeTo: in.RangeTo, RunMode: in.RunMode},
+		Cause:     announcement.Cause{Type: announcement.CauseManual, ScheduleARN: in.ScheduleARN, RequestID: requestID},
+		Resource:  in.ScheduleARN,
+		IfUnknown: in.IfUnknown,
+	}
+	anchor := now
+	if scheduled := in.ScheduledTime; !scheduled.IsZero() {
+		anchor = scheduled
+		l.NotAfter = scheduled.Add(in.MaxAge)
+		l.Cause.ScheduledTime = scheduled.Format(time.RFC3339)
+		l.Cause.Type = announcement.CauseSchedule
+	}
+	if in.Range != nil {
+		l.Request.RangeFrom, l.Request.RangeTo = in.Range.Resolve(anchor)
+	}
+	switch {
+	case in.IdempotencyKey != "":
+		l.Key = strings.Join([]string{"manual", in.ConfigID, in.IdempotencyKey}, "/")
+	case !in.ScheduledTime.IsZero():
+		arn := in.ScheduleARN
+		if arn == "" {
+			arn = "-"
+		}
+		l.Key = strings.Join([]string{"schedule", in.ConfigID, arn, l.Cause.ScheduledTime}, "/")
+	default:
+		l.Key = strings.Join([]string{"manual", in.ConfigID, requestID}, "/")
+		warning = manualWarning
+	}
+	return l, warning
+}
+
+// reject announces and answers an input that cannot be carried out. It is
+// settled by that: delivering it again would not make it right.
+func (h *Handler) reject(ctx context.Context, payload []byte, requestID string, invalid error) (launch.Result, error) {
+	detail := &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: invalid.Error()}
+	h.Logger.WarnContext(ctx, "input rejected",
+		slog.String(telemetry.Outcome, string(launch.Rejected)),
+		slog.String(telemetry.Reason, announcement.ReasonInvalidInput),
+		slog.String("error", detail.Message),
+		telemetry.Count("Launches", string(launch.Rejected)))
+	sum := sha256.Sum256(payload)
+	err := h.Announcer.Announce(ctx, announcement.Announcement{
+		Type: announcement.RunRejected,
+		Detail: announcement.Detail{
+			Version: announcement.Version,
+			ID:      announcement.ID(announcement.RunRejected, "input", requestID, hex.EncodeToString(sum[:])),
+			Tenant:  h.Tenant,
+			Reason:  announcement.ReasonInvalidInput,
+			Cause:   &announcement.Cause{Type: announcement.CauseManual, RequestID: requestID},
+			Error:   detail,
+		},
+	})
+	if err != nil {
+		return launch.Result{}, &launch.AnnounceError{Outcome: launch.Rejected, Err: err}
+	}
+	return launch.Result{Outcome: launch.Rejected, Reason: announcement.ReasonInvalidInput, Error: detail}, nil
+}

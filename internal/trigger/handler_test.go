@@ -1,0 +1,233 @@
+package trigger_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/trigger"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// launcher keeps what it is asked to launch.
+type launcher struct {
+	got    []launch.Launch
+	result launch.Result
+	err    error
+}
+
+func (l *launcher) Launch(_ context.Context, in launch.Launch) (launch.Result, error) {
+	l.got = append(l.got, in)
+	return l.result, l.err
+}
+
+type bus struct {
+	announced []announcement.Announcement
+	err       error
+}
+
+func (b *bus) Announce(_ context.Context, as ...announcement.Announcement) error {
+	b.announced = append(b.announced, as...)
+	return b.err
+}
+
+const arn = "arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"
+
+var now = time.Date(2026, 11, 22, 6, 0, 7, 0, time.UTC)
+
+func invoke(t *testing.T, l *launcher, b *bus, input string) (launch.Result, error) {
+	t.Helper()
+	h := &trigger.Handler{Launcher: l, Announcer: b, Now: func() time.Time { return now }, Tenant: "acme",
+		Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
+	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "req-1"})
+	out, err := h.Invoke(ctx, []byte(input))
+	var res launch.Result
+	if err == nil {
+		if err := json.Unmarshal(out, &res); err != nil {
+			t.Fatalf("the answer is not JSON: %v", err)
+		}
+	}
+	return res, err
+}
+
+func TestInputBecomesALaunch(t *testing.T) {
+	t.Parallel()
+	const scheduled = `"scheduled_time":"2026-11-22T06:00:00Z"`
+	notAfter := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	rows := []struct {
+		name, input string
+		want        launch.Launch
+		warned      bool
+	}{
+		{"a schedule with a relative range in its time zone",
+			`{"config_id":"cg-1","run_mode":"source","range":{"from":"-1d","to":"0d","timezone":"America/New_York"},` + scheduled + `,"schedule_arn":"` + arn + `"}`,
+			launch.Launch{
+				Key:       "schedule/cg-1/" + arn + "/2026-11-22T06:00:00Z",
+				Cause:     announcement.Cause{Type: "schedule", ScheduleARN: arn, ScheduledTime: "2026-11-22T06:00:00Z", RequestID: "req-1"},
+				Request:   amperity.RunRequest{ConfigID: "cg-1", RunMode: "source", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
+				IfUnknown: launch.Retry, NotAfter: notAfter, Resource: arn,
+			}, false},
+		{"a schedule without an ARN, its time given with an offset",
+			`{"config_id":"og-1","scheduled_time":"2026-11-22T01:00:00-05:00","max_age":"90m"}`,
+			launch.Launch{
+				Key:       "schedule/og-1/-/2026-11-22T06:00:00Z",
+				Cause:     announcement.Cause{Type: "schedule", ScheduledTime: "2026-11-22T06:00:00Z", RequestID: "req-1"},
+				Request:   amperity.RunRequest{ConfigID: "og-1"},
+				IfUnknown: launch.Hold, NotAfter: time.Date(2026, 11, 22, 7, 30, 0, 0, time.UTC),
+			}, false},
+		{"by hand, named by its idempotency key",
+			`{"config_id":"cg-1","run_mode":"full","range_from":"2026-11-22","range_to":"2026-11-23","idempotency_key":"backfill-7","if_unknown":"retry"}`,
+			launch.Launch{
+				Key:       "manual/cg-1/backfill-7",
+				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
+				Request:   amperity.RunRequest{ConfigID: "cg-1", RunMode: "full", RangeFrom: "2026-11-22", RangeTo: "2026-11-23"},
+				IfUnknown: launch.Retry,
+			}, false},
+		{"by hand, named by the invocation, the range counted from now",
+			`{"config_id":"cg-1","range":{"from":"-2h","to":"0h"}}`,
+			launch.Launch{
+				Key:       "manual/cg-1/req-1",
+				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
+				Request:   amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22T04:00:00Z", RangeTo: "2026-11-22T06:00:00Z"},
+				IfUnknown: launch.Hold,
+			}, true},
+		{"an idempotency key wins over the scheduled time",
+			`{"config_id":"cc-1","idempotency_key":"k",` + scheduled + `}`,
+			launch.Launch{
+				Key:       "manual/cc-1/k",
+				Cause:     announcement.Cause{Type: "schedule", ScheduledTime: "2026-11-22T06:00:00Z", RequestID: "req-1"},
+				Request:   amperity.RunRequest{ConfigID: "cc-1"},
+				IfUnknown: launch.Hold, NotAfter: notAfter,
+			}, false},
+		{"null counts as left out",
+			`{"config_id":"og-1","run_mode":null,"range":null,"idempotency_key":"k"}`,
+			launch.Launch{
+				Key:       "manual/og-1/k",
+				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
+				Request:   amperity.RunRequest{ConfigID: "og-1"},
+				IfUnknown: launch.Hold,
+			}, false},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			l := &launcher{result: launch.Result{Outcome: launch.Started, LaunchKey: row.want.Key}}
+			res, err := invoke(t, l, &bus{}, row.input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]launch.Launch{row.want}, l.got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if (res.Warning != "") != row.warned {
+				t.Errorf("warning %q, want one: %t", res.Warning, row.warned)
+			}
+		})
+	}
+}
+
+func TestRetryOfASchedulePastMidnightKeepsTheRange(t *testing.T) {
+	t.Parallel()
+	in, err := trigger.ParseInput([]byte(`{"config_id":"cg-1","range":{"from":"-1d","to":"0d"},"scheduled_time":"2026-11-22T23:59:00Z"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := trigger.Decide(in, time.Date(2026, 11, 22, 23, 59, 1, 0, time.UTC), "a")
+	second, _ := trigger.Decide(in, time.Date(2026, 11, 23, 0, 1, 0, 0, time.UTC), "b")
+	if first.Key != second.Key || first.Request != second.Request {
+		t.Errorf("the retry differs: %+v, %+v", first, second)
+	}
+}
+
+func TestUnnamedManualStartIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	res, err := invoke(t, &launcher{result: launch.Result{Outcome: launch.Started}}, &bus{}, `{"config_id":"og-1"}`)
+	want := "without idempotency_key only Lambda's own retries of this invocation are recognised: invoking it again starts another run"
+	if err != nil || res.Warning != want {
+		t.Errorf("got %q, %v", res.Warning, err)
+	}
+}
+
+func TestRejectedInputIsAnnouncedAndAnswered(t *testing.T) {
+	t.Parallel()
+	l, b := &launcher{}, &bus{}
+	res, err := invoke(t, l, b, `{"config_id":"nope"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l.got) != 0 {
+		t.Error("launched all the same")
+	}
+	if res.Outcome != launch.Rejected || res.Reason != "invalid_input" || res.Error == nil || res.LaunchKey != "" {
+		t.Errorf("answered %+v", res)
+	}
+	if len(b.announced) != 1 || b.announced[0].Type != announcement.RunRejected || b.announced[0].Detail.Error.Message != res.Error.Message {
+		t.Fatalf("announced %+v", b.announced)
+	}
+	// Lambda's retry of the same invocation is the same announcement, another
+	// input is another one.
+	first := b.announced[0].Detail.ID
+	_, _ = invoke(t, l, b, `{"config_id":"nope"}`)
+	_, _ = invoke(t, l, b, `{"config_id":"nope2"}`)
+	if b.announced[1].Detail.ID != first || b.announced[2].Detail.ID == first {
+		t.Error("the announcement's id does not name the input")
+	}
+}
+
+func TestErrorsOfTheLaunchAreReturnedByTheirOwnType(t *testing.T) {
+	t.Parallel()
+	// Lambda reports the outermost Go type as errorType, and Step Functions
+	// match on it.
+	_, err := invoke(t, &launcher{err: &launch.BlockedError{Reason: "busy"}}, &bus{}, `{"config_id":"og-1"}`)
+	if _, ok := err.(*launch.BlockedError); !ok {
+		t.Errorf("got %T", err)
+	}
+	_, err = invoke(t, &launcher{}, &bus{err: errors.New("bus is gone")}, `{}`)
+	if _, ok := err.(*launch.AnnounceError); !ok || err.Error() != "the input ended as rejected, nothing was started, but that could not be announced: bus is gone" {
+		t.Errorf("got %T: %v", err, err)
+	}
+}
+
+func FuzzInput(f *testing.F) {
+	for _, s := range []string{
+		`{"config_id":"cg-1"}`, `{}`, `null`, `[]`, ``, `{"config_id"="cg-1"}`,
+		`{"config_id":"cg-1","range":{"from":"-1d","to":"0d","timezone":"America/New_York"},"scheduled_time":"2026-11-22T06:00:00Z","schedule_arn":"` + arn + `"}`,
+		`{"config_id":"og-1","idempotency_key":"k","if_unknown":"hold"}`,
+		`{"config_id":"cg-1","range":{"from":"-1h","to":"+1h"},"max_age":"1h","scheduled_time":"2000-01-01T00:00:00+14:00"}`,
+		`{"detail-type":"Scheduled Event","source":"aws.events"}`, `{"release":"x"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		in, err := trigger.ParseInput(payload)
+		var invalid *trigger.InputError
+		if err != nil {
+			if !errors.As(err, &invalid) || len(invalid.Faults) == 0 || err.Error() == "" {
+				t.Fatalf("an error without a fault: %v", err)
+			}
+			return
+		}
+		l, _ := trigger.Decide(in, now, "req-1")
+		// What was accepted can be sent, and its key names one decision.
+		if err := l.Request.Validate(); err != nil {
+			t.Errorf("accepted, but its request is not valid: %v", err)
+		}
+		again, _ := trigger.Decide(in, now.Add(time.Hour), "req-1")
+		if again.Key != l.Key || l.Key == "" {
+			t.Errorf("the key depends on the clock: %q, %q", l.Key, again.Key)
+		}
+		if !in.ScheduledTime.IsZero() && again.Request != l.Request {
+			t.Errorf("a retry would send another range: %+v, %+v", l.Request, again.Request)
+		}
+	})
+}

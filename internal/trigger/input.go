@@ -1,0 +1,307 @@
+package trigger
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/schedule"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Input is what trigger is invoked with, checked.
+type Input struct {
+	ConfigID string
+	RunMode  amperity.RunMode
+	// RangeFrom and RangeTo are sent as they are, where Range is nil.
+	RangeFrom, RangeTo string
+	// Range is resolved against the scheduled time, or else against now.
+	Range *schedule.Relative
+	// ScheduledTime is when the schedule meant the run to start; zero for a
+	// manual start.
+	ScheduledTime time.Time
+	// ScheduleARN names the schedule or rule, or is empty.
+	ScheduleARN string
+	// IdempotencyKey names the decision in the caller's own words, or is
+	// empty.
+	IdempotencyKey string
+	// MaxAge is how long after ScheduledTime the run is still wanted.
+	MaxAge time.Duration
+	// IfUnknown is hold or retry.
+	IfUnknown launch.IfUnknown
+}
+
+// Bounds of the input. An EventBridge schedule's input has at most 256 KB; ours
+// has ten short fields.
+const (
+	maxInput      = 64 << 10
+	maxKeyLength  = 128
+	maxARNLength  = 1600
+	defaultMaxAge = 24 * time.Hour
+	// maxMaxAge is what a retry or a redrive can reach at most, and then some.
+	maxMaxAge = 45 * 24 * time.Hour
+)
+
+// InputError lists everything that is wrong with an input.
+type InputError struct {
+	Faults []Fault
+}
+
+// A Fault is one thing wrong with an input.
+type Fault struct {
+	// Field is the input's field, as "range.from", or empty for the whole.
+	Field string
+	// Message says what is wrong and what to write instead.
+	Message string
+}
+
+func (e *InputError) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = f.Message
+		if f.Field != "" {
+			lines[i] = f.Field + ": " + f.Message
+		}
+	}
+	return strings.Join(lines, "; ")
+}
+
+// faults gathers what is wrong with one input.
+type faults []Fault
+
+func (f *faults) faultf(field, format string, args ...any) {
+	*f = append(*f, Fault{Field: field, Message: fmt.Sprintf(format, args...)})
+}
+
+// ParseInput reads and checks trigger's input: a JSON object whose unknown
+// fields are errors. Its error is an [*InputError] with every fault.
+func ParseInput(payload []byte) (Input, error) {
+	var f faults
+	in := parse(payload, &f)
+	if len(f) > 0 {
+		return Input{}, &InputError{Faults: f}
+	}
+	return in, nil
+}
+
+func parse(payload []byte, f *faults) (in Input) {
+	if len(payload) > maxInput {
+		f.faultf("", "the input has %d bytes and may have %d", len(payload), maxInput)
+		return in
+	}
+	o, ok := object(payload, "", f)
+	if !ok || foreign(o, f) {
+		return in
+	}
+	in.ConfigID = o.text("config_id", f)
+	in.RunMode = amperity.RunMode(o.text("run_mode", f))
+	in.RangeFrom = o.text("range_from", f)
+	in.RangeTo = o.text("range_to", f)
+	in.IfUnknown = ifUnknown(o.text("if_unknown", f), in.RunMode, f)
+	in.IdempotencyKey = idempotencyKey(o.text("idempotency_key", f), f)
+	in.ScheduledTime = scheduledTime(o.text("scheduled_time", f), f)
+	in.ScheduleARN = scheduleARN(o.text("schedule_arn", f), f)
+	in.MaxAge = maxAge(o.text("max_age", f), !in.ScheduledTime.IsZero() || o.has("scheduled_time"), f)
+	if raw, given := o.take("range"); given {
+		in.Range = relative(raw, f)
+		if in.RangeFrom != "" || in.RangeTo != "" {
+			f.faultf("range", "a relative range and range_from or range_to exclude each other: give one of them")
+		}
+	}
+	o.unknown(known, "", f)
+	request := amperity.RunRequest{ConfigID: in.ConfigID, RangeFrom: in.RangeFrom, RangeTo: in.RangeTo, RunMode: in.RunMode}
+	if in.Range != nil && in.RangeFrom == "" && in.RangeTo == "" {
+		request.RangeFrom, request.RangeTo = in.Range.Resolve(time.Unix(0, 0))
+	}
+	var invalid *amperity.RequestError
+	if err := request.Validate(); errors.As(err, &invalid) {
+		for _, p := range invalid.Problems {
+			// A field of the wrong type was reported as such already.
+			if !slices.ContainsFunc(*f, func(x Fault) bool { return x.Field == p.Field }) {
+				*f = append(*f, Fault{Field: p.Field, Message: p.Message})
+			}
+		}
+	}
+	return in
+}
+
+var known = []string{"config_id", "run_mode", "range_from", "range_to", "range", "scheduled_time",
+	"schedule_arn", "idempotency_key", "max_age", "if_unknown"}
+
+// foreign reports inputs that are well-formed but meant for something else.
+func foreign(o fields, f *faults) bool {
+	if o.has("detail-type") && o.has("source") {
+		f.faultf("", "this is a raw EventBridge event, which carries no config id: "+
+			"give the rule's target an input transformer with the paths {\"time\":\"$.time\",\"rule\":\"$.resources[0]\"} and the template "+
+			"{\"config_id\":\"cg-…\",\"scheduled_time\":<time>,\"schedule_arn\":<rule>}")
+		return true
+	}
+	for _, name := range []string{"release", "adopt", "discard"} {
+		if o.has(name) {
+			f.faultf(name, "held launches are not remembered in this version, so there is nothing to %s: start the run with config_id", name)
+			return true
+		}
+	}
+	return false
+}
+
+func relative(raw json.RawMessage, f *faults) *schedule.Relative {
+	o, ok := object(raw, "range", f)
+	if !ok {
+		return nil
+	}
+	before := len(*f)
+	from, to, zone := o.textAt("range", "from", f), o.textAt("range", "to", f), o.textAt("range", "timezone", f)
+	o.unknown([]string{"from", "to", "timezone"}, "range.", f)
+	if len(*f) > before {
+		return nil
+	}
+	r, err := schedule.Parse(from, to, zone)
+	var invalid *schedule.Error
+	if errors.As(err, &invalid) {
+		for _, p := range invalid.Faults {
+			*f = append(*f, Fault{Field: p.Field, Message: p.Message})
+		}
+		return nil
+	}
+	return &r
+}
+
+func scheduledTime(s string, f *faults) time.Time {
+	if s == "" {
+		return time.Time{}
+	}
+	if strings.HasPrefix(s, "<") {
+		f.faultf("scheduled_time", "%.60q is a placeholder that only EventBridge Scheduler fills in: write a time as 2026-11-22T06:00:00Z", s)
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	// Years outside of these are slips of the pen, and dates around them have
+	// no four digits.
+	if err != nil || t.Year() < 2000 || t.Year() > 2999 {
+		f.faultf("scheduled_time", "%.60q is no time: write it as 2026-11-22T06:00:00Z", s)
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+func scheduleARN(s string, f *faults) string {
+	if s == "" {
+		return ""
+	}
+	p := strings.SplitN(s, ":", 6)
+	if len(p) != 6 || p[0] != "arn" || p[2] != "scheduler" && p[2] != "events" || p[5] == "" ||
+		len(s) > maxARNLength || strings.ContainsFunc(s, notPrintable) {
+		f.faultf("schedule_arn", "%.60q is not the ARN of a schedule or a rule: write <aws.scheduler.schedule-arn> in a schedule's input, or leave it out", s)
+	}
+	return s
+}
+
+func idempotencyKey(s string, f *faults) string {
+	if len(s) > maxKeyLength || strings.ContainsFunc(s, notPrintable) {
+		f.faultf("idempotency_key", "must be at most %d printable ASCII characters without blanks", maxKeyLength)
+	}
+	return s
+}
+
+func notPrintable(r rune) bool { return r <= ' ' || r > '~' }
+
+func maxAge(s string, scheduled bool, f *faults) time.Duration {
+	if s == "" {
+		return defaultMaxAge
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 || d > maxMaxAge {
+		f.faultf("max_age", "%.60q is not a duration above 0 and up to 1080h: write it as 24h or 90m", s)
+	}
+	if !scheduled {
+		f.faultf("max_age", "counts from scheduled_time: give that too, or leave max_age out")
+	}
+	return d
+}
+
+func ifUnknown(s string, mode amperity.RunMode, f *faults) launch.IfUnknown {
+	switch v := launch.IfUnknown(s); v {
+	case launch.Hold, launch.Retry:
+		return v
+	case "":
+		if mode == amperity.RunModeSource || mode == amperity.RunModeRefresh {
+			return launch.Retry
+		}
+	default:
+		f.faultf("if_unknown", "%.60q is neither hold nor retry", s)
+	}
+	return launch.Hold
+}
+
+// fields are the members of one JSON object that are not read yet.
+type fields map[string]json.RawMessage
+
+func object(raw []byte, name string, f *faults) (fields, bool) {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 {
+		f.faultf(name, "the input is empty: give at least {\"config_id\":\"cg-…\"}")
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	var o fields
+	if err := d.Decode(&o); err != nil || o == nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			f.faultf(name, "is not JSON, at byte %d: %v", syntax.Offset, syntax)
+		} else if errors.Is(err, io.ErrUnexpectedEOF) {
+			f.faultf(name, "is not JSON: it ends too early")
+		} else {
+			f.faultf(name, "must be a JSON object, as {\"config_id\":\"cg-…\"}")
+		}
+		return nil, false
+	}
+	if _, err := d.Token(); err != io.EOF {
+		f.faultf(name, "has something after the JSON object: remove it")
+		return nil, false
+	}
+	return o, true
+}
+
+func (o fields) has(name string) bool { _, ok := o[name]; return ok }
+
+func (o fields) take(name string) (json.RawMessage, bool) {
+	raw, ok := o[name]
+	return raw, ok && string(raw) != "null"
+}
+
+// text returns the string member name; null counts as left out.
+func (o fields) text(name string, f *faults) string { return o.textAt("", name, f) }
+
+func (o fields) textAt(parent, name string, f *faults) string {
+	raw, ok := o.take(name)
+	if !ok {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		if parent != "" {
+			name = parent + "." + name
+		}
+		f.faultf(name, "must be a string")
+	}
+	return s
+}
+
+func (o fields) unknown(known []string, prefix string, f *faults) {
+	var names []string
+	for name := range o {
+		if !slices.Contains(known, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		f.faultf(prefix+fmt.Sprintf("%.60s", name), "is not known here: the fields are %s", strings.Join(known, ", "))
+	}
+}
