@@ -87,6 +87,7 @@ func TestDecodeTakesWhatIsCreatedAndCountsTheRest(t *testing.T) {
 		{"S3's test event by SNS", snsEvent(testEvent), 0, 1},
 		{"S3's test event by SQS", sqsBatch(testEvent), 0, 1},
 		{"S3's test event by SNS and SQS", sqsBatch(snsDocument(testEvent)), 0, 1},
+		{"an SQS batch within SNS", snsEvent(sqsBatch(ebCreated("a"), testEvent)), 1, 1},
 		{"several SNS records", snsEvent(ebCreated("a"), notification(created("b"), created("c"))), 3, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -57,6 +57,11 @@ func TestRoutesFileMessages(t *testing.T) {
 		{"a tab", "version: 1\nroutes:\n\t- name: a\n", []said{{"3:1", `not valid YAML: found character '	' that cannot start any token`}}},
 		{"two documents", "version: 1\n" + good + "---\nversion: 1\n", []said{{"5:1", `a second YAML document begins; a routes file is one, so remove the --- before it`}}},
 		{"a directive", "%YAML 1.1\n---\nversion: 1\n" + good, []said{{"1:1", `directives such as %YAML are not used here; remove the line`}}},
+		{"lines that end in a carriage return alone", "# routes\r\rroutes", []said{{"3:1", `the routes file is the text "routes"; write it as "key: value" lines, with the keys version, timezone, ignore, routes`}}},
+		{"lines that end as on Windows", "version: 2\r\nroutes: 7\r\n", []said{
+			{"1:10", `version 2 is not known to this amperity-runs; write "version: 1"`},
+			{"2:9", `routes is a number; write a list: - name: customers, and so on`},
+		}},
 		{"a list", "- a\n", []said{{"1:1", `the routes file is a list; write it as "key: value" lines, with the keys version, timezone, ignore, routes`}}},
 		{"a word", "routes\n", []said{{"1:1", `the routes file is the text "routes"; write it as "key: value" lines, with the keys version, timezone, ignore, routes`}}},
 		{"an unknown key", "version: 1\nbuckets: x\n" + good, []said{{"2:1", `the routes file has no key "buckets"; its keys are version, timezone, ignore, routes`}}},
@@ -125,6 +130,10 @@ func TestRoutesFileMessages(t *testing.T) {
 		{"an unknown if_unknown", oneRoute(`if_unknown: run`), []said{{"6:17", `if_unknown "run" is not known; write hold or retry`}}},
 
 		// files.
+		{"an empty deadline", oneRoute(`deadline:`, `timezone: UTC`), []said{
+			{"6:5", `deadline takes effect with a later version; leave it out: each file starts its window at once`},
+			{"6:5", `deadline is empty; write a local time and the days after the file's date, such as "06:30 +1d"`},
+		}},
 		{"no entries", filesRoute("[]"), []said{{"5:5", `files is empty; write a pattern such as "orders/{yyyy}/{MM}/{dd}/*.csv", or a list of them`}}},
 		{"empty files", filesRoute(""), []said{{"5:5", `files is empty; write a pattern such as "orders/{yyyy}/{MM}/{dd}/*.csv"`}}},
 		{"an entry without its list", filesRoute(`{key: "a/{yyyy}{MM}{dd}"}`), []said{{"5:12", `files is a mapping; write - before it, or a pattern alone`}}},

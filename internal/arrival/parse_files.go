@@ -23,7 +23,7 @@ func (p *routesParser) files(r *Route, m mapping) {
 		for _, item := range n.Values {
 			p.entry(r, item, v.at)
 		}
-	case *ast.MappingNode, *ast.MappingValueNode:
+	case *ast.MappingNode:
 		p.faultf(at(v.value), "files is a mapping; write - before it, or a pattern alone")
 	default:
 		if f, ok := p.pattern(n, "files", v.at); ok {
@@ -38,10 +38,9 @@ func (p *routesParser) files(r *Route, m mapping) {
 func (p *routesParser) entry(r *Route, n ast.Node, where position) {
 	var f File
 	var ok bool
-	switch n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		f, ok = p.fileMapping(n)
-	default:
+	if m, isMapping := n.(*ast.MappingNode); isMapping {
+		f, ok = p.fileMapping(m)
+	} else {
 		f, ok = p.pattern(n, "an entry of files", where)
 	}
 	if !ok {
@@ -56,11 +55,8 @@ func (p *routesParser) entry(r *Route, n ast.Node, where position) {
 	r.Files = append(r.Files, f)
 }
 
-func (p *routesParser) fileMapping(n ast.Node) (f File, ok bool) {
-	m, ok := p.members(n, "an entry of files", entryKeys)
-	if !ok {
-		return File{}, false
-	}
+func (p *routesParser) fileMapping(n *ast.MappingNode) (f File, ok bool) {
+	m, _ := p.members(n, "an entry of files", entryKeys)
 	if v, given := m["key"]; given {
 		f, ok = p.pattern(v.value, "key", v.at)
 	} else {

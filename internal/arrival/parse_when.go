@@ -104,16 +104,11 @@ func (p *routesParser) deadline(r *Route, m mapping) {
 	}
 	d := &Deadline{Weekdays: [7]bool{true, true, true, true, true, true, true}}
 	r.Deadline = d
-	switch v.value.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-	default:
+	if _, ok := v.value.(*ast.MappingNode); !ok {
 		p.deadlineAt(d, v.value, "deadline", v.at)
 		return
 	}
-	fields, ok := p.members(v.value, "deadline", deadlineKeys)
-	if !ok {
-		return
-	}
+	fields, _ := p.members(v.value, "deadline", deadlineKeys)
 	if at, given := fields["at"]; given {
 		p.deadlineAt(d, at.value, "at", at.at)
 	} else {

@@ -29,7 +29,7 @@ func FuzzRoutes(f *testing.F) {
 			return
 		}
 		r, warnings, err := ParseRoutes("routes.yaml", src, Options{})
-		lines := strings.Count(string(src), "\n") + 1
+		lines := strings.Count(string(src), "\n") + strings.Count(string(src), "\r") + 1
 		checkFaults(t, warnings, lines)
 		if err != nil {
 			var e *RoutesError

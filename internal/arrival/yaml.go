@@ -73,8 +73,10 @@ func (s *source) document(src []byte) ast.Node {
 		s.faultf(start, "the file has %d bytes, and the limit is %d", len(src), MaxRoutesFile)
 		return nil
 	}
-	// A byte order mark is no part of the text.
+	// A byte order mark is no part of the text, and a carriage return, alone or
+	// not, ends a line for the YAML parser.
 	text := strings.TrimPrefix(string(src), "\uFEFF")
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	s.lines = strings.Split(text, "\n")
 	if !s.readable() {
 		return nil
@@ -170,13 +172,8 @@ func bareStar(line string) (column int, ok bool) {
 
 // at is where a node begins.
 func at(n ast.Node) position {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		if !n.IsFlowStyle && len(n.Values) > 0 {
-			return at(n.Values[0])
-		}
-	case *ast.MappingValueNode:
-		return at(n.Key)
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		return at(m.Values[0].Key)
 	}
 	p := n.GetToken().Position
 	return position{p.Line, p.Column}
@@ -214,18 +211,13 @@ func (s *source) members(n ast.Node, what string, known []string) (mapping, bool
 	if !s.plain(n) {
 		return nil, false
 	}
-	var values []*ast.MappingValueNode
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		values = n.Values
-	case *ast.MappingValueNode:
-		values = []*ast.MappingValueNode{n}
-	default:
+	node, ok := n.(*ast.MappingNode)
+	if !ok {
 		s.faultf(at(n), "%s is %s; write it as \"key: value\" lines, with the keys %s", what, describe(n), strings.Join(known, ", "))
 		return nil, false
 	}
 	m := make(mapping)
-	for _, v := range values {
+	for _, v := range node.Values {
 		name, where := v.Key.GetToken().Value, at(v.Key)
 		switch v.Key.(type) {
 		case *ast.MergeKeyNode:
@@ -295,7 +287,7 @@ func (s *source) text(n ast.Node, name string, where position, example string) (
 		s.faultf(where, "%s is empty; write %s", name, example)
 	case *ast.LiteralNode:
 		s.faultf(at(n), "%s must be on one line; write %s", name, example)
-	case *ast.SequenceNode, *ast.MappingNode, *ast.MappingValueNode:
+	case *ast.SequenceNode, *ast.MappingNode:
 		s.faultf(at(n), "%s is %s; write %s", name, describe(n), example)
 	default:
 		s.faultf(at(n), "%s is %s; put it in quotes if that is what you mean, or write %s", name, describe(n), example)
@@ -339,7 +331,7 @@ func describe(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.SequenceNode:
 		return "a list"
-	case *ast.MappingNode, *ast.MappingValueNode:
+	case *ast.MappingNode:
 		return "a mapping"
 	case *ast.NullNode:
 		return "empty"
