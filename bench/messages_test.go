@@ -124,6 +124,9 @@ func TestProcessMessages(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
+			if strings.Contains(err.Error(), bearer) {
+				t.Fatal("the token is in the message")
+			}
 			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
 				t.Error(diff)
 			}

@@ -108,6 +108,7 @@ func readBuild(path string) (goBuild, error) {
 		return b, err
 	}
 	b.Args = []string{"build", "-buildvcs=false"}
+	b.Env = []string{"GOFLAGS="}
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "-tags" || s.Key == "-trimpath":
