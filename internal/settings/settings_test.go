@@ -66,7 +66,7 @@ func TestUnusualValuesAreTaken(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ promise, variable, value string }{
 		{"the simulator on this machine", "AMPERITY_BASE_URL", "http://127.0.0.1:8089/api"},
-		{"the simulator by name", "AMPERITY_BASE_URL", "http://LOCALHOST:8089/api"},
+		{"the simulator by name", "AMPERITY_BASE_URL", "http://localhost:8089/api"},
 		{"the simulator by IPv6", "AMPERITY_BASE_URL", "http://[::1]:8089/api"},
 		{"the simulator from a container", "AMPERITY_BASE_URL", "http://host.docker.internal:8089/api"},
 		{"a tenant on Azure", "AMPERITY_BASE_URL", "https://acme.amperity.com/api"},
