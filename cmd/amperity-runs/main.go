@@ -32,6 +32,7 @@ type command func(ctx context.Context, args []string, stdout, stderr io.Writer) 
 func commands() map[string]command {
 	return map[string]command{
 		"check":     runCheck,
+		"demo":      runDemo,
 		"explain":   runExplain,
 		"simulator": runSimulator,
 	}

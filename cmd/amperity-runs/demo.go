@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/amperity-runs/amperity-runs/internal/demo"
+)
+
+const demoUsage = `Usage:
+  amperity-runs demo
+
+Run the real handlers of both functions in one process, against a simulated
+Amperity and an event bus in memory: a schedule, a file by the date in its key, a
+file by the day of its arrival, a storm of files, a rejection, and an expired
+token that is renewed. Each step shows what came in, what was sent to Amperity
+and what was announced. Nothing leaves this machine.
+
+Exit code 1 if anything comes out other than it should.
+`
+
+// runDemo runs the demo.
+func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	switch {
+	case len(args) == 0:
+	case args[0] == "-h" || args[0] == "-help" || args[0] == "--help":
+		fmt.Fprint(stdout, demoUsage)
+		return 0
+	default:
+		fmt.Fprintf(stderr, "amperity-runs: demo takes no arguments, and got %q; \"amperity-runs demo -h\" explains it\n", args[0])
+		return 2
+	}
+	if err := demo.Run(ctx, stdout); err != nil {
+		fmt.Fprintf(stderr, "amperity-runs: demo: %v\n", err)
+		return 1
+	}
+	return 0
+}

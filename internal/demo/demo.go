@@ -1,0 +1,273 @@
+// Package demo runs the functions' real handlers in one process, against the
+// simulated Amperity API and an event bus in memory, and shows what comes in,
+// what is sent to Amperity and what is announced.
+//
+// Its clock stands still but for steps of its own, so that it prints the same
+// each time.
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/token"
+	"github.com/amperity-runs/amperity-runs/internal/trigger"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
+)
+
+const routesFile = `version: 1
+timezone: America/New_York
+routes:
+  - name: customers
+    config_id: cg-123ABc4DE
+    files: customers/**
+  - name: orders
+    config_id: cg-789GHi0JK
+    run_mode: source
+    files: orders/{yyyy}/{MM}/{dd}/*.csv.gz
+`
+
+// begin is where the demo's clock starts: 22:30 on the 21st in New York.
+var begin = time.Date(2026, 11, 22, 3, 30, 0, 0, time.UTC)
+
+// Run runs the demo and writes what happens to out. It returns an error if
+// anything comes out other than it should.
+func Run(ctx context.Context, out io.Writer) error {
+	s, err := newStage(out)
+	if err != nil {
+		return err
+	}
+	defer s.amperity.Close()
+	for i, sc := range scenes() {
+		if err := s.play(ctx, i+1, sc); err != nil {
+			return fmt.Errorf("%s: %w", sc.title, err)
+		}
+	}
+	fmt.Fprintf(out, "%d runs were started in Amperity, each once.\n", len(s.amperity.Runs()))
+	return nil
+}
+
+// stage is the simulated world with the real handlers in it.
+type stage struct {
+	out      io.Writer
+	clock    *clock
+	amperity *amperitytest.Server
+	bus      *bus
+	log      *strings.Builder
+	trigger  lambda.Handler
+	arrivals lambda.Handler
+	requests int
+	runs     int
+}
+
+func newStage(out io.Writer) (*stage, error) {
+	s := &stage{out: out, clock: &clock{now: begin}, bus: &bus{}, log: &strings.Builder{}}
+	var err error
+	s.amperity, err = amperitytest.New(amperitytest.Config{Now: s.clock.Now, Sleep: s.clock.Sleep, Seed: 1})
+	if err != nil {
+		return nil, err
+	}
+	tokens := token.New(secret{tokenURL: s.amperity.TokenURL()}, token.Config{
+		SecretID: "amperity", Tenant: amperitytest.DefaultTenant, Now: s.clock.Now})
+	client, err := amperity.New(amperitytest.DefaultTenant, tokens,
+		amperity.WithBaseURL(s.amperity.URL()), amperity.WithClock(s.clock.Now))
+	if err != nil {
+		return nil, err
+	}
+	routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{Buckets: []string{bucket}})
+	if err != nil {
+		return nil, err
+	}
+	logger := telemetry.NewLogger(s.log, slog.LevelInfo)
+	launcher := launch.New(launch.Config{API: client, Announcer: s.bus, Clock: s.clock, Logger: logger,
+		Tenant: amperitytest.DefaultTenant, Rand: func() float64 { return 0 }})
+	s.trigger = &trigger.Handler{Launcher: launcher, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant}
+	s.arrivals = &s3arrival.Handler{Routes: routes, Launcher: launcher, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant}
+	return s, nil
+}
+
+// play invokes one handler and prints what came of it.
+func (s *stage) play(ctx context.Context, n int, sc scene) error {
+	fmt.Fprintf(s.out, "%d. %s\n", n, sc.title)
+	s.clock.advance(10 * time.Minute)
+	if sc.before != nil {
+		if err := sc.before(s.amperity); err != nil {
+			return err
+		}
+	}
+	handler := s.arrivals
+	if sc.trigger {
+		handler = s.trigger
+	}
+	fmt.Fprintf(s.out, "   in         %s\n", sc.in)
+	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: fmt.Sprintf("demo-%d", n)})
+	answer, err := handler.Invoke(ctx, []byte(sc.payload(s.clock.Now())))
+	if err != nil {
+		return err
+	}
+	got := seen{answer: string(answer)}
+	for _, r := range s.amperity.Requests()[s.requests:] {
+		fmt.Fprintf(s.out, "   amperity   %s %s%s -> %d\n", r.Method, r.Path, body(r), r.Status)
+		got.statuses = append(got.statuses, r.Status)
+		s.requests++
+	}
+	if len(got.statuses) == 0 {
+		fmt.Fprintln(s.out, "   amperity   nothing sent")
+	}
+	for _, a := range s.bus.take() {
+		detail, err := a.Encode(announcement.DefaultLimit)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "   announced  %s: %s\n", a.Type, s.anonymous(gist(a)))
+		got.announced = append(got.announced, a.Type)
+		got.details = append(got.details, detail)
+	}
+	for _, r := range s.amperity.Runs()[s.runs:] {
+		got.runs = append(got.runs, fmt.Sprintf("%s %s %s", r.ConfigID, r.RangeFrom, r.RangeTo))
+		s.runs++
+	}
+	fmt.Fprintln(s.out)
+	return sc.want.compare(got)
+}
+
+// body shows what was sent with a request; of the token endpoint's form the
+// simulator keeps nothing, since it holds the client's secret.
+func body(r amperitytest.Request) string {
+	if r.Body == "" || strings.HasSuffix(r.Path, "/oauth2/token") {
+		return ""
+	}
+	return " " + r.Body
+}
+
+// anonymous leaves the simulator's free port out, which differs each time.
+func (s *stage) anonymous(text string) string {
+	return strings.ReplaceAll(text, s.amperity.URL(), "https://app.amperity.com/api")
+}
+
+// gist is an announcement in one line; the whole is JSON, see docs/events.
+func gist(a announcement.Announcement) string {
+	d := a.Detail
+	var parts []string
+	add := func(name, value string) {
+		if value != "" {
+			parts = append(parts, name+"="+value)
+		}
+	}
+	add("reason", d.Reason)
+	add("launch_key", d.LaunchKey)
+	if d.Run != nil {
+		add("run", d.Run.ID+" ("+string(d.Run.State)+")")
+	}
+	if d.Error != nil {
+		add("error", d.Error.Message)
+	}
+	return strings.Join(parts, " ")
+}
+
+// clock is the demo's time; Sleep passes at once.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
+	c.advance(d)
+	return ctx.Err()
+}
+
+// bus is an event bus in memory.
+type bus struct {
+	mu   sync.Mutex
+	held []announcement.Announcement
+}
+
+func (b *bus) Announce(_ context.Context, as ...announcement.Announcement) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = append(b.held, as...)
+	return nil
+}
+
+func (b *bus) take() []announcement.Announcement {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	as := b.held
+	b.held = nil
+	return as
+}
+
+// secret is Secrets Manager with one secret: the simulator's public OAuth
+// client.
+type secret struct{ tokenURL string }
+
+func (s secret) GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
+	value, err := json.Marshal(map[string]string{
+		"client_id":     amperitytest.DefaultClientID,
+		"client_secret": amperitytest.DefaultClientSecret,
+		"token_url":     s.tokenURL,
+	})
+	text := string(value)
+	return &secretsmanager.GetSecretValueOutput{SecretString: &text}, err
+}
+
+// seen is what one scene brought about, and what it should.
+type seen struct {
+	answer    string
+	statuses  []int
+	runs      []string
+	announced []announcement.DetailType
+	details   [][]byte
+}
+
+func (want seen) compare(got seen) error {
+	var errs []error
+	check := func(what string, want, got any) {
+		if w, g := fmt.Sprint(want), fmt.Sprint(got); w != g {
+			errs = append(errs, fmt.Errorf("%s: %s instead of %s", what, g, w))
+		}
+	}
+	check("answers of Amperity", want.statuses, got.statuses)
+	check("runs started", want.runs, got.runs)
+	check("events announced", want.announced, got.announced)
+	if !strings.Contains(got.answer, want.answer) {
+		errs = append(errs, fmt.Errorf("answer: %s lacks %s", got.answer, want.answer))
+	}
+	return errors.Join(errs...)
+}
+
+// notFound is Amperity's answer to a config id that it does not know.
+func notFound(configID string) amperitytest.Fault {
+	return amperitytest.Fault{Method: http.MethodPost, ConfigID: configID, Kind: amperitytest.Status, Status: http.StatusNotFound,
+		Body: `{"status":404,"message":"No such configuration","request_id":"r-404"}`}
+}

@@ -1,0 +1,46 @@
+package s3arrival_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+)
+
+func TestRoutesFileThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	logger := telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)
+
+	missing := filepath.Join(dir, "none.yaml")
+	_, err := s3arrival.LoadRoutes(missing, nil, logger)
+	want := "ROUTES_FILE: cannot read " + missing + ": open " + missing + ": no such file or directory; the build copies routes*.yaml from the project's folder beside the function"
+	if err == nil || err.Error() != want || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+
+	var invalid *arrival.RoutesError
+	if _, err := s3arrival.LoadRoutes(write("bad.yaml", "version: 2\n"), nil, logger); !errors.As(err, &invalid) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s3arrival.LoadRoutes(write("big.yaml", "# "+strings.Repeat("x", s3arrival.MaxRoutesFile)), nil, logger); !errors.As(err, &invalid) {
+		t.Errorf("got %v", err)
+	}
+	if routes, err := s3arrival.LoadRoutes(write("good.yaml", routesFile), nil, logger); err != nil || routes == nil {
+		t.Errorf("got %v", err)
+	}
+}
