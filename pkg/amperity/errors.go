@@ -73,9 +73,12 @@ func (e *APIError) Error() string {
 
 // Is tells which of ErrRejected, ErrUnauthorized, ErrBusy, ErrRateLimited and ErrNotFound the answer is.
 func (e *APIError) Is(target error) bool {
+	if e.credentials {
+		return target == ErrUnauthorized
+	}
 	switch target {
 	case ErrUnauthorized:
-		return e.Status == http.StatusUnauthorized || e.credentials
+		return e.Status == http.StatusUnauthorized
 	case ErrBusy:
 		return e.Status == http.StatusConflict
 	case ErrRateLimited:
@@ -83,7 +86,7 @@ func (e *APIError) Is(target error) bool {
 	case ErrNotFound:
 		return e.Status == http.StatusNotFound
 	case ErrRejected:
-		return !e.credentials && isRejection(e.Status)
+		return isRejection(e.Status)
 	}
 	return false
 }

@@ -1,0 +1,125 @@
+package amperity
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxRetryAfter bounds what an answer can ask the caller to wait.
+const maxRetryAfter = time.Hour
+
+// apiError makes the error of an answer other than 2xx. The documented body is
+// {"status":400,"message":"…","request_id":"…","trace_id":"…"} (Amperity API reference, "Errors"); a proxy's page, or
+// no body, still gives a usable error.
+func (r request) apiError(a *answer, now func() time.Time) *APIError {
+	e := &APIError{
+		Method:     r.method,
+		Path:       r.path,
+		Status:     a.status,
+		RetryAfter: parseRetryAfter(a.header, now),
+	}
+	if a.status >= 300 && a.status <= 399 {
+		e.Message = redirectMessage(a.header.Get("Location"), r.scrub)
+		return e
+	}
+	var fields object
+	if isObject(a.body) && json.Unmarshal(a.body, &fields) == nil {
+		e.Message = r.scrub.clean(fields.text("message"), maxMessage)
+		if e.Message == "" { // RFC 6749, section 5.2: what a token endpoint answers
+			e.Message = r.scrub.clean(fields.text("error")+" "+fields.text("error_description"), maxMessage)
+		}
+		e.RequestID = r.scrub.clean(fields.text("request_id"), maxID)
+		e.TraceID = r.scrub.clean(fields.text("trace_id"), maxID)
+	}
+	if e.Message == "" {
+		e.Message = r.scrub.clean(string(a.body), maxExcerpt)
+	}
+	return e
+}
+
+// redirectMessage says where an answer wanted to send the request, and the token with it.
+func redirectMessage(location string, scrub scrubber) string {
+	if u, err := url.Parse(location); err == nil && u.Host != "" {
+		return fmt.Sprintf("redirected to the host %s, not followed", scrub.clean(u.Host, maxID))
+	}
+	return "redirected, not followed"
+}
+
+// parseRetryAfter reads the Retry-After header (RFC 9110, section 10.2.3: seconds or a date) as a wait of at most an
+// hour. Zero if there is none, or what is there is neither, negative or past. A date is compared with now, or where
+// that is nil with the answer's own Date.
+func parseRetryAfter(h http.Header, now func() time.Time) time.Duration {
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	if value == "" {
+		return 0
+	}
+	if strings.Trim(value, "0123456789") == "" {
+		var seconds time.Duration
+		for _, digit := range value {
+			if seconds = seconds*10 + time.Duration(digit-'0')*time.Second; seconds > maxRetryAfter {
+				return maxRetryAfter
+			}
+		}
+		return seconds
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	var from time.Time
+	if now != nil {
+		from = now()
+	} else if from, err = http.ParseTime(h.Get("Date")); err != nil {
+		return 0
+	}
+	return min(max(at.Sub(from), 0), maxRetryAfter)
+}
+
+// problemf makes the error of a 2xx answer that is not the documented one.
+func (r request) problemf(a *answer, format string, args ...any) *AnswerError {
+	return &AnswerError{
+		Method: r.method, Path: r.path, Status: a.status, Err: a.broken,
+		Problem: fmt.Sprintf(format, args...),
+	}
+}
+
+// excerpt shows how the body of an answer begins, unless it should hold a secret that the scrubber cannot know.
+func (r request) excerpt(a *answer) string {
+	if r.private {
+		return ""
+	}
+	return fmt.Sprintf("; it begins %q", r.scrub.clean(string(a.body), maxExcerpt))
+}
+
+// checkBody refuses the body of a 2xx answer that is not a whole JSON object.
+func (r request) checkBody(a *answer) error {
+	switch {
+	case a.broken != nil:
+		return r.problemf(a, "the answer broke off after %d bytes: %v", len(a.body), a.broken)
+	case a.long:
+		return r.problemf(a, "the answer is longer than %d MiB", maxBody>>20)
+	case len(a.body) == 0:
+		return r.problemf(a, "the answer is empty")
+	case !json.Valid(a.body):
+		return r.problemf(a, "the answer is not JSON%s", r.excerpt(a))
+	case !isObject(a.body):
+		return r.problemf(a, "the answer is not a JSON object%s", r.excerpt(a))
+	}
+	return nil
+}
+
+// run reads the answer of an endpoint that answers a Workflow.
+func (r request) run(a *answer) (*Run, error) {
+	if err := r.checkBody(a); err != nil {
+		return nil, err
+	}
+	run := new(Run)
+	if err := run.UnmarshalJSON(a.body); err != nil || run.ID == "" {
+		return nil, r.problemf(a, "the answer is not a run: it has no \"id\"%s", r.excerpt(a))
+	}
+	return run, nil
+}

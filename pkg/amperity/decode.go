@@ -1,0 +1,119 @@
+package amperity
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// object is a decoded JSON object whose values are still as they came. Its methods give a field's value if it has the
+// documented type, else zero: by Amperity's versioning rules a client must bear with what it does not expect.
+// A map, not a struct with tags, because encoding/json matches the names of tags without regard to case.
+type object map[string]json.RawMessage
+
+// decodeObject gives the object in data; nil without an error for null; what names it in the error.
+func decodeObject(what string, data []byte) (object, error) {
+	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+		return nil, nil
+	}
+	if !isObject(data) {
+		return nil, fmt.Errorf("%s must be a JSON object", what)
+	}
+	var o object
+	if err := json.Unmarshal(data, &o); err != nil {
+		return nil, fmt.Errorf("%s must be a JSON object: %w", what, err)
+	}
+	return o, nil
+}
+
+// isObject reports whether JSON starts as an object does.
+func isObject(data []byte) bool {
+	data = bytes.TrimLeft(data, " \t\r\n")
+	return len(data) > 0 && data[0] == '{'
+}
+
+func (o object) text(name string) string {
+	var s string
+	if json.Unmarshal(o[name], &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// time reads an RFC 3339 timestamp, in UTC.
+func (o object) time(name string) time.Time {
+	t, err := time.Parse(time.RFC3339, o.text(name))
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// milliseconds reads a duration; what is negative, or more than a duration holds, is zero.
+func (o object) milliseconds(name string) time.Duration {
+	value := bytes.TrimSpace(o[name])
+	ms, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		f, ferr := strconv.ParseFloat(string(value), 64)
+		if ferr != nil || !(f >= 0 && f <= math.MaxInt64/float64(time.Millisecond)/2) {
+			return 0
+		}
+		ms = int64(f)
+	}
+	if ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+func (o object) array(name string) []json.RawMessage {
+	var elements []json.RawMessage
+	if json.Unmarshal(o[name], &elements) != nil {
+		return nil
+	}
+	return elements
+}
+
+func (o object) runError(name string) *RunError {
+	var e RunError
+	if !isObject(o[name]) || e.UnmarshalJSON(o[name]) != nil {
+		return nil
+	}
+	return &e
+}
+
+// dropFields gives a JSON object without the named fields; the others stay as they are, in their order.
+func dropFields(data []byte, names []string) ([]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	out := []byte{'{'}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		name, _ := key.(string)
+		if slices.Contains(names, name) {
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		quoted, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(append(out, quoted...), ':'), value...)
+	}
+	return append(out, '}'), nil
+}

@@ -1,0 +1,173 @@
+package amperity
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// ListOptions filters the list of runs (Amperity API reference, GET /workflow/runs). The zero value asks for all that
+// the API gives. There is no filter by config id.
+type ListOptions struct {
+	// CreatedFrom, inclusive, and CreatedTo, exclusive, are when the runs started; zero for no bound. They are sent in
+	// UTC to the millisecond: a start is rounded down, an end up.
+	CreatedFrom, CreatedTo time.Time
+	// EndedFrom and EndedTo are when the runs ended, likewise.
+	EndedFrom, EndedTo time.Time
+	// State and Type are sent as they are; empty for all.
+	State State
+	Type  RunType
+	// Limit is how many runs a page holds at most; 0 leaves it to the API.
+	Limit int
+	// WithTotal asks for Page.Total.
+	WithTotal bool
+}
+
+// The filters as their users write them, for Problem.Field.
+const (
+	fieldCreatedTo = "created_to"
+	fieldEndedTo   = "ended_to"
+	fieldLimit     = "limit"
+)
+
+// validate gives nil, or a *RequestError with every fault.
+func (o ListOptions) validate() error {
+	var f faults
+	f.checkOrder(fieldCreatedTo, o.CreatedFrom, o.CreatedTo)
+	f.checkOrder(fieldEndedTo, o.EndedFrom, o.EndedTo)
+	if o.Limit < 0 {
+		f.faultf(fieldLimit, "is %d: write a number of runs a page, or 0 for the API's own", o.Limit)
+	}
+	return f.request()
+}
+
+func (f *faults) checkOrder(field string, from, to time.Time) {
+	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
+		f.faultf(field, "is %s, not after the start, %s: give a later end, which is itself not in the range",
+			to.UTC().Format(time.RFC3339Nano), from.UTC().Format(time.RFC3339Nano))
+	}
+}
+
+func (o ListOptions) query() url.Values {
+	q := url.Values{}
+	from := func(name string, t time.Time) {
+		if !t.IsZero() {
+			q.Set(name, formatMillis(t.UTC().Truncate(time.Millisecond)))
+		}
+	}
+	to := func(name string, t time.Time) {
+		if !t.IsZero() {
+			q.Set(name, formatMillis(t.UTC().Add(time.Millisecond-1).Truncate(time.Millisecond)))
+		}
+	}
+	from("created_from", o.CreatedFrom)
+	to("created_to", o.CreatedTo)
+	from("ended_from", o.EndedFrom)
+	to("ended_to", o.EndedTo)
+	if o.State != "" {
+		q.Set("state", string(o.State))
+	}
+	if o.Type != "" {
+		q.Set("type", string(o.Type))
+	}
+	if o.Limit > 0 {
+		q.Set("limit", strconv.Itoa(o.Limit))
+	}
+	if o.WithTotal {
+		q.Set("with_total", "true")
+	}
+	return q
+}
+
+func formatMillis(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
+
+// Page is one page of a list.
+type Page struct {
+	// Runs are in the API's order; may be empty.
+	Runs []*Run
+	// Total is how many runs the whole list has; nil if the API did not say.
+	Total *int
+}
+
+// ListRuns lists runs, one request a page as the loop goes on (Amperity API reference, GET /workflow/runs). An error
+// ends the loop: whoever must have seen all runs must not go by the pages before it.
+//
+//	for page, err := range client.ListRuns(ctx, amperity.ListOptions{CreatedFrom: since}) {
+//		if err != nil {
+//			return err
+//		}
+//		…
+//	}
+//
+// An answer that is not a page of runs is an *AnswerError, never an empty list; so is one whose next_token came before.
+func (c *Client) ListRuns(ctx context.Context, o ListOptions) iter.Seq2[*Page, error] {
+	return func(yield func(*Page, error) bool) {
+		if err := o.validate(); err != nil {
+			yield(nil, err)
+			return
+		}
+		query, seen := o.query(), map[string]bool{}
+		for {
+			page, next, err := c.page(ctx, query, seen)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(page, nil) || next == "" {
+				return
+			}
+			seen[next] = true
+			query.Set("next_token", next)
+		}
+	}
+}
+
+// page reads one page, and the token of the next; seen holds the tokens so far.
+func (c *Client) page(ctx context.Context, query url.Values, seen map[string]bool) (*Page, string, error) {
+	target := c.baseURL + runsPath
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	r, a, err := c.send(ctx, request{method: http.MethodGet, path: runsPath, url: target})
+	if err != nil {
+		return nil, "", err
+	}
+	if err := r.checkBody(a); err != nil {
+		return nil, "", err
+	}
+	return r.page(a, seen)
+}
+
+// page reads the envelope {"data":[…],"next_token":"…","total":n}.
+func (r request) page(a *answer, seen map[string]bool) (*Page, string, error) {
+	var envelope object
+	if err := json.Unmarshal(a.body, &envelope); err != nil {
+		return nil, "", r.problemf(a, "the answer is not JSON%s", r.excerpt(a))
+	}
+	var elements []json.RawMessage
+	if err := json.Unmarshal(envelope["data"], &elements); err != nil || elements == nil {
+		return nil, "", r.problemf(a, "the answer is not a page of runs: it has no \"data\" array%s", r.excerpt(a))
+	}
+	page := &Page{Runs: make([]*Run, len(elements))}
+	for i, element := range elements {
+		page.Runs[i] = new(Run)
+		if err := page.Runs[i].UnmarshalJSON(element); err != nil || page.Runs[i].ID == "" {
+			return nil, "", r.problemf(a, "element %d of \"data\" is not a run: it has no \"id\"", i)
+		}
+	}
+	if total, err := strconv.Atoi(string(envelope["total"])); err == nil {
+		page.Total = &total
+	}
+	var next string
+	if token, ok := envelope["next_token"]; ok && json.Unmarshal(token, &next) != nil {
+		return nil, "", r.problemf(a, "its next_token is not a text")
+	}
+	if seen[next] {
+		return nil, "", r.problemf(a, "its next_token is one that came before: the list would not end")
+	}
+	return page, next, nil
+}

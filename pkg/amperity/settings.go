@@ -1,0 +1,195 @@
+package amperity
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Version of this package, in the User-Agent.
+const Version = "0.1.0"
+
+// DefaultBaseURL is the base URL of tenants hosted in Amazon AWS (Amperity API reference, "Base URL"). Tenants hosted
+// in Microsoft Azure use https://{tenant-id}.amperity.com/api, those in Australia
+// https://app-aws-apse2.amperity.com/api.
+const DefaultBaseURL = "https://app.amperity.com/api"
+
+// DefaultAPIVersion is the API version that this package is written for (Amperity API reference, "Supported versions").
+const DefaultAPIVersion = "2024-04-01"
+
+// Option is an optional setting of New. Each checks its own value; New names the faults of all.
+type Option func(*settings) error
+
+type settings struct {
+	baseURL    string
+	userAgent  string
+	apiVersion string
+	transport  http.RoundTripper
+	deprecated func(Deprecation)
+	now        func() time.Time
+}
+
+// The settings as their users write them, for Problem.Field.
+const (
+	fieldTenant      = "tenant"
+	fieldTokens      = "token source"
+	fieldBaseURL     = "WithBaseURL"
+	fieldTransport   = "WithTransport"
+	fieldUserAgent   = "WithUserAgent"
+	fieldAPIVersion  = "WithAPIVersion"
+	fieldDeprecation = "WithDeprecationHook"
+	fieldClock       = "WithClock"
+)
+
+// WithBaseURL sets where the API is; default DefaultBaseURL. https, or http for this machine only (localhost,
+// 127.0.0.0/8, ::1, and host.docker.internal, which is this machine as seen from a container); no user, query or
+// fragment. A final slash does not matter.
+func WithBaseURL(base string) Option {
+	return func(s *settings) error {
+		var f faults
+		if u := f.checkURL(fieldBaseURL, base); u != nil {
+			s.baseURL = u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/")
+		}
+		return f.config()
+	}
+}
+
+// WithTransport replaces the client's transports, for tests and simulation. The client's own open a new HTTP/1.1
+// connection for every POST and use no HTTP/2; a replacement has these obligations:
+//
+//   - It sends a request at most once, follows no redirect, and ends when the request's context does. (*http.Transport
+//     keeps the first for a POST by this client, which carries no Idempotency-Key and no GetBody.)
+//   - It passes the request's context on, so that the client's httptrace hooks run. Without GetConn a failure counts
+//     as possibly processed, even where no connection could be made. One that simulates a failed connection calls
+//     httptrace.ContextClientTrace(req.Context()).GetConn and returns an error without calling GotConn; one that calls
+//     GetConn calls GotConn before it sends anything.
+//   - It shows the Authorization header to nobody.
+func WithTransport(transport http.RoundTripper) Option {
+	return func(s *settings) error {
+		var f faults
+		if transport == nil {
+			f.faultf(fieldTransport, "is nil: leave the option out to use the client's own transports")
+		}
+		s.transport = transport
+		return f.config()
+	}
+}
+
+// WithUserAgent sets the User-Agent header; default "amperity-runs/" and Version.
+func WithUserAgent(userAgent string) Option {
+	return func(s *settings) error {
+		var f faults
+		if userAgent == "" || !isPrintableASCII(strings.ReplaceAll(userAgent, " ", "_")) {
+			f.faultf(fieldUserAgent, "is %s: write printable ASCII, such as acme-etl/1.0", quote(userAgent))
+		}
+		s.userAgent = userAgent
+		return f.config()
+	}
+}
+
+// WithAPIVersion sets the api-version header; default DefaultAPIVersion.
+func WithAPIVersion(version string) Option {
+	return func(s *settings) error {
+		var f faults
+		if !isPrintableASCII(version) {
+			f.faultf(fieldAPIVersion, "is %s: write a version such as %s", quote(version), DefaultAPIVersion)
+		}
+		s.apiVersion = version
+		return f.config()
+	}
+}
+
+// WithDeprecationHook sets a function that is told of every answer with a Deprecation or Sunset header. Amperity sends
+// them at least 6 months before an endpoint ends, and recommends to alert on them (Amperity API reference, "Deprecated
+// versions"). It is called on the goroutine of the request, by several at once if the client is used so, and should
+// return soon.
+func WithDeprecationHook(hook func(Deprecation)) Option {
+	return func(s *settings) error {
+		var f faults
+		if hook == nil {
+			f.faultf(fieldDeprecation, "is nil: leave the option out to hear of no deprecation")
+		}
+		s.deprecated = hook
+		return f.config()
+	}
+}
+
+// WithClock sets the clock by which a Retry-After that is a date becomes a duration. Without it the answer's own Date
+// header is the clock. The client asks the time for nothing else.
+func WithClock(now func() time.Time) Option {
+	return func(s *settings) error {
+		var f faults
+		if now == nil {
+			f.faultf(fieldClock, "is nil: leave the option out to go by the Date header of the answers")
+		}
+		s.now = now
+		return f.config()
+	}
+}
+
+// Deprecation is an announcement, in the headers of an answer, that an endpoint will end (RFC 8594, and the
+// Deprecation header).
+type Deprecation struct {
+	// Method and Path of the request, the path relative to the base URL and without the query.
+	Method, Path string
+	// Deprecation and Sunset are the headers' texts, dates by the documentation, such as "Tue, 1 Sep 2024 23:59:59
+	// GMT"; empty where the header is missing.
+	Deprecation, Sunset string
+}
+
+// config gives the faults as the error of settings; nil if there are none.
+func (f faults) config() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return &ConfigError{Problems: f}
+}
+
+// add takes over the faults of an option.
+func (f *faults) add(err error) {
+	var config *ConfigError
+	if errors.As(err, &config) {
+		*f = append(*f, config.Problems...)
+	}
+}
+
+func (f *faults) checkTenant(field, tenant string) {
+	switch {
+	case tenant == "":
+		f.faultf(field, "is missing: write the tenant id, as Copy tenant ID gives it in Amperity")
+	case !isCleanID(tenant) || !isPrintableASCII(tenant):
+		f.faultf(field, "is %s: write the tenant id as Copy tenant ID gives it in Amperity, without blanks, slashes and quotes", quote(tenant))
+	}
+}
+
+// checkURL gives the parsed URL, or nil after a fault. The faults do not show the URL: it may hold a password.
+func (f *faults) checkURL(field, raw string) *url.URL {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Scheme == "" || u.Hostname() == "":
+		f.faultf(field, "is not a URL: write one such as %s", DefaultBaseURL)
+	case u.User != nil:
+		f.faultf(field, "holds a user or a password: leave them out, the token goes in a header")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		f.faultf(field, "has a query or a fragment: end it with the path")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isThisMachine(u.Hostname())):
+		f.faultf(field, "would send the token in the clear: write https (http is for localhost, 127.0.0.1, ::1 and host.docker.internal)")
+	default:
+		return u
+	}
+	return nil
+}
+
+// isThisMachine reports whether a host cannot be elsewhere.
+func isThisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || host == "host.docker.internal" || ip != nil && ip.IsLoopback()
+}
+
+// isPrintableASCII reports whether a text can stand in a header as one word: not empty, no blanks.
+func isPrintableASCII(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+}
