@@ -1,0 +1,97 @@
+package amperitytest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
+)
+
+// A test of code that starts a run: in a real one, startNightly is what is
+// tested, and the printing is assertions.
+func Example() {
+	startNightly := func(c *amperity.Client) error {
+		_, err := c.StartRun(context.Background(), amperity.RunRequest{
+			ConfigID: "cg-123ABc4DE", RangeFrom: "2026-11-22", RangeTo: "2026-11-23",
+		})
+		return err
+	}
+
+	srv, err := amperitytest.New(amperitytest.Config{Now: time.Now})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
+		amperity.WithBaseURL(srv.URL()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	if err := startNightly(client); err != nil {
+		fmt.Println(err)
+	}
+
+	// The answer gets lost after the run was started.
+	if err := srv.Fault(amperitytest.Fault{
+		Method: "POST", Kind: amperitytest.Status, Status: 504, Applied: true,
+	}); err != nil {
+		fmt.Println(err)
+	}
+	err = startNightly(client)
+	var answer *amperity.APIError
+	fmt.Println("answer lost:", errors.As(err, &answer) && answer.Status == 504, amperity.MayHaveBeenProcessed(err))
+
+	for _, run := range srv.Runs() {
+		fmt.Println("started", run.ConfigID, run.RangeFrom, run.RangeTo)
+	}
+	// Output:
+	// answer lost: true true
+	// started cg-123ABc4DE 2026-11-22 2026-11-23
+	// started cg-123ABc4DE 2026-11-22 2026-11-23
+}
+
+// The clock is the test's: the run is over without waiting for it.
+func ExampleServer_Script() {
+	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
+	srv, err := amperitytest.New(amperitytest.Config{Now: func() time.Time { return now }})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	if err := srv.Script("cg-123ABc4DE", amperitytest.Script{
+		Duration: 3 * time.Hour, End: amperitytest.FailedPlatform,
+	}); err != nil {
+		fmt.Println(err)
+	}
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
+		amperity.WithBaseURL(srv.URL()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	run, err := client.StartRun(ctx, amperity.RunRequest{ConfigID: "cg-123ABc4DE"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(run.State)
+
+	now = now.Add(3 * time.Hour)
+	run, err = client.GetRun(ctx, run.ID, amperity.ViewVerbose)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(run.State, run.Error.Attribution)
+	// Output:
+	// in-progress
+	// failed platform
+}
