@@ -54,6 +54,7 @@ func TestRoutesFileMessages(t *testing.T) {
 		{"not UTF-8", "version: 1\n# caf\xe9\n", []said{{"2:6", `the file is not valid UTF-8 from here on; save it as UTF-8`}}},
 		{"too many brackets", "a: " + strings.Repeat("[", 40), []said{{"1:36", `more than 32 brackets are open here; close them`}}},
 		{"no YAML", "version: 1\nroutes: [\n", []said{{"2:9", `not valid YAML: sequence end token ']' not found`}}},
+		{"no YAML, with a * in it", filesRoute("part-*.csv: x"), []said{{"5:12", `not valid YAML: mapping value is not allowed in this context`}}},
 		{"a tab", "version: 1\nroutes:\n\t- name: a\n", []said{{"3:1", `not valid YAML: found character '	' that cannot start any token`}}},
 		{"two documents", "version: 1\n" + good + "---\nversion: 1\n", []said{{"5:1", `a second YAML document begins; a routes file is one, so remove the --- before it`}}},
 		{"a directive", "%YAML 1.1\n---\nversion: 1\n" + good, []said{{"1:1", `directives such as %YAML are not used here; remove the line`}}},
@@ -92,9 +93,11 @@ func TestRoutesFileMessages(t *testing.T) {
 		// ignore.
 		{"ignore as a text", "version: 1\nignore: logs/**\n" + good, []said{{"2:9", `ignore is the text "logs/**"; write a list: ["logs/**", "**/*.tmp"]`}}},
 		{"ignore as nothing", "version: 1\nignore:\n" + good, []said{{"2:1", `ignore is empty; write ["logs/**", "**/*.tmp"], or leave it out`}}},
-		{"a star without quotes", "version: 1\nignore: [*.tmp]\n" + good, []said{{"2:10", `a value that begins with * must stand in quotes: "**/a.csv"`}}},
-		{"two stars without quotes", "version: 1\nignore:\n  - **/*.tmp\n" + good, []said{{"3:5", `a value that begins with * must stand in quotes: "**/a.csv"`}}},
-		{"an alias for a list", "version: 1\nignore: *x\n" + good, []said{{"2:9", `a value that begins with * must stand in quotes: "**/a.csv"`}}},
+		{"a star without quotes", "version: 1\nignore: [*.tmp]\n" + good, []said{{"2:10", `a value that begins with * or { must stand in quotes: "**/a.csv"`}}},
+		{"two stars without quotes", "version: 1\nignore:\n  - **/*.tmp\n" + good, []said{{"3:5", `a value that begins with * or { must stand in quotes: "**/a.csv"`}}},
+		{"a date without quotes", filesRoute("{yyyy}/{MM}/{dd}/a.csv"), []said{{"5:12", `a value that begins with * or { must stand in quotes: "**/a.csv"`}}},
+		{"a date without quotes in a list", filesRoute("[a, {yyyy}/{MM}/{dd}/a.csv]"), []said{{"5:16", `a value that begins with * or { must stand in quotes: "**/a.csv"`}}},
+		{"an alias for a list", "version: 1\nignore: *x\n" + good, []said{{"2:9", `a value that begins with * or { must stand in quotes: "**/a.csv"`}}},
 		{"a date to ignore", "version: 1\nignore: [\"logs/{yyyy}{MM}{dd}\"]\n" + good, []said{{"2:16", `a date field says nothing where files are ignored; write * in its place`}}},
 		{"a number to ignore", "version: 1\nignore: [1]\n" + good, []said{{"2:10", `a pattern to ignore is a number; put it in quotes if that is what you mean, or write a pattern such as "orders/{yyyy}/{MM}/{dd}/*.csv"`}}},
 

@@ -152,19 +152,28 @@ func (s *source) syntax(err error) {
 		}
 	}
 	if where.line >= 1 && where.line <= len(s.lines) {
-		if column, ok := bareStar(s.lines[where.line-1]); ok {
-			s.faultf(position{where.line, column}, "a value that begins with * must stand in quotes: \"**/a.csv\"")
+		if column, ok := unquoted(s.lines[where.line-1]); ok {
+			s.faultf(position{where.line, column}, "a value that begins with * or { must stand in quotes: \"**/a.csv\"")
 			return
 		}
 	}
 	s.faultf(where, "not valid YAML: %s", message)
 }
 
-// bareStar finds a value that begins with * and has no quotes.
-func bareStar(line string) (column int, ok bool) {
-	for _, before := range []string{": *", "- *", "[*", ", *"} {
-		if i := strings.Index(line, before); i >= 0 {
-			return utf8.RuneCountInString(line[:i+len(before)]), true
+// unquoted finds a pattern that begins with * or a date field and has no
+// quotes, which YAML takes for something else.
+func unquoted(line string) (column int, ok bool) {
+	for i := range len(line) {
+		before, rest := line[:i], strings.TrimLeft(line[i:], " ")
+		blank := len(rest) < len(line)-i
+		begins := strings.HasSuffix(before, "[") ||
+			blank && (strings.HasSuffix(before, ":") || strings.HasSuffix(before, ",") || strings.TrimSpace(before) == "-")
+		if !begins {
+			continue
+		}
+		field, _, closed := strings.Cut(rest, "}")
+		if strings.HasPrefix(rest, "*") || closed && slices.Contains([]string{"{yyyy", "{MM", "{dd", "{HH"}, field) {
+			return 1 + utf8.RuneCountInString(line[:len(line)-len(rest)]), true
 		}
 	}
 	return 0, false
@@ -184,7 +193,7 @@ func at(n ast.Node) position {
 func (s *source) plain(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.AliasNode:
-		s.faultf(at(n), "a value that begins with * must stand in quotes: \"**/a.csv\"")
+		s.faultf(at(n), "a value that begins with * or { must stand in quotes: \"**/a.csv\"")
 	case *ast.AnchorNode:
 		s.faultf(at(n), "anchors (&) are not used here; write the value out in each place, or in quotes if it begins with &")
 	case *ast.TagNode:
