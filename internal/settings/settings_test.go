@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/settings"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 func TestOnlyThreeVariablesAreNeeded(t *testing.T) {
@@ -80,7 +81,11 @@ func TestUnusualValuesAreTaken(t *testing.T) {
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			t.Parallel()
-			if _, err := settings.Load(environment(map[string]string{row.variable: row.value})); err != nil {
+			s, err := settings.Load(environment(map[string]string{row.variable: row.value}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := amperity.New(s.Tenant, amperity.StaticToken("tok-xSECRETx-1"), amperity.WithBaseURL(s.BaseURL)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -128,7 +133,11 @@ func FuzzLoadEitherTakesOrNamesEveryFault(f *testing.F) {
 			}
 			return
 		}
-		// What was taken is taken again unchanged.
+		// What was taken, the client takes too.
+		if _, err := amperity.New(s.Tenant, amperity.StaticToken("tok-xSECRETx-1"), amperity.WithBaseURL(s.BaseURL)); err != nil {
+			t.Errorf("the client refuses what was taken: %v", err)
+		}
+		// And it is taken again unchanged.
 		env = map[string]string{
 			"AMPERITY_TENANT": s.Tenant, "AMPERITY_BASE_URL": s.BaseURL, "AMPERITY_SECRET_ID": s.SecretID,
 			"EVENT_BUS_NAME": s.EventBusName, "LEDGER_TABLE": s.LedgerTable, "BUCKETS": strings.Join(s.Buckets, ","), "PAUSED": paused,
