@@ -82,6 +82,9 @@ func (s *Source) expired(at time.Time) error {
 // oauthError is the error for a token endpoint that gave no token.
 func (s *Source) oauthError(err error) error {
 	f := &faults{}
+	if none, ok := errors.AsType[*amperity.TokenError](err); ok {
+		err = none.Err // the client says "no access token" itself
+	}
 	refused := errors.Is(err, amperity.ErrUnauthorized) || errors.Is(err, amperity.ErrRejected)
 	if refused {
 		f.problemf("holds client credentials that its token_url refuses: get new OAuth credentials in Amperity and put them into the secret")

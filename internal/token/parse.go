@@ -216,7 +216,6 @@ func checkTokenURL(s string, f *faults) {
 // local tells whether a host is this machine, or the machine as seen from a
 // container on it.
 func local(host string) bool {
-	host = strings.ToLower(host)
 	if host == "localhost" || host == "host.docker.internal" {
 		return true
 	}
