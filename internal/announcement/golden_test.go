@@ -1,0 +1,135 @@
+package announcement_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
+)
+
+// With -update the golden files, and the examples in docs/events/README.md, are
+// written anew; review what changed.
+var update = flag.Bool("update", false, "rewrite testdata and the examples in docs/events/README.md")
+
+const readme = "../../docs/events/README.md"
+
+func TestEveryByteOfAnAnnouncementIsPinned(t *testing.T) {
+	t.Parallel()
+	for _, e := range examples(t) {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := e.announcement.Encode(announcement.DefaultLimit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata", e.name+".golden.json")
+			if *update {
+				if err := os.WriteFile(file, append(got, '\n'), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, "detail", string(want), string(got)+"\n")
+			if err := announcementtest.Validate(string(e.announcement.Type), got); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestEveryTypeHasASchemaAndAnExample(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		string(announcement.FilesUnrouted), string(announcement.RunBlocked), string(announcement.RunHeld),
+		string(announcement.RunRejected), string(announcement.RunStarted),
+	}
+	got, err := announcementtest.DetailTypes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, "schemas", want, got)
+	var shown []string
+	for _, e := range examples(t) {
+		shown = append(shown, string(e.announcement.Type))
+	}
+	slices.Sort(shown)
+	check(t, "examples", want, slices.Compact(shown))
+}
+
+// TestTheExamplesInTheDocsAreReal compares the events that docs/events/README.md
+// shows with what is really encoded. Each follows a line
+// "<!-- example: run-started -->".
+func TestTheExamplesInTheDocsAreReal(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	shown := map[announcement.DetailType]bool{}
+	for _, e := range examples(t) {
+		marker := "<!-- example: " + e.name + " -->\n```json\n"
+		before, rest, ok := strings.Cut(text, marker)
+		if !ok {
+			continue
+		}
+		shown[e.announcement.Type] = true
+		got, after, _ := strings.Cut(rest, "```\n")
+		want := event(t, e.announcement)
+		if *update {
+			text = before + marker + want + "```\n" + after
+			continue
+		}
+		check(t, e.name, want, got)
+	}
+	check(t, "types shown", 5, len(shown))
+	if *update {
+		if err := os.WriteFile(readme, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// event is an announcement as a rule's target gets it, indented.
+func event(t *testing.T, a announcement.Announcement) string {
+	t.Helper()
+	detail, err := a.Encode(announcement.DefaultLimit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resources := a.BoundedResources()
+	if resources == nil {
+		resources = []string{}
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(struct {
+		Version    string          `json:"version"`
+		ID         string          `json:"id"`
+		DetailType string          `json:"detail-type"`
+		Source     string          `json:"source"`
+		Account    string          `json:"account"`
+		Time       string          `json:"time"`
+		Region     string          `json:"region"`
+		Resources  []string        `json:"resources"`
+		Detail     json.RawMessage `json:"detail"`
+	}{
+		"0", "6a7e8feb-b491-4cf7-a9f1-bf3703467718", string(a.Type), announcement.Source,
+		"123456789012", "2026-11-23T11:04:10Z", "us-east-1", resources, detail,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return buf.String()
+}

@@ -1,0 +1,365 @@
+package token_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/token"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+func TestThreeFormsOfTheSecretGiveAToken(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ promise, secret, token string }{
+		{"the token alone", "tok-xSECRETx-1", "tok-xSECRETx-1"},
+		{"with a line break as editors leave it", "\n tok-xSECRETx-1\r\n", "tok-xSECRETx-1"},
+		{"with a byte order mark", "\uFEFFtok-xSECRETx-1", "tok-xSECRETx-1"},
+		{"with every character that a token may have", "Az09-._~+/xSECRETx==", "Az09-._~+/xSECRETx=="},
+		{"as JSON", `{"token":"tok-xSECRETx-1"}`, "tok-xSECRETx-1"},
+		{"as JSON with space", "\uFEFF {\n  \"token\" : \"tok-xSECRETx-1\"\n}\n", "tok-xSECRETx-1"},
+		{"as client credentials", credentials("id", "cs-xSECRETx-1"), "tok-xSECRETx-1"},
+		{"the longest", strings.Repeat("x", 16*1024-8) + "xSECRETx", strings.Repeat("x", 16*1024-8) + "xSECRETx"},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(row.secret)
+			w.gives(t, row.token)
+			check(t, "secret asked for", []string{"amperity/token"}, w.manager.ids)
+		})
+	}
+}
+
+func TestTheSecretIsReadOnceUntilSomethingHappens(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{"tok-xSECRETx-1", credentials("id", "cs-xSECRETx-1")} {
+		w := newWorld(secret)
+		for range 3 {
+			w.gives(t, "tok-xSECRETx-1")
+			w.clock.advance(10 * time.Minute)
+		}
+		check(t, "readings", 1, w.manager.readings())
+	}
+}
+
+func TestTheTokenEndpointIsToldTheTenant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(credentials("id", "cs-xSECRETx-1"))
+	w.gives(t, "tok-xSECRETx-1")
+	check(t, "tenants", []string{"acme"}, w.endpoint.tenants)
+}
+
+func TestARefusedTokenMakesTheSecretBeReadOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld("tok-xSECRETx-1")
+	refused := w.gives(t, "tok-xSECRETx-1")
+	w.manager.set("tok-xSECRETx-2")
+	w.gives(t, "tok-xSECRETx-1") // nobody has complained yet
+	w.Invalidate(refused)
+	check(t, "readings before the next token", 1, w.manager.readings())
+	w.gives(t, "tok-xSECRETx-2")
+	w.gives(t, "tok-xSECRETx-2")
+	check(t, "readings", 2, w.manager.readings())
+}
+
+func TestARotatedFormIsTakenToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld("tok-xSECRETx-0")
+	w.Invalidate(w.gives(t, "tok-xSECRETx-0"))
+	w.manager.set(credentials("id", "cs-xSECRETx-1"))
+	w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
+	w.manager.set(`{"token":"tok-xSECRETx-9"}`)
+	w.gives(t, "tok-xSECRETx-9")
+}
+
+func TestASecretThatIsTheSameAsBeforeGivesTheSameToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld("tok-xSECRETx-1")
+	for n := range 3 {
+		// The client sees that it is the same and does not send again.
+		w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
+		check(t, "readings", n+1, w.manager.readings())
+	}
+}
+
+func TestAnOldComplaintChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld("tok-xSECRETx-1")
+	w.Invalidate(amperity.NewToken("tok-xSECRETx-1")) // before anything was read
+	old := w.gives(t, "tok-xSECRETx-1")
+	w.manager.set("tok-xSECRETx-2")
+	w.Invalidate(old)
+	w.gives(t, "tok-xSECRETx-2")
+	w.Invalidate(old) // a slower request of before
+	w.gives(t, "tok-xSECRETx-2")
+	check(t, "readings", 2, w.manager.readings())
+}
+
+func TestAfterARefusalASecretThatCannotBeReadIsAnError(t *testing.T) {
+	t.Parallel()
+	w := newWorld("tok-xSECRETx-1")
+	w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
+	w.manager.fail(apiError("ThrottlingException", "Rate exceeded"))
+	if err := w.fails(t); !errors.Is(err, token.ErrUnavailable) {
+		t.Errorf("error is %v", err)
+	}
+	w.manager.set("tok-xSECRETx-2")
+	w.gives(t, "tok-xSECRETx-2")
+}
+
+func TestATokenIsLookedForShortlyBeforeItExpires(t *testing.T) {
+	t.Parallel()
+	w := newWorld("")
+	first := jwt("first", w.clock.Now().Add(time.Hour))
+	second := jwt("second", w.clock.Now().Add(2*time.Hour))
+	w.manager.set(first)
+	w.gives(t, first)
+	w.clock.advance(59 * time.Minute)
+	w.gives(t, first)
+	check(t, "readings a minute before", 1, w.manager.readings())
+	w.clock.advance(time.Second)
+	w.gives(t, first) // not rotated yet: it has 59 s to live
+	check(t, "readings within the minute", 2, w.manager.readings())
+	w.clock.advance(29 * time.Second)
+	w.gives(t, first)
+	check(t, "readings within half a minute", 2, w.manager.readings())
+	w.manager.set(second)
+	w.clock.advance(time.Second)
+	w.gives(t, second)
+	check(t, "readings after the rotation", 3, w.manager.readings())
+	w.clock.advance(58 * time.Minute)
+	w.gives(t, second)
+	check(t, "readings in the end", 3, w.manager.readings())
+}
+
+func TestATokenThatStillLivesOutlastsAFailedReading(t *testing.T) {
+	t.Parallel()
+	w := newWorld("")
+	first := jwt("first", w.clock.Now().Add(time.Hour))
+	w.manager.set(first)
+	w.gives(t, first)
+	w.clock.advance(59*time.Minute + time.Second)
+	w.manager.fail(apiError("InternalServiceError", ""))
+	w.gives(t, first)
+	w.clock.advance(59 * time.Second)
+	if err := w.fails(t); !errors.Is(err, token.ErrUnavailable) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestAnExpiredTokenIsSentForOneMoreMinute(t *testing.T) {
+	t.Parallel()
+	w := newWorld("")
+	first := jwt("first", w.clock.Now().Add(time.Hour))
+	w.manager.set(first)
+	w.gives(t, first)
+	w.clock.advance(61 * time.Minute) // Amperity's clock decides
+	w.gives(t, first)
+	w.clock.advance(time.Second)
+	if err := w.fails(t); !errors.Is(err, amperity.ErrUnauthorized) || errors.Is(err, token.ErrUnavailable) {
+		t.Errorf("error is %v", err)
+	}
+	w.clock.advance(30 * time.Second)
+	second := jwt("second", w.clock.Now().Add(time.Hour))
+	w.manager.set(second)
+	w.gives(t, second)
+}
+
+func TestWhatIsNoJWTWithAnExpiryIsKept(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ promise, token string }{
+		{"an opaque token", "tok-xSECRETx-1"},
+		{"three parts that are no base64", "a~.b~.xSECRETx"},
+		{"three parts that are no JSON", "YQ.YQ.xSECRETx"},
+		{"claims that are a list", "YQ.W10.xSECRETx"},
+		{"no expiry", "YQ.e30.xSECRETx"},
+		{"an expiry that is text", "YQ.eyJleHAiOiIxIn0.xSECRETx"},
+		{"no expiry by null", "YQ.eyJleHAiOm51bGx9.xSECRETx"},
+		{"an expiry before 1970", "YQ.eyJleHAiOi0xfQ.xSECRETx"},
+		{"an expiry in milliseconds", "YQ.eyJleHAiOjE3OTU0MTUyMDAwMDB9.xSECRETx"},
+		{"an expiry beyond all numbers", "YQ.eyJleHAiOjFlOTk5fQ.xSECRETx"},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(row.token)
+			w.gives(t, row.token)
+			w.clock.advance(1000 * time.Hour)
+			w.gives(t, row.token)
+			check(t, "readings", 1, w.manager.readings())
+		})
+	}
+}
+
+func TestAnExpiryIsReadFromPaddedJWTsAndFractions(t *testing.T) {
+	t.Parallel()
+	// {"exp":1795413600.5} is 2026-11-23T06:00:00Z.
+	for _, jwt := range []string{"YQ.eyJleHAiOjE3OTU0MTM2MDAuNX0.xSECRETx", "YQ==.eyJleHAiOjE3OTU0MTM2MDAuNX0=.xSECRETx"} {
+		w := newWorld(jwt)
+		w.clock.advance(time.Minute)
+		w.gives(t, jwt)
+		w.clock.advance(time.Second)
+		w.fails(t)
+	}
+}
+
+func TestRefusedOAuthTokensAreRenewedByTheEndpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(credentials("id", "cs-xSECRETx-1"))
+	w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
+	w.gives(t, "tok-xSECRETx-2")
+	check(t, "readings", 2, w.manager.readings()) // the credentials may have been rotated
+	check(t, "requests", 2, w.endpoint.requests)
+	w.clock.advance(2 * time.Hour)
+	w.gives(t, "tok-xSECRETx-3")
+	check(t, "readings after the token's expiry", 2, w.manager.readings())
+}
+
+func TestRotatedClientCredentialsAreReadAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(credentials("id", "cs-xSECRETx-1"))
+	w.gives(t, "tok-xSECRETx-1")
+	w.manager.set(credentials("id", "cs-xSECRETx-2"))
+	w.endpoint.change(func(e *endpoint) { e.secret = "cs-xSECRETx-2" })
+	w.clock.advance(2 * time.Hour)
+	w.gives(t, "tok-xSECRETx-3") // the second request was refused
+	check(t, "readings", 2, w.manager.readings())
+}
+
+func TestRefusedCredentialsAreReadAnewOnceATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(credentials("id", "cs-xSECRETx-0"))
+	if err := w.fails(t); !errors.Is(err, amperity.ErrUnauthorized) {
+		t.Errorf("error is %v", err)
+	}
+	check(t, "readings", 2, w.manager.readings())
+	check(t, "requests", 1, w.endpoint.requests)
+}
+
+func TestAnEndpointThatFailsIsWorthAnotherTry(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		promise   string
+		change    func(*endpoint)
+		retryable bool
+	}{
+		{"no connection", func(e *endpoint) { e.err = errors.New("connection refused") }, true},
+		{"503", func(e *endpoint) { e.status = 503 }, true},
+		{"429", func(e *endpoint) { e.status = 429 }, true},
+		{"400 needs a person", func(e *endpoint) { e.status = 400 }, false},
+		{"404 needs a person", func(e *endpoint) { e.status = 404 }, false},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(credentials("id", "cs-xSECRETx-1"))
+			w.endpoint.change(row.change)
+			err := w.fails(t)
+			check(t, "worth another try", row.retryable, errors.Is(err, token.ErrUnavailable))
+			check(t, "a person must mend it", !row.retryable, errors.Is(err, amperity.ErrUnauthorized))
+			// The workflow API has refused nothing.
+			check(t, "rejected", false, errors.Is(err, amperity.ErrRejected))
+			var api *amperity.APIError
+			check(t, "an answer of the workflow API", false, errors.As(err, &api))
+			check(t, "may have been processed", false, amperity.MayHaveBeenProcessed(&amperity.TokenError{Err: err}))
+		})
+	}
+}
+
+func TestManyAskersCauseOneReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("tok-xSECRETx-1")
+		w.manager.wait = func(context.Context) error { time.Sleep(time.Second); return nil }
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() { w.gives(t, "tok-xSECRETx-1") })
+		}
+		group.Wait()
+		check(t, "readings", 1, w.manager.readings())
+	})
+}
+
+func TestAFailedReadingIsSharedAndTheNextAskerTriesAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("tok-xSECRETx-1")
+		w.manager.wait = func(context.Context) error { time.Sleep(time.Second); return nil }
+		w.manager.fail(apiError("InternalServiceError", ""))
+		var group sync.WaitGroup
+		for range 5 {
+			group.Go(func() { w.fails(t) })
+		}
+		group.Wait()
+		check(t, "readings", 1, w.manager.readings())
+		w.manager.set("tok-xSECRETx-1")
+		w.gives(t, "tok-xSECRETx-1")
+	})
+}
+
+func TestAnAskerWhoGivesUpDoesNotTakeTheOthersAlong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("tok-xSECRETx-1")
+		w.manager.wait = func(ctx context.Context) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(2 * time.Second):
+				return nil
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var group sync.WaitGroup
+		group.Go(func() {
+			_, err := w.Token(ctx)
+			if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, token.ErrUnavailable) {
+				t.Errorf("error of the reader is %v", err)
+			}
+		})
+		synctest.Wait()
+		group.Go(func() { w.gives(t, "tok-xSECRETx-1") }) // waits for the first, then reads itself
+		group.Go(func() {
+			_, err := w.Token(ctx)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error of who waits is %v", err)
+			}
+		})
+		group.Wait()
+		check(t, "readings", 2, w.manager.readings())
+	})
+}
+
+func TestAReadingThatHangsEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("")
+		w.manager.wait = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		begin := time.Now()
+		if err := w.fails(t); !errors.Is(err, token.ErrUnavailable) {
+			t.Errorf("error is %v", err)
+		}
+		check(t, "waited", 10*time.Second, time.Since(begin))
+	})
+}
+
+func TestNothingPrintedShowsASecret(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{"tok-xSECRETx-1", `{"token":"tok-xSECRETx-1"}`, credentials("id", "cs-xSECRETx-1")} {
+		w := newWorld(secret)
+		w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
+		w.manager.fail(apiError("InternalServiceError", ""))
+		err := w.fails(t)
+		var text strings.Builder
+		fmt.Fprintf(&text, "%v %+v %#v %v %+v %#v", w.Source, w.Source, w.Source, err, err, err)
+		slog.New(slog.NewJSONHandler(&text, nil)).Info("x", "source", w.Source, "error", err)
+		if strings.Contains(text.String(), "xSECRETx") {
+			t.Error("the secret is shown")
+		}
+	}
+}
