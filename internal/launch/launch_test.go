@@ -332,6 +332,29 @@ func TestAnnouncementSaysWhatWasSentAndAnswered(t *testing.T) {
 	})
 }
 
+func TestHeldSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		answer answer
+		edit   func(*launch.Config, *launch.Launch)
+		want   string
+	}{
+		{answer{err: status(500, 0)}, nil,
+			"a run may have been started: look on the Workflows page in Amperity before you start it again"},
+		{started, func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Second) },
+			"nothing was sent to Amperity: start the run by hand if it is still wanted"},
+	}
+	for _, row := range rows {
+		synctest.Test(t, func(t *testing.T) {
+			b := &bus{}
+			run(t, &api{answers: []answer{row.answer}}, b, row.edit)
+			if got := b.announced[0].Detail.Hint; got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
 func TestRetriesOfManyAreSpreadOut(t *testing.T) {
 	t.Parallel()
 	// The jitter adds up to the same again: never sooner than the backoff's

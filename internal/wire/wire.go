@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -42,7 +43,8 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 	if err != nil {
 		return nil, err
 	}
-	p := &Parts{Settings: s, Logger: telemetry.NewLogger(log, s.LogLevel)}
+	p := &Parts{Settings: s, Logger: telemetry.NewLogger(log, s.LogLevel,
+		slog.String(telemetry.Function, lambdacontext.FunctionName))}
 	aws, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, &ConfigError{Err: err}
@@ -69,8 +71,8 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 		Paused:    s.Paused,
 		Pacer:     rate.NewLimiter(RequestsPerSecond, 1),
 	})
-	p.Logger.InfoContext(ctx, "ready", slog.String("tenant", s.Tenant), slog.Bool("paused", s.Paused),
-		slog.String("ledger", s.LedgerTable))
+	p.Logger.WarnContext(ctx, "ready", slog.String("tenant", s.Tenant), slog.Bool("paused", s.Paused),
+		slog.String("ledger", s.LedgerTable+": nothing is remembered, so what is delivered twice starts two runs"))
 	return p, nil
 }
 

@@ -1,0 +1,86 @@
+package wire_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/amperity-runs/amperity-runs/internal/settings"
+	"github.com/amperity-runs/amperity-runs/internal/wire"
+)
+
+func environment(change map[string]string) func(string) string {
+	env := map[string]string{
+		"AMPERITY_TENANT": "acme", "AMPERITY_SECRET_ID": "amperity", "LEDGER_TABLE": "memory",
+	}
+	for k, v := range change {
+		env[k] = v
+	}
+	return func(name string) string { return env[name] }
+}
+
+func TestPartsAreBuiltWithoutSendingAnything(t *testing.T) {
+	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	// Nothing listens there: a request would fail.
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+	var log bytes.Buffer
+	p, err := wire.Load(t.Context(), environment(map[string]string{"PAUSED": "true"}), &log, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Launcher == nil || p.Announcer == nil || !p.Launcher.Paused || p.Settings.Tenant != "acme" {
+		t.Errorf("got %+v", p)
+	}
+	if !strings.Contains(log.String(), `"paused":true`) || !strings.Contains(log.String(), "nothing is remembered") {
+		t.Errorf("the log does not tell how the function runs: %s", &log)
+	}
+}
+
+func TestAFunctionWithWrongSettingsSaysSoToWhoeverInvokesIt(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h := wire.Handler(&log, func() (lambda.Handler, error) {
+		_, err := wire.Load(context.Background(), environment(map[string]string{"AMPERITY_TENANT": "", "LEDGER_TABLE": ""}), &log, time.Now)
+		return nil, err
+	})
+	_, err := h.Invoke(t.Context(), []byte("{}"))
+	if _, ok := err.(*settings.Error); !ok {
+		t.Fatalf("got %T: %v", err, err)
+	}
+	for _, name := range []string{"AMPERITY_TENANT", "LEDGER_TABLE"} {
+		if !strings.Contains(err.Error(), name) || !strings.Contains(log.String(), name) {
+			t.Errorf("%s is not named in the error, or not in the log: %v", name, err)
+		}
+	}
+}
+
+func TestAConfigurationThatAWSRefuses(t *testing.T) {
+	t.Parallel()
+	err := &wire.ConfigError{Err: errors.New("no such profile")}
+	if want := "the function's configuration is not usable: no such profile"; err.Error() != want || errors.Unwrap(err) == nil {
+		t.Errorf("got %s", err)
+	}
+}
+
+func TestSleepEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := wire.Clock{NowFunc: time.Now}
+		begin := c.Now()
+		if err := c.Sleep(t.Context(), time.Second); err != nil || c.Now().Sub(begin) != time.Second {
+			t.Errorf("slept %s, %v", c.Now().Sub(begin), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := c.Sleep(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

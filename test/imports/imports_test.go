@@ -1,0 +1,151 @@
+// Package imports holds the structure to its rules: what may not be imported
+// where, each with the reason.
+package imports
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/amperity-runs/amperity-runs"
+
+// pkg is what go list tells of a package.
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T, patterns ...string) map[string]pkg {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, patterns...)...)
+	cmd.Dir = "../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	pkgs := map[string]pkg{}
+	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
+		var p pkg
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		pkgs[p.ImportPath] = p
+	}
+	return pkgs
+}
+
+const (
+	awsSDK    = "github.com/aws/aws-sdk-go-v2"
+	pureWhy   = "it is pure: it must run, and be tested, without AWS"
+	publicWhy = "any Go program may use it, and most have no AWS"
+	weightWhy = "test code in a function costs cold start and memory"
+)
+
+// rules say what a package must not depend on, itself or through others. A
+// prefix counts.
+var rules = []struct{ pkg, forbidden, why string }{
+	{"pkg/amperity", "github.com/aws/", publicWhy},
+	{"pkg/amperity", module + "/internal/", "a public package cannot lean on private ones"},
+	{"pkg/amperity/amperitytest", "github.com/aws/", publicWhy},
+	{"pkg/amperity/amperitytest", module + "/internal/", "a public package cannot lean on private ones"},
+	{"pkg/amperity/amperitytest", "testing", "the simulator is a program too"},
+	{"internal/schedule", awsSDK, pureWhy},
+	{"internal/schedule", "net/http", pureWhy},
+	{"internal/arrival", awsSDK, pureWhy},
+	{"internal/announcement", awsSDK, pureWhy},
+	{"internal/launch", awsSDK, "the launch is simulated step by step, over interfaces"},
+	{"internal/trigger", awsSDK, "handlers know AWS's event shapes alone"},
+	{"internal/s3arrival", awsSDK, "handlers know AWS's event shapes alone"},
+	{"internal/settings", awsSDK, "settings are checked before anything of AWS is made"},
+	{"internal/announce", module + "/internal/launch", "an implementation knows nothing of its consumer"},
+	{"internal/token", module + "/internal/launch", "an implementation knows nothing of its consumer"},
+	{"functions/trigger", "testing", weightWhy},
+	{"functions/s3arrival", "testing", weightWhy},
+	{"functions/trigger", module + "/pkg/amperity/amperitytest", weightWhy},
+	{"functions/s3arrival", module + "/pkg/amperity/amperitytest", weightWhy},
+	{"functions/trigger", module + "/internal/demo", weightWhy},
+	{"functions/s3arrival", module + "/internal/demo", weightWhy},
+	{"functions/trigger", module + "/docs/events", "the schemas are for tests and readers"},
+	{"functions/s3arrival", module + "/docs/events", "the schemas are for tests and readers"},
+	{"functions/trigger", "github.com/goccy/go-yaml", "trigger reads no routes: it would pay for the parser at every cold start"},
+	{"functions/trigger", module + "/internal/arrival", "trigger reads no routes"},
+	{"functions/trigger", "github.com/aws/aws-sdk-go-v2/service/sqs", "a function imports the clients that it uses"},
+	{"functions/s3arrival", "github.com/aws/aws-sdk-go-v2/service/sqs", "a function imports the clients that it uses"},
+	{"functions/trigger", "github.com/aws/aws-sdk-go/", "version 1 of the SDK parses its endpoint tables at start"},
+	{"functions/s3arrival", "github.com/aws/aws-sdk-go/", "version 1 of the SDK parses its endpoint tables at start"},
+	{"cmd/amperity-runs", "testing", "it would add the test flags to the tool"},
+}
+
+func TestForbiddenImports(t *testing.T) {
+	t.Parallel()
+	pkgs := list(t, "./...")
+	for _, r := range rules {
+		p, ok := pkgs[module+"/"+r.pkg]
+		if !ok {
+			t.Errorf("%s is not there any more: take its rule out, or give it the new name", r.pkg)
+			continue
+		}
+		for _, dep := range p.Deps {
+			if dep == r.forbidden || strings.HasPrefix(dep, strings.TrimSuffix(r.forbidden, "/")+"/") {
+				t.Errorf("%s must not import %s (through whatever): %s", r.pkg, dep, r.why)
+			}
+		}
+	}
+}
+
+// TestImportsPointOneWay: functions and cmd on top, then the handlers, then
+// launch and the edges, then the pure packages, then the public client.
+func TestImportsPointOneWay(t *testing.T) {
+	t.Parallel()
+	for path, p := range list(t, "./internal/...", "./pkg/...") {
+		for _, imp := range p.Imports {
+			if strings.HasPrefix(imp, module+"/functions/") || strings.HasPrefix(imp, module+"/cmd/") || strings.HasPrefix(imp, module+"/test/") {
+				t.Errorf("%s imports %s, which is above it", path, imp)
+			}
+		}
+	}
+}
+
+// TestTheClockIsPassedIn: only main packages ask the machine for the time, so
+// that a test owns it everywhere else.
+func TestTheClockIsPassedIn(t *testing.T) {
+	t.Parallel()
+	for _, top := range []string{"internal", "pkg"} {
+		err := filepath.WalkDir(filepath.Join("../..", top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, path, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				sel, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				x, ok := sel.X.(*ast.Ident)
+				if ok && x.Name == "time" && (sel.Sel.Name == "Now" || sel.Sel.Name == "Since" || sel.Sel.Name == "Until") {
+					t.Errorf("%s: time.%s: take the clock as an argument", set.Position(sel.Pos()), sel.Sel.Name)
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
