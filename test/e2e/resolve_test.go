@@ -52,6 +52,7 @@ type resource struct {
 type files struct {
 	Source, Translated document
 	SamConfig          map[string]map[string]map[string]map[string]any
+	raw                []byte // all of it
 }
 
 // once keeps what translate.py gives, for all tests.
@@ -67,9 +68,8 @@ func load(t *testing.T) *files {
 	once.Lock()
 	defer once.Unlock()
 	if once.files == nil {
-		f := &files{}
-		out := command(t, root, "python", "test/e2e/translate.py", "template.yaml", "samconfig.toml")
-		if err := json.Unmarshal(out, f); err != nil {
+		f := &files{raw: command(t, root, "python", "test/e2e/translate.py", "template.yaml", "samconfig.toml")}
+		if err := json.Unmarshal(f.raw, f); err != nil {
 			t.Fatal(err)
 		}
 		once.files = f

@@ -49,6 +49,8 @@ type World struct {
 	URL string
 	// Simulator is Amperity.
 	Simulator *amperitytest.Server
+	// SecretARN is the secret with the token.
+	SecretARN string
 
 	tools  Tools
 	moto   *process
@@ -119,12 +121,13 @@ func (w *World) AWS() aws.Config {
 
 func (w *World) furnish(ctx context.Context, token amperity.Token) error {
 	w.bus, w.queues = eventbridge.NewFromConfig(w.AWS()), sqs.NewFromConfig(w.AWS())
-	_, err := secretsmanager.NewFromConfig(w.AWS()).CreateSecret(ctx, &secretsmanager.CreateSecretInput{
+	secret, err := secretsmanager.NewFromConfig(w.AWS()).CreateSecret(ctx, &secretsmanager.CreateSecretInput{
 		Name: aws.String(SecretID), SecretString: aws.String(token.Reveal()),
 	})
 	if err != nil {
 		return err
 	}
+	w.SecretARN = aws.ToString(secret.ARN)
 	w.queue, err = w.Watch(ctx, "published", fmt.Sprintf(`{"source":[%q]}`, announcement.Source), nil)
 	return err
 }

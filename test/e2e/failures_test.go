@@ -1,0 +1,160 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
+	"github.com/amperity-runs/amperity-runs/test/stack"
+)
+
+// posts counts the requests that would start a run.
+func posts(w *stack.World) (n int) {
+	for _, r := range w.Simulator.Requests() {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/workflow/runs") {
+			n++
+		}
+	}
+	return n
+}
+
+func fault(t *testing.T, w *stack.World, f amperitytest.Fault) {
+	t.Helper()
+	f.Method, f.PathSuffix = http.MethodPost, "/workflow/runs"
+	if err := w.Simulator.Fault(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The rule of the template tells a person in one sentence.
+func TestWhatAPersonShouldKnowIsMailed(t *testing.T) {
+	w := world(t)
+	given := everything()
+	given["AmperityTenant"] = amperitytest.DefaultTenant
+	made := stackOf(t, load(t).Translated, given)
+	transformer := at(made["NotificationRule"].Properties, "Targets", 0, "InputTransformer")
+	paths := map[string]string{}
+	for k, v := range at(transformer, "InputPathsMap").(map[string]any) {
+		paths[k] = v.(string)
+	}
+	mails, err := w.Watch(t.Context(), "mails", pattern(t, made, "NotificationRule"), &types.InputTransformer{
+		InputPathsMap: paths, InputTemplate: aws.String(at(transformer, "InputTemplate").(string)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := emulate(t, w, "trigger", nil)
+	fault(t, w, amperitytest.Fault{Kind: amperitytest.Status, Status: http.StatusForbidden, Body: `{"status":403,"message":"no permission"}`})
+	for _, sample := range []string{"trigger-campaign.json", "trigger-manual.json", "trigger-too-old.json"} { // rejected, started, held
+		if _, err := e.Invoke(t.Context(), read(t, "events", sample)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := w.Receive(t.Context(), mails)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// moto writes the name of what an event does not have, where AWS writes
+	// nothing, and does not mask quotation marks.
+	want := []string{
+		`"Amperity Workflow Run Rejected in tenant demo \(refused\): POST /workflow/runs: 403 Forbidden: no permission.*; .+ \[manual/cc-345CDe6FG/winter-sale-2026\]"`,
+		`"Amperity Workflow Run Held in tenant demo \(too_old\): the run was wanted until 2026-01-06T11:00:00Z .*; ` +
+			`nothing was sent to Amperity: .+ \[schedule/cg-123ABc4DE/` + dailySchedule + `/2026-01-05T11:00:00Z\]"`,
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d mails, want %d:\n%s", len(got), len(want), strings.Join(got, "\n"))
+	}
+	for i := range want {
+		if !regexp.MustCompile("^" + want[i] + "$").MatchString(got[i]) {
+			t.Errorf("mail %d is\n%s\nwant\n%s", i+1, got[i], want[i])
+		}
+	}
+}
+
+func TestARunWhoseAnswerIsLostIsNotStartedAgain(t *testing.T) {
+	w := world(t)
+	e := emulate(t, w, "trigger", nil)
+	fault(t, w, amperitytest.Fault{Kind: amperitytest.Reset, Applied: true})
+	answer, err := e.Invoke(t.Context(), read(t, "events", "trigger-manual.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = "manual/cg-123ABc4DE/backfill-2026-11-22"
+	checkAnswer(t, `{"outcome":"held","reason":"unknown_outcome","launch_key":"`+key+`","error":true}`, answer, nil)
+	if n := posts(w); n != 1 || len(w.Simulator.Runs()) != 1 {
+		t.Errorf("%d requests, %d runs", n, len(w.Simulator.Runs()))
+	}
+	checkPublished(t, []event{{held, key, "unknown_outcome", ""}}, publishedNow(t, w), nil)
+}
+
+func TestAPausedStackStartsNothing(t *testing.T) {
+	w := world(t)
+	paused := map[string]string{"PAUSED": "true"}
+	var failed *stack.FunctionError
+	if _, err := emulate(t, w, "trigger", paused).Invoke(t.Context(), read(t, "events", "trigger-manual.json")); !errors.As(err, &failed) || failed.Type != "BlockedError" {
+		t.Errorf("trigger: %v", err)
+	}
+	answer, err := emulate(t, w, "s3arrival", paused).Invoke(t.Context(), read(t, "events", "s3arrival-sqs-eventbridge.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer(t, `{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661970005000"},{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661970005001"}]}`, answer, nil)
+	if n := len(w.Simulator.Requests()); n != 0 {
+		t.Errorf("%d requests reached Amperity", n)
+	}
+}
+
+func TestARenewedSecretIsReadWhenTheOldTokenIsRefused(t *testing.T) {
+	w := world(t)
+	e := emulate(t, w, "trigger", nil)
+	if _, err := e.Invoke(t.Context(), read(t, "events", "trigger-manual.json")); err != nil {
+		t.Fatal(err)
+	}
+	renewed := fixtureToken + "-renewed"
+	w.Simulator.SetTokens(amperitytest.Token{Value: amperity.NewToken(renewed)})
+	secret, err := json.Marshal(map[string]string{"token": renewed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = secretsmanager.NewFromConfig(w.AWS()).PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+		SecretId: aws.String(stack.SecretID), SecretString: aws.String(string(secret)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := e.Invoke(t.Context(), read(t, "events", "trigger-campaign.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer(t, samples["trigger-campaign.json"].answer, answer, nil)
+	if n := len(w.Simulator.Runs()); n != 2 {
+		t.Errorf("%d runs, want 2", n)
+	}
+}
+
+func TestWrongSettingsAreNamedToWhoeverInvokes(t *testing.T) {
+	w := world(t)
+	for _, f := range stack.Functions() {
+		e := emulate(t, w, f.Name, map[string]string{"AMPERITY_TENANT": "", "PAUSED": "perhaps"})
+		_, err := e.Invoke(t.Context(), []byte(`{}`))
+		var failed *stack.FunctionError
+		if !errors.As(err, &failed) || !strings.Contains(failed.Message, "AMPERITY_TENANT: ") || !strings.Contains(failed.Message, "PAUSED: ") {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+	}
+	e := emulate(t, w, "s3arrival", map[string]string{"ROUTES_FILE": "routes-none.yaml"})
+	_, err := e.Invoke(t.Context(), read(t, "events", "s3arrival-test-event.json"))
+	var failed *stack.FunctionError
+	if !errors.As(err, &failed) || !strings.Contains(failed.Message, "routes-none.yaml") {
+		t.Errorf("s3arrival: %v", err)
+	}
+}
