@@ -148,7 +148,7 @@ func (h *Handler) report(ctx context.Context, w *work, again []*message) {
 	}
 	for _, win := range w.abandoned() {
 		h.Logger.ErrorContext(ctx, "launch given up", slog.String(telemetry.LaunchKey, win.key()),
-			slog.String(telemetry.ConfigID, win.route.ConfigID), slog.String("error", win.err.Error()))
+			slog.String(telemetry.ConfigID, win.match.Route.ConfigID), slog.String("error", win.err.Error()))
 	}
 	h.Logger.InfoContext(ctx, "batch", slog.Int("messages", len(w.messages)), slog.Int("arrivals", w.arrivals),
 		slog.Int("duplicates", w.duplicates), slog.Int("ignored", w.ignored), slog.Int("windows", len(w.windows)),

@@ -10,9 +10,6 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 )
 
-// MaxRoutesFile bounds the routes file, in bytes; a route takes some 200.
-const MaxRoutesFile = 1 << 20
-
 // LoadRoutes reads and checks the routes file. A relative name counts from the
 // folder of the running binary, where the build puts it. Warnings are logged.
 // The error is a [*RoutesFileError], or an [*arrival.RoutesError] with every
@@ -31,7 +28,7 @@ func LoadRoutes(name string, buckets []string, logger *slog.Logger) (*arrival.Ro
 		return nil, &RoutesFileError{Name: name, Err: err}
 	}
 	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, MaxRoutesFile+1))
+	src, err := io.ReadAll(io.LimitReader(f, arrival.MaxRoutesFile+1))
 	if err != nil {
 		return nil, &RoutesFileError{Name: name, Err: err}
 	}

@@ -37,7 +37,7 @@ func TestRoutesFileThatCannotBeUsed(t *testing.T) {
 	if _, err := s3arrival.LoadRoutes(write("bad.yaml", "version: 2\n"), nil, logger); !errors.As(err, &invalid) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s3arrival.LoadRoutes(write("big.yaml", "# "+strings.Repeat("x", s3arrival.MaxRoutesFile)), nil, logger); !errors.As(err, &invalid) {
+	if _, err := s3arrival.LoadRoutes(write("big.yaml", "# "+strings.Repeat("x", arrival.MaxRoutesFile)), nil, logger); !errors.As(err, &invalid) {
 		t.Errorf("got %v", err)
 	}
 	if routes, err := s3arrival.LoadRoutes(write("good.yaml", routesFile), nil, logger); err != nil || routes == nil {

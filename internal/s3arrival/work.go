@@ -7,7 +7,6 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
-	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 // work is one batch on its way: which messages want which windows, and what
@@ -34,8 +33,7 @@ type message struct {
 
 // window is one config id and one period of the batch.
 type window struct {
-	route    *arrival.Route
-	period   arrival.Period
+	match    arrival.Match
 	first    arrival.Arrival
 	files    int
 	messages []*message
@@ -88,7 +86,7 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 				k := windowKey{match.Route.ConfigID, match.Period}
 				win := windows[k]
 				if win == nil {
-					win = &window{route: match.Route, period: match.Period, first: a}
+					win = &window{match: match, first: a}
 					windows[k] = win
 					w.windows = append(w.windows, win)
 				}
@@ -116,24 +114,19 @@ func (win *window) take(m *message, file fileKey, seen map[fileKey]bool, w *work
 func (win *window) key() string {
 	// Revisions count the runs of a window; without a ledger there is no
 	// second one to tell from the first.
-	return strings.Join([]string{"arrival", win.route.ConfigID, win.period.String(), "1"}, "/")
+	return strings.Join([]string{"arrival", win.match.Route.ConfigID, win.match.Period.String(), "1"}, "/")
 }
 
 func (win *window) launch() launch.Launch {
-	r := amperity.RunRequest{ConfigID: win.route.ConfigID, RunMode: win.route.RunMode}
-	// Only courier groups take a range (API reference, POST /workflow/runs).
-	if kind, _ := amperity.KindOf(r.ConfigID); kind == amperity.KindCourierGroup {
-		r.RangeFrom, r.RangeTo = win.period.Range()
-	}
 	return launch.Launch{
 		Key:       win.key(),
-		Request:   r,
-		IfUnknown: launch.IfUnknown(win.route.IfUnknown),
+		Request:   win.match.Request(),
+		IfUnknown: launch.IfUnknown(win.match.Route.IfUnknown),
 		Resource:  objectARN(win.first),
 		Cause: announcement.Cause{
 			Type:      announcement.CauseArrival,
-			Route:     win.route.Name,
-			Period:    win.period.String(),
+			Route:     win.match.Route.Name,
+			Period:    win.match.Period.String(),
 			FirstFile: uri(win.first),
 			Files:     win.files,
 		},
@@ -202,7 +195,7 @@ func (w *work) summary() Summary {
 		if win.err != nil {
 			res.Warning = givenUp
 		}
-		s.Windows = append(s.Windows, WindowResult{ConfigID: win.route.ConfigID, Period: win.period.String(), Result: res})
+		s.Windows = append(s.Windows, WindowResult{ConfigID: win.match.Route.ConfigID, Period: win.match.Period.String(), Result: res})
 	}
 	for _, a := range w.unrouted {
 		s.Unrouted = append(s.Unrouted, uri(a))
