@@ -194,8 +194,8 @@ func (t *trace) hooks() *httptrace.ClientTrace {
 //
 // No connection: not sent. A transport that is not ours must have asked for one, else its silence proves nothing.
 // With a connection: not sent only where the writing itself reported that it failed before the headers were done.
-// That the headers are not written *yet* proves nothing: net/http returns at once when the context is done, while its
-// other goroutine may be writing still.
+// That the headers are not written *yet* proves nothing: another goroutine of net/http writes them, and that RoundTrip
+// waits for it when the context is done (it does in Go 1.26) is no promise of net/http.
 func (t *trace) mayHaveBeenSent(own bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

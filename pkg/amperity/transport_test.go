@@ -1,0 +1,434 @@
+package amperity
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// endable is a context that a test ends by hand, with the error of its choice: no test waits for a timer.
+type endable struct {
+	context.Context
+	done chan struct{}
+	err  error
+}
+
+func newEndable(ctx context.Context, err error) *endable {
+	return &endable{Context: ctx, done: make(chan struct{}), err: err}
+}
+
+func (e *endable) end()                        { close(e.done) }
+func (e *endable) Deadline() (time.Time, bool) { return time.Time{}, true }
+func (e *endable) Done() <-chan struct{}       { return e.done }
+func (e *endable) Err() error {
+	select {
+	case <-e.done:
+		return e.err
+	default:
+		return nil
+	}
+}
+
+// What kind of error a row wants.
+const (
+	noError        = "none"
+	transportError = "TransportError"
+	answerError    = "AnswerError"
+	apiError       = "APIError"
+)
+
+func kindOfError(err error) string {
+	switch err.(type) {
+	case nil:
+		return noError
+	case *TransportError:
+		return transportError
+	case *AnswerError:
+		return answerError
+	case *APIError:
+		return apiError
+	}
+	return "another"
+}
+
+var sentinels = []error{ErrRejected, ErrUnauthorized, ErrBusy, ErrRateLimited, ErrNotFound}
+
+// sentinelsOf lists which of the package's sentinels an error is.
+func sentinelsOf(err error) (is []error) {
+	for _, s := range sentinels {
+		if errors.Is(err, s) {
+			is = append(is, s)
+		}
+	}
+	return is
+}
+
+// verdict is what a caller learns of a failed StartRun, and what the server saw.
+type verdict struct {
+	Kind string
+	// May is MayHaveBeenProcessed.
+	May bool
+	// Is are the sentinels that hold.
+	Is []error
+	// Requests is how many whole requests the server read.
+	Requests int
+}
+
+func TestStartRunTellsWhatAFailureDid(t *testing.T) {
+	t.Parallel()
+	rejected, unauthorized := []error{ErrRejected}, []error{ErrUnauthorized}
+	rows := []struct {
+		name   string
+		handle func(*conn)
+		want   verdict
+		cause  error // errors.Is must find it
+	}{
+		// Connections that break.
+		{"closed before the request is read", func(*conn) {}, verdict{transportError, true, nil, 0}, nil},
+		{"reset after the request is read", func(c *conn) { c.read(); c.reset() }, verdict{transportError, true, nil, 1}, syscall.ECONNRESET},
+		{"closed after the request is read", func(c *conn) { c.read() }, verdict{transportError, true, nil, 1}, io.EOF},
+		{"closed within the status line", func(c *conn) { c.read(); c.write("HTTP/1.1 20") }, verdict{transportError, true, nil, 1}, nil},
+
+		// Answers that are not what they should be.
+		{"half a body", func(c *conn) {
+			c.read()
+			c.write("HTTP/1.1 201 Created\nContent-Length: 100\n\n{\"id\":")
+		}, verdict{answerError, true, nil, 1}, io.ErrUnexpectedEOF},
+		{"a whole run, then a reset before the body's end", func(c *conn) {
+			c.read()
+			c.write("HTTP/1.1 201 Created\nTransfer-Encoding: chunked\n\n5\n{\"id\"\n")
+		}, verdict{answerError, true, nil, 1}, io.ErrUnexpectedEOF},
+		{"not HTTP", func(c *conn) { c.read(); c.write("220 ready\n\n") }, verdict{transportError, true, nil, 1}, nil},
+		{"200 with HTML", answering(200, "Content-Type: text/html\n", "<html>Sign in</html>"), verdict{answerError, true, nil, 1}, nil},
+		{"200 with a list", answering(200, "", "["+aRun+"]"), verdict{answerError, true, nil, 1}, nil},
+		{"200 with an object that is no run", answering(200, "", `{"data":[]}`), verdict{answerError, true, nil, 1}, nil},
+		{"200 with an id that is no text", answering(200, "", `{"id":7}`), verdict{answerError, true, nil, 1}, nil},
+		{"200 with null", answering(200, "", `null`), verdict{answerError, true, nil, 1}, nil},
+		{"200 with two runs in a row", answering(200, "", aRun+aRun), verdict{answerError, true, nil, 1}, nil},
+		{"200 with more than 8 MiB", answering(200, "", strings.Repeat(" ", 8<<20)+aRun), verdict{answerError, true, nil, 1}, nil},
+		{"200 with nothing", answering(200, "", ""), verdict{answerError, true, nil, 1}, nil},
+		{"204", answering(204, "", ""), verdict{answerError, true, nil, 1}, nil},
+		{"headers without end", func(c *conn) {
+			c.read()
+			c.write("HTTP/1.1 200 OK\n%s", strings.Repeat("X-Filler: "+strings.Repeat("x", 1000)+"\n", 300))
+		}, verdict{transportError, true, nil, 1}, nil},
+
+		// Runs.
+		{"200 with a run", answering(200, "", aRun), verdict{noError, true, nil, 1}, nil},
+		{"201 with a run", answering(201, "", aRun), verdict{noError, true, nil, 1}, nil},
+		{"202 with a run", answering(202, "", aRun), verdict{noError, true, nil, 1}, nil},
+		{"103, then 201 with a run", func(c *conn) {
+			c.read()
+			c.write("HTTP/1.1 103 Early Hints\n\n")
+			c.answer(201, "", aRun)
+		}, verdict{noError, true, nil, 1}, nil},
+
+		// The API says no: nothing was processed.
+		{"400", answering(400, "", `{"status":400,"message":"no"}`), verdict{apiError, false, rejected, 1}, nil},
+		{"400 with half its body", func(c *conn) {
+			c.read()
+			c.write("HTTP/1.1 400 Bad Request\nContent-Length: 100\n\n{\"status\":")
+		}, verdict{apiError, false, rejected, 1}, nil},
+		{"401", answering(401, "", ""), verdict{apiError, false, unauthorized, 1}, nil},
+		{"403", answering(403, "", ""), verdict{apiError, false, rejected, 1}, nil},
+		{"404", answering(404, "", ""), verdict{apiError, false, []error{ErrRejected, ErrNotFound}, 1}, nil},
+		{"405", answering(405, "", ""), verdict{apiError, false, rejected, 1}, nil},
+		{"409", answering(409, "", ""), verdict{apiError, false, []error{ErrBusy}, 1}, nil},
+		{"422", answering(422, "", ""), verdict{apiError, false, rejected, 1}, nil},
+		{"429", answering(429, "", ""), verdict{apiError, false, []error{ErrRateLimited}, 1}, nil},
+
+		// Somebody on the way says no: the API may have processed it.
+		{"408", answering(408, "", ""), verdict{apiError, true, nil, 1}, nil},
+		{"499", answering(499, "", ""), verdict{apiError, true, nil, 1}, nil},
+		{"500", answering(500, "", ""), verdict{apiError, true, nil, 1}, nil},
+		{"502", answering(502, "", "<html>Bad Gateway</html>"), verdict{apiError, true, nil, 1}, nil},
+		{"503", answering(503, "Retry-After: 3\n", ""), verdict{apiError, true, nil, 1}, nil},
+		{"504", answering(504, "", ""), verdict{apiError, true, nil, 1}, nil},
+		{"304", answering(304, "", ""), verdict{apiError, true, nil, 1}, nil},
+		{"600", answering(600, "", ""), verdict{apiError, true, nil, 1}, nil},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			server := listen(t, row.handle)
+			client := newTestClient(t, server.url)
+			run, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
+			server.close() // now it has seen all that there was
+			got := verdict{kindOfError(err), MayHaveBeenProcessed(err), sentinelsOf(err), server.requests()}
+			if diff := cmp.Diff(row.want, got, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
+				t.Errorf("(-want +got)\n%s\n%v", diff, err)
+			}
+			if (run == nil) != (err != nil) {
+				t.Errorf("run is nil: %t, error: %v", run == nil, err)
+			}
+			if row.cause != nil && !errors.Is(err, row.cause) {
+				t.Errorf("errors.Is does not find %v in: %v", row.cause, err)
+			}
+			if err != nil {
+				noSecret(t, "the error", err.Error())
+			}
+		})
+	}
+}
+
+func TestNoConnectionMeansNotProcessed(t *testing.T) {
+	t.Parallel()
+	closed := listen(t, func(*conn) {})
+	closed.close()
+	noTLS := listen(t, func(c *conn) { c.write("hello\n") })
+	hangsUp := listen(t, func(c *conn) { c.reset() })
+	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.StartTLS()
+	t.Cleanup(untrusted.Close)
+	https := func(s *rawServer) string { return "https" + strings.TrimPrefix(s.url, "http") }
+	noSuchHost := &net.DNSError{Err: "no such host", Name: "amperity.invalid", IsNotFound: true}
+
+	rows := []struct {
+		name    string
+		baseURL string
+		dial    error // what dialing gives; nil: dial
+	}{
+		{"refused", closed.url, nil},
+		{"the name does not resolve", "https://amperity.invalid/api", noSuchHost},
+		{"no route", "https://amperity.invalid/api", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH}},
+		{"the other end does not speak TLS", https(noTLS), nil},
+		{"reset in the TLS handshake", https(hangsUp), nil},
+		{"a certificate that nobody trusts", untrusted.URL, nil},
+	}
+	for _, row := range rows {
+		for _, own := range []bool{true, false} {
+			name := row.name + ", own transport"
+			if !own {
+				name = row.name + ", transport of the caller"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				transport := newTransport(false)
+				if row.dial != nil {
+					transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, row.dial }
+				}
+				client := newTestClient(t, row.baseURL, WithTransport(transport))
+				client.wire.own = own
+				_, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
+				if kindOfError(err) != transportError || MayHaveBeenProcessed(err) {
+					t.Errorf("%s, may have been processed: %t: %v", kindOfError(err), MayHaveBeenProcessed(err), err)
+				}
+				if row.dial != nil && !errors.Is(err, row.dial) {
+					t.Errorf("errors.Is does not find the cause in: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// With a connection, what was written to it may be anywhere, even where the other end has gone already.
+func TestAResetOnceThereIsAConnectionMayHaveBeenProcessed(t *testing.T) {
+	t.Parallel()
+	connected, wasReset := make(chan struct{}), make(chan struct{})
+	server := listen(t, func(c *conn) {
+		<-connected
+		c.reset()
+		close(wasReset)
+	})
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		close(connected)
+		<-wasReset
+	}})
+	_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
+	if kindOfError(err) != transportError || !MayHaveBeenProcessed(err) || server.requests() != 0 {
+		t.Errorf("may have been processed: %t, requests: %d: %v", MayHaveBeenProcessed(err), server.requests(), err)
+	}
+}
+
+func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
+	t.Parallel()
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		check := func(t *testing.T, err error, kind string, may bool) {
+			t.Helper()
+			if kindOfError(err) != kind || MayHaveBeenProcessed(err) != may || !errors.Is(err, ended) {
+				t.Errorf("%s, may have been processed: %t, is %v: %t: %v",
+					kindOfError(err), MayHaveBeenProcessed(err), ended, errors.Is(err, ended), err)
+			}
+		}
+		t.Run(ended.Error()+" before anything", func(t *testing.T) {
+			t.Parallel()
+			server := listen(t, answering(201, "", aRun))
+			ctx := newEndable(t.Context(), ended)
+			ctx.end()
+			_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
+			check(t, err, transportError, false)
+			if server.requests() != 0 {
+				t.Error("a request was sent")
+			}
+		})
+		t.Run(ended.Error()+" while dialing", func(t *testing.T) {
+			t.Parallel()
+			ctx := newEndable(t.Context(), ended)
+			transport := newTransport(false)
+			transport.DialContext = func(dial context.Context, _, _ string) (net.Conn, error) {
+				ctx.end()
+				<-dial.Done()
+				return nil, dial.Err()
+			}
+			client := newTestClient(t, "https://amperity.invalid/api", WithTransport(transport))
+			_, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"})
+			check(t, err, transportError, false)
+		})
+		t.Run(ended.Error()+" while the server thinks", func(t *testing.T) {
+			t.Parallel()
+			ctx := newEndable(t.Context(), ended)
+			server := listen(t, func(c *conn) {
+				c.read()
+				ctx.end()
+				c.untilClosed()
+			})
+			_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
+			check(t, err, transportError, true)
+		})
+		t.Run(ended.Error()+" within the answer", func(t *testing.T) {
+			t.Parallel()
+			ctx := newEndable(t.Context(), ended)
+			server := listen(t, func(c *conn) {
+				c.read()
+				c.write("HTTP/1.1 201 Created\nContent-Length: 100\n\n{")
+				c.untilClosed()
+			})
+			client := newTestClient(t, server.url)
+			client.wire.post = endsWithinBody{client.wire.post, ctx}
+			_, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"})
+			check(t, err, answerError, true)
+		})
+	}
+}
+
+// endsWithinBody ends a context when the body of the answer is read for the second time.
+type endsWithinBody struct {
+	http.RoundTripper
+	ctx *endable
+}
+
+func (e endsWithinBody) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := e.RoundTripper.RoundTrip(req)
+	if err == nil {
+		resp.Body = &endingBody{ReadCloser: resp.Body, ctx: e.ctx}
+	}
+	return resp, err
+}
+
+type endingBody struct {
+	io.ReadCloser
+	ctx   *endable
+	reads int
+}
+
+func (b *endingBody) Read(p []byte) (int, error) {
+	if b.reads++; b.reads == 2 {
+		b.ctx.end()
+	}
+	return b.ReadCloser.Read(p)
+}
+
+func TestEveryPOSTHasAConnectionOfItsOwn(t *testing.T) {
+	t.Parallel()
+	// A server that keeps a connection warm, and closes it once it has read the next request on it: what a POST on a
+	// reused connection would meet after a frozen sandbox thaws.
+	server := listen(t, func(c *conn) {
+		if c.read() {
+			c.answer(200, "", aRun)
+			c.read()
+		}
+	})
+	client := newTestClient(t, server.url)
+	for range 3 {
+		if _, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.StopRun(t.Context(), "wf-1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.close()
+	if server.connections != 6 || server.requests() != 6 {
+		t.Errorf("6 requests took %d connections, and %d came", server.connections, server.requests())
+	}
+	for _, head := range server.heads {
+		if !strings.Contains(head, "HTTP/1.1\nConnection: close\n") || strings.Contains(head, "Idempotency-Key") {
+			t.Errorf("sent\n%s", head)
+		}
+	}
+}
+
+func TestAGETMayReuseAConnectionAndAPOSTMayNotReuseIt(t *testing.T) {
+	t.Parallel()
+	server := listen(t, func(c *conn) {
+		for c.read() {
+			c.answer(200, "", aRun)
+		}
+	})
+	client := newTestClient(t, server.url)
+	get := func() {
+		t.Helper()
+		if _, err := client.GetRun(t.Context(), "wf-1", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get()
+	get()
+	if _, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"}); err != nil {
+		t.Fatal(err)
+	}
+	get()
+	server.mu.Lock()
+	defer server.mu.Unlock()
+	if server.connections != 2 {
+		t.Errorf("three GETs and a POST took %d connections, not 2", server.connections)
+	}
+}
+
+func TestNoHTTP2WhereTheServerOffersIt(t *testing.T) {
+	t.Parallel()
+	var protocols []string
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocols = append(protocols, r.Method+" "+r.Proto)
+		_, _ = io.WriteString(w, aRun)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+
+	// The server does offer HTTP/2 to who wants it.
+	if resp, err := server.Client().Get(server.URL); err != nil || resp.ProtoMajor != 2 {
+		t.Fatalf("the test server does not speak HTTP/2: %v", err)
+	}
+	protocols = nil
+
+	client := newTestClient(t, server.URL)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	for _, transport := range []http.RoundTripper{client.wire.post, client.wire.get} {
+		transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	if _, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.GetRun(t.Context(), "wf-1", ""); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"POST HTTP/1.1", "GET HTTP/1.1"}, protocols); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
