@@ -166,7 +166,7 @@ func (f *faults) checkInstant(field, value string) (time.Time, bool) {
 	if value == "" {
 		return time.Time{}, false
 	}
-	if isDateShaped(value) {
+	if hasShape(value, "0000-00-00") {
 		day, err := time.Parse(time.DateOnly, value)
 		if err != nil {
 			f.faultf(field, "is %s, which no calendar has: write a day that exists, as YYYY-MM-DD", quote(value))
@@ -174,9 +174,10 @@ func (f *faults) checkInstant(field, value string) (time.Time, bool) {
 		}
 		return day, true
 	}
-	// UnmarshalText, because time.Parse takes more than RFC 3339 does, such as an hour of one digit.
-	var t time.Time
-	if err := t.UnmarshalText([]byte(value)); err != nil {
+	// time.Parse takes more than RFC 3339 does: an hour of one digit, and a comma before the fraction.
+	const whole = "0000-00-00T00:00:00"
+	t, err := time.Parse(time.RFC3339, value)
+	if err != nil || !hasShape(value[:len(whole)], whole) || strings.Contains(value, ",") {
 		f.faultf(field, "is %s: write a date, as YYYY-MM-DD, or a timestamp in UTC, such as 2026-11-22T05:00:00Z", quote(value))
 		return time.Time{}, false
 	}
@@ -187,14 +188,13 @@ func (f *faults) checkInstant(field, value string) (time.Time, bool) {
 	return t, true
 }
 
-// isDateShaped reports whether a text is NNNN-NN-NN.
-func isDateShaped(s string) bool {
-	if len(s) != len(time.DateOnly) {
+// hasShape reports whether a text is like shape, in which 0 stands for any digit.
+func hasShape(s, shape string) bool {
+	if len(s) != len(shape) {
 		return false
 	}
 	for i := range len(s) {
-		dash := i == 4 || i == 7
-		if dash && s[i] != '-' || !dash && (s[i] < '0' || s[i] > '9') {
+		if shape[i] == '0' && (s[i] < '0' || s[i] > '9') || shape[i] != '0' && s[i] != shape[i] {
 			return false
 		}
 	}
