@@ -17,22 +17,31 @@ demo: ## run the real handlers against a simulated Amperity, in one process; nee
 
 # --- Tests -------------------------------------------------------------------
 
-# All output is kept, because no secret of the fixtures may be in it; they all
-# carry this mark, which ends in an x more.
+# "make test" keeps all output, that of the tests that pass, too: no secret of
+# the fixtures may be in it. They all carry this mark, which ends in an x more.
 MARKER := xSECRET
 TEST_LOG := build/test.log
 
 test: ## run everything, end to end too; sets up what it needs (Linux, Python 3.11)
-	@mkdir -p build
+	@mkdir -p build && : > $(TEST_LOG)
 	@set -o pipefail; status=0; \
-	$(MAKE) --no-print-directory test-all 2>&1 | tee $(TEST_LOG) || status=$$?; \
+	$(MAKE) --no-print-directory test-all KEEP=1 2>&1 | tee -a $(TEST_LOG) || status=$$?; \
 	lines=$$(grep -n '$(MARKER)x' $(TEST_LOG) | cut -d : -f 1 | tr '\n' ' '); \
 	if [ -n "$$lines" ]; then \
 	  echo "a secret of the fixtures stands in $(TEST_LOG), in the lines $$lines" >&2; status=1; fi; \
 	exit $$status
 
 test-all: check build test-environment
-	AMPERITY_RUNS_E2E="$(VENV)" $(GO) test -count=1 -timeout 12m ./test/e2e
+	@AMPERITY_RUNS_E2E="$(VENV)" $(call go_test,-count=1 -timeout 12m ./test/e2e)
+
+# go_test runs "go test $(1)". Where all output is kept, it shows of a package
+# that passes one line, and of one that fails all that is not about success.
+go_test = $(GO) test $(if $(KEEP),-v )$(1)$(if $(KEEP), 2>&1 | tee -a $(TEST_LOG) | awk '$(SUMMARY)'; \
+  exit $${PIPESTATUS[0]})
+SUMMARY = /^(ok|\?) .*\t/ {print; n = 0; next} \
+  /^FAIL\t/ {for (i = 0; i < n; i++) print kept[i]; print; n = 0; next} \
+  !/^(=== | *--- PASS)/ {kept[n++] = $$0} \
+  END {for (i = 0; i < n; i++) print kept[i]}
 
 check: format ## check format, vet, staticcheck and unit tests; needs Go alone
 	$(GO) vet ./...
@@ -44,7 +53,7 @@ format:
 	  echo "not formatted, run gofmt -w on:" $$files >&2; exit 1; fi
 
 unit:
-	$(GO) test $$($(GO) list ./... | grep -v '/test/e2e$$')
+	@$(call go_test,$$($(GO) list ./... | grep -v '/test/e2e$$'))
 
 FUZZTIME ?= 10s
 

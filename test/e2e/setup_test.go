@@ -58,7 +58,7 @@ func emulate(t *testing.T, w *stack.World, name string, change map[string]string
 		e.Close()
 		if bytes.Contains([]byte(e.Log()), []byte(fixtureToken)) {
 			t.Errorf("the token is in the log of %s", name)
-		} else if t.Failed() {
+		} else {
 			t.Logf("the log of %s:\n%s", name, e.Log())
 		}
 	})
@@ -72,12 +72,12 @@ func command(t *testing.T, dir, name string, args ...string) []byte {
 	t.Helper()
 	out, err := try(t, dir, name, args...)
 	if err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+		t.Fatalf("%s %v: %v", name, args, err)
 	}
 	return out
 }
 
-// try is command, but for the failure.
+// try is command, but for the failure. The output is kept with the test's.
 func try(t *testing.T, dir, name string, args ...string) ([]byte, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -96,6 +96,7 @@ func try(t *testing.T, dir, name string, args ...string) ([]byte, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
+	t.Logf("%s %v:\n%s", name, args, out.Bytes())
 	return out.Bytes(), err
 }
 
