@@ -100,6 +100,9 @@ const (
 // Hints that go into the announcement for whoever has to act.
 const (
 	hintUnknown = "a run may have been started: look on the Workflows page in Amperity before you start it again"
+	hintRefused = "no run was started: mend what Amperity names, then start it by hand"
+	hintInput   = "no run was started: correct the request, then start it again"
+	hintBlocked = "no run was started: it is tried again when its event is delivered again, and ends in a dead-letter queue if it stays so"
 	hintTooOld  = "nothing was sent to Amperity: start the run by hand if it is still wanted"
 )
 

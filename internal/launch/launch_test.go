@@ -332,7 +332,7 @@ func TestAnnouncementSaysWhatWasSentAndAnswered(t *testing.T) {
 	})
 }
 
-func TestHeldSaysWhatToDo(t *testing.T) {
+func TestAnnouncementsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		answer answer
@@ -343,6 +343,10 @@ func TestHeldSaysWhatToDo(t *testing.T) {
 			"a run may have been started: look on the Workflows page in Amperity before you start it again"},
 		{started, func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Second) },
 			"nothing was sent to Amperity: start the run by hand if it is still wanted"},
+		{answer{err: status(404, 0)}, nil, "no run was started: mend what Amperity names, then start it by hand"},
+		{answer{err: &amperity.RequestError{}}, nil, "no run was started: correct the request, then start it again"},
+		{answer{err: status(401, 0)}, nil,
+			"no run was started: it is tried again when its event is delivered again, and ends in a dead-letter queue if it stays so"},
 	}
 	for _, row := range rows {
 		synctest.Test(t, func(t *testing.T) {

@@ -35,7 +35,7 @@ func judge(run *amperity.Run, err error) verdict {
 		return verdict{outcome: Started, run: run}
 	}
 	d := &announcement.Error{Message: err.Error()}
-	v := verdict{outcome: Blocked, detail: d}
+	v := verdict{outcome: Blocked, hint: hintBlocked, detail: d}
 	var api *amperity.APIError
 	if errors.As(err, &api) {
 		d.Status, d.Message, d.RequestID, d.TraceID = api.Status, err.Error(), api.RequestID, api.TraceID
@@ -46,7 +46,7 @@ func judge(run *amperity.Run, err error) verdict {
 	case amperity.MayHaveBeenProcessed(err):
 		v.outcome, v.reason, v.hint, d.Kind = Held, announcement.ReasonUnknownOutcome, hintUnknown, announcement.ErrorUnknown
 	case errors.As(err, &invalid):
-		v.outcome, v.reason, d.Kind = Rejected, announcement.ReasonInvalidInput, announcement.ErrorInvalidInput
+		v.outcome, v.reason, v.hint, d.Kind = Rejected, announcement.ReasonInvalidInput, hintInput, announcement.ErrorInvalidInput
 	case errors.Is(err, amperity.ErrUnauthorized):
 		v.reason, d.Kind = announcement.ReasonUnauthorized, announcement.ErrorUnauthorized
 	case errors.Is(err, amperity.ErrRateLimited):
@@ -54,7 +54,7 @@ func judge(run *amperity.Run, err error) verdict {
 	case errors.Is(err, amperity.ErrBusy):
 		v.reason, d.Kind = announcement.ReasonBusy, announcement.ErrorBusy
 	case errors.Is(err, amperity.ErrRejected):
-		v.outcome, v.reason, d.Kind = Rejected, announcement.ReasonRefused, announcement.ErrorRejected
+		v.outcome, v.reason, v.hint, d.Kind = Rejected, announcement.ReasonRefused, hintRefused, announcement.ErrorRejected
 	default:
 		v.reason, d.Kind = announcement.ReasonUnreachable, announcement.ErrorUnreachable
 	}
@@ -78,7 +78,7 @@ func (l *Launcher) post(ctx context.Context, in Launch) verdict {
 	for n := 1; ; n++ {
 		if !l.timeFor(ctx, minPost) {
 			if n == 1 {
-				return verdict{outcome: Blocked, reason: announcement.ReasonUnreachable,
+				return verdict{outcome: Blocked, hint: hintBlocked, reason: announcement.ReasonUnreachable,
 					detail: &announcement.Error{Kind: announcement.ErrorUnreachable, Message: noTimeText}}
 			}
 			return v
@@ -107,7 +107,7 @@ func (l *Launcher) postOnce(ctx context.Context, in Launch) verdict {
 	defer cancel()
 	if l.Pacer != nil {
 		if err := l.Pacer.Wait(pctx); err != nil {
-			return verdict{outcome: Blocked, reason: announcement.ReasonRateLimited,
+			return verdict{outcome: Blocked, hint: hintBlocked, reason: announcement.ReasonRateLimited,
 				detail: &announcement.Error{Kind: announcement.ErrorRateLimited, Message: noTurnText}}
 		}
 	}

@@ -41,6 +41,9 @@ type Handler struct {
 // against.
 const manualWarning = "without idempotency_key only Lambda's own retries of this invocation are recognised: invoking it again starts another run"
 
+// hintInput goes into the announcement of an input that is rejected.
+const hintInput = "no run was started: correct the input where it is written, a schedule, a rule or a call"
+
 // Invoke answers one invocation with a [launch.Result] as JSON. It returns an
 // error only where nothing was started and the invocation should be repeated:
 // a [*launch.BlockedError] or a [*launch.AnnounceError].
@@ -122,6 +125,7 @@ func (h *Handler) reject(ctx context.Context, payload []byte, requestID string, 
 			ID:      announcement.ID(announcement.RunRejected, "input", requestID, hex.EncodeToString(sum[:])),
 			Tenant:  h.Tenant,
 			Reason:  announcement.ReasonInvalidInput,
+			Hint:    hintInput,
 			Cause:   &announcement.Cause{Type: announcement.CauseManual, RequestID: requestID},
 			Error:   detail,
 		},

@@ -174,6 +174,9 @@ func TestRejectedInputIsAnnouncedAndAnswered(t *testing.T) {
 	if len(b.announced) != 1 || b.announced[0].Type != announcement.RunRejected || b.announced[0].Detail.Error.Message != res.Error.Message {
 		t.Fatalf("announced %+v", b.announced)
 	}
+	if got, want := b.announced[0].Detail.Hint, "no run was started: correct the input where it is written, a schedule, a rule or a call"; got != want {
+		t.Errorf("hint %q, want %q", got, want)
+	}
 	// Lambda's retry of the same invocation is the same announcement, another
 	// input is another one.
 	first := b.announced[0].Detail.ID
