@@ -93,7 +93,7 @@ func (c *conn) read() bool {
 	if req.Close {
 		head.WriteString("Connection: close\n")
 	}
-	for _, name := range []string{"Amperity-Tenant", "Api-Version", "User-Agent", "Accept", "Content-Type", "Content-Length", "Idempotency-Key"} {
+	for _, name := range []string{"Amperity-Tenant", "X-Amperity-Tenant", "Api-Version", "User-Agent", "Accept", "Content-Type", "Content-Length", "Idempotency-Key"} {
 		if value := req.Header.Get(name); value != "" {
 			fmt.Fprintf(&head, "%s: %s\n", name, value)
 		}
