@@ -189,7 +189,8 @@ func (l *Launcher) start(ctx context.Context, in Launch) verdict {
 		return verdict{outcome: Held, reason: announcement.ReasonTooOld, hint: hintTooOld,
 			detail: tooOld(in.NotAfter, now)}
 	case l.Paused:
-		return verdict{outcome: Blocked, reason: announcement.ReasonPaused,
+		// A paused stack is somebody's wish, not news.
+		return verdict{outcome: Blocked, reason: announcement.ReasonPaused, unannounced: true,
 			detail: &announcement.Error{Kind: announcement.ReasonPaused, Message: pausedText}}
 	}
 	return l.post(ctx, in)
@@ -200,8 +201,7 @@ func (l *Launcher) announce(ctx context.Context, in Launch, v verdict) (Result, 
 	res := Result{Outcome: v.outcome, Reason: v.reason, LaunchKey: in.Key, Run: v.run, Error: v.detail}
 	l.log(ctx, in, res)
 	var err error
-	// A paused stack is somebody's wish, not news: it is logged, not announced.
-	if v.reason != announcement.ReasonPaused {
+	if !v.unannounced {
 		actx, cancel := context.WithTimeout(ctx, announceTimeout)
 		err = l.Announcer.Announce(actx, l.announcement(in, v))
 		cancel()

@@ -201,7 +201,7 @@ func TestLaunchEndsInOneOutcomeAndSaysSo(t *testing.T) {
 			outcome{launch.Started, "", 1, []announcement.DetailType{started_}, "", 0}},
 		{"no turn within the rate limit before the time is over", []answer{started},
 			func(c *launch.Config, _ *launch.Launch) { c.Pacer = never{} },
-			outcome{launch.Blocked, "rate_limited", 0, []announcement.DetailType{blocked},
+			outcome{launch.Blocked, "rate_limited", 0, nil,
 				"launch " + key + " is blocked (rate_limited), nothing was started: too little of the function's time was left to wait for this instance's turn within Amperity's rate limit", 25 * time.Second}},
 	}
 	for _, row := range rows {
@@ -234,7 +234,7 @@ func TestLittleTimeLeftSendsNothing(t *testing.T) {
 		if !errors.As(err, &blocked) || len(a.posts) != 0 {
 			t.Fatalf("got %v after %d POSTs, want a BlockedError after none", err, len(a.posts))
 		}
-		want := "launch schedule/cg-1/-/2026-11-22T06:00:00Z is blocked (unreachable), nothing was started: too little of the function's time was left to send the request safely"
+		want := "launch schedule/cg-1/-/2026-11-22T06:00:00Z is blocked (rate_limited), nothing was started: too little of the function's time was left to send the request safely"
 		if err.Error() != want {
 			t.Errorf("got  %s\nwant %s", err, want)
 		}
@@ -383,6 +383,29 @@ func TestTooOldSaysUntilWhenItWasWanted(t *testing.T) {
 		want := "the run was wanted until 1999-12-31T23:00:00Z and it is 2000-01-01T00:00:00Z: max_age has passed"
 		if res.Error == nil || res.Error.Message != want {
 			t.Errorf("got %+v, want %s", res.Error, want)
+		}
+	})
+}
+
+// slowBus answers nothing until its context ends.
+type slowBus struct{}
+
+func (slowBus) Announce(ctx context.Context, _ ...announcement.Announcement) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestABusThatHangsDoesNotMakeARunLookUnsettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		begin := time.Now()
+		var log bytes.Buffer
+		res, err := launch.New(launch.Config{API: &api{answers: []answer{started}}, Announcer: slowBus{}, Clock: clock{},
+			Logger: telemetry.NewLogger(&log, slog.LevelInfo)}).Launch(ctx, request())
+		if err != nil || res.Outcome != launch.Started || res.Warning == "" || time.Since(begin) != 10*time.Second {
+			t.Errorf("got %+v, %v after %s; want started with a warning after 10 s", res, err, time.Since(begin))
 		}
 	})
 }

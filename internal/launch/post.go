@@ -16,6 +16,8 @@ type verdict struct {
 	hint    string
 	run     *amperity.Run
 	detail  *announcement.Error
+	// unannounced: nobody has to know; it is logged and delivered again.
+	unannounced bool
 	// retryAfter is what Amperity asked for before the next request.
 	retryAfter time.Duration
 }
@@ -78,8 +80,7 @@ func (l *Launcher) post(ctx context.Context, in Launch) verdict {
 	for n := 1; ; n++ {
 		if !l.timeFor(ctx, minPost) {
 			if n == 1 {
-				return verdict{outcome: Blocked, hint: hintBlocked, reason: announcement.ReasonUnreachable,
-					detail: &announcement.Error{Kind: announcement.ErrorUnreachable, Message: noTimeText}}
+				return outOfTime(noTimeText)
 			}
 			return v
 		}
@@ -107,11 +108,17 @@ func (l *Launcher) postOnce(ctx context.Context, in Launch) verdict {
 	defer cancel()
 	if l.Pacer != nil {
 		if err := l.Pacer.Wait(pctx); err != nil {
-			return verdict{outcome: Blocked, hint: hintBlocked, reason: announcement.ReasonRateLimited,
-				detail: &announcement.Error{Kind: announcement.ErrorRateLimited, Message: noTurnText}}
+			return outOfTime(noTurnText)
 		}
 	}
 	return judge(l.API.StartRun(pctx, in.Request))
+}
+
+// outOfTime is the verdict on a launch whose turn did not come in this
+// invocation, as in a batch of very many windows.
+func outOfTime(text string) verdict {
+	return verdict{outcome: Blocked, reason: announcement.ReasonRateLimited, unannounced: true,
+		detail: &announcement.Error{Kind: announcement.ErrorRateLimited, Message: text}}
 }
 
 // timeFor reports whether d may pass before the time kept in reserve begins.

@@ -76,16 +76,33 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 	return p, nil
 }
 
-// Handler returns the handler that build makes, or one that answers every
+// answerTime is kept of each invocation for its answer. Lambda kills at the
+// deadline, and a batch that was not answered is delivered again whole, with
+// the files whose runs were started: so a bus that hangs must not use it up.
+const answerTime = time.Second
+
+// Handler returns the handler that build makes, with a context that ends a
+// second before Lambda's deadline, or one that answers every
 // invocation with the error: a function whose settings are wrong says so to
 // whoever invokes it, and loses no event.
 func Handler(log io.Writer, build func() (lambda.Handler, error)) lambda.Handler {
 	h, err := build()
 	if err == nil {
-		return h
+		return early{h}
 	}
 	telemetry.NewLogger(log, slog.LevelInfo).Error("function not configured", slog.String("error", err.Error()))
 	return failing{err}
+}
+
+type early struct{ handler lambda.Handler }
+
+func (e early) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerTime))
+		defer cancel()
+	}
+	return e.handler.Invoke(ctx, payload)
 }
 
 type failing struct{ err error }
@@ -115,13 +132,4 @@ type Clock struct {
 func (c Clock) Now() time.Time { return c.NowFunc() }
 
 // Sleep waits for d, or returns the context's error as soon as it ends.
-func (c Clock) Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
+func (c Clock) Sleep(ctx context.Context, d time.Duration) error { return announce.Sleep(ctx, d) }

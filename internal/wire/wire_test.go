@@ -61,6 +61,29 @@ func TestAFunctionWithWrongSettingsSaysSoToWhoeverInvokesIt(t *testing.T) {
 	}
 }
 
+// hanging is a handler whose last call hangs until its context ends, as a bus
+// that does not answer does.
+type hanging struct{}
+
+func (hanging) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
+	<-ctx.Done()
+	return []byte(`{"batchItemFailures":[]}`), nil
+}
+
+func TestAnInvocationIsAnsweredBeforeLambdaKillsIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := wire.Handler(&bytes.Buffer{}, func() (lambda.Handler, error) { return hanging{}, nil })
+		deadline := time.Now().Add(time.Minute)
+		ctx, cancel := context.WithDeadline(t.Context(), deadline)
+		defer cancel()
+		out, err := h.Invoke(ctx, nil)
+		if err != nil || len(out) == 0 || time.Until(deadline) < time.Second {
+			t.Errorf("answered %q, %v, %s before the deadline", out, err, time.Until(deadline))
+		}
+	})
+}
+
 func TestAConfigurationThatAWSRefuses(t *testing.T) {
 	t.Parallel()
 	err := &wire.ConfigError{Err: errors.New("no such profile")}
