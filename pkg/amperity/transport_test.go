@@ -2,8 +2,6 @@ package amperity
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log"
@@ -340,95 +338,4 @@ func (b *endingBody) Read(p []byte) (int, error) {
 		b.ctx.end()
 	}
 	return b.ReadCloser.Read(p)
-}
-
-func TestEveryPOSTHasAConnectionOfItsOwn(t *testing.T) {
-	t.Parallel()
-	// A server that keeps a connection warm, and closes it once it has read the next request on it: what a POST on a
-	// reused connection would meet after a frozen sandbox thaws.
-	server := listen(t, func(c *conn) {
-		if c.read() {
-			c.answer(200, "", aRun)
-			c.read()
-		}
-	})
-	client := newTestClient(t, server.url)
-	for range 3 {
-		if _, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := client.StopRun(t.Context(), "wf-1"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	server.close()
-	if server.connections != 6 || server.requests() != 6 {
-		t.Errorf("6 requests took %d connections, and %d came", server.connections, server.requests())
-	}
-	for _, head := range server.heads {
-		if !strings.Contains(head, "HTTP/1.1\nConnection: close\n") || strings.Contains(head, "Idempotency-Key") {
-			t.Errorf("sent\n%s", head)
-		}
-	}
-}
-
-func TestAGETMayReuseAConnectionAndAPOSTMayNotReuseIt(t *testing.T) {
-	t.Parallel()
-	server := listen(t, func(c *conn) {
-		for c.read() {
-			c.answer(200, "", aRun)
-		}
-	})
-	client := newTestClient(t, server.url)
-	get := func() {
-		t.Helper()
-		if _, err := client.GetRun(t.Context(), "wf-1", ""); err != nil {
-			t.Fatal(err)
-		}
-	}
-	get()
-	get()
-	if _, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"}); err != nil {
-		t.Fatal(err)
-	}
-	get()
-	server.mu.Lock()
-	defer server.mu.Unlock()
-	if server.connections != 2 {
-		t.Errorf("three GETs and a POST took %d connections, not 2", server.connections)
-	}
-}
-
-func TestNoHTTP2WhereTheServerOffersIt(t *testing.T) {
-	t.Parallel()
-	var protocols []string
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protocols = append(protocols, r.Method+" "+r.Proto)
-		_, _ = io.WriteString(w, aRun)
-	}))
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	t.Cleanup(server.Close)
-
-	// The server does offer HTTP/2 to who wants it.
-	if resp, err := server.Client().Get(server.URL); err != nil || resp.ProtoMajor != 2 {
-		t.Fatalf("the test server does not speak HTTP/2: %v", err)
-	}
-	protocols = nil
-
-	client := newTestClient(t, server.URL)
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	for _, transport := range []http.RoundTripper{client.wire.post, client.wire.get} {
-		transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
-	}
-	if _, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.GetRun(t.Context(), "wf-1", ""); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"POST HTTP/1.1", "GET HTTP/1.1"}, protocols); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
 }
