@@ -37,9 +37,8 @@ type Handler struct {
 	Tenant string
 }
 
-// manualWarning tells the caller what an unnamed manual start is protected
-// against.
-const manualWarning = "without idempotency_key only Lambda's own retries of this invocation are recognised: invoking it again starts another run"
+// manualWarning tells the caller that nothing names the start.
+const manualWarning = "the input has no idempotency_key to know this start by: invoking it again starts another run"
 
 // hintInput goes into the announcement of an input that is rejected.
 const hintInput = "no run was started: correct the input where it is written, a schedule, a rule or a call"

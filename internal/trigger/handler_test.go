@@ -152,7 +152,7 @@ func TestRetryOfASchedulePastMidnightKeepsTheRange(t *testing.T) {
 func TestUnnamedManualStartIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	res, err := invoke(t, &launcher{result: launch.Result{Outcome: launch.Started}}, &bus{}, `{"config_id":"og-1"}`)
-	want := "without idempotency_key only Lambda's own retries of this invocation are recognised: invoking it again starts another run"
+	want := "the input has no idempotency_key to know this start by: invoking it again starts another run"
 	if err != nil || res.Warning != want {
 		t.Errorf("got %q, %v", res.Warning, err)
 	}
