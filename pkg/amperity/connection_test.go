@@ -1,6 +1,7 @@
 package amperity
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -100,5 +101,34 @@ func TestNoHTTP2WhereTheServerOffersIt(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"POST HTTP/1.1", "GET HTTP/1.1"}, protocols); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// What keeps a POST from being sent twice holds in a transport of the caller's, too.
+func TestAPOSTCannotBeSentAgainByAnyTransport(t *testing.T) {
+	t.Parallel()
+	if own := newTestClient(t, DefaultBaseURL).wire; !own.post.(*http.Transport).DisableKeepAlives || own.get.(*http.Transport).DisableKeepAlives {
+		t.Error("the client's own transports keep connections for POST, or none for GET")
+	}
+	calls := 0
+	client := newTestClient(t, DefaultBaseURL, WithTransport(roundTrip(func(req *http.Request) (*http.Response, error) {
+		calls++
+		if req.GetBody != nil || !req.Close || req.Header["Idempotency-Key"] != nil || req.Header["X-Idempotency-Key"] != nil {
+			t.Errorf("%s can be sent again", req.URL.Path)
+		}
+		return answers(func() (int, string) { return 201, aRun })(req)
+	})))
+	if _, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.StopRun(t.Context(), "wf-1"); err != nil {
+		t.Fatal(err)
+	}
+
+	// A context that is done: not even asked.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"}); MayHaveBeenProcessed(err) || calls != 2 {
+		t.Errorf("%d calls: %v", calls, err)
 	}
 }

@@ -137,7 +137,7 @@ func TestATokenStillWorks(t *testing.T) {
 	if zero := (Token{}); zero.Reveal() != "" || !zero.IsZero() || !zero.Equal(NewToken("")) || !NewToken("").IsZero() {
 		t.Error("the zero token holds something")
 	}
-	for how, text := range map[string]string{"%v": fmt.Sprint(token), "%#v": fmt.Sprintf("%#v", token), "String": token.String(), "GoString": token.GoString()} {
+	for how, text := range map[string]string{"%v": fmt.Sprint(token), "%#v": fmt.Sprintf("%#v", token), "%d": fmt.Sprintf("%d", token), "%x": fmt.Sprintf("%x", token), "String": token.String(), "GoString": token.GoString()} {
 		if text != "[redacted]" {
 			t.Errorf("%s is not [redacted]", how)
 		}

@@ -313,6 +313,22 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 	}
 }
 
+// net/http gives the cause of a cancellation, which need not be the context's error.
+func TestACancellationWithACauseIsStillACancellation(t *testing.T) {
+	t.Parallel()
+	impatient := errors.New("impatient")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	server := listen(t, func(c *conn) {
+		c.read()
+		cancel(impatient)
+		c.untilClosed()
+	})
+	_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, impatient) || !MayHaveBeenProcessed(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // endsWithinBody ends a context when the body of the answer is read for the second time.
 type endsWithinBody struct {
 	http.RoundTripper
