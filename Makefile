@@ -22,10 +22,14 @@ demo: ## run the real handlers against a simulated Amperity, in one process; nee
 MARKER := xSECRET
 TEST_LOG := build/test.log
 
+# Everything but the built functions is tested under the race detector, which
+# takes a C compiler; without one Go says so here.
+DETECTOR = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+
 test: ## run everything, end to end too; sets up what it needs (Linux, Python 3.11)
 	@mkdir -p build && : > $(TEST_LOG)
 	@set -o pipefail; status=0; \
-	$(MAKE) --no-print-directory test-all KEEP=1 2>&1 | tee -a $(TEST_LOG) || status=$$?; \
+	$(MAKE) --no-print-directory test-all KEEP=1 RACE=$(DETECTOR) 2>&1 | tee -a $(TEST_LOG) || status=$$?; \
 	lines=$$(grep -n '$(MARKER)x' $(TEST_LOG) | cut -d : -f 1 | tr '\n' ' '); \
 	if [ -n "$$lines" ]; then \
 	  echo "a secret of the fixtures stands in $(TEST_LOG), in the lines $$lines" >&2; status=1; fi; \
@@ -53,7 +57,7 @@ format:
 	  echo "not formatted, run gofmt -w on:" $$files >&2; exit 1; fi
 
 unit:
-	@$(call go_test,$$($(GO) list ./... | grep -v '/test/e2e$$'))
+	@$(call go_test,$(RACE) $$($(GO) list ./... | grep -v '/test/e2e$$'))
 
 FUZZTIME ?= 10s
 
