@@ -158,7 +158,7 @@ func relative(raw json.RawMessage, f *faults) *schedule.Relative {
 	}
 	before := len(*f)
 	from, to, zone := o.textAt("range", "from", f), o.textAt("range", "to", f), o.textAt("range", "timezone", f)
-	o.unknown([]string{"from", "to", "timezone"}, "range.", f)
+	o.unknown([]string{"from", "to", "timezone"}, "range", f)
 	if len(*f) > before {
 		return nil
 	}
@@ -265,7 +265,39 @@ func object(raw []byte, name string, f *faults) (fields, bool) {
 		f.faultf(name, "has something after the JSON object: remove it")
 		return nil, false
 	}
+	for _, twice := range repeated(raw) {
+		f.faultf(join(name, twice), "is given twice: leave one out")
+	}
 	return o, true
+}
+
+// repeated lists the members of an object, valid JSON, that come twice: which
+// of them was meant is anybody's guess.
+func repeated(object []byte) (names []string) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	_, _ = d.Token() // the brace
+	seen := map[string]bool{}
+	for d.More() {
+		key, _ := d.Token()
+		name, _ := key.(string)
+		if seen[name] && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			return names
+		}
+	}
+	return names
+}
+
+func join(parent, name string) string {
+	name = fmt.Sprintf("%.60s", name)
+	if parent == "" {
+		return name
+	}
+	return parent + "." + name
 }
 
 func (o fields) has(name string) bool { _, ok := o[name]; return ok }
@@ -285,15 +317,12 @@ func (o fields) textAt(parent, name string, f *faults) string {
 	}
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
-		if parent != "" {
-			name = parent + "." + name
-		}
-		f.faultf(name, "must be a string")
+		f.faultf(join(parent, name), "must be a string")
 	}
 	return s
 }
 
-func (o fields) unknown(known []string, prefix string, f *faults) {
+func (o fields) unknown(known []string, parent string, f *faults) {
 	var names []string
 	for name := range o {
 		if !slices.Contains(known, name) {
@@ -302,6 +331,6 @@ func (o fields) unknown(known []string, prefix string, f *faults) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		f.faultf(prefix+fmt.Sprintf("%.60s", name), "is not known here: the fields are %s", strings.Join(known, ", "))
+		f.faultf(join(parent, name), "is not known here: the fields are %s", strings.Join(known, ", "))
 	}
 }

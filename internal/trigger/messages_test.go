@@ -31,6 +31,8 @@ func TestInvalidInputNamesEveryFaultAtOnce(t *testing.T) {
 
 		// Fields.
 		{"unknown fields", `{"config_id":"cg-1","token":"tok-xSECRETx","Range":{}}`, []string{"Range: " + fields, "token: " + fields}},
+		{"a field given twice", `{"config_id":"cg-1","config_id":"cg-2","range":{"from":"-1d","to":"0d","to":"1d"}}`,
+			[]string{"config_id: is given twice: leave one out", "range.to: is given twice: leave one out"}},
 		{"wrong types", `{"config_id":7,"run_mode":[],"range_from":true,"scheduled_time":1}`,
 			[]string{"config_id: must be a string", "run_mode: must be a string", "range_from: must be a string", "scheduled_time: must be a string"}},
 		{"the ranges of an orchestration group", `{"config_id":"og-1","range_from":"2026-11-22","run_mode":"full"}`,
