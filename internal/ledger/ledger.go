@@ -1,0 +1,122 @@
+// Package ledger is the durable record of windows and launches: items with a
+// key, a version and a document, in one DynamoDB table ([DynamoDB]) or in
+// memory ([Memory]).
+//
+// It knows nothing of what the documents say. What it promises, and what the
+// contract test in ledgertest holds both implementations to:
+//
+//   - A write names the version that it was made from, and takes effect only
+//     if that is still the item's version: all the items of one call, or none.
+//   - Each call of Put carries a token of its own, which stays on the items. A
+//     write that took effect although its answer was lost, and is sent again by
+//     the AWS SDK, finds its own token and counts as done.
+//   - Get sees every write that was confirmed before. Due and Held may lag
+//     behind: what they list is a hint, and the item itself decides.
+//
+// Nothing is ever deleted but by the table's time to live, some time after
+// Item.Expires. So an item that is gone was over for long, but items go in any
+// order.
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Item is one entry of the ledger. The zero Version is an item that does not
+// exist.
+type Item struct {
+	// Key names the item: what kind it is, and which, parted by slashes; at
+	// most [MaxKey] bytes.
+	Key string
+	// Version counts the writes, from 1.
+	Version int64
+	// Due is when somebody must look at the item, to the millisecond; zero:
+	// never. The sweep finds items by it.
+	Due time.Time
+	// Held is since when the item waits for a person; zero: it does not. Held
+	// lists by it, where Due is zero.
+	Held time.Time
+	// Expires is when the item may be forgotten, to the second; zero: never.
+	Expires time.Time
+	// Doc is the document, JSON, at most [MaxDoc] bytes.
+	Doc []byte
+}
+
+// Exists reports whether the item was there when it was read.
+func (i Item) Exists() bool { return i.Version > 0 }
+
+// Bounds, in bytes.
+const (
+	// MaxKey is DynamoDB's bound on a partition key.
+	MaxKey = 2048
+	// MaxDoc keeps an item below DynamoDB's 400 KB, its key and attributes
+	// included.
+	MaxDoc = 380 << 10
+	// MaxItems is how many items one call of Put writes. DynamoDB's own bound
+	// is 100.
+	MaxItems = 25
+)
+
+// Listed is an item's place in the list of what is due or held.
+type Listed struct {
+	Key string
+	// At is the item's Due or Held.
+	At time.Time
+}
+
+// ConflictError says that a write did not take effect, because at least one
+// item is no longer of the version that was named.
+type ConflictError struct {
+	// Current are the items as they are now, in the order of the write; those
+	// that do not exist have the key alone.
+	Current []Item
+}
+
+func (e *ConflictError) Error() string {
+	keys := make([]string, len(e.Current))
+	for i, c := range e.Current {
+		keys[i] = fmt.Sprintf("%s (version %d)", c.Key, c.Version)
+	}
+	return "the ledger has newer versions: " + strings.Join(keys, ", ")
+}
+
+// ErrThrottled is in the tree of errors of a call that the table refused
+// because there were too many, also after the SDK's own retries. It did not
+// take effect.
+var ErrThrottled = errors.New("the ledger's table is throttled")
+
+// SizeError says that an item is larger than the ledger takes. Nothing was
+// written.
+type SizeError struct {
+	Key   string
+	Size  int // bytes
+	Limit int // bytes
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("the ledger's item %.200s has %d bytes, the limit is %d", e.Key, e.Size, e.Limit)
+}
+
+// check refuses what no implementation takes.
+func check(items []Item) error {
+	if len(items) == 0 || len(items) > MaxItems {
+		return fmt.Errorf("a write to the ledger has %d items; it may have 1 to %d", len(items), MaxItems)
+	}
+	for i, item := range items {
+		if len(item.Key) == 0 || len(item.Key) > MaxKey {
+			return &SizeError{Key: item.Key, Size: len(item.Key), Limit: MaxKey}
+		}
+		if len(item.Doc) > MaxDoc {
+			return &SizeError{Key: item.Key, Size: len(item.Doc), Limit: MaxDoc}
+		}
+		for _, other := range items[:i] {
+			if other.Key == item.Key {
+				return fmt.Errorf("a write to the ledger has the item %.200s twice", item.Key)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package ledger
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Memory is a ledger that lives as long as the process: for simulation, tests
+// and local use. It is safe for use by several goroutines.
+type Memory struct {
+	token func(context.Context) string
+
+	mu    sync.Mutex
+	items map[string]written
+	due   []Listed // sorted
+	held  []Listed // sorted
+	stats Stats
+}
+
+// written is an item with the token of its last write.
+type written struct {
+	Item
+	token string
+}
+
+// Stats counts what a ledger was asked for.
+type Stats struct {
+	// Gets are items read, Puts calls of Put that took effect, Items the items
+	// that these wrote, Conflicts calls of Put that did not take effect.
+	Gets, Puts, Items, Conflicts int
+	// Pages are pages of Due and Held, and Rows the entries on them.
+	Pages, Rows int
+}
+
+// NewMemory makes an empty ledger. token makes the token of each call of Put,
+// which must differ for each.
+func NewMemory(token func(context.Context) string) *Memory {
+	return &Memory{token: token, items: map[string]written{}}
+}
+
+// Get reads an item.
+func (m *Memory) Get(ctx context.Context, key string) (Item, error) {
+	if err := ctx.Err(); err != nil {
+		return Item{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats.Gets++
+	return m.get(key), nil
+}
+
+func (m *Memory) get(key string) Item {
+	w, ok := m.items[key]
+	if !ok {
+		return Item{Key: key}
+	}
+	item := w.Item
+	item.Doc = bytes.Clone(item.Doc)
+	return item
+}
+
+// Put writes the items, all or none. Each names in Version the version that it
+// replaces: 0 for one that must not exist. The error is a [*ConflictError], a
+// [*SizeError], or the context's.
+func (m *Memory) Put(ctx context.Context, items ...Item) error {
+	return m.PutAs(ctx, m.token(ctx), items...)
+}
+
+// PutAs is Put with the token given. A call that is repeated with its token
+// counts as done where it took effect before; so it goes with the AWS SDK's
+// own retries.
+func (m *Memory) PutAs(ctx context.Context, token string, items ...Item) error {
+	if err := check(items); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	done, fits := true, true
+	for _, item := range items {
+		now := m.items[item.Key]
+		fits = fits && now.Version == item.Version
+		done = done && now.Version == item.Version+1 && now.token == token
+	}
+	switch {
+	case done:
+		return nil
+	case !fits:
+		m.stats.Conflicts++
+		e := &ConflictError{}
+		for _, item := range items {
+			e.Current = append(e.Current, m.get(item.Key))
+		}
+		return e
+	}
+	m.stats.Puts++
+	m.stats.Items += len(items)
+	for _, item := range items {
+		m.delist(m.items[item.Key].Item)
+		item.Version++
+		item.Due = item.Due.Truncate(time.Millisecond)
+		item.Held = item.Held.Truncate(time.Millisecond)
+		item.Expires = item.Expires.Truncate(time.Second)
+		item.Doc = bytes.Clone(item.Doc)
+		m.items[item.Key] = written{item, token}
+		m.enlist(item)
+	}
+	return nil
+}
+
+// page is how many rows one page of a list has.
+const page = 100
+
+// Due lists what is due until a time, inclusive, the oldest first, page by
+// page. An error ends the list.
+func (m *Memory) Due(ctx context.Context, until time.Time) iter.Seq2[Listed, error] {
+	return m.rows(ctx, &m.due, until)
+}
+
+// Held lists what waits for a person, the oldest first, page by page. An error
+// ends the list.
+func (m *Memory) Held(ctx context.Context) iter.Seq2[Listed, error] {
+	return m.rows(ctx, &m.held, time.Time{})
+}
+
+func (m *Memory) rows(ctx context.Context, list *[]Listed, until time.Time) iter.Seq2[Listed, error] {
+	return func(yield func(Listed, error) bool) {
+		var after Listed
+		for {
+			if err := ctx.Err(); err != nil {
+				yield(Listed{}, err)
+				return
+			}
+			rows := m.page(list, after, until)
+			for _, r := range rows {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if len(rows) < page {
+				return
+			}
+			after = rows[len(rows)-1]
+		}
+	}
+}
+
+func (m *Memory) page(list *[]Listed, after Listed, until time.Time) []Listed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats.Pages++
+	i, found := slices.BinarySearchFunc(*list, after, compare)
+	if found {
+		i++
+	}
+	rows := (*list)[i:]
+	if !until.IsZero() {
+		n, _ := slices.BinarySearchFunc(rows, until, func(l Listed, t time.Time) int {
+			if l.At.After(t) {
+				return 1
+			}
+			return -1
+		})
+		rows = rows[:n]
+	}
+	rows = slices.Clone(rows[:min(page, len(rows))])
+	m.stats.Rows += len(rows)
+	return rows
+}
+
+// Stats tells what was asked for so far.
+func (m *Memory) Stats() Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stats
+}
+
+// All gives every item, sorted by key.
+func (m *Memory) All() []Item {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]Item, 0, len(m.items))
+	for key := range m.items {
+		all = append(all, m.get(key))
+	}
+	slices.SortFunc(all, func(a, b Item) int { return cmp.Compare(a.Key, b.Key) })
+	return all
+}
+
+// Expire forgets an item, as the table's time to live would.
+func (m *Memory) Expire(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.delist(m.items[key].Item)
+	delete(m.items, key)
+}
+
+func compare(a, b Listed) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Key, b.Key)) }
+
+// list is where the item is listed; nil if nowhere.
+func (m *Memory) list(item Item) (*[]Listed, Listed) {
+	switch {
+	case !item.Due.IsZero():
+		return &m.due, Listed{item.Key, item.Due}
+	case !item.Held.IsZero():
+		return &m.held, Listed{item.Key, item.Held}
+	}
+	return nil, Listed{}
+}
+
+func (m *Memory) enlist(item Item) {
+	if list, row := m.list(item); list != nil {
+		i, _ := slices.BinarySearchFunc(*list, row, compare)
+		*list = slices.Insert(*list, i, row)
+	}
+}
+
+func (m *Memory) delist(item Item) {
+	if list, row := m.list(item); list != nil {
+		if i, found := slices.BinarySearchFunc(*list, row, compare); found {
+			*list = slices.Delete(*list, i, i+1)
+		}
+	}
+}
