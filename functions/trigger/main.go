@@ -15,16 +15,14 @@ import (
 
 func main() {
 	lambda.Start(wire.Handler(os.Stderr, func() (lambda.Handler, error) {
-		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, time.Now)
+		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, time.Now, wire.TriggerRate)
 		if err != nil {
 			return nil, err
 		}
-		return &trigger.Handler{
-			Launcher:  p.Launcher,
-			Announcer: p.Announcer,
-			Now:       time.Now,
-			Logger:    p.Logger,
-			Tenant:    p.Settings.Tenant,
-		}, nil
+		h := &trigger.Handler{Launcher: p.Direct, Announcer: p.Announcer, Now: time.Now, Logger: p.Logger, Tenant: p.Settings.Tenant}
+		if p.Launcher != nil {
+			h.Launcher, h.Keeper = p.Launcher, p.Launcher
+		}
+		return h, nil
 	}))
 }

@@ -39,9 +39,20 @@ const (
 	// RunHeld: the launch is left for a person, because going on by itself
 	// could do harm.
 	RunHeld DetailType = "Amperity Workflow Run Held"
+	// RunDiscarded: a person has ended a launch that was held; nothing more is
+	// started for it.
+	RunDiscarded DetailType = "Amperity Workflow Run Discarded"
+	// FilesMissing: a window's deadline has passed and files are not there.
+	FilesMissing DetailType = "Amperity Files Missing"
+	// FilesComplete: the files that were missing have come, and the window
+	// launches.
+	FilesComplete DetailType = "Amperity Files Complete"
 	// FilesUnrouted: files came that no route matches. Nothing is started for
 	// them.
 	FilesUnrouted DetailType = "Amperity Files Unrouted"
+	// WindowAbandoned: files were waiting in a window whose route is gone.
+	// Nothing is started for them.
+	WindowAbandoned DetailType = "Amperity Window Abandoned"
 )
 
 // Why a launch is held: values of Detail.Reason with RunHeld.
@@ -102,6 +113,10 @@ const (
 	ErrorPaused = "paused"
 	// ErrorInvalidInput: the input has faults; Message names all of them.
 	ErrorInvalidInput = "invalid_input"
+	// ErrorPolicy: the route's own rules, or bounds of this product, hold it.
+	ErrorPolicy = "policy"
+	// ErrorDiscarded: a person has ended it; Message is why.
+	ErrorDiscarded = "discarded"
 )
 
 // What made a launch: values of Cause.Type.
@@ -134,6 +149,9 @@ type Detail struct {
 	Tenant string `json:"tenant"`
 	// Reason says why, in one word of the Reason constants.
 	Reason string `json:"reason,omitempty"`
+	// Hold is the number to name when a person ends what this asks for:
+	// release, adopt or discard. It counts the times that a person was asked.
+	Hold int `json:"hold,omitempty"`
 	// Hint says in a sentence what a person should do.
 	Hint string `json:"hint,omitempty"`
 	// Cause says what made the launch.
@@ -144,6 +162,10 @@ type Detail struct {
 	Run *amperity.Run `json:"run,omitempty"`
 	// Error is what went wrong.
 	Error *Error `json:"error,omitempty"`
+	// Candidates are the runs that the launch may have started.
+	Candidates []Candidate `json:"candidates,omitempty"`
+	// Window is the window that the announcement is about.
+	Window *Window `json:"window,omitempty"`
 	// Unrouted are the files that no route matches.
 	Unrouted *Unrouted `json:"unrouted,omitempty"`
 	// Truncated tells that something was cut or left out so that the event
@@ -167,6 +189,8 @@ type Cause struct {
 	FirstFile string `json:"first_file,omitempty"`
 	// Files is how many files the launch covers.
 	Files int `json:"files,omitempty"`
+	// Revision counts the launches of the window.
+	Revision int `json:"revision,omitempty"`
 	// RequestID is the Lambda request id.
 	RequestID string `json:"request_id,omitempty"`
 }
@@ -182,6 +206,52 @@ type Error struct {
 	// RequestID and TraceID are Amperity's, to quote to its support.
 	RequestID string `json:"request_id,omitempty"`
 	TraceID   string `json:"trace_id,omitempty"`
+}
+
+// Candidate is a run that may be the one that a launch has started.
+type Candidate struct {
+	ID            string `json:"id"`
+	Name          string `json:"name,omitempty"`
+	Type          string `json:"type,omitempty"`
+	State         string `json:"state,omitempty"`
+	CreatedAt     string `json:"created_at,omitempty"`
+	PrincipalID   string `json:"principal_id,omitempty"`
+	PrincipalName string `json:"principal_name,omitempty"`
+}
+
+// Window is a window and its files.
+type Window struct {
+	ConfigID string `json:"config_id"`
+	Period   string `json:"period"`
+	Route    string `json:"route,omitempty"`
+	// Deadline is when its files were to be there, RFC 3339.
+	Deadline string `json:"deadline,omitempty"`
+	// Files counts what came, FirstFile and LastFile are when the first and
+	// the last were received, RFC 3339; Samples are some of them, as
+	// s3://bucket/key, at most [MaxFiles].
+	Files     int      `json:"files"`
+	FirstFile string   `json:"first_file_at,omitempty"`
+	LastFile  string   `json:"last_file_at,omitempty"`
+	Samples   []string `json:"samples,omitempty"`
+	// Unmet and Met are the entries of the route's files that are not there,
+	// and those that are; at most [MaxFiles] each.
+	Unmet []Unmet `json:"unmet,omitempty"`
+	Met   []Met   `json:"met,omitempty"`
+}
+
+// Unmet is an entry of a route's files that is not there.
+type Unmet struct {
+	Pattern string `json:"pattern"`
+	// Have and Want count files of different names.
+	Have int `json:"have"`
+	Want int `json:"want"`
+}
+
+// Met is an entry of a route's files that is there.
+type Met struct {
+	Pattern string `json:"pattern"`
+	// Since is RFC 3339.
+	Since string `json:"since"`
 }
 
 // Unrouted are files that no route matches.

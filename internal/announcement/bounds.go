@@ -1,6 +1,7 @@
 package announcement
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,8 +16,10 @@ const (
 	maxText    = 2048 // keys, ARNs, hints, the fields of a request
 	maxMessage = 8192 // an error's message
 
-	// MaxFiles is how many unrouted files an announcement lists.
+	// MaxFiles is how many files, entries or runs an announcement lists.
 	MaxFiles = 20
+	// maxListed bounds each text of a long list, so that all of them fit.
+	maxListed = 1100
 
 	maxResources     = 10
 	maxResourceBytes = 2048
@@ -82,6 +85,35 @@ func (d Detail) bounded() Detail {
 		cut(&e.RequestID, maxName)
 		cut(&e.TraceID, maxName)
 		d.Error = &e
+	}
+	if len(d.Candidates) > 0 {
+		d.Candidates = slices.Clone(d.Candidates[:min(MaxFiles, len(d.Candidates))])
+		for i := range d.Candidates {
+			c := &d.Candidates[i]
+			for _, s := range []*string{&c.ID, &c.Name, &c.Type, &c.State, &c.CreatedAt, &c.PrincipalID, &c.PrincipalName} {
+				cut(s, maxName)
+			}
+		}
+	}
+	if d.Window != nil {
+		w := *d.Window
+		for _, s := range []*string{&w.ConfigID, &w.Period, &w.Route, &w.Deadline, &w.FirstFile, &w.LastFile} {
+			cut(s, maxName)
+		}
+		w.Samples = slices.Clone(w.Samples[:min(MaxFiles, len(w.Samples))])
+		for i := range w.Samples {
+			cut(&w.Samples[i], maxListed)
+		}
+		w.Unmet = slices.Clone(w.Unmet[:min(MaxFiles, len(w.Unmet))])
+		for i := range w.Unmet {
+			cut(&w.Unmet[i].Pattern, maxListed)
+		}
+		w.Met = slices.Clone(w.Met[:min(MaxFiles, len(w.Met))])
+		for i := range w.Met {
+			cut(&w.Met[i].Pattern, maxListed)
+			cut(&w.Met[i].Since, maxName)
+		}
+		d.Window = &w
 	}
 	if d.Unrouted != nil {
 		u := Unrouted{Count: d.Unrouted.Count, Files: []File{}}

@@ -114,6 +114,22 @@ const (
 	keptOfError = " attribution type message "
 )
 
+// BoundedRun is the run, if its JSON has at most limit bytes and EventBridge
+// processes it. Otherwise it lacks its task_instances, or all but its
+// well-known fields, and cut says so.
+func BoundedRun(run *amperity.Run, limit int) (bounded *amperity.Run, cut bool) {
+	for i, smaller := range []func() *amperity.Run{
+		func() *amperity.Run { return run },
+		func() *amperity.Run { return run.Without("task_instances") },
+	} {
+		r := smaller()
+		if raw, err := encode(r); err == nil && len(raw) <= limit && readable(raw) {
+			return r, i > 0
+		}
+	}
+	return reduced(run), true
+}
+
 // reduced is the run with its well-known fields only, their texts cut.
 func reduced(run *amperity.Run) *amperity.Run {
 	raw, err := encode(run)

@@ -124,11 +124,7 @@ func (m Match) windowText(t time.Time) string {
 	var from string
 	switch {
 	case r.hourly:
-		zone := r.Zone
-		if zone == nil {
-			zone = time.UTC
-		}
-		from = fmt.Sprintf("hour %02d in %v", m.fields[hour], zone)
+		from = fmt.Sprintf("hour %02d in %v", m.fields[hour], r.zone())
 		if m.Period.length > 60*60 {
 			from += ", which the clocks show twice"
 		}

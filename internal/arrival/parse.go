@@ -204,6 +204,7 @@ func (p *routesParser) route(n ast.Node) {
 	zone, given := p.timezone(m)
 	p.deadline(r, m)
 	p.zoneOf(r, m, zone, given)
+	r.hash = hashOf(r)
 	p.routes = append(p.routes, r)
 }
 
@@ -235,6 +236,9 @@ func (p *routesParser) name(r *Route, m mapping) {
 	r.Name = name
 }
 
+// maxConfigID bounds a config id, in bytes: it is part of every key.
+const maxConfigID = 200
+
 func (p *routesParser) configID(r *Route, m mapping) {
 	const example = "the id of a courier group (cg-…), orchestration group (og-…) or campaign (cc-…)"
 	p.missing(r, m, "config_id", example)
@@ -242,7 +246,7 @@ func (p *routesParser) configID(r *Route, m mapping) {
 	if !ok {
 		return
 	}
-	if _, ok := amperity.KindOf(id); !ok {
+	if _, ok := amperity.KindOf(id); !ok || len(id) > maxConfigID {
 		p.faultf(where.position, "%.60q is not a config id; write %s", id, example)
 		return
 	}

@@ -32,7 +32,7 @@ func (p *routesParser) files(r *Route, m mapping) {
 	}
 	p.sameFields(r)
 	p.onlyRoute(r)
-	p.atOnce(r)
+	p.fewKeys(r)
 }
 
 func (p *routesParser) entry(r *Route, n ast.Node, where position) {
@@ -65,7 +65,6 @@ func (p *routesParser) fileMapping(n *ast.MappingNode) (f File, ok bool) {
 	}
 	if v, given := m["count"]; given && p.plain(v.value) {
 		f.Count = p.count(v)
-		p.faultf(v.at, "count takes effect with a later version; leave it out: each file starts its window at once")
 	}
 	if v, given := m["optional"]; given && p.plain(v.value) {
 		if b, isBool := v.value.(*ast.BoolNode); isBool {
@@ -122,21 +121,16 @@ func (p *routesParser) onlyRoute(r *Route) {
 	p.windows[kind] = r
 }
 
-// atOnce refuses what this version cannot wait for.
-func (p *routesParser) atOnce(r *Route) {
-	required := 0
+// fewKeys sees to it that the counts of a route can be kept: each key that is
+// counted takes 11 bytes in the window's item, which is bounded.
+func (p *routesParser) fewKeys(r *Route) {
+	sum := 0
 	for _, f := range r.Files {
-		if f.Optional {
-			continue
-		}
-		if required++; required == 2 {
-			p.faultf(f.at.position, "waiting for more than one of a route's files takes effect with a later version; write {key: …, optional: true} for all but one: each file starts its window at once")
+		if f.Count > 1 {
+			sum += f.Count
 		}
 	}
-	for _, f := range r.Files {
-		if f.Optional && required > 0 {
-			p.warnf(f.at.position, "in this version an optional file starts its window too, by itself")
-			break
-		}
+	if sum > maxCount {
+		p.faultf(r.at, "the counts of the route's files are %d together, and may be %d; wait for a marker such as _SUCCESS instead", sum, maxCount)
 	}
 }

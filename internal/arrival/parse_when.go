@@ -40,11 +40,16 @@ func wholeDays(s string) (int, bool) {
 	return n, err == nil
 }
 
+// defaultSettle is long enough for the files of one upload, and shorter than
+// anybody waits for.
+const defaultSettle = 2 * time.Minute
+
 // maxSettle bounds settle: a feed that pauses for less than a day.
 const maxSettle = 24 * time.Hour
 
 func (p *routesParser) settle(r *Route, m mapping) {
 	const example = "a duration such as 10m, or 0s for at once"
+	r.Settle = defaultSettle
 	s, where, ok := p.member(m, "settle", example)
 	if !ok {
 		return
@@ -55,8 +60,6 @@ func (p *routesParser) settle(r *Route, m mapping) {
 		p.faultf(where.position, "settle %.40q is not a duration; write %s", s, example)
 	case d < 0 || d > maxSettle:
 		p.faultf(where.position, "settle %.40q is not between 0s and 24h; write %s", s, example)
-	case d > 0:
-		p.faultf(where.position, "settle above 0s takes effect with a later version; leave it out, or write 0s: each file starts its window at once")
 	}
 	r.Settle = d
 }
@@ -68,15 +71,12 @@ func (p *routesParser) outcomes(r *Route, m mapping) {
 	if r.RunMode == amperity.RunModeSource || r.RunMode == amperity.RunModeRefresh {
 		r.Late, r.IfUnknown = LateRerun, Retry
 	}
-	if v, given := m["late"]; given {
-		p.faultf(v.at, "late takes effect with a later version; leave it out: each file starts its window at once")
-		if s, where, ok := p.member(m, "late", "rerun, hold or ignore"); ok {
-			switch l := Late(s); l {
-			case LateRerun, LateHold, LateIgnore:
-				r.Late = l
-			default:
-				p.word(where, "late", s, "rerun", "hold", "ignore")
-			}
+	if s, where, ok := p.member(m, "late", "rerun, hold or ignore"); ok {
+		switch l := Late(s); l {
+		case LateRerun, LateHold, LateIgnore:
+			r.Late = l
+		default:
+			p.word(where, "late", s, "rerun", "hold", "ignore")
 		}
 	}
 	if s, where, ok := p.member(m, "if_unknown", "hold or retry"); ok {
@@ -98,7 +98,6 @@ func (p *routesParser) deadline(r *Route, m mapping) {
 	if !ok {
 		return
 	}
-	p.faultf(v.at, "deadline takes effect with a later version; leave it out: each file starts its window at once")
 	if r.hourly {
 		p.faultf(v.at, "deadline is for routes by day, and the keys of this one have {HH}; leave it out")
 	}

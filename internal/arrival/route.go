@@ -25,15 +25,13 @@ type Route struct {
 	// DateOffset is added to a key's or an arrival's date, in days.
 	DateOffset int
 	// Settle is how long it must be quiet before a window launches; 0: at
-	// once, which is all that this version does.
+	// once.
 	Settle time.Duration
-	// Late is what a file after the launch does. It takes effect in a later
-	// version.
+	// Late is what a file after the launch does.
 	Late Late
 	// IfUnknown is what to do when a run may or may not have been started.
 	IfUnknown IfUnknown
-	// Deadline is when a day's files are to be there; nil: none. This version
-	// has none.
+	// Deadline is when a day's files are to be there; nil: no time is set.
 	Deadline *Deadline
 
 	// hourly: each {HH} is a window of its own.
@@ -42,6 +40,8 @@ type Route struct {
 	dated bool
 	// at is where the route begins in its file.
 	at position
+	// hash is of what the route says.
+	hash string
 }
 
 // File is one entry of a route's files.
@@ -100,11 +100,7 @@ func (r *Route) period(fields captured, t time.Time) (Period, bool) {
 	}
 	d += r.DateOffset
 	if r.hourly {
-		zone := r.Zone
-		if zone == nil {
-			zone = time.UTC
-		}
-		return hourPeriod(y, int(m), d, fields[hour], zone)
+		return hourPeriod(y, int(m), d, fields[hour], r.zone())
 	}
 	return dayPeriod(y, int(m), d), true
 }

@@ -28,15 +28,8 @@ type Match struct {
 	fields captured
 }
 
-// Request is the run request of the match's window. Only courier groups take a
-// range and a run mode (API reference, POST /workflow/runs).
-func (m Match) Request() amperity.RunRequest {
-	r := amperity.RunRequest{ConfigID: m.Route.ConfigID, RunMode: m.Route.RunMode}
-	if takesRange(r.ConfigID) {
-		r.RangeFrom, r.RangeTo = m.Period.Range()
-	}
-	return r
-}
+// Request is the run request of the match's window.
+func (m Match) Request() amperity.RunRequest { return m.Route.Request(m.Period) }
 
 func takesRange(configID string) bool {
 	kind, _ := amperity.KindOf(configID)

@@ -97,7 +97,7 @@ func newStage(out io.Writer) (*stage, error) {
 		return nil, err
 	}
 	logger := telemetry.NewLogger(s.log, slog.LevelInfo)
-	launcher := launch.New(launch.Config{API: client, Announcer: s.bus, Clock: s.clock, Logger: logger,
+	launcher := launch.NewDirect(launch.DirectConfig{API: client, Announcer: s.bus, Clock: s.clock, Logger: logger,
 		Tenant: amperitytest.DefaultTenant, Rand: func() float64 { return 0 }})
 	s.trigger = &trigger.Handler{Launcher: launcher, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant}
 	s.arrivals = &s3arrival.Handler{Routes: routes, Launcher: launcher, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant}
@@ -204,6 +204,10 @@ func (c *clock) advance(d time.Duration) {
 func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 	c.advance(d)
 	return ctx.Err()
+}
+
+func (c *clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
 }
 
 // bus is an event bus in memory.

@@ -1,34 +1,60 @@
 // Package launch turns the decision to start a workflow run into that run: it
-// sends the request to Amperity once, tells what became of it, and announces
-// it.
+// sends the request to Amperity, learns what became of it, and announces it.
 //
-// Call [New] once and [Launcher.Launch] for each decision. A launch ends in
-// one of the outcomes of [Outcome]. Where it returns an error, nothing was
-// started and the same input should be delivered again; in every other case
-// the input is settled, and a second delivery could start a second run.
+// [Launcher] does so with a ledger, and keeps the guarantees of
+// docs/guarantees.md across crashes, repeats and lost answers: a launch key
+// starts at most one run, and no launch is lost. [Direct] is for local use
+// without a ledger: it remembers nothing.
 //
-// Nothing is remembered between two calls: this version keeps no ledger, so a
-// decision that is delivered twice is carried out twice. The steps of Launch
-// (check, start, announce) are the places where the ledger's claim, mark and
-// record belong.
+// # The order of writes
+//
+//	claim     the launch exists, and will be carried out
+//	mark      from here on a request may be under way
+//	POST
+//	record    what became of it, with the run
+//	tell      the window takes in the outcome
+//	announce
+//	confirm
+//
+// Each step is one conditional write; at each a comment says what a crash right
+// there leaves behind. Whatever is left is an item that falls due, and the
+// sweep goes on from it with the same functions.
 package launch
 
 import (
 	"context"
-	"log/slog"
-	"math/rand/v2"
+	"iter"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// An API starts workflow runs. Its errors are those of [amperity.Client]: what
+// Starter starts workflow runs. Its errors are those of [amperity.Client]: what
 // a failure means for the run is read from them by
 // [amperity.MayHaveBeenProcessed] and nothing else.
-type API interface {
+type Starter interface {
 	StartRun(ctx context.Context, r amperity.RunRequest) (*amperity.Run, error)
+}
+
+// API starts workflow runs and looks at them; [amperity.Client] does.
+type API interface {
+	Starter
+	GetRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error)
+	// ListRuns lists runs page by page; an error ends the list, and what came
+	// before it is not the whole.
+	ListRuns(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error]
+}
+
+// Ledger keeps what must outlive a process; see package ledger for what it must
+// promise. Its errors are [*ledger.ConflictError], where a write did not take
+// effect, [*ledger.SizeError], and others, after which a write may or may not
+// have taken effect.
+type Ledger interface {
+	Get(ctx context.Context, key string) (ledger.Item, error)
+	Put(ctx context.Context, token string, items ...ledger.Item) error
+	Held(ctx context.Context) iter.Seq2[ledger.Listed, error]
 }
 
 // An Announcer publishes announcements. When it returns nil the event bus has
@@ -42,10 +68,12 @@ type Clock interface {
 	Now() time.Time
 	// Sleep waits for d, or returns the context's error as soon as it ends.
 	Sleep(ctx context.Context, d time.Duration) error
+	// WithTimeout is [context.WithTimeout] by this clock.
+	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 }
 
 // A Pacer delays requests so that this instance stays within its share of
-// Amperity's rate limit. [golang.org/x/time/rate.Limiter] is one.
+// Amperity's rate limit.
 type Pacer interface {
 	// Wait blocks until the next request may be sent. It returns an error,
 	// and nothing may be sent, when the context ends before that.
@@ -60,7 +88,7 @@ const (
 	// Hold leaves the launch to a person.
 	Hold IfUnknown = "hold"
 	// Retry permits one more request, once lists of runs have shown no run
-	// for 15 minutes. It takes effect only where launches are remembered.
+	// for 15 minutes. It takes effect only with a ledger.
 	Retry IfUnknown = "retry"
 )
 
@@ -80,6 +108,9 @@ type Launch struct {
 	NotAfter time.Time
 	// Resource is the ARN of the schedule or of the first file, or empty.
 	Resource string
+	// InputHash stands for the input as it was given. The same key with
+	// another one is refused.
+	InputHash string
 }
 
 // Outcome is how a launch ended, in the words of the functions' answers.
@@ -95,191 +126,33 @@ const (
 	Blocked Outcome = "blocked"
 	// Held: left to a person; see the reason.
 	Held Outcome = "held"
-)
-
-// Hints that go into the announcement for whoever has to act.
-const (
-	hintUnknown = "a run may have been started: look on the Workflows page in Amperity before you start it again"
-	hintRefused = "no run was started: mend what Amperity names, then start it by hand"
-	hintInput   = "no run was started: correct the request, then start it again"
-	hintBlocked = "no run was started: it is tried again when its event is delivered again, and ends in a dead-letter queue if it stays so"
-	hintTooOld  = "nothing was sent to Amperity: start the run by hand if it is still wanted"
+	// Discarded: a person has ended it; nothing more is started.
+	Discarded Outcome = "discarded"
+	// Unknown: a run may have been started. The sweep finds out, and what it
+	// finds is announced.
+	Unknown Outcome = "unknown"
+	// Duplicate: the launch was known already; Recorded says what became of it.
+	Duplicate Outcome = "duplicate"
+	// Waiting: the window waits, for files, quiet or another run.
+	Waiting Outcome = "waiting"
 )
 
 // Result is what became of a launch, as returned to a synchronous caller.
 type Result struct {
-	Outcome   Outcome             `json:"outcome"`
-	Reason    string              `json:"reason,omitempty"`
-	LaunchKey string              `json:"launch_key,omitempty"`
-	Run       *amperity.Run       `json:"run,omitempty"`
-	Error     *announcement.Error `json:"error,omitempty"`
-	Warning   string              `json:"warning,omitempty"`
+	Outcome Outcome `json:"outcome"`
+	// Recorded is the outcome of a launch that was known already.
+	Recorded  Outcome `json:"recorded,omitempty"`
+	Reason    string  `json:"reason,omitempty"`
+	LaunchKey string  `json:"launch_key,omitempty"`
+	// Hold is the number to name in a release, adopt or discard.
+	Hold    int                 `json:"hold,omitempty"`
+	Run     *amperity.Run       `json:"run,omitempty"`
+	Error   *announcement.Error `json:"error,omitempty"`
+	Warning string              `json:"warning,omitempty"`
 }
 
 // MayHaveStarted reports whether a run exists or may exist, so that delivering
 // the same input again could start a second one.
 func (r Result) MayHaveStarted() bool {
 	return r.Outcome == Started || r.Outcome == Held && r.Reason == announcement.ReasonUnknownOutcome
-}
-
-// Config is what a Launcher is made of. All fields but Pacer, Paused and Rand
-// are required.
-type Config struct {
-	API       API
-	Announcer Announcer
-	Clock     Clock
-	Logger    *slog.Logger
-	// Tenant is named in every announcement.
-	Tenant string
-	// Paused stops every request to Amperity.
-	Paused bool
-	// Pacer delays requests; nil sends them at once.
-	Pacer Pacer
-	// Rand gives numbers in [0,1) for the jitter of retries; nil uses
-	// math/rand/v2.
-	Rand func() float64
-}
-
-// Launcher carries out launches. It is safe for concurrent use.
-type Launcher struct {
-	Config
-}
-
-// New returns a Launcher made of c.
-func New(c Config) *Launcher {
-	if c.Rand == nil {
-		c.Rand = rand.Float64
-	}
-	return &Launcher{Config: c}
-}
-
-const (
-	// reserve is kept of the invocation's time for what follows the POST:
-	// Lambda kills at the deadline, and an outcome that nobody was told is
-	// as good as lost.
-	reserve = 5 * time.Second
-	// postTimeout bounds one POST; the API reference says that "some
-	// requests may take seconds".
-	postTimeout = 20 * time.Second
-	// minPost is the least time worth beginning a POST with: a request cut
-	// off early is one whose outcome nobody knows.
-	minPost = 3 * time.Second
-	// announceTimeout bounds the publishing where the context does not.
-	announceTimeout = 10 * time.Second
-)
-
-// Launch starts the run and announces the outcome.
-//
-// It returns a [*BlockedError] where certainly nothing was started and the
-// same launch may succeed later, and a [*AnnounceError] where nothing was
-// started and that could not be announced: in both cases the input should be
-// delivered again. A run that was started, or may have been, is never an
-// error, even where its announcement failed: Result.Warning says so then.
-func (l *Launcher) Launch(ctx context.Context, in Launch) (Result, error) {
-	v := l.start(ctx, in)
-	// A crash here leaves a run that nobody is told of; a second delivery of
-	// the same input would start another.
-	return l.announce(ctx, in, v)
-}
-
-// start decides whether the request may be sent, and sends it.
-func (l *Launcher) start(ctx context.Context, in Launch) verdict {
-	switch now := l.Clock.Now(); {
-	case !in.NotAfter.IsZero() && now.After(in.NotAfter):
-		return verdict{outcome: Held, reason: announcement.ReasonTooOld, hint: hintTooOld,
-			detail: tooOld(in.NotAfter, now)}
-	case l.Paused:
-		// A paused stack is somebody's wish, not news.
-		return verdict{outcome: Blocked, reason: announcement.ReasonPaused, unannounced: true,
-			detail: &announcement.Error{Kind: announcement.ReasonPaused, Message: pausedText}}
-	}
-	return l.post(ctx, in)
-}
-
-// announce publishes v and turns it into the caller's answer.
-func (l *Launcher) announce(ctx context.Context, in Launch, v verdict) (Result, error) {
-	res := Result{Outcome: v.outcome, Reason: v.reason, LaunchKey: in.Key, Run: v.run, Error: v.detail}
-	l.log(ctx, in, res)
-	var err error
-	if !v.unannounced {
-		actx, cancel := context.WithTimeout(ctx, announceTimeout)
-		err = l.Announcer.Announce(actx, l.announcement(in, v))
-		cancel()
-	}
-	switch {
-	case err != nil && res.MayHaveStarted():
-		// Delivering the input again would start a second run, so the
-		// failure must not look like one of the launch.
-		res.Warning = unannounced(err)
-		l.Logger.ErrorContext(ctx, "launch not announced", append(attrs(in, res), slog.String("error", err.Error()))...)
-		return res, nil
-	case v.outcome == Blocked:
-		return res, &BlockedError{LaunchKey: in.Key, Reason: v.reason, Message: v.message()}
-	case err != nil:
-		return res, &AnnounceError{LaunchKey: in.Key, Outcome: v.outcome, Err: err}
-	}
-	return res, nil
-}
-
-func (l *Launcher) announcement(in Launch, v verdict) announcement.Announcement {
-	t := map[Outcome]announcement.DetailType{
-		Started:  announcement.RunStarted,
-		Rejected: announcement.RunRejected,
-		Blocked:  announcement.RunBlocked,
-		Held:     announcement.RunHeld,
-	}[v.outcome]
-	runID := ""
-	if v.run != nil {
-		runID = v.run.ID
-	}
-	a := announcement.Announcement{
-		Type: t,
-		Detail: announcement.Detail{
-			Version:   announcement.Version,
-			ID:        announcement.ID(t, in.Key, v.reason, runID),
-			LaunchKey: in.Key,
-			Tenant:    l.Tenant,
-			Reason:    v.reason,
-			Hint:      v.hint,
-			Cause:     &in.Cause,
-			Request:   &in.Request,
-			Run:       v.run,
-			Error:     v.detail,
-		},
-	}
-	if in.Resource != "" {
-		a.Resources = []string{in.Resource}
-	}
-	return a
-}
-
-// log writes the one line that tells what was decided.
-func (l *Launcher) log(ctx context.Context, in Launch, res Result) {
-	level := slog.LevelInfo
-	if res.Outcome != Started {
-		level = slog.LevelWarn
-	}
-	a := attrs(in, res)
-	if res.Error != nil {
-		a = append(a, slog.String("error", res.Error.Message))
-	}
-	l.Logger.Log(ctx, level, "launch", append(a, telemetry.Count("Launches", string(res.Outcome)))...)
-}
-
-func attrs(in Launch, res Result) []any {
-	a := []any{
-		slog.String(telemetry.LaunchKey, in.Key),
-		slog.String(telemetry.ConfigID, in.Request.ConfigID),
-		slog.String(telemetry.Outcome, string(res.Outcome)),
-	}
-	if in.Cause.Route != "" {
-		a = append(a, slog.String(telemetry.Route, in.Cause.Route))
-	}
-	if res.Reason != "" {
-		a = append(a, slog.String(telemetry.Reason, res.Reason))
-	}
-	if res.Run != nil {
-		a = append(a, slog.String(telemetry.RunID, res.Run.ID))
-	}
-	return a
 }

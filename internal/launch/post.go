@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
@@ -65,53 +66,96 @@ func judge(run *amperity.Run, err error) verdict {
 
 const (
 	// attempts bounds the requests of one launch in one invocation; what is
-	// blocked longer than that is delivered again.
+	// blocked longer than that is tried again later.
 	attempts     = 4
 	firstBackoff = 500 * time.Millisecond
 	maxBackoff   = 8 * time.Second
 )
 
+// poster sends the requests that start runs.
+type poster struct {
+	api   Starter
+	clock Clock
+	pacer Pacer
+	rand  func() float64
+}
+
+func newPoster(api Starter, clock Clock, pacer Pacer, random func() float64) poster {
+	if random == nil {
+		random = rand.Float64
+	}
+	return poster{api, clock, pacer, random}
+}
+
 // post sends the request, and sends it again where certainly nothing was
 // processed and the time allows. An expired token is not worth a retry here:
-// the client has tried a fresh one already.
-func (l *Launcher) post(ctx context.Context, in Launch) verdict {
+// the client has tried a fresh one already. Before each request it calls mark,
+// if there is one, and sends nothing after an error of it.
+func (p poster) post(ctx context.Context, r amperity.RunRequest, mark func(context.Context) error) (verdict, error) {
 	backoff := firstBackoff
 	var v verdict
 	for n := 1; ; n++ {
-		if !l.timeFor(ctx, minPost) {
+		if !p.timeFor(ctx, minPost) {
 			if n == 1 {
-				return outOfTime(noTimeText)
+				return outOfTime(noTimeText), nil
 			}
-			return v
+			return v, nil
 		}
-		v = l.postOnce(ctx, in)
+		if !p.turn(ctx) {
+			if n == 1 {
+				return outOfTime(noTurnText), nil
+			}
+			return v, nil
+		}
+		if mark != nil {
+			if err := mark(ctx); err != nil {
+				return verdict{}, err
+			}
+		}
+		// A crash from here until the outcome is recorded leaves it unknown
+		// whether there is a run.
+		v = p.send(ctx, r)
 		if v.outcome != Blocked || v.reason == announcement.ReasonUnauthorized || n == attempts {
-			return v
+			return v, nil
 		}
 		// Half of the delay is random, so that many schedules of the same
 		// second do not come back in the same second.
-		wait := backoff/2 + time.Duration(l.Rand()*float64(backoff/2))
+		wait := backoff/2 + time.Duration(p.rand()*float64(backoff/2))
 		wait = max(wait, v.retryAfter)
-		if !l.timeFor(ctx, wait+minPost) || l.Clock.Sleep(ctx, wait) != nil {
-			return v
+		if !p.timeFor(ctx, wait+minPost) || p.clock.Sleep(ctx, wait) != nil {
+			return v, nil
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
 }
 
-func (l *Launcher) postOnce(ctx context.Context, in Launch) verdict {
+// turn waits for this instance's turn within the rate limit. It reports whether
+// there is time left for the request after that.
+func (p poster) turn(ctx context.Context) bool {
+	if p.pacer == nil {
+		return true
+	}
+	wait := postTimeout
+	if d, ok := ctx.Deadline(); ok {
+		wait = d.Sub(p.clock.Now()) - reserve - minPost
+	}
+	wctx, cancel := p.clock.WithTimeout(ctx, wait)
+	defer cancel()
+	return p.pacer.Wait(wctx) == nil && p.timeFor(ctx, minPost)
+}
+
+// send sends the request once.
+func (p poster) send(ctx context.Context, r amperity.RunRequest) verdict {
+	if !p.timeFor(ctx, minPost) {
+		return outOfTime(noTimeText)
+	}
 	limit := postTimeout
 	if d, ok := ctx.Deadline(); ok {
-		limit = min(limit, d.Sub(l.Clock.Now())-reserve)
+		limit = min(limit, d.Sub(p.clock.Now())-reserve) // what follows needs time too
 	}
-	pctx, cancel := context.WithTimeout(ctx, limit)
+	pctx, cancel := p.clock.WithTimeout(ctx, limit)
 	defer cancel()
-	if l.Pacer != nil {
-		if err := l.Pacer.Wait(pctx); err != nil {
-			return outOfTime(noTurnText)
-		}
-	}
-	return judge(l.API.StartRun(pctx, in.Request))
+	return judge(p.api.StartRun(pctx, r))
 }
 
 // outOfTime is the verdict on a launch whose turn did not come in this
@@ -122,7 +166,7 @@ func outOfTime(text string) verdict {
 }
 
 // timeFor reports whether d may pass before the time kept in reserve begins.
-func (l *Launcher) timeFor(ctx context.Context, d time.Duration) bool {
+func (p poster) timeFor(ctx context.Context, d time.Duration) bool {
 	end, ok := ctx.Deadline()
-	return ctx.Err() == nil && (!ok || end.Sub(l.Clock.Now())-reserve >= d)
+	return ctx.Err() == nil && (!ok || end.Sub(p.clock.Now())-reserve >= d)
 }

@@ -1,5 +1,5 @@
 // Package ledger is the durable record of windows and launches: items with a
-// key, a version and a document, in one DynamoDB table ([DynamoDB]) or in
+// key, a version and a document, in one DynamoDB table (package dynamo) or in
 // memory ([Memory]).
 //
 // It knows nothing of what the documents say. What it promises, and what the
@@ -7,9 +7,10 @@
 //
 //   - A write names the version that it was made from, and takes effect only
 //     if that is still the item's version: all the items of one call, or none.
-//   - Each call of Put carries a token of its own, which stays on the items. A
-//     write that took effect although its answer was lost, and is sent again by
-//     the AWS SDK, finds its own token and counts as done.
+//   - Each call of Put is given a token, which stays on the items. A write that
+//     took effect although its answer was lost, and is sent again with its
+//     token, by the AWS SDK or by the caller, counts as done. So a token must be
+//     new for each write.
 //   - Get sees every write that was confirmed before. Due and Held may lag
 //     behind: what they list is a hint, and the item itself decides.
 //
@@ -39,6 +40,9 @@ type Item struct {
 	// Held is since when the item waits for a person; zero: it does not. Held
 	// lists by it, where Due is zero.
 	Held time.Time
+	// Tries counts how often nobody could work on the item since it was last
+	// worked on.
+	Tries int
 	// Expires is when the item may be forgotten, to the second; zero: never.
 	Expires time.Time
 	// Doc is the document, JSON, at most [MaxDoc] bytes.
@@ -55,6 +59,9 @@ const (
 	// MaxDoc keeps an item below DynamoDB's 400 KB, its key and attributes
 	// included.
 	MaxDoc = 380 << 10
+	// MaxWrite is how much one call of Put writes; DynamoDB's bound on a
+	// transaction is 4 MB.
+	MaxWrite = 4_000_000
 	// MaxItems is how many items one call of Put writes. DynamoDB's own bound
 	// is 100.
 	MaxItems = 25
@@ -84,8 +91,7 @@ func (e *ConflictError) Error() string {
 }
 
 // ErrThrottled is in the tree of errors of a call that the table refused
-// because there were too many, also after the SDK's own retries. It did not
-// take effect.
+// because there were too many, also after the SDK's own retries.
 var ErrThrottled = errors.New("the ledger's table is throttled")
 
 // SizeError says that an item is larger than the ledger takes. Nothing was
@@ -100,12 +106,16 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("the ledger's item %.200s has %d bytes, the limit is %d", e.Key, e.Size, e.Limit)
 }
 
-// check refuses what no implementation takes.
-func check(items []Item) error {
+// Check refuses what no ledger takes: implementations call it first in Put.
+func Check(items []Item) error {
 	if len(items) == 0 || len(items) > MaxItems {
 		return fmt.Errorf("a write to the ledger has %d items; it may have 1 to %d", len(items), MaxItems)
 	}
+	size := 0
 	for i, item := range items {
+		if size += len(item.Key) + len(item.Doc); size > MaxWrite {
+			return &SizeError{Key: item.Key, Size: size, Limit: MaxWrite}
+		}
 		if len(item.Key) == 0 || len(item.Key) > MaxKey {
 			return &SizeError{Key: item.Key, Size: len(item.Key), Limit: MaxKey}
 		}

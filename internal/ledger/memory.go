@@ -13,8 +13,6 @@ import (
 // Memory is a ledger that lives as long as the process: for simulation, tests
 // and local use. It is safe for use by several goroutines.
 type Memory struct {
-	token func(context.Context) string
-
 	mu    sync.Mutex
 	items map[string]written
 	due   []Listed // sorted
@@ -37,11 +35,8 @@ type Stats struct {
 	Pages, Rows int
 }
 
-// NewMemory makes an empty ledger. token makes the token of each call of Put,
-// which must differ for each.
-func NewMemory(token func(context.Context) string) *Memory {
-	return &Memory{token: token, items: map[string]written{}}
-}
+// NewMemory makes an empty ledger.
+func NewMemory() *Memory { return &Memory{items: map[string]written{}} }
 
 // Get reads an item.
 func (m *Memory) Get(ctx context.Context, key string) (Item, error) {
@@ -65,17 +60,11 @@ func (m *Memory) get(key string) Item {
 }
 
 // Put writes the items, all or none. Each names in Version the version that it
-// replaces: 0 for one that must not exist. The error is a [*ConflictError], a
-// [*SizeError], or the context's.
-func (m *Memory) Put(ctx context.Context, items ...Item) error {
-	return m.PutAs(ctx, m.token(ctx), items...)
-}
-
-// PutAs is Put with the token given. A call that is repeated with its token
-// counts as done where it took effect before; so it goes with the AWS SDK's
-// own retries.
-func (m *Memory) PutAs(ctx context.Context, token string, items ...Item) error {
-	if err := check(items); err != nil {
+// replaces: 0 for one that must not exist. A call that is repeated with its
+// token counts as done where it took effect before. The error is a
+// [*ConflictError], a [*SizeError], or the context's.
+func (m *Memory) Put(ctx context.Context, token string, items ...Item) error {
+	if err := Check(items); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -105,9 +94,9 @@ func (m *Memory) PutAs(ctx context.Context, token string, items ...Item) error {
 	for _, item := range items {
 		m.delist(m.items[item.Key].Item)
 		item.Version++
-		item.Due = item.Due.Truncate(time.Millisecond)
-		item.Held = item.Held.Truncate(time.Millisecond)
-		item.Expires = item.Expires.Truncate(time.Second)
+		item.Due = item.Due.Truncate(time.Millisecond).UTC()
+		item.Held = item.Held.Truncate(time.Millisecond).UTC()
+		item.Expires = item.Expires.Truncate(time.Second).UTC()
 		item.Doc = bytes.Clone(item.Doc)
 		m.items[item.Key] = written{item, token}
 		m.enlist(item)

@@ -35,6 +35,10 @@ func (c *steps) Now() time.Time {
 	return c.now
 }
 
+func (c *steps) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
+
 func (c *steps) Sleep(ctx context.Context, d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,7 +155,7 @@ func newFaultyWorld(t *testing.T, seed uint64) *faultyWorld {
 	w.bus = &faultyBus{rng: w.rng}
 	logger := telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)
 	w.handler = &s3arrival.Handler{Routes: routes, Announcer: w.bus, Now: w.clock.Now, Logger: logger, Tenant: "acme",
-		Launcher: launch.New(launch.Config{API: client, Announcer: w.bus, Clock: w.clock, Logger: logger, Tenant: "acme"})}
+		Launcher: launch.NewDirect(launch.DirectConfig{API: client, Announcer: w.bus, Clock: w.clock, Logger: logger, Tenant: "acme"})}
 	return w
 }
 

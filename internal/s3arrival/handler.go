@@ -11,18 +11,31 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// A Launcher starts runs; see [launch.Launcher.Launch] for what its errors
-// mean.
+// A Launcher starts runs at once, without a ledger; see [launch.Direct.Launch]
+// for what its errors mean.
 type Launcher interface {
 	Launch(ctx context.Context, in launch.Launch) (launch.Result, error)
 }
 
+// Windows are kept in a ledger; see [launch.Launcher] for what each promises.
+type Windows interface {
+	Arrive(ctx context.Context, w launch.Window, files []window.Arrival, received time.Time) (launch.Arrived, error)
+	Carry(ctx context.Context, a launch.Arrived) launch.Result
+	Unrouted(ctx context.Context, bucket, folder string, files []announcement.File) error
+}
+
 // Handler answers s3arrival's invocations.
 type Handler struct {
-	Routes    *arrival.Routes
+	Routes *arrival.Routes
+	// Windows keeps the windows. Without a ledger it is nil: then Launcher
+	// starts each window of a batch at once, and Announcer tells of files that
+	// no route matches.
+	Windows   Windows
 	Launcher  Launcher
 	Announcer launch.Announcer
 	// Now tells when a batch was received: an event time later than that is
@@ -86,9 +99,13 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	w := h.fold(batch)
-	h.launch(ctx, w)
-	h.unrouted(ctx, w)
-	again := w.settle()
+	if h.Windows != nil {
+		h.keep(ctx, w)
+	} else {
+		h.launch(ctx, w)
+		h.unrouted(ctx, w)
+	}
+	again := w.settle(h.Windows != nil)
 	h.report(ctx, w, again)
 	if batch.Envelope == arrival.SQS {
 		answer := Answer{BatchItemFailures: []ItemFailure{}}
@@ -101,6 +118,29 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, &UnsettledError{Err: again[0].reason()}
 	}
 	return json.Marshal(w.summary())
+}
+
+// keep takes the files into their windows, and only then starts what is to start
+// at once: a request may take long, and no file must wait for it to be safe.
+func (h *Handler) keep(ctx context.Context, w *work) {
+	arrived := make([]launch.Arrived, len(w.windows))
+	for i, win := range w.windows {
+		arrived[i], win.err = h.Windows.Arrive(ctx, routefile.Window(win.match.Route, win.match.Period), win.arrivals, w.received)
+		w.duplicates += arrived[i].Counts.Duplicates + arrived[i].Counts.Covered
+	}
+	folders, files := w.folders()
+	for _, f := range folders {
+		if err := h.Windows.Unrouted(ctx, f.bucket, f.folder, files[f]); err != nil {
+			w.unroutedErr = err
+		}
+	}
+	h.logUnrouted(ctx, w)
+	for i, win := range w.windows {
+		if win.err == nil {
+			// A crash here leaves a launch that the sweep goes on with.
+			win.result = h.Windows.Carry(ctx, arrived[i])
+		}
+	}
 }
 
 // launch starts the run of each window, in the order in which their first
@@ -124,8 +164,7 @@ func (h *Handler) unrouted(ctx context.Context, w *work) {
 			u.Files = append(u.Files, announcement.File{Bucket: a.Bucket, Key: a.Key})
 		}
 	}
-	h.Logger.WarnContext(ctx, "files unrouted", slog.Int("count", u.Count), slog.String("first_file", uri(w.unrouted[0])),
-		telemetry.Count("Unrouted", ""))
+	h.logUnrouted(ctx, w)
 	w.unroutedErr = h.Announcer.Announce(ctx, announcement.Announcement{
 		Type:      announcement.FilesUnrouted,
 		Resources: []string{objectARN(w.unrouted[0])},
@@ -138,6 +177,13 @@ func (h *Handler) unrouted(ctx context.Context, w *work) {
 	})
 }
 
+func (h *Handler) logUnrouted(ctx context.Context, w *work) {
+	if len(w.unrouted) > 0 {
+		h.Logger.WarnContext(ctx, "files unrouted", slog.Int("count", len(w.unrouted)), slog.String("first_file", uri(w.unrouted[0])),
+			telemetry.Count("Unrouted", ""))
+	}
+}
+
 // report writes what the launcher has not written: the batch as a whole, what
 // could not be read, and what is given up.
 func (h *Handler) report(ctx context.Context, w *work, again []*message) {
@@ -146,7 +192,7 @@ func (h *Handler) report(ctx context.Context, w *work, again []*message) {
 			h.Logger.ErrorContext(ctx, "message not readable", slog.String("message_id", m.id), slog.String("error", m.err.Error()))
 		}
 	}
-	for _, win := range w.abandoned() {
+	for _, win := range w.abandoned(h.Windows != nil) {
 		h.Logger.ErrorContext(ctx, "launch given up", slog.String(telemetry.LaunchKey, win.key()),
 			slog.String(telemetry.ConfigID, win.match.Route.ConfigID), slog.String("error", win.err.Error()))
 	}

@@ -7,13 +7,15 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
 // work is one batch on its way: which messages want which windows, and what
 // became of these.
 type work struct {
+	received    time.Time
 	messages    []*message
-	windows     []*window
+	windows     []*batchWindow
 	unrouted    []arrival.Arrival
 	unroutedErr error
 	arrivals    int
@@ -26,17 +28,19 @@ type work struct {
 type message struct {
 	id       string
 	err      error
-	windows  []*window
+	windows  []*batchWindow
 	unrouted bool
 	work     *work
 }
 
 // window is one config id and one period of the batch.
-type window struct {
+type batchWindow struct {
 	match    arrival.Match
 	first    arrival.Arrival
 	files    int
 	messages []*message
+	// arrivals are its files, each once.
+	arrivals []window.Arrival
 	result   launch.Result
 	err      error
 }
@@ -56,9 +60,9 @@ type fileKey struct {
 // fold gathers the files of a batch by window. Nothing of a message that
 // cannot be read is acted upon: it is delivered again whole.
 func (h *Handler) fold(batch arrival.Batch) *work {
-	w := &work{}
 	received := h.Now()
-	windows := make(map[windowKey]*window)
+	w := &work{received: received}
+	windows := make(map[windowKey]*batchWindow)
 	seen := make(map[fileKey]bool)
 	for _, bm := range batch.Messages {
 		m := &message{id: bm.ID, err: bm.Err, work: w}
@@ -86,38 +90,61 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 				k := windowKey{match.Route.ConfigID, match.Period}
 				win := windows[k]
 				if win == nil {
-					win = &window{match: match, first: a}
+					win = &batchWindow{match: match, first: a}
 					windows[k] = win
 					w.windows = append(w.windows, win)
 				}
-				win.take(m, fileKey{k, a.Bucket, a.Key, version(a)}, seen, w)
+				if win.take(m, fileKey{k, a.Bucket, a.Key, version(a)}, seen, w) && h.Windows != nil {
+					win.arrivals = append(win.arrivals, window.Arrival{
+						Entry: match.Pattern, Bucket: a.Bucket, Key: a.Key, Version: version(a), EventTime: a.EventTime})
+				}
 			}
 		}
 	}
 	return w
 }
 
-// take counts one file for the window, unless it is there already.
-func (win *window) take(m *message, file fileKey, seen map[fileKey]bool, w *work) {
+// take counts one file for the window, unless it is there already, and reports
+// whether it was counted.
+func (win *batchWindow) take(m *message, file fileKey, seen map[fileKey]bool, w *work) bool {
 	if n := len(win.messages); n == 0 || win.messages[n-1] != m {
 		win.messages = append(win.messages, m)
 		m.windows = append(m.windows, win)
 	}
 	if seen[file] {
 		w.duplicates++
-		return
+		return false
 	}
 	seen[file] = true
 	win.files++
+	return true
 }
 
-func (win *window) key() string {
+// folder is a bucket and the first part of a key.
+type folder struct{ bucket, folder string }
+
+// folders parts the files that no route matches by bucket and first folder.
+func (w *work) folders() ([]folder, map[folder][]announcement.File) {
+	var order []folder
+	files := map[folder][]announcement.File{}
+	for _, a := range w.unrouted {
+		first, _, _ := strings.Cut(a.Key, "/")
+		f := folder{a.Bucket, first}
+		if files[f] == nil {
+			order = append(order, f)
+		}
+		files[f] = append(files[f], announcement.File{Bucket: a.Bucket, Key: a.Key})
+	}
+	return order, files
+}
+
+func (win *batchWindow) key() string {
 	// Revisions count the runs of a window; without a ledger there is no
 	// second one to tell from the first.
 	return strings.Join([]string{"arrival", win.match.Route.ConfigID, win.match.Period.String(), "1"}, "/")
 }
 
-func (win *window) launch() launch.Launch {
+func (win *batchWindow) launch() launch.Launch {
 	return launch.Launch{
 		Key:       win.key(),
 		Request:   win.match.Request(),
@@ -134,25 +161,26 @@ func (win *window) launch() launch.Launch {
 }
 
 // settle says which messages to deliver again: those that could not be read,
-// and those with something unsettled, but none of which a run was or may have
-// been started: without a ledger the redelivery would start that run twice.
-func (w *work) settle() []*message {
+// and those with something unsettled. Without a ledger none of which a run was
+// or may have been started is among them, since its redelivery would start that
+// run twice.
+func (w *work) settle(ledger bool) []*message {
 	var again []*message
 	for _, m := range w.messages {
-		if m.again() {
+		if m.again(ledger) {
 			again = append(again, m)
 		}
 	}
 	return again
 }
 
-func (m *message) again() bool {
+func (m *message) again(ledger bool) bool {
 	if m.err != nil {
 		return true
 	}
 	unsettled := m.unrouted && m.work.unroutedErr != nil
 	for _, win := range m.windows {
-		if win.result.MayHaveStarted() {
+		if !ledger && win.result.MayHaveStarted() {
 			return false
 		}
 		unsettled = unsettled || win.err != nil
@@ -174,12 +202,12 @@ func (m *message) reason() error {
 }
 
 // abandoned lists the windows that no redelivery will launch.
-func (w *work) abandoned() []*window {
-	var given []*window
+func (w *work) abandoned(ledger bool) []*batchWindow {
+	var given []*batchWindow
 	for _, win := range w.windows {
 		kept := win.err == nil
 		for _, m := range win.messages {
-			kept = kept || m.again()
+			kept = kept || m.again(ledger)
 		}
 		if !kept {
 			given = append(given, win)

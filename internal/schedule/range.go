@@ -152,3 +152,8 @@ func (r Relative) Resolve(anchor time.Time) (from, to string) {
 	day := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 	return day.AddDate(0, 0, r.from).Format(time.DateOnly), day.AddDate(0, 0, r.to).Format(time.DateOnly)
 }
+
+// String gives the range as "-1d to 0d in America/New_York".
+func (r Relative) String() string {
+	return fmt.Sprintf("%d%c to %d%c in %v", r.from, r.unit, r.to, r.unit, r.zone)
+}

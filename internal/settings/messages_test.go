@@ -83,8 +83,12 @@ func TestEachWrongValueHasItsOwnMessage(t *testing.T) {
 		{"a bus's name has no space", "EVENT_BUS_NAME", "the bus", busForm},
 		{"a bus's name has at most 256 characters", "EVENT_BUS_NAME", strings.Repeat("b", 257), busForm},
 
-		{"a ledger is required", "LEDGER_TABLE", "", "LEDGER_TABLE: is not set; give memory, which remembers nothing between invocations (a DynamoDB table comes with a later version)"},
-		{"a table comes later", "LEDGER_TABLE", "amperity-runs", "LEDGER_TABLE: names a table, which comes with a later version; give memory, which remembers nothing between invocations"},
+		{"a ledger is required", "LEDGER_TABLE", "", "LEDGER_TABLE: is not set; give the name or ARN of the stack's DynamoDB table, or memory for local use, which remembers nothing between invocations"},
+		{"a table with blanks", "LEDGER_TABLE", "amperity runs", "LEDGER_TABLE: is not a table's name; give 3 to 255 letters, digits and characters of -._, or the table's ARN"},
+		{"a table of two letters", "LEDGER_TABLE", "ab", "LEDGER_TABLE: is not a table's name; give 3 to 255 letters, digits and characters of -._, or the table's ARN"},
+		{"half an ARN of a table", "LEDGER_TABLE", "arn:aws:dynamodb:us-east-1:table/runs", "LEDGER_TABLE: is not a whole ARN of a table; give arn:aws:dynamodb:REGION:ACCOUNT:table/NAME, or the table's name"},
+		{"an ARN of an index", "LEDGER_TABLE", "arn:aws:dynamodb:us-east-1:123456789012:table/runs/index/due", "LEDGER_TABLE: is not a whole ARN of a table; give arn:aws:dynamodb:REGION:ACCOUNT:table/NAME, or the table's name"},
+		{"an ARN of a queue", "LEDGER_TABLE", "arn:aws:sqs:us-east-1:123456789012:runs", "LEDGER_TABLE: is an ARN of the service \"sqs\"; give one of dynamodb, or the table's name"},
 
 		{"a routes file is no folder", "ROUTES_FILE", "config/", routesForm},
 		{"a routes file is one line", "ROUTES_FILE", "routes.yaml\n", routesForm},
@@ -129,7 +133,7 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		"AMPERITY_BASE_URL":  "http://app.amperity.com/api",
 		"AMPERITY_SECRET_ID": "arn:aws:ssm:us-east-1:123456789012:parameter/amperity",
 		"EVENT_BUS_NAME":     "the bus",
-		"LEDGER_TABLE":       "runs",
+		"LEDGER_TABLE":       "the runs",
 		"ROUTES_FILE":        "config/",
 		"BUCKETS":            "ab,s3://x,",
 		"PAUSED":             "no",

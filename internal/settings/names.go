@@ -20,11 +20,15 @@ const (
 const (
 	tenantChars = "-_"
 	bucketChars = "-._"
+	tableChars  = "-._"
 	// Secrets Manager API reference, CreateSecret, Name.
 	secretChars = "/_+=.@-"
 	// EventBridge API reference, CreateEventBus, Name.
 	busChars = "/._-"
 )
+
+// tableName tells whether DynamoDB can have a table of that name.
+func tableName(s string) bool { return len(s) >= 3 && len(s) <= 255 && made(s, tableChars) }
 
 // made tells whether s consists of ASCII letters and digits and the characters
 // of others.

@@ -33,8 +33,8 @@ const (
 	DefaultLogLevel     = slog.LevelInfo
 )
 
-// LedgerMemory is the value of LEDGER_TABLE for a ledger that remembers
-// nothing beyond the invocation.
+// LedgerMemory is the value of LEDGER_TABLE for local use without a ledger:
+// nothing is remembered beyond the invocation.
 const LedgerMemory = "memory"
 
 // Settings are a function's settings, checked. An empty variable counts as one
@@ -57,8 +57,8 @@ type Settings struct {
 	// are published to. Default DefaultEventBusName.
 	EventBusName string
 
-	// LedgerTable is LEDGER_TABLE. Required; in this version only LedgerMemory:
-	// nothing is remembered between invocations.
+	// LedgerTable is LEDGER_TABLE: name or ARN of the DynamoDB table that
+	// remembers windows and launches, or LedgerMemory. Required.
 	LedgerTable string
 
 	// RoutesFile is ROUTES_FILE: path of the routes; a relative one starts at
@@ -155,14 +155,22 @@ func (l *loader) tenant() string {
 	return v
 }
 
+// ledgerTable takes the name or ARN of a table.
+//
+// Source: DynamoDB API reference, CreateTable, TableName.
 func (l *loader) ledgerTable() string {
 	v := l.value(EnvLedgerTable, "")
-	switch v {
-	case "":
-		l.faultf(EnvLedgerTable, "is not set; give %s, which remembers nothing between invocations (a DynamoDB table comes with a later version)", LedgerMemory)
-	case LedgerMemory:
-	default:
-		l.faultf(EnvLedgerTable, "names a table, which comes with a later version; give %s, which remembers nothing between invocations", LedgerMemory)
+	a, isARN := parseARN(v)
+	name, isTable := strings.CutPrefix(a.resource, "table/")
+	switch {
+	case v == "":
+		l.faultf(EnvLedgerTable, "is not set; give the name or ARN of the stack's DynamoDB table, or %s for local use, which remembers nothing between invocations", LedgerMemory)
+	case isARN && a.service != "dynamodb":
+		l.faultf(EnvLedgerTable, "is an ARN of the service %q; give one of dynamodb, or the table's name", a.service)
+	case isARN && !(isTable && tableName(name) && a.complete()), !isARN && strings.HasPrefix(v, "arn:"):
+		l.faultf(EnvLedgerTable, "is not a whole ARN of a table; give arn:aws:dynamodb:REGION:ACCOUNT:table/NAME, or the table's name")
+	case !isARN && v != LedgerMemory && !tableName(v):
+		l.faultf(EnvLedgerTable, "is not a table's name; give 3 to 255 letters, digits and characters of %s, or the table's ARN", tableChars)
 	}
 	return v
 }

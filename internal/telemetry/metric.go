@@ -9,14 +9,26 @@ const Namespace = "AmperityRuns"
 
 // counted is the value of the attribute that Count makes. The handler takes it
 // out of the line and puts the embedded metric there.
-type counted struct{ name, outcome string }
+type counted struct {
+	name, outcome, unit string
+	value               float64
+}
 
 // Count makes the line count one in the metric of that name (unit Count), at
 // most one metric a line. Its dimensions are the function, where the logger has
 // one, and the outcome, unless it is empty; and the same with the reason, where
 // the line has one. The outcome is added to the line if it is not there.
 func Count(name, outcome string) slog.Attr {
-	return slog.Any("_aws", counted{name, outcome})
+	return slog.Any("_aws", counted{name, outcome, "Count", 1})
+}
+
+// Seconds is the unit of a [Gauge] that is a time.
+const Seconds = "Seconds"
+
+// Gauge makes the line a value of the metric of that name; otherwise it is as
+// Count.
+func Gauge(name, unit string, value float64) slog.Attr {
+	return slog.Any("_aws", counted{name, "", unit, value})
 }
 
 // embedded is the member "_aws" of a line in the embedded metric format.
@@ -82,8 +94,8 @@ func (h *handler) takeCount(r slog.Record) (slog.Record, []slog.Attr) {
 			CloudWatchMetrics: []directive{{
 				Namespace:  Namespace,
 				Dimensions: dimensions,
-				Metrics:    []metric{{Name: count.name, Unit: "Count"}},
+				Metrics:    []metric{{Name: count.name, Unit: count.unit}},
 			}},
 		}),
-		slog.Int(count.name, 1))
+		slog.Float64(count.name, count.value))
 }

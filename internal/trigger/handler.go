@@ -19,15 +19,26 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// A Launcher starts runs; see [launch.Launcher.Launch] for what its errors
-// mean.
+// A Launcher starts runs; see [launch.Launcher.Launch], or without a ledger
+// [launch.Direct.Launch], for what its errors mean.
 type Launcher interface {
 	Launch(ctx context.Context, in launch.Launch) (launch.Result, error)
 }
 
+// A Keeper has the launches that wait for a person, and does what one says;
+// [launch.Launcher] is one.
+type Keeper interface {
+	Release(ctx context.Context, w launch.Word) (launch.Result, error)
+	Adopt(ctx context.Context, w launch.Word) (launch.Result, error)
+	Discard(ctx context.Context, w launch.Word) (launch.Result, error)
+	ListHeld(ctx context.Context) (list []launch.HeldLaunch, more bool, err error)
+}
+
 // Handler answers trigger's invocations.
 type Handler struct {
-	Launcher  Launcher
+	Launcher Launcher
+	// Keeper is nil without a ledger: then nothing is held.
+	Keeper    Keeper
 	Announcer launch.Announcer
 	// Now is the clock that relative ranges without a scheduled time, and
 	// nothing else, count from.
@@ -43,10 +54,21 @@ const manualWarning = "the input has no idempotency_key to know this start by: i
 // hintInput goes into the announcement of an input that is rejected.
 const hintInput = "no run was started: correct the input where it is written, a schedule, a rule or a call"
 
-// Invoke answers one invocation with a [launch.Result] as JSON. It returns an
-// error only where nothing was started and the invocation should be repeated:
-// a [*launch.BlockedError] or a [*launch.AnnounceError].
+// HeldList is the answer to {"list":"held"}.
+type HeldList struct {
+	Held []launch.HeldLaunch `json:"held"`
+	// More: there are others, which are not listed.
+	More bool `json:"more,omitempty"`
+}
+
+// Invoke answers one invocation with a [launch.Result] as JSON, or with a
+// [HeldList]. It returns an error only where nothing was begun and the
+// invocation should be repeated: one of package launch. A person's word that
+// cannot be carried out is an error too.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if w, ok := parseWord(payload); ok {
+		return h.obey(ctx, w)
+	}
 	res, err := h.handle(ctx, payload)
 	if err != nil {
 		return nil, err
@@ -64,11 +86,42 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (launch.Result, er
 		return h.reject(ctx, payload, requestID, err)
 	}
 	l, warning := Decide(in, h.Now(), requestID)
+	l.InputHash = in.hash()
 	res, err := h.Launcher.Launch(ctx, l)
 	if err == nil && res.Warning == "" {
 		res.Warning = warning
 	}
 	return res, err
+}
+
+// obey does what a person says.
+func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
+	if len(w.faults) > 0 {
+		return nil, &WordError{Faults: w.faults}
+	}
+	if h.Keeper == nil {
+		return nil, &WordError{Faults: []Fault{{Message: noLedgerText}}}
+	}
+	var res launch.Result
+	var err error
+	switch w.verb {
+	case "list":
+		var answer HeldList
+		if answer.Held, answer.More, err = h.Keeper.ListHeld(ctx); err != nil {
+			return nil, err
+		}
+		return json.Marshal(answer)
+	case "release":
+		res, err = h.Keeper.Release(ctx, w.Word)
+	case "adopt":
+		res, err = h.Keeper.Adopt(ctx, w.Word)
+	case "discard":
+		res, err = h.Keeper.Discard(ctx, w.Word)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(res)
 }
 
 // Decide makes the launch that in asks for. Relative ranges count from the
@@ -81,7 +134,9 @@ func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning
 		Resource:  in.ScheduleARN,
 		IfUnknown: in.IfUnknown,
 	}
+	// What is started by hand is not wanted for ever either.
 	anchor := now
+	l.NotAfter = now.Add(in.MaxAge)
 	if scheduled := in.ScheduledTime; !scheduled.IsZero() {
 		anchor = scheduled
 		l.NotAfter = scheduled.Add(in.MaxAge)

@@ -64,6 +64,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 	t.Parallel()
 	const scheduled = `"scheduled_time":"2026-11-22T06:00:00Z"`
 	notAfter := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	aDayFromNow := time.Date(2026, 11, 23, 6, 0, 7, 0, time.UTC)
 	rows := []struct {
 		name, input string
 		want        launch.Launch
@@ -91,7 +92,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 				Key:       "manual/cg-1/backfill-7",
 				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
 				Request:   amperity.RunRequest{ConfigID: "cg-1", RunMode: "full", RangeFrom: "2026-11-22", RangeTo: "2026-11-23"},
-				IfUnknown: launch.Retry,
+				IfUnknown: launch.Retry, NotAfter: aDayFromNow,
 			}, false},
 		{"by hand, named by the invocation, the range counted from now",
 			`{"config_id":"cg-1","range":{"from":"-2h","to":"0h"}}`,
@@ -99,7 +100,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 				Key:       "manual/cg-1/req-1",
 				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
 				Request:   amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22T04:00:00Z", RangeTo: "2026-11-22T06:00:00Z"},
-				IfUnknown: launch.Hold,
+				IfUnknown: launch.Hold, NotAfter: aDayFromNow,
 			}, true},
 		{"an idempotency key wins over the scheduled time",
 			`{"config_id":"cc-1","idempotency_key":"k",` + scheduled + `}`,
@@ -115,7 +116,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 				Key:       "manual/og-1/k",
 				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
 				Request:   amperity.RunRequest{ConfigID: "og-1"},
-				IfUnknown: launch.Hold,
+				IfUnknown: launch.Hold, NotAfter: aDayFromNow,
 			}, false},
 	}
 	for _, row := range rows {
@@ -126,6 +127,10 @@ func TestInputBecomesALaunch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if len(l.got) != 1 || l.got[0].InputHash == "" {
+				t.Fatalf("got %+v, want one launch with the hash of its input", l.got)
+			}
+			l.got[0].InputHash = ""
 			if diff := cmp.Diff([]launch.Launch{row.want}, l.got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}

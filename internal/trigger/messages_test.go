@@ -27,7 +27,6 @@ func TestInvalidInputNamesEveryFaultAtOnce(t *testing.T) {
 		{"too long", `{"config_id":"` + strings.Repeat("a", 64<<10) + `"}`, []string{"the input has 65552 bytes and may have 65536"}},
 		{"a raw EventBridge event", `{"version":"0","id":"x","detail-type":"Scheduled Event","source":"aws.events","time":"2026-11-22T06:00:00Z","resources":["arn:aws:events:us-east-1:123456789012:rule/r"],"detail":{}}`,
 			[]string{`this is a raw EventBridge event, which carries no config id: give the rule's target an input transformer with the paths {"time":"$.time","rule":"$.resources[0]"} and the template {"config_id":"cg-…","scheduled_time":<time>,"schedule_arn":<rule>}`}},
-		{"a release", `{"release":"schedule/cg-1/-/x","hold":2}`, []string{"release: held launches are not remembered in this version, so there is nothing to release: start the run with config_id"}},
 
 		// Fields.
 		{"unknown fields", `{"config_id":"cg-1","token":"tok-xSECRETx","Range":{}}`, []string{"Range: " + fields, "token: " + fields}},

@@ -10,12 +10,14 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"golang.org/x/time/rate"
 
 	"github.com/amperity-runs/amperity-runs/internal/announce"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger/dynamo"
 	"github.com/amperity-runs/amperity-runs/internal/settings"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/token"
@@ -27,29 +29,42 @@ type Parts struct {
 	Settings  settings.Settings
 	Logger    *slog.Logger
 	Announcer *announce.Publisher
-	Launcher  *launch.Launcher
+	Clock     Clock
+	// Launcher and Ledger are nil, and Direct is not, where LEDGER_TABLE is
+	// memory.
+	Launcher *launch.Launcher
+	Ledger   *dynamo.Ledger
+	Direct   *launch.Direct
 }
 
-// RequestsPerSecond is one instance's share of the 10 requests a second that
-// Amperity asks for (API reference, Rate limits): the template runs at most
-// two instances of s3arrival at once, which leaves two requests for others.
-const RequestsPerSecond = 4
+// What one instance of a function may ask of Amperity, in requests a second.
+// Amperity asks for 10 at most (API reference, Rate limits): the template runs
+// at most two instances of s3arrival at once, and one sweep ends before the
+// next begins. Trigger is invoked by many schedules at the same second, which
+// no number here can bound; what is too much is answered 429, and goes on
+// later.
+const (
+	TriggerRate   = 5
+	S3ArrivalRate = 3
+	SweepRate     = 4
+)
 
 // Load reads the settings and builds the parts. It sends nothing. now is the
-// wall clock; log is where the log lines go. The error is a [*settings.Error]
-// with every wrong variable, or that of the AWS configuration.
-func Load(ctx context.Context, getenv func(string) string, log io.Writer, now func() time.Time) (*Parts, error) {
+// wall clock; log is where the log lines go; perSecond is how many requests
+// this instance may send to Amperity. The error is a [*settings.Error] with
+// every wrong variable, or that of the AWS configuration.
+func Load(ctx context.Context, getenv func(string) string, log io.Writer, now func() time.Time, perSecond float64) (*Parts, error) {
 	s, err := settings.Load(getenv)
 	if err != nil {
 		return nil, err
 	}
-	p := &Parts{Settings: s, Logger: telemetry.NewLogger(log, s.LogLevel,
+	clock := Clock{NowFunc: now}
+	p := &Parts{Settings: s, Clock: clock, Logger: telemetry.NewLogger(log, s.LogLevel,
 		slog.String(telemetry.Function, lambdacontext.FunctionName))}
 	aws, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, &ConfigError{Err: err}
 	}
-	clock := Clock{NowFunc: now}
 	p.Announcer = announce.New(eventbridge.NewFromConfig(aws), s.EventBusName, clock.Sleep)
 	tokens := token.New(secretsmanager.NewFromConfig(aws), token.Config{SecretID: s.SecretID, Tenant: s.Tenant, Now: now})
 	client, err := amperity.New(s.Tenant, tokens,
@@ -62,18 +77,51 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 	if err != nil {
 		return nil, &ConfigError{Err: err}
 	}
+	pacer := NewPacer(perSecond, clock)
+	ready := []any{slog.String("tenant", s.Tenant), slog.Bool("paused", s.Paused)}
+	if s.LedgerTable == settings.LedgerMemory {
+		p.Direct = launch.NewDirect(launch.DirectConfig{
+			API: client, Announcer: p.Announcer, Clock: clock, Logger: p.Logger, Tenant: s.Tenant, Paused: s.Paused, Pacer: pacer,
+		})
+		p.Logger.WarnContext(ctx, "ready", append(ready,
+			slog.String("ledger", "memory: nothing is remembered, so what is delivered twice starts two runs, and no window waits"))...)
+		return p, nil
+	}
+	p.Ledger = dynamo.New(dynamodb.NewFromConfig(aws), s.LedgerTable, clock.Sleep)
 	p.Launcher = launch.New(launch.Config{
-		API:       client,
-		Announcer: p.Announcer,
-		Clock:     clock,
-		Logger:    p.Logger,
-		Tenant:    s.Tenant,
-		Paused:    s.Paused,
-		Pacer:     rate.NewLimiter(RequestsPerSecond, 1),
+		API: client, Ledger: p.Ledger, Announcer: p.Announcer, Clock: clock, Logger: p.Logger, Tenant: s.Tenant,
+		Token: launch.NewToken, Paused: s.Paused, Pacer: pacer,
 	})
-	p.Logger.WarnContext(ctx, "ready", slog.String("tenant", s.Tenant), slog.Bool("paused", s.Paused),
-		slog.String("ledger", s.LedgerTable+": nothing is remembered, so what is delivered twice starts two runs"))
+	level := slog.LevelInfo
+	if s.Paused {
+		level = slog.LevelWarn
+	}
+	p.Logger.Log(ctx, level, "ready", append(ready, slog.String("ledger", s.LedgerTable))...)
 	return p, nil
+}
+
+// Pacer lets requests go at a rate, by a clock of its own.
+type Pacer struct {
+	limiter *rate.Limiter
+	clock   launch.Clock
+}
+
+// NewPacer lets so many requests go each second, one at a time.
+func NewPacer(perSecond float64, clock launch.Clock) *Pacer {
+	return &Pacer{rate.NewLimiter(rate.Limit(perSecond), 1), clock}
+}
+
+// Wait blocks until the next request may be sent, or returns
+// [context.DeadlineExceeded] at once if the context ends before that.
+func (p *Pacer) Wait(ctx context.Context) error {
+	now := p.clock.Now()
+	turn := p.limiter.ReserveN(now, 1)
+	wait := turn.DelayFrom(now)
+	if end, ok := ctx.Deadline(); ok && end.Sub(now) < wait {
+		turn.CancelAt(now)
+		return context.DeadlineExceeded
+	}
+	return p.clock.Sleep(ctx, wait)
 }
 
 // answerTime is kept of each invocation for its answer. Lambda kills at the
@@ -133,3 +181,8 @@ func (c Clock) Now() time.Time { return c.NowFunc() }
 
 // Sleep waits for d, or returns the context's error as soon as it ends.
 func (c Clock) Sleep(ctx context.Context, d time.Duration) error { return announce.Sleep(ctx, d) }
+
+// WithTimeout is [context.WithTimeout].
+func (c Clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}

@@ -31,11 +31,11 @@ func TestPartsAreBuiltWithoutSendingAnything(t *testing.T) {
 	// Nothing listens there: a request would fail.
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 	var log bytes.Buffer
-	p, err := wire.Load(t.Context(), environment(map[string]string{"PAUSED": "true"}), &log, time.Now)
+	p, err := wire.Load(t.Context(), environment(map[string]string{"PAUSED": "true"}), &log, time.Now, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Launcher == nil || p.Announcer == nil || !p.Launcher.Paused || p.Settings.Tenant != "acme" {
+	if p.Direct == nil || p.Launcher != nil || p.Announcer == nil || !p.Direct.Paused || p.Settings.Tenant != "acme" {
 		t.Errorf("got %+v", p)
 	}
 	if !strings.Contains(log.String(), `"paused":true`) || !strings.Contains(log.String(), "nothing is remembered") {
@@ -47,7 +47,7 @@ func TestAFunctionWithWrongSettingsSaysSoToWhoeverInvokesIt(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	h := wire.Handler(&log, func() (lambda.Handler, error) {
-		_, err := wire.Load(context.Background(), environment(map[string]string{"AMPERITY_TENANT": "", "LEDGER_TABLE": ""}), &log, time.Now)
+		_, err := wire.Load(context.Background(), environment(map[string]string{"AMPERITY_TENANT": "", "LEDGER_TABLE": ""}), &log, time.Now, 5)
 		return nil, err
 	})
 	_, err := h.Invoke(t.Context(), []byte("{}"))

@@ -33,6 +33,10 @@ type clock struct{}
 func (clock) Now() time.Time                             { return time.Time{} }
 func (clock) Sleep(context.Context, time.Duration) error { return nil }
 
+func (clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
+
 // The lines that the README tells to look for are those that are written.
 func TestLogLinesInTheREADME(t *testing.T) {
 	t.Parallel()
@@ -46,7 +50,7 @@ func TestLogLinesInTheREADME(t *testing.T) {
 		found++
 		paused := state == "paused -->"
 		var log bytes.Buffer
-		_, err := launch.New(launch.Config{API: api{}, Announcer: bus{}, Clock: clock{}, Tenant: "acme", Paused: paused,
+		_, err := launch.NewDirect(launch.DirectConfig{API: api{}, Announcer: bus{}, Clock: clock{}, Tenant: "acme", Paused: paused,
 			Logger: telemetry.NewLogger(&log, slog.LevelInfo)}).Launch(t.Context(), launch.Launch{
 			Key:     "arrival/cg-789GHi0JK/2026-11-22/1",
 			Cause:   announcement.Cause{Type: announcement.CauseArrival, Route: "sales"},

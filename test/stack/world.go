@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -153,6 +155,38 @@ func (w *World) Watch(ctx context.Context, name, pattern string, transformer *ty
 		Id: aws.String("queue"), Arn: aws.String(attributes.Attributes["QueueArn"]), InputTransformer: transformer,
 	}}})
 	return aws.ToString(made.QueueUrl), err
+}
+
+// MakeTable makes a table for a ledger, as internal/ledger describes it at DynamoDB.
+func (w *World) MakeTable(ctx context.Context, name string) error {
+	attribute := func(name string, kind dynamodbtypes.ScalarAttributeType) dynamodbtypes.AttributeDefinition {
+		return dynamodbtypes.AttributeDefinition{AttributeName: aws.String(name), AttributeType: kind}
+	}
+	key := func(name string, kind dynamodbtypes.KeyType) dynamodbtypes.KeySchemaElement {
+		return dynamodbtypes.KeySchemaElement{AttributeName: aws.String(name), KeyType: kind}
+	}
+	client := dynamodb.NewFromConfig(w.AWS())
+	_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
+		TableName:   aws.String(name),
+		BillingMode: dynamodbtypes.BillingModePayPerRequest,
+		KeySchema:   []dynamodbtypes.KeySchemaElement{key("pk", dynamodbtypes.KeyTypeHash)},
+		AttributeDefinitions: []dynamodbtypes.AttributeDefinition{
+			attribute("pk", dynamodbtypes.ScalarAttributeTypeS), attribute("s", dynamodbtypes.ScalarAttributeTypeS), attribute("d", dynamodbtypes.ScalarAttributeTypeN),
+		},
+		GlobalSecondaryIndexes: []dynamodbtypes.GlobalSecondaryIndex{{
+			IndexName:  aws.String("due"),
+			KeySchema:  []dynamodbtypes.KeySchemaElement{key("s", dynamodbtypes.KeyTypeHash), key("d", dynamodbtypes.KeyTypeRange)},
+			Projection: &dynamodbtypes.Projection{ProjectionType: dynamodbtypes.ProjectionTypeKeysOnly},
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+		TableName:               aws.String(name),
+		TimeToLiveSpecification: &dynamodbtypes.TimeToLiveSpecification{AttributeName: aws.String("x"), Enabled: aws.Bool(true)},
+	})
+	return err
 }
 
 // Published is one event as a consumer gets it.

@@ -3,10 +3,13 @@
 package ledgertest
 
 import (
+	cmp2 "cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +23,7 @@ import (
 // Ledger is what a ledger can do.
 type Ledger interface {
 	Get(ctx context.Context, key string) (ledger.Item, error)
-	Put(ctx context.Context, items ...ledger.Item) error
+	Put(ctx context.Context, token string, items ...ledger.Item) error
 	Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error]
 	Held(ctx context.Context) iter.Seq2[ledger.Listed, error]
 }
@@ -48,6 +51,8 @@ func Run(t *testing.T, make func(*testing.T) Ledger) {
 		{"held items are listed apart from those that are due", held},
 		{"what is too large is refused", size},
 		{"a document may have its greatest size", largest},
+		{"a write that is repeated with its token counts once", repeated},
+		{"how often an item failed is kept until it is written anew", tries},
 		{"a context that is done is obeyed", done},
 		{"strange keys and documents are kept", strange},
 	} {
@@ -57,6 +62,9 @@ func Run(t *testing.T, make func(*testing.T) Ledger) {
 		})
 	}
 }
+
+// token makes a token for a write, which no other has.
+func token() string { return rand.Text() }
 
 func get(t *testing.T, l Ledger, key string) ledger.Item {
 	t.Helper()
@@ -69,7 +77,7 @@ func get(t *testing.T, l Ledger, key string) ledger.Item {
 
 func put(t *testing.T, l Ledger, items ...ledger.Item) {
 	t.Helper()
-	if err := l.Put(t.Context(), items...); err != nil {
+	if err := l.Put(t.Context(), token(), items...); err != nil {
 		t.Fatalf("Put: %v", err)
 	}
 }
@@ -107,14 +115,14 @@ func conflict(t *testing.T, l Ledger) {
 	put(t, l, ledger.Item{Key: "a", Doc: []byte(`{"n":1}`), Due: Base})
 	put(t, l, ledger.Item{Key: "a", Version: 1, Doc: []byte(`{"n":2}`), Due: Base})
 	for _, version := range []int64{0, 1, 3} {
-		err := l.Put(t.Context(), ledger.Item{Key: "a", Version: version, Doc: []byte(`{"n":3}`)})
+		err := l.Put(t.Context(), token(), ledger.Item{Key: "a", Version: version, Doc: []byte(`{"n":3}`)})
 		var c *ledger.ConflictError
 		if !errors.As(err, &c) || len(c.Current) != 1 {
 			t.Fatalf("version %d: got %v", version, err)
 		}
 		same(t, ledger.Item{Key: "a", Version: 2, Doc: []byte(`{"n":2}`), Due: Base}, c.Current[0])
 	}
-	err := l.Put(t.Context(), ledger.Item{Key: "b", Version: 4, Doc: []byte(`{}`)})
+	err := l.Put(t.Context(), token(), ledger.Item{Key: "b", Version: 4, Doc: []byte(`{}`)})
 	var c *ledger.ConflictError
 	if !errors.As(err, &c) || len(c.Current) != 1 {
 		t.Fatalf("got %v", err)
@@ -124,7 +132,7 @@ func conflict(t *testing.T, l Ledger) {
 
 func claim(t *testing.T, l Ledger) {
 	put(t, l, ledger.Item{Key: "a", Doc: []byte(`{"n":1}`)})
-	err := l.Put(t.Context(), ledger.Item{Key: "a", Doc: []byte(`{"n":2}`)})
+	err := l.Put(t.Context(), token(), ledger.Item{Key: "a", Doc: []byte(`{"n":2}`)})
 	var c *ledger.ConflictError
 	if !errors.As(err, &c) {
 		t.Fatalf("got %v", err)
@@ -134,7 +142,7 @@ func claim(t *testing.T, l Ledger) {
 
 func transaction(t *testing.T, l Ledger) {
 	put(t, l, ledger.Item{Key: "a", Doc: []byte(`{"n":1}`)}, ledger.Item{Key: "b", Doc: []byte(`{"n":1}`), Due: Base})
-	err := l.Put(t.Context(),
+	err := l.Put(t.Context(), token(),
 		ledger.Item{Key: "a", Version: 1, Doc: []byte(`{"n":2}`)},
 		ledger.Item{Key: "b", Doc: []byte(`{"n":2}`)},
 		ledger.Item{Key: "c", Doc: []byte(`{"n":2}`)})
@@ -165,7 +173,7 @@ func race(t *testing.T, l Ledger) {
 				if n%2 == 0 { // half of them write another item too
 					items = append(items, ledger.Item{Key: fmt.Sprintf("b%d-%d", round, n), Doc: doc})
 				}
-				err := l.Put(context.WithoutCancel(t.Context()), items...)
+				err := l.Put(context.WithoutCancel(t.Context()), token(), items...)
 				var c *ledger.ConflictError
 				mu.Lock()
 				defer mu.Unlock()
@@ -221,10 +229,19 @@ func pages(t *testing.T, l Ledger) {
 		put(t, l, ledger.Item{Key: fmt.Sprintf("k%03d", i), Due: Base.Add(time.Duration(i/100) * time.Second), Doc: []byte(`{}`)})
 		want = append(want, fmt.Sprintf("k%03d %s", i, time.Duration(i/100)*time.Second))
 	}
-	if diff := cmp.Diff(want, rows(t, l.Due(t.Context(), Base.Add(time.Minute)))); diff != "" {
+	// Of those that are due at the same time, any may come first.
+	got := rows(t, l.Due(t.Context(), Base.Add(time.Minute)))
+	if !slices.IsSortedFunc(got, func(a, b string) int { return cmp2.Compare(at(a), at(b)) }) {
+		t.Errorf("not in the order of time: %q", got)
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+// at is the time of a row, as rows writes it.
+func at(row string) string { return row[strings.IndexByte(row, ' '):] }
 
 func delisted(t *testing.T, l Ledger) {
 	put(t, l, ledger.Item{Key: "a", Due: Base, Doc: []byte(`{}`)})
@@ -263,7 +280,7 @@ func size(t *testing.T, l Ledger) {
 		{{Key: strings.Repeat("k", ledger.MaxKey+1), Doc: []byte(`{}`)}},
 		{{Key: "", Doc: []byte(`{}`)}},
 	} {
-		err := l.Put(t.Context(), items...)
+		err := l.Put(t.Context(), token(), items...)
 		var e *ledger.SizeError
 		if !errors.As(err, &e) {
 			t.Errorf("got %v", err)
@@ -272,11 +289,19 @@ func size(t *testing.T, l Ledger) {
 	if get(t, l, "small").Exists() {
 		t.Error("a part of a refused write took effect")
 	}
-	if err := l.Put(t.Context()); err == nil || err.Error() != "a write to the ledger has 0 items; it may have 1 to 25" {
+	if err := l.Put(t.Context(), token()); err == nil || err.Error() != "a write to the ledger has 0 items; it may have 1 to 25" {
+		t.Errorf("got %v", err)
+	}
+	var many []ledger.Item
+	for i := range 12 {
+		many = append(many, ledger.Item{Key: fmt.Sprint(i), Doc: []byte(`"` + strings.Repeat("x", 370<<10) + `"`)})
+	}
+	var e *ledger.SizeError
+	if err := l.Put(t.Context(), token(), many...); !errors.As(err, &e) || e.Limit != ledger.MaxWrite {
 		t.Errorf("got %v", err)
 	}
 	twice := []ledger.Item{{Key: "a", Doc: []byte(`{}`)}, {Key: "a", Doc: []byte(`{}`)}}
-	if err := l.Put(t.Context(), twice...); err == nil || err.Error() != "a write to the ledger has the item a twice" {
+	if err := l.Put(t.Context(), token(), twice...); err == nil || err.Error() != "a write to the ledger has the item a twice" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -291,13 +316,47 @@ func largest(t *testing.T, l Ledger) {
 	}
 }
 
+func repeated(t *testing.T, l Ledger) {
+	for _, write := range [][]ledger.Item{
+		{{Key: "one", Doc: []byte(`{}`)}},
+		{{Key: "a", Doc: []byte(`{}`)}, {Key: "b", Doc: []byte(`{}`)}},
+	} {
+		mine := token()
+		for range 3 {
+			if err := l.Put(t.Context(), mine, write...); err != nil {
+				t.Fatalf("%s: %v", write[0].Key, err)
+			}
+		}
+		if got := get(t, l, write[0].Key); got.Version != 1 {
+			t.Errorf("%s: version %d after one write and two repeats", write[0].Key, got.Version)
+		}
+		// Another's write is not one's own, whatever it says.
+		var c *ledger.ConflictError
+		if err := l.Put(t.Context(), token(), write...); !errors.As(err, &c) {
+			t.Errorf("%s: got %v", write[0].Key, err)
+		}
+		// Once somebody went on from it, it cannot be told from a lost race.
+		put(t, l, ledger.Item{Key: write[0].Key, Version: 1, Doc: []byte(`{}`)})
+		if err := l.Put(t.Context(), mine, write...); !errors.As(err, &c) {
+			t.Errorf("%s: got %v", write[0].Key, err)
+		}
+	}
+}
+
+func tries(t *testing.T, l Ledger) {
+	put(t, l, ledger.Item{Key: "a", Due: Base, Tries: 3, Doc: []byte(`{}`)})
+	same(t, ledger.Item{Key: "a", Version: 1, Due: Base, Tries: 3, Doc: []byte(`{}`)}, get(t, l, "a"))
+	put(t, l, ledger.Item{Key: "a", Version: 1, Doc: []byte(`{}`)})
+	same(t, ledger.Item{Key: "a", Version: 2, Doc: []byte(`{}`)}, get(t, l, "a"))
+}
+
 func done(t *testing.T, l Ledger) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := l.Get(ctx, "a"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Get: %v", err)
 	}
-	if err := l.Put(ctx, ledger.Item{Key: "a", Doc: []byte(`{}`)}); !errors.Is(err, context.Canceled) {
+	if err := l.Put(ctx, token(), ledger.Item{Key: "a", Doc: []byte(`{}`)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Put: %v", err)
 	}
 	n := 0

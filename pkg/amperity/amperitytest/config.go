@@ -54,6 +54,9 @@ type Config struct {
 	// TokenLifetime is how long a token fetched there is accepted; default an
 	// hour, and whole seconds.
 	TokenLifetime time.Duration
+	// NoSocket: the server listens nowhere, and requests reach it through
+	// [Server.Transport] alone. Addr is of no use then.
+	NoSocket bool
 	// Now is the clock: it moves the runs through their states, lets tokens
 	// expire and counts the rate limit. Required. It is called from several
 	// goroutines.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -24,6 +25,7 @@ type Server struct {
 	stop     context.CancelFunc
 	running  context.Context // ends with done; for what the server itself waits on
 	serving  sync.WaitGroup
+	refusing atomic.Bool // without a socket: no connection can be made
 
 	mu       sync.Mutex // guards what follows
 	ids      *rand.Rand
@@ -46,13 +48,17 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner, err := net.Listen("tcp", cfg.Addr)
-	if err != nil {
-		return nil, err
+	var listener *gate
+	if !cfg.NoSocket {
+		inner, err := net.Listen("tcp", cfg.Addr)
+		if err != nil {
+			return nil, err
+		}
+		listener = newGate(inner)
 	}
 	s := &Server{
 		cfg:      cfg,
-		listener: newGate(inner),
+		listener: listener,
 		done:     make(chan struct{}),
 		ids:      rand.New(rand.NewPCG(cfg.Seed, 0)),
 		scripts:  map[string][]Script{},
@@ -66,6 +72,9 @@ func New(cfg Config) (*Server, error) {
 		ReadHeaderTimeout: 10 * time.Second,
 		// The package's errors show no request; net/http's own could.
 		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	if cfg.NoSocket {
+		return s, nil
 	}
 	s.listener.drop = s.takeDrop
 	s.serving.Go(func() {
@@ -87,6 +96,9 @@ func (s *Server) TokenURL() string { return s.URL() + tokenPath }
 func (s *Server) ControlURL() string { return s.origin() + strings.TrimSuffix(controlPath, "/") }
 
 func (s *Server) origin() string {
+	if s.listener == nil {
+		return "http://localhost"
+	}
 	addr := s.listener.Addr().(*net.TCPAddr)
 	host := addr.IP.String()
 	if addr.IP.IsUnspecified() {
@@ -130,6 +142,10 @@ func (s *Server) closing() {
 // refused as by a host on which nothing listens. Idle connections are closed
 // too. [Server.Listen] ends it.
 func (s *Server) StopListening() {
+	if s.listener == nil {
+		s.refusing.Store(true)
+		return
+	}
 	s.listener.shut()
 	s.http.SetKeepAlivesEnabled(false)
 }
@@ -137,6 +153,10 @@ func (s *Server) StopListening() {
 // Listen listens again, on the same port, after [Server.StopListening]. It
 // fails if another program took the port in the meantime.
 func (s *Server) Listen() error {
+	if s.listener == nil {
+		s.refusing.Store(false)
+		return nil
+	}
 	s.http.SetKeepAlivesEnabled(true)
 	return s.listener.open()
 }

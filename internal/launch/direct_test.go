@@ -63,6 +63,10 @@ type clock struct{}
 
 func (clock) Now() time.Time { return time.Now() }
 
+func (clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
+
 func (clock) Sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -101,10 +105,10 @@ type outcome struct {
 }
 
 // run launches once with 30 seconds of time, as trigger has.
-func run(t *testing.T, a *api, b *bus, edit func(*launch.Config, *launch.Launch)) (outcome, launch.Result, string) {
+func run(t *testing.T, a *api, b *bus, edit func(*launch.DirectConfig, *launch.Launch)) (outcome, launch.Result, string) {
 	t.Helper()
 	var log bytes.Buffer
-	c := launch.Config{API: a, Announcer: b, Clock: clock{}, Tenant: "acme",
+	c := launch.DirectConfig{API: a, Announcer: b, Clock: clock{}, Tenant: "acme",
 		Logger: telemetry.NewLogger(&log, slog.LevelInfo), Rand: func() float64 { return 0 }}
 	in := request()
 	if edit != nil {
@@ -113,7 +117,7 @@ func run(t *testing.T, a *api, b *bus, edit func(*launch.Config, *launch.Launch)
 	begin := time.Now()
 	ctx, cancel := context.WithDeadline(t.Context(), begin.Add(30*time.Second))
 	defer cancel()
-	res, err := launch.New(c).Launch(ctx, in)
+	res, err := launch.NewDirect(c).Launch(ctx, in)
 	o := outcome{Outcome: res.Outcome, Reason: res.Reason, Posts: len(a.posts), Elapsed: time.Since(begin)}
 	for _, x := range b.announced {
 		o.Announced = append(o.Announced, x.Type)
@@ -136,7 +140,7 @@ func TestLaunchEndsInOneOutcomeAndSaysSo(t *testing.T) {
 	rows := []struct {
 		name    string
 		answers []answer
-		edit    func(*launch.Config, *launch.Launch)
+		edit    func(*launch.DirectConfig, *launch.Launch)
 		want    outcome
 	}{
 		{"a run is started", []answer{started}, nil,
@@ -190,19 +194,19 @@ func TestLaunchEndsInOneOutcomeAndSaysSo(t *testing.T) {
 
 		// Not sent.
 		{"a paused stack sends and announces nothing", []answer{started},
-			func(c *launch.Config, _ *launch.Launch) { c.Paused = true },
+			func(c *launch.DirectConfig, _ *launch.Launch) { c.Paused = true },
 			outcome{launch.Blocked, "paused", 0, nil,
 				"launch " + key + " is blocked (paused), nothing was started: the stack is paused and sends nothing to Amperity: deploy it with Paused=false to go on", 0}},
 		{"a launch past its age is held", []answer{started},
-			func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Second) },
+			func(_ *launch.DirectConfig, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Second) },
 			outcome{launch.Held, "too_old", 0, []announcement.DetailType{held}, "", 0}},
 		{"a launch at its age goes", []answer{started},
-			func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now() },
+			func(_ *launch.DirectConfig, l *launch.Launch) { l.NotAfter = time.Now() },
 			outcome{launch.Started, "", 1, []announcement.DetailType{started_}, "", 0}},
 		{"no turn within the rate limit before the time is over", []answer{started},
-			func(c *launch.Config, _ *launch.Launch) { c.Pacer = never{} },
+			func(c *launch.DirectConfig, _ *launch.Launch) { c.Pacer = never{} },
 			outcome{launch.Blocked, "rate_limited", 0, nil,
-				"launch " + key + " is blocked (rate_limited), nothing was started: too little of the function's time was left to wait for this instance's turn within Amperity's rate limit", 25 * time.Second}},
+				"launch " + key + " is blocked (rate_limited), nothing was started: too little of the function's time was left to wait for this instance's turn within Amperity's rate limit", 22 * time.Second}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -229,7 +233,7 @@ func TestLittleTimeLeftSendsNothing(t *testing.T) {
 		defer cancel()
 		a := &api{answers: []answer{started}}
 		var log bytes.Buffer
-		_, err := launch.New(launch.Config{API: a, Announcer: &bus{}, Clock: clock{}, Logger: telemetry.NewLogger(&log, slog.LevelInfo)}).Launch(ctx, request())
+		_, err := launch.NewDirect(launch.DirectConfig{API: a, Announcer: &bus{}, Clock: clock{}, Logger: telemetry.NewLogger(&log, slog.LevelInfo)}).Launch(ctx, request())
 		var blocked *launch.BlockedError
 		if !errors.As(err, &blocked) || len(a.posts) != 0 {
 			t.Fatalf("got %v after %d POSTs, want a BlockedError after none", err, len(a.posts))
@@ -249,7 +253,7 @@ func TestPOSTLeavesTimeToAnnounce(t *testing.T) {
 		b := &bus{}
 		begin := time.Now()
 		var log bytes.Buffer
-		_, err := launch.New(launch.Config{API: &api{answers: []answer{{after: time.Hour}}}, Announcer: b, Clock: clock{},
+		_, err := launch.NewDirect(launch.DirectConfig{API: &api{answers: []answer{{after: time.Hour}}}, Announcer: b, Clock: clock{},
 			Logger: telemetry.NewLogger(&log, slog.LevelInfo)}).Launch(ctx, request())
 		if err != nil || len(b.announced) != 1 || time.Since(begin) != 7*time.Second {
 			t.Errorf("error %v, %d announced, after %s; want one announced 5 s before the deadline", err, len(b.announced), time.Since(begin))
@@ -336,12 +340,12 @@ func TestAnnouncementsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		answer answer
-		edit   func(*launch.Config, *launch.Launch)
+		edit   func(*launch.DirectConfig, *launch.Launch)
 		want   string
 	}{
 		{answer{err: status(500, 0)}, nil,
 			"a run may have been started: look on the Workflows page in Amperity before you start it again"},
-		{started, func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Second) },
+		{started, func(_ *launch.DirectConfig, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Second) },
 			"nothing was sent to Amperity: start the run by hand if it is still wanted"},
 		{answer{err: status(404, 0)}, nil, "no run was started: mend what Amperity names, then start it by hand"},
 		{answer{err: &amperity.RequestError{}}, nil, "no run was started: correct the request, then start it again"},
@@ -366,7 +370,7 @@ func TestRetriesOfManyAreSpreadOut(t *testing.T) {
 	for _, r := range []float64{0, 0.5, 0.999} {
 		synctest.Test(t, func(t *testing.T) {
 			a := &api{answers: []answer{{err: status(429, 0)}, started}}
-			run(t, a, &bus{}, func(c *launch.Config, _ *launch.Launch) { c.Rand = func() float64 { return r } })
+			run(t, a, &bus{}, func(c *launch.DirectConfig, _ *launch.Launch) { c.Rand = func() float64 { return r } })
 			want := 250*time.Millisecond + time.Duration(r*float64(250*time.Millisecond))
 			if got := a.at[1].Sub(a.at[0]); got != want {
 				t.Errorf("waited %s, want %s", got, want)
@@ -378,7 +382,7 @@ func TestRetriesOfManyAreSpreadOut(t *testing.T) {
 func TestTooOldSaysUntilWhenItWasWanted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		_, res, _ := run(t, &api{answers: []answer{started}}, &bus{}, func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Hour) })
+		_, res, _ := run(t, &api{answers: []answer{started}}, &bus{}, func(_ *launch.DirectConfig, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Hour) })
 		// A synctest bubble begins at midnight UTC of 2000-01-01.
 		want := "the run was wanted until 1999-12-31T23:00:00Z and it is 2000-01-01T00:00:00Z: max_age has passed"
 		if res.Error == nil || res.Error.Message != want {
@@ -402,7 +406,7 @@ func TestABusThatHangsDoesNotMakeARunLookUnsettled(t *testing.T) {
 		defer cancel()
 		begin := time.Now()
 		var log bytes.Buffer
-		res, err := launch.New(launch.Config{API: &api{answers: []answer{started}}, Announcer: slowBus{}, Clock: clock{},
+		res, err := launch.NewDirect(launch.DirectConfig{API: &api{answers: []answer{started}}, Announcer: slowBus{}, Clock: clock{},
 			Logger: telemetry.NewLogger(&log, slog.LevelInfo)}).Launch(ctx, request())
 		if err != nil || res.Outcome != launch.Started || res.Warning == "" || time.Since(begin) != 10*time.Second {
 			t.Errorf("got %+v, %v after %s; want started with a warning after 10 s", res, err, time.Since(begin))

@@ -1,4 +1,4 @@
-package s3arrival_test
+package routefile_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
-	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
+	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
 
@@ -27,20 +27,20 @@ func TestRoutesFileThatCannotBeUsed(t *testing.T) {
 	logger := telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)
 
 	missing := filepath.Join(dir, "none.yaml")
-	_, err := s3arrival.LoadRoutes(missing, nil, logger)
+	_, err := routefile.Load(missing, nil, logger)
 	want := "ROUTES_FILE: cannot read " + missing + ": open " + missing + ": no such file or directory; the build copies routes*.yaml from the project's folder beside the function"
 	if err == nil || err.Error() != want || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 
 	var invalid *arrival.RoutesError
-	if _, err := s3arrival.LoadRoutes(write("bad.yaml", "version: 2\n"), nil, logger); !errors.As(err, &invalid) {
+	if _, err := routefile.Load(write("bad.yaml", "version: 2\n"), nil, logger); !errors.As(err, &invalid) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s3arrival.LoadRoutes(write("big.yaml", "# "+strings.Repeat("x", arrival.MaxRoutesFile)), nil, logger); !errors.As(err, &invalid) {
+	if _, err := routefile.Load(write("big.yaml", "# "+strings.Repeat("x", arrival.MaxRoutesFile)), nil, logger); !errors.As(err, &invalid) {
 		t.Errorf("got %v", err)
 	}
-	if routes, err := s3arrival.LoadRoutes(write("good.yaml", routesFile), nil, logger); err != nil || routes == nil {
+	if routes, err := routefile.Load(write("good.yaml", "version: 1\nroutes:\n  - {name: a, config_id: cg-1, files: \"a/{yyyy}/{MM}/{dd}/*\"}\n"), nil, logger); err != nil || routes == nil {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,0 +1,184 @@
+package arrival
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Rules are what the route says of the window of a period.
+func (r *Route) Rules(p Period) window.Rules {
+	rules := window.Rules{
+		Hash:   r.hash,
+		Settle: r.Settle,
+		Length: 24 * time.Hour,
+		Late:   window.Late(r.Late),
+		EntryOf: func(bucket, key string) string {
+			pattern, _ := r.entry(bucket, key)
+			return pattern
+		},
+	}
+	if r.hourly {
+		rules.Length = time.Hour
+	}
+	for _, f := range r.Files {
+		rules.Entries = append(rules.Entries, window.Entry{Pattern: f.Pattern, Count: f.Count, Optional: f.Optional})
+	}
+	if at, ok := r.DeadlineOf(p); ok {
+		rules.Deadline, rules.ThenRun = at, r.Deadline.Run
+	}
+	return rules
+}
+
+// entry gives the first of the route's patterns that a file matches.
+func (r *Route) entry(bucket, key string) (string, bool) {
+	if r.Bucket != "" && r.Bucket != bucket {
+		return "", false
+	}
+	for _, f := range r.Files {
+		var c captured
+		if f.pattern.match(key, &c, nil) {
+			return f.Pattern, true
+		}
+	}
+	return "", false
+}
+
+// Request is the run request of the window of a period. Only courier groups
+// take a range and a run mode (API reference, POST /workflow/runs).
+func (r *Route) Request(p Period) amperity.RunRequest {
+	req := amperity.RunRequest{ConfigID: r.ConfigID, RunMode: r.RunMode}
+	if takesRange(r.ConfigID) {
+		req.RangeFrom, req.RangeTo = p.Range()
+	}
+	return req
+}
+
+// Hourly reports whether each window of the route is an hour; else it is a day.
+func (r *Route) Hourly() bool { return r.hourly }
+
+// Of gives the route with the windows of a config id, by day or by hour; nil if
+// there is none.
+func (r *Routes) Of(configID string, hourly bool) *Route {
+	for _, route := range r.routes {
+		if route.ConfigID == configID && route.hourly == hourly {
+			return route
+		}
+	}
+	return nil
+}
+
+// Window gives the route and the period of a window, by the window's name. The
+// route is nil if there is none any more, or its windows are others.
+func (r *Routes) Window(configID, period string) (*Route, Period) {
+	if t, err := time.Parse(time.DateOnly, period); err == nil {
+		return r.Of(configID, false), Period{start: t.Unix()}
+	}
+	t, err := time.Parse(time.RFC3339, period)
+	route := r.Of(configID, true)
+	if err != nil || route == nil {
+		return nil, Period{}
+	}
+	zone := route.zone()
+	local := t.In(zone)
+	p, ok := hourPeriod(local.Year(), int(local.Month()), local.Day(), local.Hour(), zone)
+	if !ok || p.start != t.Unix() {
+		return nil, Period{}
+	}
+	return route, p
+}
+
+// zone is the zone of the route's hours.
+func (r *Route) zone() *time.Location {
+	if r.Zone == nil {
+		return time.UTC
+	}
+	return r.Zone
+}
+
+// DeadlineOf gives the instant at which the files of a day are to be there;
+// false where none is set for that day.
+func (r *Route) DeadlineOf(p Period) (time.Time, bool) {
+	d := r.Deadline
+	if d == nil || p.length != 0 {
+		return time.Time{}, false
+	}
+	date := time.Unix(p.start, 0).UTC()
+	if !d.Weekdays[date.Weekday()] || slices.Contains(d.Except, p.String()) {
+		return time.Time{}, false
+	}
+	return localInstant(date.Year(), int(date.Month()), date.Day()+d.Days, d.Hour, d.Minute, r.zone()), true
+}
+
+// FirstDay is the first day that begins after a time, in the route's zone.
+func (r *Route) FirstDay(after time.Time) Period {
+	y, m, d := after.In(r.zone()).Date()
+	return dayPeriod(y, int(m), d+1)
+}
+
+// NextDay is the day after p.
+func (r *Route) NextDay(p Period) Period { return Period{start: p.start + secondsPerDay} }
+
+// Begins is when a day begins, in the route's zone.
+func (r *Route) Begins(p Period) time.Time {
+	date := time.Unix(p.start, 0).UTC()
+	return localInstant(date.Year(), int(date.Month()), date.Day(), 0, 0, r.zone())
+}
+
+// localInstant is when the clocks of a zone show a time of day: the first of
+// two, and of a time that they skip, the next that they show.
+func localInstant(y, m, d, hour, minute int, zone *time.Location) time.Time {
+	wall := time.Date(y, time.Month(m), d, hour, minute, 0, 0, time.UTC)
+	// No zone is further than this from UTC.
+	const far = 24 * time.Hour
+	for t := wall.Add(-far); ; {
+		in := t.In(zone)
+		_, until := in.ZoneBounds()
+		_, offset := in.Zone()
+		at := wall.Add(-time.Duration(offset) * time.Second)
+		switch {
+		case at.Before(t):
+			return t // skipped: this stretch begins later than that
+		case until.IsZero() || at.Before(until):
+			return at
+		}
+		t = until
+	}
+}
+
+// hashOf tells whether a route says something else than before. Its name and
+// where it stands say nothing about windows.
+func hashOf(r *Route) string {
+	type file struct {
+		Pattern  string
+		Count    int
+		Optional bool
+	}
+	zone := ""
+	if r.Zone != nil {
+		zone = r.Zone.String()
+	}
+	about := struct {
+		ConfigID, RunMode, Bucket, Zone string
+		Files                           []file
+		DateOffset                      int
+		Settle                          time.Duration
+		Late                            Late
+		IfUnknown                       IfUnknown
+		Deadline                        *Deadline
+	}{r.ConfigID, string(r.RunMode), r.Bucket, zone, nil, r.DateOffset, r.Settle, r.Late, r.IfUnknown, r.Deadline}
+	for _, f := range r.Files {
+		about.Files = append(about.Files, file{f.Pattern, f.Count, f.Optional})
+	}
+	b, err := json.Marshal(about)
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}

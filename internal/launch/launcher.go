@@ -1,0 +1,290 @@
+package launch
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+)
+
+// Config is what a Launcher is made of. All fields but Pacer, Paused and Rand
+// are required.
+type Config struct {
+	API       API
+	Ledger    Ledger
+	Announcer Announcer
+	Clock     Clock
+	Logger    *slog.Logger
+	// Tenant is named in every announcement.
+	Tenant string
+	// Token makes the token of a write, which must be new each time: it tells
+	// a write's own repeat from another's write, also within one invocation.
+	// [NewToken] does.
+	Token func(ctx context.Context) string
+	// Paused stops every request that starts a run.
+	Paused bool
+	// Pacer delays requests; nil sends them at once.
+	Pacer Pacer
+	// Rand gives numbers in [0,1) for the jitter of retries; nil uses
+	// math/rand/v2.
+	Rand func() float64
+}
+
+// Launcher carries out launches that the ledger remembers. It is safe for
+// concurrent use, in any number of processes.
+type Launcher struct {
+	Config
+	poster
+}
+
+// NewToken makes a random token.
+func NewToken(context.Context) string { return rand.Text() }
+
+// New returns a Launcher made of c.
+func New(c Config) *Launcher {
+	return &Launcher{c, newPoster(c.API, c.Clock, c.Pacer, c.Rand)}
+}
+
+const (
+	// leaseBeyond is how long a lease outlasts the invocation's deadline:
+	// Lambda kills late, and clocks differ.
+	leaseBeyond = 10 * time.Second
+	// leaseWithout is the lease of an invocation without a deadline.
+	leaseWithout = 5 * time.Minute
+	// grace is how long after its lease a launch is left alone whose request
+	// may be under way.
+	grace = time.Minute
+	// soon is when the sweep looks after what the one who works on it is about
+	// to do.
+	soon = time.Minute
+	// markAge is how old a mark may be when the request is sent.
+	markAge = 10 * time.Second
+	// keptFor is how long a launch is remembered once it is over. Retries and
+	// redrives reach less than 45 days.
+	keptFor = 50 * 24 * time.Hour
+	// keptWindow is how long a window is remembered after its launches.
+	keptWindow = keptFor + 50*24*time.Hour
+	// pausedFor is when something that is paused is looked at again.
+	pausedFor = 5 * time.Minute
+	// blockedNews is how long a launch is blocked until that is announced.
+	blockedNews = 5 * time.Minute
+)
+
+// Launch carries out a launch: it claims it, starts the run and announces the
+// outcome. What cannot be done now is left to the sweep, and is no error.
+//
+// A launch that is known already is not carried out again: the answer is
+// Duplicate, with what became of it. The errors are a [*LeasedError], where
+// another delivery works on it just now, and a [*LedgerError], where nothing
+// could be claimed; an [*AnnounceError], where a delivery was refused and that
+// could not be announced. After each the input should be delivered again.
+func (l *Launcher) Launch(ctx context.Context, in Launch) (Result, error) {
+	now := l.Clock.Now()
+	j := &job{item: ledger.Item{Key: launchPrefix + in.Key}, record: record{
+		Format: format, Key: in.Key, State: claimed, Since: now, Claimed: now, Lease: l.lease(ctx), InputHash: in.InputHash,
+		Cause: in.Cause, Request: in.Request, Resource: in.Resource, IfUnknown: in.IfUnknown, NotAfter: in.NotAfter, Told: true,
+	}}
+	// A crash before this leaves nothing: the input is delivered again. A crash
+	// after it leaves a claimed launch, which the sweep carries out.
+	err := l.put(ctx, j, j.Lease)
+	var conflict *ledger.ConflictError
+	if errors.As(err, &conflict) {
+		return l.again(ctx, in, conflict.Current[0])
+	}
+	if err != nil {
+		return Result{}, &LedgerError{LaunchKey: in.Key, Err: err}
+	}
+	return l.carry(ctx, j), nil
+}
+
+// lease is until when this invocation works on a launch.
+func (l *Launcher) lease(ctx context.Context) time.Time {
+	if d, ok := ctx.Deadline(); ok {
+		return d.Add(leaseBeyond)
+	}
+	return l.Clock.Now().Add(leaseWithout)
+}
+
+// again answers for a launch that is known already.
+func (l *Launcher) again(ctx context.Context, in Launch, item ledger.Item) (Result, error) {
+	j, err := decodeRecord(item)
+	if err != nil {
+		return Result{}, &LedgerError{LaunchKey: in.Key, Err: err}
+	}
+	if in.InputHash != j.InputHash {
+		return l.refuseOther(ctx, in, j)
+	}
+	if (j.State == claimed || j.State == posting) && l.Clock.Now().Before(j.Lease) {
+		return Result{}, &LeasedError{LaunchKey: in.Key, Until: j.Lease}
+	}
+	if j.State.over() || j.State == held {
+		l.finish(ctx, j)
+	}
+	return j.duplicate(), nil
+}
+
+// refuseOther refuses a delivery that has the key of a launch and asks for
+// something else. It says nothing of the launch but how it stands.
+func (l *Launcher) refuseOther(ctx context.Context, in Launch, j *job) (Result, error) {
+	res := Result{
+		Outcome: Rejected, Reason: announcement.ReasonInvalidInput,
+		Error: &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: otherInput(in.Key, j.outcome())},
+	}
+	l.log(ctx, in.Key, in.Request.ConfigID, in.Cause.Route, res)
+	err := l.announce(ctx, announcement.Announcement{
+		Type: announcement.RunRejected,
+		Detail: announcement.Detail{
+			Version: announcement.Version,
+			ID:      announcement.ID(announcement.RunRejected, "input", in.Key, in.InputHash),
+			Tenant:  l.Tenant,
+			Reason:  res.Reason,
+			Hint:    hintOther,
+			Cause:   &in.Cause,
+			Request: &in.Request,
+			Error:   res.Error,
+		},
+	})
+	if err != nil {
+		return Result{}, &AnnounceError{Outcome: Rejected, Err: err}
+	}
+	return res, nil
+}
+
+// carry goes on with a launch that this invocation has claimed, or that fell
+// due as claimed, and answers how far it came. It leaves nothing that the
+// ledger does not know of.
+func (l *Launcher) carry(ctx context.Context, j *job) Result {
+	v, err := l.start(ctx, j)
+	if err != nil {
+		return l.unwritten(ctx, j, err)
+	}
+	return l.settle(ctx, j, v)
+}
+
+// start decides whether the request may be sent, and sends it.
+func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
+	now := l.Clock.Now()
+	if !j.Released && !j.NotAfter.IsZero() && now.After(j.NotAfter) {
+		return verdict{outcome: Held, reason: announcement.ReasonTooOld, detail: tooOld(j.NotAfter, now)}, nil
+	}
+	if l.Paused {
+		return verdict{outcome: Blocked, reason: announcement.ReasonPaused, unannounced: true,
+			detail: &announcement.Error{Kind: announcement.ErrorPaused, Message: pausedText}}, nil
+	}
+	marked := false
+	v, err := l.post(ctx, j.Request, func(ctx context.Context) error {
+		if marked {
+			// The request before this one was certainly not processed.
+			j.Posts = j.Posts[:len(j.Posts)-1]
+		}
+		marked = true
+		return l.mark(ctx, j)
+	})
+	if err == nil && marked && v.outcome == Blocked {
+		j.Posts = j.Posts[:len(j.Posts)-1]
+	}
+	return v, err
+}
+
+// mark notes that a request is about to be sent, and when. It is the fence:
+// whoever lost the launch to another finds a newer version here, and may not
+// send. The time counts for what the run covers, so it must not be long ago
+// when the request is sent.
+func (l *Launcher) mark(ctx context.Context, j *job) error {
+	first := j.State != posting
+	for {
+		now := l.Clock.Now()
+		was := j.record
+		j.to(posting, now)
+		j.Lease = l.lease(ctx)
+		j.Posts = append(j.Posts[:len(j.Posts):len(j.Posts)], now)
+		j.Looked, j.Error, j.Reason, j.Candidates = looked{}, nil, "", nil
+		var err error
+		// A crash after this leaves a launch of which nobody knows whether its
+		// request was sent: the sweep looks for its run.
+		if first {
+			err = l.transact(ctx, j, j.Lease.Add(grace), func(c *config) {
+				c.set(entry{Key: j.Key, State: entryGoing, Last: now, Doubt: true})
+			})
+		} else {
+			err = l.put(ctx, j, j.Lease.Add(grace))
+		}
+		if err != nil {
+			j.record = was
+			return err
+		}
+		if l.Clock.Now().Sub(now) <= markAge {
+			return nil
+		}
+		// This process was held up; what the mark says is no longer true.
+		j.Posts = j.Posts[:len(j.Posts)-1]
+		first = false
+	}
+}
+
+// unwritten answers for a launch whose mark could not be written: nothing was
+// sent.
+func (l *Launcher) unwritten(ctx context.Context, j *job, err error) Result {
+	var lost *lostError
+	if errors.As(err, &lost) {
+		if now, err := decodeRecord(lost.current); err == nil {
+			return now.duplicate()
+		}
+	}
+	res := Result{Outcome: Blocked, Reason: announcement.ReasonUnreachable, LaunchKey: j.Key,
+		Error: &announcement.Error{Kind: announcement.ErrorUnreachable, Message: unmarked(err)}}
+	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	return res
+}
+
+// result answers how a launch stands.
+func (r *record) result() Result {
+	res := Result{Outcome: r.outcome(), Reason: r.Reason, LaunchKey: r.Key, Run: r.Run, Error: r.Error}
+	if r.State == held || r.State == rejected {
+		res.Hold = r.Hold
+	}
+	return res
+}
+
+// duplicate answers for a launch that was known already.
+func (r *record) duplicate() Result {
+	res := r.result()
+	res.Recorded, res.Outcome = res.Outcome, Duplicate
+	return res
+}
+
+func (r *record) outcome() Outcome {
+	switch r.State {
+	case claimed:
+		return Blocked
+	case posting, unknown:
+		return Unknown
+	}
+	return Outcome(r.State)
+}
+
+// log writes the one line that tells what was decided.
+func (l *Launcher) log(ctx context.Context, key, configID, route string, res Result) {
+	logLaunch(ctx, l.Logger, Launch{Key: key, Request: request(configID), Cause: announcement.Cause{Route: route}}, res)
+}
+
+// Count names of metrics.
+const metricLaunches = "Launches"
+
+// logLaunch writes the line of a launch, with its metric.
+func logLaunch(ctx context.Context, logger *slog.Logger, in Launch, res Result) {
+	level := slog.LevelInfo
+	if res.Outcome != Started {
+		level = slog.LevelWarn
+	}
+	a := attrs(in, res)
+	if res.Error != nil {
+		a = append(a, slog.String(telemetry.Error, res.Error.Message))
+	}
+	logger.Log(ctx, level, "launch", append(a, telemetry.Count(metricLaunches, string(res.Outcome)))...)
+}

@@ -1,0 +1,323 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Word is what a person says to a launch that is held or was rejected, or to a
+// window that waits.
+type Word struct {
+	// Key is the launch key; of a window that waits, that of its next launch.
+	Key string
+	// Hold is the number in the announcement that it answers. A word that
+	// answers an earlier one changes nothing, so that it may be repeated.
+	Hold int
+	// RunID is the run to adopt.
+	RunID string
+	// Reason is why it is discarded.
+	Reason string
+}
+
+// Release starts what is held or was rejected, or launches a window that waits,
+// now. Answers and errors are as of [Launcher.Launch]; where the word does not
+// fit how things stand, the answer is Duplicate, with a warning.
+func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
+	for {
+		j, res, err := l.asked(ctx, w, held, rejected)
+		if err != nil {
+			return Result{}, err
+		}
+		if res != nil {
+			return *res, nil
+		}
+		if j == nil {
+			return l.releaseWindow(ctx, w)
+		}
+		var more []ledger.Item
+		if j.State == rejected && j.Window != "" {
+			j.Turn++
+			if more, err = l.reopen(ctx, j); err != nil {
+				return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
+			}
+			if more == nil {
+				res := j.duplicate()
+				res.Warning = movedOnText
+				return res, nil
+			}
+		}
+		now := l.Clock.Now()
+		j.to(claimed, now)
+		j.Released, j.NotAfter, j.Lease = true, time.Time{}, l.lease(ctx)
+		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, blocked{}, looked{}
+		// A crash after this leaves a claimed launch: the sweep starts it.
+		err = l.transact(ctx, j, j.Lease, func(c *config) {
+			c.set(entry{Key: j.Key, State: entryGoing, Last: j.lastPost(), Doubt: len(j.Posts) > 0})
+		}, more...)
+		if again, err := l.afterWord(w, err); again {
+			continue
+		} else if err != nil {
+			return Result{}, err
+		}
+		return l.carry(ctx, j), nil
+	}
+}
+
+// Adopt makes a run that a person has found the launch's. It is refused for a
+// run of another launch, or of another type than the config id's.
+func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
+	for {
+		j, res, err := l.asked(ctx, w, held)
+		if err != nil {
+			return Result{}, err
+		}
+		if res != nil {
+			return *res, nil
+		}
+		if j == nil {
+			return Result{}, &UnknownKeyError{Key: w.Key}
+		}
+		run, err := l.API.GetRun(ctx, w.RunID, amperity.ViewVerbose)
+		if err != nil {
+			return Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
+		}
+		c, err := l.config(ctx, j.Request.ConfigID)
+		if err != nil {
+			return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
+		}
+		if c.Identity != nil && run.Type != c.Identity.Type {
+			return Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: otherTypeText(string(run.Type), string(c.Identity.Type))}
+		}
+		posted := run.CreatedAt.Add(-skew)
+		if len(j.Posts) > 0 && (run.CreatedAt.IsZero() || j.Posts[0].Before(posted)) {
+			posted = j.Posts[0]
+		}
+		j.begin(run, posted, l.Clock.Now())
+		j.Adopted = true
+		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j))
+		var taken *takenError
+		if errors.As(err, &taken) {
+			free, other := l.mine(w, taken.current)
+			if other != nil {
+				return Result{}, other
+			}
+			err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, free)
+		}
+		if again, err := l.afterWord(w, err); again {
+			continue
+		} else if err != nil {
+			return Result{}, err
+		}
+		return l.afterwards(ctx, j), nil
+	}
+}
+
+// mine gives the item of a run that is to be adopted although the ledger knows
+// it: fine if it is nobody's any more.
+func (l *Launcher) mine(w Word, run ledger.Item) (ledger.Item, error) {
+	var of belongs
+	if err := decode(run, &of, func() int { return of.Format }); err != nil {
+		return ledger.Item{}, err
+	}
+	if of.Launch != "" && of.Launch != w.Key {
+		return ledger.Item{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it is the run of " + of.Launch}
+	}
+	run.Doc, _ = encode(belongs{Format: format, Launch: w.Key}) // texts
+	return run, nil
+}
+
+// Discard ends what is held. Nothing more is started for it.
+func (l *Launcher) Discard(ctx context.Context, w Word) (Result, error) {
+	for {
+		j, res, err := l.asked(ctx, w, held)
+		if err != nil {
+			return Result{}, err
+		}
+		if res != nil {
+			return *res, nil
+		}
+		if j == nil {
+			return Result{}, &UnknownKeyError{Key: w.Key}
+		}
+		j.to(discarded, l.Clock.Now())
+		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
+		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.heldBack(j) })
+		if again, err := l.afterWord(w, err); again {
+			continue
+		} else if err != nil {
+			return Result{}, err
+		}
+		return l.afterwards(ctx, j), nil
+	}
+}
+
+// asked gives the launch that a word is for, if the word fits; else how it
+// stands. Neither: there is no such launch.
+func (l *Launcher) asked(ctx context.Context, w Word, fits ...state) (*job, *Result, error) {
+	item, err := l.Ledger.Get(ctx, launchPrefix+w.Key)
+	if err != nil {
+		return nil, nil, &LedgerError{LaunchKey: w.Key, Err: err}
+	}
+	if !item.Exists() {
+		return nil, nil, nil
+	}
+	j, err := decodeRecord(item)
+	if err != nil {
+		return nil, nil, &LedgerError{LaunchKey: w.Key, Err: err}
+	}
+	for _, s := range fits {
+		if j.State == s && j.Hold == w.Hold {
+			return j, nil, nil
+		}
+	}
+	res := j.duplicate()
+	if j.State.over() || j.State == held {
+		l.finish(ctx, j)
+	}
+	res.Warning = notAskedText(w.Hold)
+	return nil, &res, nil
+}
+
+// afterWord tells whether to look again after a write, or what went wrong.
+func (l *Launcher) afterWord(w Word, err error) (again bool, failed error) {
+	var lost *lostError
+	var taken *takenError
+	if errors.As(err, &lost) || errors.As(err, &taken) {
+		return true, nil
+	}
+	if err != nil {
+		return false, &LedgerError{LaunchKey: w.Key, Err: err}
+	}
+	return false, nil
+}
+
+// afterwards tells the others what a person has decided.
+func (l *Launcher) afterwards(ctx context.Context, j *job) Result {
+	res := j.result()
+	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	if !l.finish(ctx, j) {
+		res.Warning = unfinishedText
+	}
+	return res
+}
+
+// releaseWindow launches a window that waits, whatever it waits for.
+func (l *Launcher) releaseWindow(ctx context.Context, word Word) (Result, error) {
+	key, text, ok := WindowOf(word.Key)
+	revision, err := strconv.Atoi(text)
+	if !ok || err != nil {
+		return Result{}, &UnknownKeyError{Key: word.Key}
+	}
+	for {
+		item, err := l.Ledger.Get(ctx, key)
+		if err != nil {
+			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		if !item.Exists() {
+			return Result{}, &UnknownKeyError{Key: word.Key}
+		}
+		j, w, err := decodeWindow(item, nil)
+		if err != nil {
+			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		if j.state.Launch != nil || j.state.Revision+1 != revision || j.state.Hold != word.Hold || word.Hold == 0 {
+			return Result{Outcome: Waiting, LaunchKey: word.Key, Hold: j.state.Hold, Warning: notAskedText(word.Hold)}, nil
+		}
+		at, err := l.Ledger.Get(ctx, configPrefix+w.ConfigID)
+		if err != nil {
+			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		c, err := decodeConfig(at, w.ConfigID)
+		if err != nil {
+			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		n, err := l.begin(ctx, j, w, window.Decision{Do: window.Launch}, at, c)
+		var conflict *ledger.ConflictError
+		if errors.As(err, &conflict) && !conflict.Current[2].Exists() {
+			continue
+		}
+		if err != nil {
+			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		return l.carry(ctx, n), nil
+	}
+}
+
+// HeldLaunch is one entry of the list of what waits for a person.
+type HeldLaunch struct {
+	LaunchKey string `json:"launch_key"`
+	// Hold is the number to name in a release, adopt or discard.
+	Hold   int    `json:"hold"`
+	Reason string `json:"reason"`
+	// Since is RFC 3339.
+	Since      string                   `json:"since"`
+	Request    amperity.RunRequest      `json:"request"`
+	Cause      announcement.Cause       `json:"cause"`
+	Message    string                   `json:"message,omitempty"`
+	Candidates []announcement.Candidate `json:"candidates,omitempty"`
+}
+
+// maxHeld bounds the list of what waits for a person.
+const maxHeld = 200
+
+// ListHeld lists what waits for a person, the longest first: held launches, and
+// windows whose files are missing. more says that there are others.
+func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, err error) {
+	list = []HeldLaunch{}
+	for row, err := range l.Ledger.Held(ctx) {
+		if err != nil {
+			return nil, false, &LedgerError{LaunchKey: "", Err: err}
+		}
+		if len(list) == maxHeld {
+			return list, true, nil
+		}
+		item, err := l.Ledger.Get(ctx, row.Key)
+		if err != nil {
+			return nil, false, &LedgerError{LaunchKey: row.Key, Err: err}
+		}
+		h, ok := heldOf(item)
+		if ok {
+			list = append(list, h)
+		}
+	}
+	return list, false, nil
+}
+
+// heldOf tells of an item that waits for a person; false where it does not any
+// more.
+func heldOf(item ledger.Item) (HeldLaunch, bool) {
+	switch {
+	case strings.HasPrefix(item.Key, launchPrefix):
+		j, err := decodeRecord(item)
+		if err != nil || j.State != held {
+			return HeldLaunch{}, false
+		}
+		h := HeldLaunch{LaunchKey: j.Key, Hold: j.Hold, Reason: j.Reason, Since: j.Since.UTC().Format(time.RFC3339),
+			Request: j.Request, Cause: j.Cause, Candidates: j.Candidates}
+		if j.Error != nil {
+			h.Message = j.Error.Message
+		}
+		return h, true
+	case strings.HasPrefix(item.Key, windowPrefix):
+		j, w, err := decodeWindow(item, nil)
+		if err != nil || !j.state.Missing || j.state.Revision > 0 {
+			return HeldLaunch{}, false
+		}
+		return HeldLaunch{LaunchKey: launchKey(w.ConfigID, w.Period, 1), Hold: j.state.Hold, Reason: reasonMissing,
+			Since: item.Held.UTC().Format(time.RFC3339), Request: w.Request,
+			Cause:   announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Files: j.state.Open.Count},
+			Message: missingText}, true
+	}
+	return HeldLaunch{}, false
+}
+
+// reasonMissing is why a window is in the list of what waits for a person.
+const reasonMissing = "files_missing"

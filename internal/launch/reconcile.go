@@ -1,0 +1,293 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+const (
+	// skew is how far Amperity's clock may be from ours.
+	skew = 5 * time.Second
+	// patience is how long lists of runs are asked that show no run, or decide
+	// nothing.
+	patience = 15 * time.Minute
+	// control is how far back a list may reach to show a run that is known.
+	control = 7 * 24 * time.Hour
+	// maxCandidates is how many runs a person is told of.
+	maxCandidates = 5
+	// maxUnresolved is how many requests of a launch may end without anybody
+	// knowing, without a person.
+	maxUnresolved = 2
+)
+
+// Reconcile goes on with a launch that fell due: one whose process died, that
+// was blocked, of which nobody knows whether a run was started, or that was
+// not announced. It reports whether there was anything to do. An error says
+// that the item could not be worked on; it stays due.
+func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
+	item, err := l.Ledger.Get(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	now := l.Clock.Now()
+	if !item.Exists() || item.Due.IsZero() || item.Due.After(now) {
+		return false, nil // the list of what is due lags behind
+	}
+	j, err := decodeRecord(item)
+	if err != nil {
+		return false, err
+	}
+	switch j.State {
+	case claimed:
+		// Nothing was sent since it was claimed, or written back. Marking it
+		// takes it over.
+		j.Lease = l.lease(ctx)
+		l.carry(ctx, j)
+	case posting, unknown:
+		return true, l.look(ctx, j)
+	default:
+		l.finish(ctx, j)
+	}
+	return true, nil
+}
+
+// look asks Amperity what became of the requests of a launch.
+//
+// Nothing is concluded from a list that is not whole, or does not show a run
+// that is known to be there. No candidate proves nothing either: Amperity may
+// start the run later. One candidate is taken only if it looks like the runs
+// of this config id and no other launch could have started it.
+func (l *Launcher) look(ctx context.Context, j *job) error {
+	c, err := l.config(ctx, j.Request.ConfigID)
+	if err != nil {
+		return err
+	}
+	if j.State == posting {
+		j.State, j.Since = unknown, l.Clock.Now()
+	}
+	runs, err := l.list(ctx, j, c)
+	if err != nil {
+		return l.undecided(ctx, j, err)
+	}
+	var candidates []*amperity.Run
+	for _, run := range runs {
+		mine, err := l.candidate(ctx, j, run)
+		if err != nil {
+			return l.undecided(ctx, j, err)
+		}
+		if mine {
+			candidates = append(candidates, run)
+		}
+	}
+	j.Looked.Undecided = time.Time{}
+	if len(candidates) == 0 {
+		return l.noCandidate(ctx, j)
+	}
+	// The list has no principals.
+	for i, run := range candidates[:min(len(candidates), maxCandidates)] {
+		verbose, err := l.API.GetRun(ctx, run.ID, amperity.ViewVerbose)
+		if err != nil {
+			return l.undecided(ctx, j, err)
+		}
+		candidates[i] = verbose
+	}
+	if len(candidates) == 1 && c.Identity != nil && *identityOf(candidates[0]) == *c.Identity && !c.doubts(j.Key, j.Posts[0]) {
+		return l.adopt(ctx, j, candidates[0])
+	}
+	j.Candidates = nil
+	for _, run := range candidates[:min(len(candidates), maxCandidates)] {
+		j.Candidates = append(j.Candidates, candidateOf(run))
+	}
+	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(len(candidates))}
+	return l.holdUnknown(ctx, j)
+}
+
+// list gives the runs created since the launch's first request. The error says
+// why the list decides nothing.
+func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run, error) {
+	since := j.Posts[0].Add(-skew)
+	from := since
+	known := c.Newest.RunID
+	if known != "" {
+		switch {
+		case l.Clock.Now().Sub(c.Newest.Created) > control:
+			known = "" // there is no such control
+		case c.Newest.Created.Before(from):
+			from = c.Newest.Created
+		}
+	}
+	shown := known == ""
+	var runs []*amperity.Run
+	if l.Pacer != nil {
+		if err := l.Pacer.Wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for page, err := range l.API.ListRuns(ctx, amperity.ListOptions{CreatedFrom: from}) {
+		if err != nil {
+			return nil, err
+		}
+		for _, run := range page.Runs {
+			shown = shown || run.ID == known
+			// A run without a time may be any.
+			if run.CreatedAt.IsZero() || !run.CreatedAt.Before(since) {
+				runs = append(runs, run)
+			}
+		}
+		if l.Pacer != nil {
+			if err := l.Pacer.Wait(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !shown {
+		return nil, &incompleteError{known}
+	}
+	return runs, nil
+}
+
+// candidate reports whether a run may be the launch's: whether it is nobody
+// else's.
+func (l *Launcher) candidate(ctx context.Context, j *job, run *amperity.Run) (bool, error) {
+	item, err := l.Ledger.Get(ctx, runKey(run.ID))
+	if err != nil || !item.Exists() {
+		return err == nil, err
+	}
+	var of belongs
+	if err := decode(item, &of, func() int { return of.Format }); err != nil {
+		return false, err
+	}
+	return of.Launch == "" || of.Launch == j.Key, nil
+}
+
+// undecided keeps a launch of which nothing could be learned, for a while.
+func (l *Launcher) undecided(ctx context.Context, j *job, why error) error {
+	now := l.Clock.Now()
+	l.Logger.WarnContext(ctx, "run not found out", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, why.Error()))
+	if j.Looked.Undecided.IsZero() {
+		j.Looked.Undecided = now
+	}
+	if now.Sub(j.Looked.Undecided) < patience {
+		return l.later(ctx, j, soon)
+	}
+	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: undecidedText(why)}
+	return l.holdUnknown(ctx, j)
+}
+
+// noCandidate goes on with a launch that no run in the list can be of.
+func (l *Launcher) noCandidate(ctx context.Context, j *job) error {
+	now := l.Clock.Now()
+	if j.Looked.Empty.IsZero() {
+		j.Looked.Empty = now
+	}
+	switch {
+	case now.Sub(j.Looked.Empty) < patience:
+		return l.later(ctx, j, soon)
+	case j.IfUnknown != Retry || len(j.Posts) >= maxUnresolved || !j.NotAfter.IsZero() && now.After(j.NotAfter):
+		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: noCandidateText}
+		return l.holdUnknown(ctx, j)
+	case l.Paused:
+		return l.later(ctx, j, pausedFor)
+	}
+	// The one place where two runs are possible. The list was read just now;
+	// marking takes the launch over.
+	empty := j.Looked.Empty
+	v, err := l.start(ctx, j)
+	if err != nil {
+		l.unwritten(ctx, j, err)
+		return nil
+	}
+	if v.outcome == Blocked {
+		// Nothing new is under way: what the lists said goes on to count.
+		j.Looked.Empty = empty
+	}
+	l.settle(ctx, j, v)
+	return nil
+}
+
+// later writes an unknown launch back, to be looked at again.
+func (l *Launcher) later(ctx context.Context, j *job, after time.Duration) error {
+	// A crash before this leaves it due: the look is repeated.
+	return l.put(ctx, j, l.Clock.Now().Add(after))
+}
+
+// holdUnknown leaves a launch to a person of which nobody knows whether it has
+// a run.
+func (l *Launcher) holdUnknown(ctx context.Context, j *job) error {
+	if err := l.hold(ctx, j, announcement.ReasonUnknownOutcome); err != nil {
+		return unlessLost(err)
+	}
+	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.result())
+	l.finish(ctx, j)
+	return nil
+}
+
+// adopt makes a run that was found the launch's. It covers what the earliest
+// request that can have made it would.
+func (l *Launcher) adopt(ctx context.Context, j *job, run *amperity.Run) error {
+	posted := j.Posts[0]
+	if made := run.CreatedAt.Add(-skew); !run.CreatedAt.IsZero() && made.Before(posted) {
+		posted = made
+	}
+	j.begin(run, posted, l.Clock.Now())
+	j.Adopted = true
+	// A crash before this leaves it unknown: it is found again.
+	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j))
+	if err != nil {
+		// Taken by another in between, or this launch by its own answer.
+		var taken *takenError
+		if errors.As(err, &taken) {
+			return nil // it is still due, and will be looked into again
+		}
+		return unlessLost(err)
+	}
+	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.result())
+	l.finish(ctx, j)
+	return nil
+}
+
+// unlessLost is the error, unless somebody else has gone on with the launch.
+func unlessLost(err error) error {
+	var lost *lostError
+	if errors.As(err, &lost) {
+		return nil
+	}
+	return err
+}
+
+// config reads what is known of a config id.
+func (l *Launcher) config(ctx context.Context, configID string) (*config, error) {
+	item, err := l.Ledger.Get(ctx, configPrefix+configID)
+	if err != nil {
+		return nil, err
+	}
+	return decodeConfig(item, configID)
+}
+
+// candidateOf is what a person is told of a run.
+func candidateOf(run *amperity.Run) announcement.Candidate {
+	c := announcement.Candidate{ID: run.ID, Name: run.Name, Type: string(run.Type), State: string(run.State),
+		PrincipalID: run.PrincipalID, PrincipalName: run.PrincipalName}
+	if !run.CreatedAt.IsZero() {
+		c.CreatedAt = run.CreatedAt.UTC().Format(time.RFC3339)
+	}
+	return c
+}
+
+// WindowOf gives the key of the window's item for a launch key of an arrival,
+// and the revision; false for any other launch key.
+func WindowOf(launchKey string) (key string, revision string, ok bool) {
+	rest, ok := strings.CutPrefix(launchKey, "arrival/")
+	i := strings.LastIndexByte(rest, '/')
+	if !ok || i < 0 {
+		return "", "", false
+	}
+	return windowPrefix + rest[:i], rest[i+1:], true
+}

@@ -1,0 +1,289 @@
+package launch
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// The kinds of items, as their keys begin.
+const (
+	launchPrefix = "launch/"
+	windowPrefix = "window/"
+	configPrefix = "config/"
+	runPrefix    = "run/"
+)
+
+// format is the version of the documents' form.
+const format = 1
+
+// maxRun bounds what is kept of Amperity's answer, in bytes: an item has at
+// most 400 KB, and an event less.
+const maxRun = 96 << 10
+
+// state is where a launch stands.
+type state string
+
+const (
+	claimed   state = "claimed"   // it will be carried out; no request is under way
+	posting   state = "posting"   // a request may be under way
+	unknown   state = "unknown"   // a request was sent, its outcome is not known
+	started   state = "started"   // there is a run
+	rejected  state = "rejected"  // Amperity refused, or the request is wrong
+	held      state = "held"      // a person decides
+	discarded state = "discarded" // a person has ended it
+)
+
+// over reports whether nothing more happens by itself, and a person has
+// nothing to decide.
+func (s state) over() bool { return s == started || s == rejected || s == discarded }
+
+// record is the document of one launch; docs/ledger.md describes it.
+type record struct {
+	Format int    `json:"format"`
+	Key    string `json:"key"`
+	State  state  `json:"state"`
+	// Since is when it came into the state.
+	Since time.Time `json:"since"`
+	// Claimed is when it came to be.
+	Claimed time.Time `json:"claimed"`
+	// Lease is until when the one who works on it may do so undisturbed.
+	Lease time.Time `json:"lease,omitzero"`
+
+	InputHash string              `json:"input_hash,omitempty"`
+	Cause     announcement.Cause  `json:"cause"`
+	Request   amperity.RunRequest `json:"request"`
+	Resource  string              `json:"resource,omitempty"`
+	IfUnknown IfUnknown           `json:"if_unknown"`
+	NotAfter  time.Time           `json:"not_after,omitzero"`
+	// Window is the key of the window's item, Revision the window's.
+	Window   string `json:"window,omitempty"`
+	Revision int    `json:"revision,omitempty"`
+	// Turn counts how often the launch became the window's again.
+	Turn int `json:"turn,omitempty"`
+
+	// Posts are the times of the requests that may have started a run; each is
+	// noted before it is sent, and taken out if it certainly was not processed.
+	Posts []time.Time `json:"posts,omitempty"`
+	// Looked is what the lists of runs have told so far, of an unknown launch.
+	Looked looked `json:"looked,omitzero"`
+	// Blocked is why and since when it cannot be sent.
+	Blocked blocked `json:"blocked,omitzero"`
+
+	Run *amperity.Run `json:"run,omitempty"`
+	// RunCut: Run lacks something for its size.
+	RunCut bool `json:"run_cut,omitempty"`
+	// Adopted: the run was found, not answered.
+	Adopted bool `json:"adopted,omitempty"`
+	// CoveredUntil is the instant before which the run has every file.
+	CoveredUntil time.Time `json:"covered_until,omitzero"`
+
+	Reason     string                   `json:"reason,omitempty"`
+	Error      *announcement.Error      `json:"error,omitempty"`
+	Candidates []announcement.Candidate `json:"candidates,omitempty"`
+	// Hold counts how often a person was asked.
+	Hold int `json:"hold,omitempty"`
+	// Released: a person said to start it.
+	Released bool `json:"released,omitempty"`
+
+	// Told: the window has taken in the state. Announced: the event bus has.
+	Told      bool `json:"told,omitempty"`
+	Announced bool `json:"announced,omitempty"`
+}
+
+// looked is what lists of runs have told of an unknown launch.
+type looked struct {
+	// Empty is when a list first showed no candidate, Undecided when one first
+	// decided nothing, since the last request.
+	Empty     time.Time `json:"empty,omitzero"`
+	Undecided time.Time `json:"undecided,omitzero"`
+}
+
+// blocked is why a launch cannot be sent.
+type blocked struct {
+	Since    time.Time `json:"since,omitzero"`
+	Attempts int       `json:"attempts,omitempty"`
+	// Told: that it lasts was announced.
+	Told bool `json:"told,omitempty"`
+}
+
+// job is a launch as it was read or written last, on its way to the next write.
+type job struct {
+	item ledger.Item
+	record
+}
+
+// maySucceed reports whether a run may exist that nobody knows of.
+func (r *record) maySucceed() bool { return len(r.Posts) > 0 && r.Run == nil }
+
+// to changes the state.
+func (r *record) to(s state, now time.Time) {
+	if r.State != s {
+		r.Since = now
+	}
+	r.State = s
+	r.Announced, r.Told = false, r.Window == "" || !s.over()
+}
+
+// keep stores Amperity's answer, as far as there is room for it.
+func (r *record) keep(run *amperity.Run) {
+	r.Run, r.RunCut = announcement.BoundedRun(run, maxRun)
+}
+
+// decodeRecord reads the document of a launch.
+func decodeRecord(item ledger.Item) (*job, error) {
+	j := &job{item: item}
+	if err := decode(item, &j.record, func() int { return j.Format }); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// decode reads a document of this version's form.
+func decode(item ledger.Item, doc any, version func() int) error {
+	if err := json.Unmarshal(item.Doc, doc); err != nil {
+		return &DocumentError{Key: item.Key, Err: err}
+	}
+	if v := version(); v != format {
+		return &DocumentError{Key: item.Key, Err: fmt.Errorf("its format is %d, and this version knows %d: deploy the newer version again", v, format)}
+	}
+	return nil
+}
+
+// encode writes a document: texts, numbers and what Amperity answered, which
+// was JSON when it came.
+func encode(doc any) ([]byte, error) { return json.Marshal(doc) }
+
+// config is the document of a config id: what is, or may be, running.
+type config struct {
+	Format   int    `json:"format"`
+	ConfigID string `json:"config_id"`
+	// Launches are those that go on, or may have started a run that nobody
+	// knows of.
+	Launches []entry `json:"launches,omitempty"`
+	// Identity is what runs of this config id look like.
+	Identity *identity `json:"identity,omitempty"`
+	// Newest is the newest run that is known.
+	Newest newest `json:"newest,omitzero"`
+}
+
+// entry is one launch of a config id.
+type entry struct {
+	Key string `json:"key"`
+	// State is going, started or held. The runs of others wait for a launch
+	// that is going, and for a run that was started.
+	State string `json:"state"`
+	// Last is when the last request was sent that may have started a run.
+	Last time.Time `json:"last,omitzero"`
+	// RunID is the run that was started.
+	RunID string `json:"run_id,omitempty"`
+	// Doubt: there may be a run of it that nobody knows of.
+	Doubt bool `json:"doubt,omitempty"`
+}
+
+// The states of an entry.
+const (
+	entryGoing   = "going"
+	entryStarted = "started"
+	entryHeld    = "held"
+)
+
+// identity is what tells the runs of a config id from others.
+type identity struct {
+	Name        string           `json:"name"`
+	Type        amperity.RunType `json:"type"`
+	PrincipalID string           `json:"principal_id"`
+}
+
+func identityOf(run *amperity.Run) *identity {
+	return &identity{Name: run.Name, Type: run.Type, PrincipalID: run.PrincipalID}
+}
+
+// newest is a run that a list must show.
+type newest struct {
+	RunID   string    `json:"run_id"`
+	Created time.Time `json:"created"`
+}
+
+const (
+	// doubtFor is how long a launch whose run is not known makes the runs of
+	// its config id doubtful to others.
+	doubtFor = 24 * time.Hour
+	// doubtKept is how long it is kept, which is longer than a list reaches.
+	doubtKept = 8 * 24 * time.Hour
+	// maxEntries bounds the launches of a config id: of those that were
+	// started and that nobody had to look at, the oldest go.
+	maxEntries = 50
+)
+
+// set adds or replaces the entry of a launch.
+func (c *config) set(e entry) {
+	i := slices.IndexFunc(c.Launches, func(o entry) bool { return o.Key == e.Key })
+	if i >= 0 {
+		c.Launches[i] = e
+	} else {
+		c.Launches = append(c.Launches, e)
+	}
+}
+
+// remove takes out the entry of a launch.
+func (c *config) remove(key string) {
+	c.Launches = slices.DeleteFunc(c.Launches, func(e entry) bool { return e.Key == key })
+}
+
+// prune drops what is of no use any more.
+func (c *config) prune(now time.Time) {
+	c.Launches = slices.DeleteFunc(c.Launches, func(e entry) bool {
+		return e.State == entryHeld && now.Sub(e.Last) > doubtKept
+	})
+	for i := 0; i < len(c.Launches) && len(c.Launches) > maxEntries; {
+		if e := c.Launches[i]; e.State == entryStarted && (!e.Doubt || now.Sub(e.Last) > doubtFor) {
+			c.Launches = slices.Delete(c.Launches, i, i+1)
+		} else {
+			i++
+		}
+	}
+}
+
+// doubts reports whether a run found for a launch whose first request was sent
+// at a time may be another launch's.
+func (c *config) doubts(key string, first time.Time) bool {
+	return slices.ContainsFunc(c.Launches, func(e entry) bool {
+		return e.Key != key && e.Doubt && e.Last.Sub(first) >= -doubtFor
+	})
+}
+
+// saw notes a run that is certainly of this config id.
+func (c *config) saw(run *amperity.Run) {
+	if run.Name != "" && run.Type != "" && run.PrincipalID != "" {
+		c.Identity = identityOf(run)
+	}
+	if run.CreatedAt.After(c.Newest.Created) {
+		c.Newest = newest{RunID: run.ID, Created: run.CreatedAt}
+	}
+}
+
+// belongs is the document of a run: whose it is.
+type belongs struct {
+	Format int    `json:"format"`
+	Launch string `json:"launch"` // empty: nobody's any more
+}
+
+// DocumentError says that an item of the ledger cannot be read. Nothing is done
+// about it until it can.
+type DocumentError struct {
+	Key string
+	Err error
+}
+
+func (e *DocumentError) Error() string {
+	return fmt.Sprintf("the ledger's item %s cannot be read: %v", e.Key, e.Err)
+}
+
+// Unwrap returns why.
+func (e *DocumentError) Unwrap() error { return e.Err }

@@ -1,0 +1,378 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// settle records what became of a request, or why none was sent, and tells
+// whom it concerns. The verdict's own request is still among j.Posts, unless it
+// certainly was not processed.
+func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
+	now := l.Clock.Now()
+	j.Error, j.Reason = v.detail, v.reason
+	var err error
+	switch {
+	case v.outcome == Started:
+		err = l.recordRun(ctx, j, v.run)
+	case v.outcome == Held && v.reason == announcement.ReasonTooOld:
+		err = l.hold(ctx, j, v.reason)
+	case v.outcome == Held:
+		j.to(unknown, now)
+		// A crash before this leaves it posting, which is looked into alike.
+		err = l.put(ctx, j, now.Add(soon))
+	case v.outcome == Rejected && len(j.Posts) > 1:
+		// This request was refused. An earlier one may have started a run.
+		j.Posts = j.Posts[:len(j.Posts)-1]
+		err = l.hold(ctx, j, announcement.ReasonUnknownOutcome)
+	case v.outcome == Rejected:
+		j.Posts = nil
+		j.to(rejected, now)
+		j.Hold++
+		// A crash before this leaves it posting, although nothing was
+		// processed: in the end it is held.
+		err = l.transact(ctx, j, now.Add(soon), func(c *config) { c.remove(j.Key) })
+	default:
+		err = l.block(ctx, j, v)
+	}
+	if err != nil {
+		return l.unrecorded(ctx, j, v, err)
+	}
+	res := j.result()
+	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	if !l.finish(ctx, j) && (j.State.over() || j.State == held) {
+		res.Warning = unfinishedText
+	}
+	return res
+}
+
+// recordRun records the run that Amperity answered with.
+func (l *Launcher) recordRun(ctx context.Context, j *job, run *amperity.Run) error {
+	posted := j.Posts[len(j.Posts)-1]
+	j.begin(run, posted, l.Clock.Now())
+	// A crash before this leaves it posting: the run is found by the list of
+	// runs, and adopted.
+	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j))
+	var taken *takenError
+	if errors.As(err, &taken) {
+		return l.take(ctx, j, taken.current)
+	}
+	return err
+}
+
+// begin makes the record that of a launch with a run, whose request was sent
+// at a time.
+func (r *record) begin(run *amperity.Run, posted, now time.Time) {
+	r.to(started, now)
+	r.keep(run)
+	r.CoveredUntil = posted.Add(-window.Margin)
+	r.Reason, r.Error, r.Candidates, r.Blocked, r.Looked = "", nil, nil, blocked{}, looked{}
+}
+
+// began notes a launch that has a run. Where it has sent other requests, there
+// may be other runs of it too.
+func (c *config) began(j *job) {
+	c.set(entry{Key: j.Key, State: entryStarted, Last: j.lastPost(), RunID: j.Run.ID, Doubt: len(j.Posts) > 1})
+	if !j.Adopted {
+		c.saw(j.Run)
+	}
+}
+
+func (r *record) lastPost() time.Time {
+	if len(r.Posts) == 0 {
+		return time.Time{}
+	}
+	return r.Posts[len(r.Posts)-1]
+}
+
+// hold leaves the launch to a person.
+func (l *Launcher) hold(ctx context.Context, j *job, reason string) error {
+	now := l.Clock.Now()
+	j.to(held, now)
+	j.Reason = reason
+	j.Hold++
+	// A crash before this leaves it as it was, and due: it is held later.
+	return l.transact(ctx, j, now.Add(soon), func(c *config) { c.heldBack(j) })
+}
+
+// heldBack notes a launch that nobody waits for any more.
+func (c *config) heldBack(j *job) {
+	if len(j.Posts) == 0 {
+		c.remove(j.Key)
+		return
+	}
+	c.set(entry{Key: j.Key, State: entryHeld, Last: j.lastPost(), Doubt: true})
+}
+
+// block writes a launch back that could not be sent. It goes on by itself.
+func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
+	now := l.Clock.Now()
+	if j.Blocked.Since.IsZero() {
+		j.Blocked.Since = now
+	}
+	j.Blocked.Attempts++
+	delay := max(backoff(j.Blocked.Attempts, soon, 15*time.Minute), v.retryAfter)
+	if v.reason == announcement.ReasonPaused {
+		delay = pausedFor
+	}
+	if v.unannounced && v.reason == announcement.ReasonRateLimited {
+		delay = 0 // its turn did not come in this invocation; the next one's will
+	}
+	j.Lease = time.Time{}
+	if len(j.Posts) > 0 {
+		// An earlier request may have started a run after all: the list of
+		// runs is looked at before each further one.
+		j.to(unknown, now)
+		return l.put(ctx, j, now.Add(delay))
+	}
+	if !v.unannounced && !j.Blocked.Told && now.Sub(j.Blocked.Since) >= blockedNews {
+		// Announced first and noted then: a crash in between repeats it.
+		j.Blocked.Told = l.announce(ctx, l.blockedNews(j)) == nil
+	}
+	wasPosting := j.State == posting
+	j.to(claimed, now)
+	if !wasPosting {
+		return l.put(ctx, j, now.Add(delay))
+	}
+	return l.transact(ctx, j, now.Add(delay), func(c *config) {
+		if j.Window == "" {
+			c.remove(j.Key)
+			return
+		}
+		// The windows of the config id go one after the other.
+		c.set(entry{Key: j.Key, State: entryGoing})
+	})
+}
+
+// backoff is the n-th delay of a series that doubles.
+func backoff(n int, first, most time.Duration) time.Duration {
+	return min(most, first<<min(n-1, 10))
+}
+
+// unrecorded answers where what became of a request could not be recorded.
+func (l *Launcher) unrecorded(ctx context.Context, j *job, v verdict, err error) Result {
+	res := Result{Outcome: v.outcome, Reason: v.reason, LaunchKey: j.Key, Run: v.run, Error: v.detail, Warning: unrecordedText(err)}
+	if v.outcome == Held && v.reason == announcement.ReasonUnknownOutcome {
+		res.Outcome = Unknown
+	}
+	var lost *lostError
+	if !errors.As(err, &lost) {
+		l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+		return res
+	}
+	// Somebody took the launch over, because this answer was so long in coming.
+	if v.outcome == Started {
+		return l.late(ctx, j, v.run, lost.current)
+	}
+	if now, err := decodeRecord(lost.current); err == nil {
+		return now.duplicate()
+	}
+	return res
+}
+
+// late records a run that Amperity has answered with to a launch that was
+// taken over meanwhile. What the answer says is certain; what others have
+// concluded without it is not.
+func (l *Launcher) late(ctx context.Context, mine *job, run *amperity.Run, current ledger.Item) Result {
+	posted := mine.lastPost()
+	for range maxTakeovers {
+		j, err := decodeRecord(current)
+		if err != nil {
+			return Result{Outcome: Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(err)}
+		}
+		if j.State == started && (j.Run.ID == run.ID || !j.Adopted) {
+			if j.Run.ID != run.ID {
+				l.Logger.ErrorContext(ctx, "second run", slog.String(telemetry.LaunchKey, j.Key),
+					slog.String(telemetry.RunID, run.ID), slog.String("first_run_id", j.Run.ID))
+				l.ownToo(ctx, j, run)
+			}
+			return j.duplicate()
+		}
+		var freed []ledger.Item
+		if j.State == started {
+			freed = l.free(ctx, j)
+		}
+		if !slices.ContainsFunc(j.Posts, posted.Equal) {
+			j.Posts = append(j.Posts, posted)
+		}
+		j.begin(run, posted, l.Clock.Now())
+		j.Adopted, j.Lease = false, l.lease(ctx)
+		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, append([]ledger.Item{ownedBy(j)}, freed...)...)
+		var taken *takenError
+		if errors.As(err, &taken) {
+			err = l.take(ctx, j, taken.current)
+		}
+		var lost *lostError
+		if errors.As(err, &lost) {
+			current = lost.current
+			continue
+		}
+		res := j.result()
+		if err != nil {
+			res.Warning = unrecordedText(err)
+			return res
+		}
+		l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+		l.finish(ctx, j)
+		return res
+	}
+	return Result{Outcome: Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(&lostError{current})}
+}
+
+// maxTakeovers bounds how often a late answer is recorded anew.
+const maxTakeovers = 10
+
+// free makes the run that a launch had adopted nobody's.
+func (l *Launcher) free(ctx context.Context, j *job) []ledger.Item {
+	item, err := l.Ledger.Get(ctx, runKey(j.Run.ID))
+	if err != nil || !item.Exists() {
+		return nil
+	}
+	item.Doc, _ = encode(belongs{Format: format})
+	return []ledger.Item{item}
+}
+
+// ownToo notes a second run of a launch, so that no other adopts it.
+func (l *Launcher) ownToo(ctx context.Context, j *job, run *amperity.Run) {
+	other := &job{record: j.record}
+	other.Run = run
+	if err := l.persist(ctx, ownedBy(other)); err != nil {
+		l.Logger.WarnContext(ctx, "second run not noted", slog.String(telemetry.RunID, run.ID), slog.String(telemetry.Error, err.Error()))
+	}
+}
+
+// take records the run of j although the ledger has it as another launch's. An
+// answer is certain, an adoption is not: the other one becomes held, because
+// its run is not known after all.
+func (l *Launcher) take(ctx context.Context, j *job, run ledger.Item) error {
+	for {
+		due := l.Clock.Now().Add(soon)
+		other, err := l.owner(ctx, j, run)
+		if err != nil {
+			return err
+		}
+		mine := ownedBy(j)
+		mine.Version = run.Version
+		if other == nil {
+			err = l.transact(ctx, j, due, func(c *config) { c.began(j) }, mine)
+		} else {
+			var items []ledger.Item
+			if items, err = l.dispossess(ctx, other, j); err != nil {
+				return err
+			}
+			err = l.transact(ctx, j, due, func(c *config) {
+				c.heldBack(other)
+				c.began(j)
+			}, append([]ledger.Item{mine}, items...)...)
+		}
+		var taken *takenError
+		if !errors.As(err, &taken) {
+			return err
+		}
+		if run, err = l.Ledger.Get(ctx, run.Key); err != nil {
+			return err
+		}
+	}
+}
+
+// owner gives the launch that has adopted a run of j's; nil if none has.
+func (l *Launcher) owner(ctx context.Context, j *job, run ledger.Item) (*job, error) {
+	var of belongs
+	if err := decode(run, &of, func() int { return of.Format }); err != nil {
+		return nil, err
+	}
+	if of.Launch == "" || of.Launch == j.Key {
+		return nil, nil
+	}
+	item, err := l.Ledger.Get(ctx, launchPrefix+of.Launch)
+	if err != nil || !item.Exists() {
+		return nil, err
+	}
+	other, err := decodeRecord(item)
+	if err != nil || !other.Adopted || other.Run == nil || other.Run.ID != j.Run.ID {
+		return nil, err // it has another, or an answer of its own with this one
+	}
+	return other, nil
+}
+
+// dispossess makes a launch held that had adopted the run of j, and gives the
+// items to write.
+func (l *Launcher) dispossess(ctx context.Context, other, j *job) ([]ledger.Item, error) {
+	now := l.Clock.Now()
+	other.to(held, now)
+	other.Reason, other.Run, other.Adopted, other.CoveredUntil = announcement.ReasonUnknownOutcome, nil, false, time.Time{}
+	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: tookAwayText(j.Run.ID, j.Key)}
+	other.Hold++
+	other.Turn++
+	items, err := l.reopen(ctx, other)
+	if err != nil {
+		return nil, err
+	}
+	item, err := other.write(now.Add(soon))
+	return append([]ledger.Item{item}, items...), err
+}
+
+// reopen makes a launch its window's again, if it is the window's latest: it
+// gives the window's item as it is to be written, or nothing.
+func (l *Launcher) reopen(ctx context.Context, n *job) ([]ledger.Item, error) {
+	if n.Window == "" {
+		return nil, nil
+	}
+	item, err := l.Ledger.Get(ctx, n.Window)
+	if err != nil || !item.Exists() {
+		return nil, err
+	}
+	w, by, err := decodeWindow(item, nil)
+	if err != nil || !w.state.Reopen(n.Revision, n.Turn, l.Clock.Now()) {
+		return nil, err
+	}
+	item, err = w.write(by, time.Time{}, l.Clock.Now())
+	return []ledger.Item{item}, err
+}
+
+// finish tells the window and the event bus how the launch stands, as far as
+// they do not know. It reports whether both are done with.
+func (l *Launcher) finish(ctx context.Context, j *job) bool {
+	if !j.State.over() && j.State != held || j.Told && j.Announced {
+		return true
+	}
+	// A crash here leaves the record as it is, and due. Both steps can be
+	// repeated.
+	if !j.Told && l.tell(ctx, j) == nil {
+		j.Told = true
+	}
+	if !j.Announced && l.announce(ctx, j.announcement(l.Tenant)) == nil {
+		j.Announced = true
+	}
+	due := time.Time{}
+	if !j.Told || !j.Announced {
+		due = l.Clock.Now().Add(soon)
+	}
+	err := l.put(ctx, j, due)
+	var lost *lostError
+	if err != nil && !errors.As(err, &lost) {
+		l.Logger.WarnContext(ctx, "launch not confirmed", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, err.Error()))
+	}
+	return err == nil && due.IsZero()
+}
+
+// announce publishes within the time that there is.
+func (l *Launcher) announce(ctx context.Context, a announcement.Announcement) error {
+	actx, cancel := l.Clock.WithTimeout(ctx, announceTimeout)
+	defer cancel()
+	err := l.Announcer.Announce(actx, a)
+	if err != nil {
+		l.Logger.ErrorContext(ctx, "not announced", slog.String("type", string(a.Type)),
+			slog.String(telemetry.LaunchKey, a.Detail.LaunchKey), slog.String(telemetry.Error, err.Error()))
+	}
+	return err
+}

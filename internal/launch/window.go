@@ -1,0 +1,454 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Window names a window, and says what its route says of it.
+type Window struct {
+	ConfigID string
+	// Period is the day or the hour, as in launch keys.
+	Period string
+	// Route is the route's name.
+	Route string
+	Rules window.Rules
+	// Request is what is sent to Amperity for it.
+	Request   amperity.RunRequest
+	IfUnknown IfUnknown
+}
+
+// Key is the key of the window's item.
+func (w Window) Key() string { return windowPrefix + w.ConfigID + "/" + w.Period }
+
+const (
+	// maxFolds bounds how often a batch is folded anew into a window that
+	// others write too.
+	maxFolds = 20
+	// arrivalNotAfter is how long after its decision a window's run is wanted
+	// without a person: its dates are fixed, so it is not soon too late.
+	arrivalNotAfter = 7 * 24 * time.Hour
+)
+
+// windowJob is a window as it was read or written last.
+type windowJob struct {
+	item  ledger.Item
+	state *window.State
+}
+
+// windowDoc is the document of a window: its state, and what a person's word
+// needs to launch it when nobody has the routes at hand.
+type windowDoc struct {
+	*window.State
+	Request   amperity.RunRequest `json:"request"`
+	IfUnknown IfUnknown           `json:"if_unknown"`
+}
+
+// decodeWindow reads a window's document. w, unless it is nil, is what its route
+// says now.
+func decodeWindow(item ledger.Item, w *Window) (*windowJob, *Window, error) {
+	doc := windowDoc{State: &window.State{}}
+	if err := decode(item, &doc, func() int { return doc.Format }); err != nil {
+		return nil, nil, err
+	}
+	if w == nil {
+		w = &Window{ConfigID: doc.ConfigID, Period: doc.Period, Route: doc.Route, Request: doc.Request, IfUnknown: doc.IfUnknown}
+	} else {
+		doc.Route = w.Route
+	}
+	return &windowJob{item, doc.State}, w, nil
+}
+
+// putWindow gives the window's item as it is to be written, to be looked at at
+// a time.
+func (j *windowJob) write(w *Window, look, now time.Time) (ledger.Item, error) {
+	doc, err := encode(windowDoc{j.state, w.Request, w.IfUnknown})
+	item := ledger.Item{Key: w.Key(), Version: j.item.Version, Due: look, Doc: doc}
+	switch {
+	case len(j.state.Notices) > 0:
+		item.Due = now
+	case j.state.Missing && j.state.Revision == 0:
+		item.Held = j.state.Made
+	}
+	if j.state.Idle() && item.Due.IsZero() && item.Held.IsZero() {
+		item.Expires = now.Add(keptWindow)
+	}
+	return item, err
+}
+
+// Arrived is what became of one window's files of a batch.
+type Arrived struct {
+	Counts window.Counts
+	Result Result
+	// claimed is a launch that the caller is to carry out.
+	claimed *job
+}
+
+// Arrive takes the files of one window into the ledger, in one write, and
+// decides for the window. A launch that is decided is claimed by this
+// invocation: give what Arrive returns to [Launcher.Carry]. The error says that
+// the files were not taken in; they must be delivered again.
+func (l *Launcher) Arrive(ctx context.Context, w Window, files []window.Arrival, received time.Time) (Arrived, error) {
+	item, err := l.Ledger.Get(ctx, w.Key())
+	for n := 1; err == nil; n++ {
+		j := &windowJob{item, window.New(w.ConfigID, w.Period, w.Route, received)}
+		if item.Exists() {
+			if j, _, err = decodeWindow(item, &w); err != nil {
+				break
+			}
+		}
+		counts := j.state.Fold(files, w.Rules, received)
+		var claimed *job
+		claimed, err = l.decide(ctx, j, &w, j.state.Evaluate(w.Rules, l.Clock.Now()))
+		var conflict *ledger.ConflictError
+		if errors.As(err, &conflict) && n < maxFolds {
+			// Others write to the window too: fold the files into what it is now.
+			item, err = conflict.Current[0], l.pause(ctx, n)
+			continue
+		}
+		if err != nil {
+			break
+		}
+		l.flush(ctx, j, &w)
+		return Arrived{Counts: counts, claimed: claimed, Result: j.result(counts)}, nil
+	}
+	return Arrived{}, &LedgerError{LaunchKey: w.Key(), Err: err}
+}
+
+// result answers for a window that is not launched now.
+func (j *windowJob) result(n window.Counts) Result {
+	res := Result{Outcome: Waiting}
+	if n.New == 0 {
+		res.Outcome = Duplicate
+	}
+	if f := j.state.Launch; f != nil {
+		res.LaunchKey = launchKey(j.state.ConfigID, j.state.Period, f.Revision)
+	}
+	return res
+}
+
+// launchKey is the key of a window's launch.
+func launchKey(configID, period string, revision int) string {
+	return strings.Join([]string{"arrival", configID, period, strconv.Itoa(revision)}, "/")
+}
+
+// pause lets others go first after a lost race, the longer the more there were.
+func (l *Launcher) pause(ctx context.Context, n int) error {
+	if n == 1 {
+		return nil
+	}
+	return l.Clock.Sleep(ctx, time.Duration(l.rand()*float64(backoff(n, 10*time.Millisecond, 500*time.Millisecond))))
+}
+
+// Carry carries out the launch that Arrive has claimed, and answers how far it
+// came. Without one the answer is what Arrive has said.
+func (l *Launcher) Carry(ctx context.Context, a Arrived) Result {
+	if a.claimed == nil {
+		return a.Result
+	}
+	if a.claimed.State == held {
+		l.log(ctx, a.claimed.Key, a.claimed.Request.ConfigID, a.claimed.Cause.Route, a.claimed.result())
+		l.finish(ctx, a.claimed)
+		return a.claimed.result()
+	}
+	return l.carry(ctx, a.claimed)
+}
+
+// Look decides for a window that fell due. route gives what the route says of a
+// window now; false where there is none. It reports whether there was anything
+// to do. An error says that the item could not be worked on; it stays due.
+func (l *Launcher) Look(ctx context.Context, key string, route func(configID, period string) (Window, bool)) (bool, error) {
+	item, err := l.Ledger.Get(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	now := l.Clock.Now()
+	if !item.Exists() || item.Due.IsZero() || item.Due.After(now) {
+		return false, nil // the list of what is due lags behind
+	}
+	j, w, err := decodeWindow(item, nil)
+	if err != nil {
+		return false, err
+	}
+	var d window.Decision
+	if by, ok := route(j.state.ConfigID, j.state.Period); ok {
+		w = &by
+		j.state.Route = by.Route
+		d = j.state.Evaluate(by.Rules, now)
+	} else {
+		d = j.state.Abandon(now)
+	}
+	claimed, err := l.decide(ctx, j, w, d)
+	var conflict *ledger.ConflictError
+	if errors.As(err, &conflict) {
+		return true, nil // somebody else is at it; it is still due
+	}
+	if err != nil {
+		return false, err
+	}
+	l.flush(ctx, j, w)
+	l.Carry(ctx, Arrived{claimed: claimed})
+	return true, nil
+}
+
+// decide carries out a decision about a window: it writes the window, and with
+// it the launch that begins. The error is a [*ledger.ConflictError] where the
+// window has a newer version.
+func (l *Launcher) decide(ctx context.Context, j *windowJob, w *Window, d window.Decision) (*job, error) {
+	now := l.Clock.Now()
+	l.tellDecision(ctx, w, d)
+	if d.Do == window.Launch && l.Paused {
+		d = window.Decision{At: now.Add(pausedFor)}
+	}
+	if d.Do == window.Nothing {
+		return nil, l.putWindow(ctx, j, w, d.At)
+	}
+	for {
+		at, err := l.Ledger.Get(ctx, configPrefix+w.ConfigID)
+		if err != nil {
+			return nil, err
+		}
+		c, err := decodeConfig(at, w.ConfigID)
+		if err != nil {
+			return nil, err
+		}
+		if d.Do == window.Launch && !l.isFree(ctx, c) {
+			if d = j.state.Wait(now); d.Do == window.Nothing {
+				return nil, l.putWindow(ctx, j, w, d.At)
+			}
+		}
+		claimed, err := l.begin(ctx, j, w, d, at, c)
+		var conflict *ledger.ConflictError
+		switch {
+		case !errors.As(err, &conflict):
+			return claimed, err
+		case conflict.Current[0].Version != j.item.Version:
+			return nil, err
+		case conflict.Current[2].Exists():
+			// The window was forgotten, and its launch was not.
+			if err := l.recall(j, conflict.Current[2]); err != nil {
+				return nil, err
+			}
+			return nil, l.putWindow(ctx, j, w, now)
+		}
+		// Another launch of the config id was written in between: look again.
+	}
+}
+
+// begin writes the window's next launch, with the window and the config id in
+// one transaction: no other window of it can be decided at the same time.
+func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.Decision, at ledger.Item, c *config) (*job, error) {
+	now := l.Clock.Now()
+	before := *j.state
+	revision := j.state.Decide(w.Rules, now, d.Do == window.HoldIt)
+	files := j.state.Launch.Files
+	n := &job{record: record{
+		Format: format, State: claimed, Since: now, Claimed: now, Lease: l.lease(ctx),
+		Key:      launchKey(w.ConfigID, w.Period, revision),
+		Request:  w.Request,
+		Cause:    announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Revision: revision, Files: files.Count},
+		Resource: "", IfUnknown: w.IfUnknown, NotAfter: now.Add(arrivalNotAfter),
+		Window: w.Key(), Revision: revision, Hold: j.state.Hold,
+	}}
+	if len(files.Samples) > 0 {
+		n.Cause.FirstFile = files.Samples[0]
+		n.Resource = "arn:aws:s3:::" + strings.TrimPrefix(files.Samples[0], "s3://")
+	}
+	n.item = ledger.Item{Key: launchPrefix + n.Key}
+	due := n.Lease
+	if d.Do == window.HoldIt {
+		n.to(held, now)
+		n.Reason, n.Error, n.Hold = d.Reason, heldBy(d.Reason), n.Hold+1
+		due = now.Add(soon)
+	} else {
+		c.set(entry{Key: n.Key, State: entryGoing})
+	}
+	c.prune(now)
+	// A crash before this leaves the window ripe, and due. A crash after it
+	// leaves a claimed launch.
+	err := l.writeBegin(ctx, j, w, n, due, at, c)
+	if err != nil {
+		*j.state = before
+		return nil, err
+	}
+	return n, nil
+}
+
+func (l *Launcher) writeBegin(ctx context.Context, j *windowJob, w *Window, n *job, due time.Time, at ledger.Item, c *config) error {
+	item, err := j.write(w, time.Time{}, l.Clock.Now())
+	if err != nil {
+		return err
+	}
+	launch, err := n.write(due)
+	if err != nil {
+		return err
+	}
+	if at.Doc, err = encode(c); err != nil {
+		return err
+	}
+	if err := l.persist(ctx, item, at, launch); err != nil {
+		return err
+	}
+	n.wrote(launch)
+	item.Version++
+	j.item = item
+	return nil
+}
+
+// recall takes a launch into a window that has forgotten it.
+func (l *Launcher) recall(j *windowJob, item ledger.Item) error {
+	n, err := decodeRecord(item)
+	if err != nil {
+		return err
+	}
+	var end *window.Outcome
+	if n.State.over() {
+		o := n.ended()
+		end = &o
+	}
+	j.state.Recall(n.Revision, n.Turn, n.Claimed, end)
+	return nil
+}
+
+// ended is how a launch ended, for its window.
+func (r *record) ended() window.Outcome {
+	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == started, CoveredUntil: r.CoveredUntil, LastPost: r.lastPost()}
+}
+
+// isFree reports whether no run of a config id goes on that is known of. It
+// drops from c the runs that are over.
+func (l *Launcher) isFree(ctx context.Context, c *config) bool {
+	free := true
+	for _, e := range append([]entry(nil), c.Launches...) {
+		switch {
+		case e.State == entryGoing:
+			free = false
+		case e.State == entryStarted && free:
+			if l.isOver(ctx, e) {
+				c.over(e)
+			} else {
+				free = false
+			}
+		}
+	}
+	return free
+}
+
+// over drops a launch whose run is over, unless another run of it may exist.
+func (c *config) over(e entry) {
+	if !e.Doubt {
+		c.remove(e.Key)
+		return
+	}
+	e.State = entryHeld
+	c.set(e)
+}
+
+// isOver asks whether a run is over. What cannot be learned counts as going on.
+func (l *Launcher) isOver(ctx context.Context, e entry) bool {
+	if l.Pacer != nil && l.Pacer.Wait(ctx) != nil {
+		return false
+	}
+	run, err := l.API.GetRun(ctx, e.RunID, amperity.ViewOverview)
+	switch {
+	case errors.Is(err, amperity.ErrNotFound):
+		// A run that Amperity does not know does not go on; one of a moment
+		// ago may not be known everywhere yet.
+		return l.Clock.Now().Sub(e.Last) > time.Hour
+	case err != nil:
+		l.Logger.WarnContext(ctx, "run not seen", slog.String(telemetry.RunID, e.RunID), slog.String(telemetry.Error, err.Error()))
+		return false
+	}
+	return run.Over()
+}
+
+// putWindow writes a window alone, unless that would change nothing.
+func (l *Launcher) putWindow(ctx context.Context, j *windowJob, w *Window, look time.Time) error {
+	item, err := j.write(w, look, l.Clock.Now())
+	if err != nil {
+		return err
+	}
+	if item.Version > 0 && bytes.Equal(item.Doc, j.item.Doc) && item.Due.Truncate(time.Millisecond).Equal(j.item.Due) {
+		return nil
+	}
+	if err := l.persist(ctx, item); err != nil {
+		return err
+	}
+	item.Version++
+	j.item = item
+	return nil
+}
+
+// tell gives the outcome of a launch to its window.
+func (l *Launcher) tell(ctx context.Context, n *job) error {
+	item, err := l.Ledger.Get(ctx, n.Window)
+	for try := 1; err == nil; try++ {
+		if !item.Exists() {
+			return nil // forgotten; if it comes back, it finds the launch
+		}
+		var j *windowJob
+		var w *Window
+		if j, w, err = decodeWindow(item, nil); err != nil {
+			break
+		}
+		if !j.state.Outcome(n.ended()) {
+			return nil
+		}
+		look := time.Time{}
+		if j.state.Open.Count > 0 {
+			look = l.Clock.Now()
+		}
+		err = l.putWindow(ctx, j, w, look)
+		var conflict *ledger.ConflictError
+		if !errors.As(err, &conflict) {
+			return err
+		}
+		item, err = conflict.Current[0], l.pause(ctx, try)
+	}
+	l.Logger.WarnContext(ctx, "window not told", slog.String(telemetry.LaunchKey, n.Key), slog.String(telemetry.Error, err.Error()))
+	return err
+}
+
+// flush announces what a window has to tell, and then takes it out.
+func (l *Launcher) flush(ctx context.Context, j *windowJob, w *Window) {
+	if len(j.state.Notices) == 0 {
+		return
+	}
+	// A crash before the write repeats the announcements, with the same ids.
+	for _, n := range j.state.Notices {
+		if l.announce(ctx, noticeOf(n, w, l.Tenant)) != nil {
+			return // the window is due
+		}
+	}
+	now := l.Clock.Now()
+	j.state.Notices = nil
+	look := time.Time{}
+	if j.state.Launch == nil && j.state.Open.Count > 0 {
+		look = now
+	}
+	if err := l.putWindow(ctx, j, w, look); err != nil {
+		l.Logger.InfoContext(ctx, "window not confirmed", slog.String("window", w.Key()), slog.String(telemetry.Error, err.Error()))
+	}
+}
+
+// tellDecision logs what is worth knowing of a decision.
+func (l *Launcher) tellDecision(ctx context.Context, w *Window, d window.Decision) {
+	a := []any{slog.String("window", w.Key()), slog.String(telemetry.ConfigID, w.ConfigID), slog.String(telemetry.Route, w.Route)}
+	if d.RouteChanged {
+		l.Logger.InfoContext(ctx, "route changed", a...)
+	}
+	if d.Ignored > 0 {
+		l.Logger.WarnContext(ctx, "late files ignored", append(a, slog.Int("count", d.Ignored), telemetry.Count("Ignored", ""))...)
+	}
+}

@@ -1,0 +1,328 @@
+// Package dynamo is the ledger in a DynamoDB table.
+package dynamo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+)
+
+// API is what the ledger needs of *dynamodb.Client. It must be safe
+// for use by several goroutines if the ledger is used by several.
+type API interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+}
+
+// Ledger is a ledger in one DynamoDB table. It is safe for use by several
+// goroutines.
+//
+// The table's partition key is pk, a string; it has no sort key. An item has
+// these attributes:
+//
+//	pk   S  Item.Key
+//	v    N  the version, from 1
+//	w    S  the token of the last write
+//	doc  S  Item.Doc; bytes that are not UTF-8 are replaced by U+FFFD
+//	s    S  "due" if Item.Due is set, else "held" if Item.Held is, else absent
+//	d    N  Item.Due or Item.Held, as s says, in Unix milliseconds; absent with s
+//	h    N  Item.Held in Unix milliseconds, where s is "due"; absent if not set
+//	t    N  Item.Tries; absent if zero
+//	x    N  Item.Expires in Unix seconds, the time to live; absent if not set
+//
+// The index "due" has the partition key s and the sort key d, and projects the
+// keys alone (KEYS_ONLY). An item without s and d is not in it, and a write that
+// changes neither costs no write of the index.
+//
+// The actions that it takes are dynamodb:GetItem and dynamodb:PutItem on the
+// table (a transaction of puts needs no other) and dynamodb:Query on the index.
+type Ledger struct {
+	client API
+	table  string
+	sleep  func(context.Context, time.Duration) error
+}
+
+// New makes a ledger of a table, named by its name or ARN. sleep waits for a
+// duration, or returns an error as soon as the context is done.
+func New(client API, table string, sleep func(context.Context, time.Duration) error) *Ledger {
+	return &Ledger{client: client, table: table, sleep: sleep}
+}
+
+// Operations of DynamoDB, as the SDK and the IAM actions name them.
+const (
+	opGet      = "GetItem"
+	opPut      = "PutItem"
+	opTransact = "TransactWriteItems"
+	opQuery    = "Query"
+)
+
+const (
+	// tries is how often Put tries, and firstDelay what it waits after the
+	// first time; each further wait is twice as long. In all less than 0.4 s;
+	// a transaction of others takes some milliseconds.
+	tries      = 5
+	firstDelay = 25 * time.Millisecond
+
+	index = "due"
+
+	// page is how many rows one page of a list has.
+	page = 100
+)
+
+// written is an item with the token of its last write.
+type written struct {
+	ledger.Item
+	token string
+}
+
+// Get reads an item, as every write before left it. The error is a
+// [*Error]. Times are in UTC.
+func (d *Ledger) Get(ctx context.Context, key string) (ledger.Item, error) {
+	w, err := d.read(ctx, key)
+	return w.Item, err
+}
+
+func (d *Ledger) read(ctx context.Context, key string) (written, error) {
+	absent := written{Item: ledger.Item{Key: key}}
+	if err := ctx.Err(); err != nil {
+		return written{}, d.fail(opGet, err)
+	}
+	if key == "" || len(key) > ledger.MaxKey || !utf8.ValidString(key) {
+		return absent, nil // Put takes no such key, and DynamoDB would refuse the question
+	}
+	out, err := d.client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName:      aws.String(d.table),
+		Key:            attributes{attrKey: text(key)},
+		ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return written{}, d.fail(opGet, err)
+	}
+	if len(out.Item) == 0 {
+		return absent, nil
+	}
+	w, err := decode(key, out.Item)
+	if err != nil {
+		return written{}, d.fail(opGet, err)
+	}
+	return w, nil
+}
+
+// Put writes the items, all or none. Each names in Version the version that it
+// replaces: 0 for one that must not exist. The error is a
+// [*ledger.ConflictError], an error of [ledger.Check], or an [*Error].
+//
+// An *Error leaves open whether the write took effect: the SDK sends a
+// call again whose answer was lost, and the last answer says nothing about the
+// first. Read the items before writing them again.
+func (d *Ledger) Put(ctx context.Context, token string, items ...ledger.Item) error {
+	if err := ledger.Check(items); err != nil {
+		return err
+	}
+	op := opPut
+	if len(items) > 1 {
+		op = opTransact
+	}
+	for _, item := range items {
+		if !utf8.ValidString(item.Key) {
+			// The SDK would replace the bytes, and two keys could become one.
+			return d.fail(op, fmt.Errorf("the key %.200q is not UTF-8", item.Key))
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return d.fail(op, err)
+	}
+	for try := 1; ; try++ {
+		lost, err := d.write(ctx, token, try, items)
+		switch {
+		case lost != nil:
+			return d.settle(ctx, op, token, items, lost)
+		case err == nil:
+			return nil
+		case !err.passing || try == tries:
+			return err
+		}
+		// Half of the wait is random, so that those who met do not meet again.
+		delay := firstDelay << (try - 1)
+		if over := d.sleep(ctx, delay/2+rand.N(delay/2)); over != nil {
+			err.also = append(err.also, over)
+			return err
+		}
+	}
+}
+
+// write is one try to write the items. If a condition failed, the first result
+// has for each item what DynamoDB gave back of it, nil where it gave nothing.
+func (d *Ledger) write(ctx context.Context, token string, try int, items []ledger.Item) ([]attributes, *Error) {
+	if len(items) == 1 {
+		return d.writeOne(ctx, token, items[0])
+	}
+	return d.writeAll(ctx, token, try, items)
+}
+
+func (d *Ledger) writeOne(ctx context.Context, token string, item ledger.Item) ([]attributes, *Error) {
+	condition, values := unchanged(item)
+	_, err := d.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName:                           aws.String(d.table),
+		Item:                                encode(item, token),
+		ConditionExpression:                 aws.String(condition),
+		ExpressionAttributeValues:           values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	if err == nil {
+		return nil, nil
+	}
+	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		return []attributes{failed.Item}, nil
+	}
+	return nil, d.fail(opPut, err, item)
+}
+
+func (d *Ledger) writeAll(ctx context.Context, token string, try int, items []ledger.Item) ([]attributes, *Error) {
+	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(requestToken(token, try))}
+	for _, item := range items {
+		condition, values := unchanged(item)
+		in.TransactItems = append(in.TransactItems, types.TransactWriteItem{Put: &types.Put{
+			TableName:                           aws.String(d.table),
+			Item:                                encode(item, token),
+			ConditionExpression:                 aws.String(condition),
+			ExpressionAttributeValues:           values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}})
+	}
+	_, err := d.client.TransactWriteItems(ctx, in)
+	if err == nil {
+		return nil, nil
+	}
+	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
+		// The reasons are in the order of the items. One condition that failed
+		// decides, whatever befell the others.
+		old, lost := make([]attributes, len(items)), false
+		for i, reason := range cancelled.CancellationReasons {
+			if aws.ToString(reason.Code) == "ConditionalCheckFailed" && i < len(old) {
+				old[i], lost = reason.Item, true
+			}
+		}
+		if lost {
+			return old, nil
+		}
+	}
+	return nil, d.fail(opTransact, err, items...)
+}
+
+// unchanged is the condition that an item is still of the version named.
+func unchanged(item ledger.Item) (condition string, values attributes) {
+	if item.Version == 0 {
+		return "attribute_not_exists(pk)", nil
+	}
+	return "v = :v", attributes{":v": number(item.Version)}
+}
+
+// requestToken is the ClientRequestToken of one try. What the SDK sends again
+// by itself has it too, and DynamoDB answers that it is done if it is done. A
+// further try has another one, because it is not documented what DynamoDB
+// answers to that of a transaction which it cancelled; should an earlier try
+// take effect after all, the further one finds the token on the items.
+//
+// Source: DynamoDB API reference, TransactWriteItems, ClientRequestToken: at
+// most 36 characters, good for ten minutes.
+func requestToken(token string, try int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", token, try))
+	return hex.EncodeToString(sum[:16])
+}
+
+// settle tells a write that took effect, and whose answer was lost, from a lost
+// race. Where DynamoDB gave no item, it is read: one that does not exist, and in
+// a transaction those whose own condition held.
+func (d *Ledger) settle(ctx context.Context, op, token string, items []ledger.Item, old []attributes) error {
+	done := true
+	e := &ledger.ConflictError{}
+	for i, item := range items {
+		var now written
+		var err error
+		if len(old[i]) > 0 {
+			if now, err = decode(item.Key, old[i]); err != nil {
+				return d.fail(op, err)
+			}
+		} else if now, err = d.read(ctx, item.Key); err != nil {
+			return err
+		}
+		// Once somebody went on from our version, it is a conflict as any other.
+		done = done && now.Version == item.Version+1 && now.token == token
+		e.Current = append(e.Current, now.Item)
+	}
+	if done {
+		return nil
+	}
+	return e
+}
+
+// Due lists what is due until a time, inclusive, the oldest first, page by
+// page; the order of those of the same millisecond is DynamoDB's. An error ends
+// the list: an [*Error]. What is written meanwhile may be listed twice or
+// not at all.
+func (d *Ledger) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error] {
+	return d.rows(ctx, stateDue, until)
+}
+
+// Held lists what waits for a person, in the manner of Due.
+func (d *Ledger) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] {
+	return d.rows(ctx, stateHeld, time.Time{})
+}
+
+func (d *Ledger) rows(ctx context.Context, state string, until time.Time) iter.Seq2[ledger.Listed, error] {
+	condition, values := "s = :s", attributes{":s": text(state)}
+	if !until.IsZero() {
+		condition += " AND d <= :d"
+		values[":d"] = number(until.UnixMilli())
+	}
+	return func(yield func(ledger.Listed, error) bool) {
+		var after attributes
+		for {
+			if err := ctx.Err(); err != nil {
+				yield(ledger.Listed{}, d.fail(opQuery, err))
+				return
+			}
+			out, err := d.client.Query(ctx, &dynamodb.QueryInput{
+				TableName:                 aws.String(d.table),
+				IndexName:                 aws.String(index),
+				KeyConditionExpression:    aws.String(condition),
+				ExpressionAttributeValues: values,
+				ScanIndexForward:          aws.Bool(true),
+				Limit:                     aws.Int32(page),
+				ExclusiveStartKey:         after,
+			})
+			if err != nil {
+				yield(ledger.Listed{}, d.fail(opQuery, err))
+				return
+			}
+			for _, a := range out.Items {
+				row, err := decodeRow(a)
+				if err != nil {
+					yield(ledger.Listed{}, d.fail(opQuery, err))
+					return
+				}
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if after = out.LastEvaluatedKey; len(after) == 0 {
+				return
+			}
+		}
+	}
+}

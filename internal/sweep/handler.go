@@ -1,0 +1,237 @@
+// Package sweep is the function that does, once a minute, whatever is due in
+// the ledger.
+//
+// It is the only clock of the stack. What the index lists is a hint: each item
+// is read, and worked on with conditional writes, so that two sweeps at once do
+// no harm. A sweep that ends early loses nothing, since what it did not do is
+// still due.
+package sweep
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+)
+
+// Ledger is where the due items are.
+type Ledger interface {
+	Get(ctx context.Context, key string) (ledger.Item, error)
+	Put(ctx context.Context, token string, items ...ledger.Item) error
+	Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error]
+}
+
+// Launcher works on single items. Its errors say that an item could not be
+// worked on.
+type Launcher interface {
+	Reconcile(ctx context.Context, key string) (bool, error)
+	Look(ctx context.Context, key string, route func(configID, period string) (launch.Window, bool)) (bool, error)
+	LookUnrouted(ctx context.Context, key string) (bool, error)
+	Expect(ctx context.Context, w launch.Window) error
+}
+
+// Handler answers sweep's invocations.
+type Handler struct {
+	Ledger   Ledger
+	Launcher Launcher
+	Routes   *arrival.Routes
+	Clock    launch.Clock
+	// Token makes the token of a write, new each time.
+	Token  func(context.Context) string
+	Logger *slog.Logger
+	// Workers is how many items are worked on at once; below 2, one after the
+	// other.
+	Workers int
+
+	mu sync.Mutex
+	// expects has the config ids whose expected windows are seen to.
+	expects map[string]bool
+}
+
+// Workers is how many items an instance works on at once: enough to wait for
+// several answers of Amperity, and few enough for the memory it has.
+const Workers = 8
+
+// ErrNoLedger says that there is nothing to sweep.
+var ErrNoLedger = errors.New("LEDGER_TABLE: is memory, which remembers nothing that could be due; give the stack's DynamoDB table")
+
+// Summary is the answer to an invocation.
+type Summary struct {
+	// Done counts the items that were worked on, Failed those that could not
+	// be, and are tried again later. More says that the time was over before
+	// all was done that is due.
+	Done   int  `json:"done"`
+	Failed int  `json:"failed"`
+	More   bool `json:"more"`
+}
+
+const (
+	// itemTime is what an item may take, a request to Amperity included: with
+	// less time left than this none is begun.
+	itemTime = 25 * time.Second
+	// firstPush and mostPush are how long an item is left alone that could not
+	// be worked on, the first time and at most.
+	firstPush = time.Minute
+	mostPush  = time.Hour
+)
+
+// Invoke does what is due, the oldest first, until nothing is left or the time
+// is over. It answers with a [Summary]. The error says that the ledger could
+// not be read: the next sweep tries again.
+func (h *Handler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
+	s, err := h.sweep(ctx)
+	level := slog.LevelInfo
+	attrs := []any{slog.Int("done", s.Done), slog.Int("failed", s.Failed), slog.Bool("more", s.More), telemetry.Count("Sweeps", "")}
+	if err != nil {
+		level, attrs = slog.LevelError, append(attrs, slog.String(telemetry.Error, err.Error()))
+	}
+	h.Logger.Log(ctx, level, "sweep", attrs...)
+	if err != nil {
+		return nil, &UnreadableError{Err: err}
+	}
+	return json.Marshal(s)
+}
+
+func (h *Handler) sweep(ctx context.Context) (Summary, error) {
+	var s Summary
+	err := h.seeToExpected(ctx)
+	work, wait := h.workers(ctx, &s)
+	now := h.Clock.Now()
+	first := true
+	for row, rowErr := range h.Ledger.Due(ctx, now) {
+		if rowErr != nil {
+			err = errors.Join(err, rowErr)
+			break
+		}
+		if first {
+			h.Logger.InfoContext(ctx, "oldest due", slog.String("item", row.Key),
+				telemetry.Gauge("OldestDue", telemetry.Seconds, max(0, now.Sub(row.At).Seconds())))
+			first = false
+		}
+		if !h.timeFor(ctx, itemTime) {
+			h.mu.Lock()
+			s.More = true
+			h.mu.Unlock()
+			break
+		}
+		work(row.Key)
+	}
+	wait()
+	return s, err
+}
+
+func (h *Handler) timeFor(ctx context.Context, d time.Duration) bool {
+	end, ok := ctx.Deadline()
+	return ctx.Err() == nil && (!ok || end.Sub(h.Clock.Now()) >= d)
+}
+
+// workers gives what works on an item, and what waits until all are done.
+func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string), wait func()) {
+	one := func(key string) {
+		did, err := h.item(ctx, key)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if did {
+			s.Done++
+		}
+		if err != nil {
+			s.Failed++
+		}
+	}
+	if h.Workers < 2 {
+		return one, func() {}
+	}
+	var wg sync.WaitGroup
+	keys := make(chan string)
+	for range h.Workers {
+		wg.Go(func() {
+			for key := range keys {
+				// The time may have passed while it waited for a worker.
+				if h.timeFor(ctx, itemTime) {
+					one(key)
+				}
+			}
+		})
+	}
+	return func(key string) { keys <- key }, func() {
+		close(keys)
+		wg.Wait()
+	}
+}
+
+// item works on one item. One that cannot be worked on is pushed back, so that
+// it is in nobody's way.
+func (h *Handler) item(ctx context.Context, key string) (did bool, err error) {
+	switch kind, _, _ := strings.Cut(key, "/"); kind {
+	case "launch":
+		did, err = h.Launcher.Reconcile(ctx, key)
+	case "window":
+		did, err = h.Launcher.Look(ctx, key, h.window)
+	case "unrouted":
+		did, err = h.Launcher.LookUnrouted(ctx, key)
+	case "expect":
+		did, err = h.expected(ctx, key)
+	default:
+		err = &UnknownItemError{Key: key}
+	}
+	if err != nil {
+		h.Logger.ErrorContext(ctx, "item not worked on", slog.String("item", key), slog.String(telemetry.Error, err.Error()))
+		h.push(ctx, key)
+	}
+	return did, err
+}
+
+// push makes an item due later, the later the more often it failed.
+func (h *Handler) push(ctx context.Context, key string) {
+	item, err := h.Ledger.Get(ctx, key)
+	now := h.Clock.Now()
+	if err == nil && (!item.Exists() || item.Due.IsZero() || item.Due.After(now)) {
+		return
+	}
+	if err == nil {
+		item.Due = now.Add(min(mostPush, firstPush<<min(item.Tries, 10)))
+		item.Tries++
+		err = h.Ledger.Put(ctx, h.Token(ctx), item)
+	}
+	var conflict *ledger.ConflictError
+	if err != nil && !errors.As(err, &conflict) {
+		h.Logger.WarnContext(ctx, "item not pushed back", slog.String("item", key), slog.String(telemetry.Error, err.Error()))
+	}
+}
+
+// window gives what the routes say of a window now.
+func (h *Handler) window(configID, period string) (launch.Window, bool) {
+	route, p := h.Routes.Window(configID, period)
+	if route == nil {
+		return launch.Window{}, false
+	}
+	return routefile.Window(route, p), true
+}
+
+// UnreadableError says that the ledger could not be read.
+type UnreadableError struct{ Err error }
+
+func (e *UnreadableError) Error() string {
+	return "the ledger could not be swept; what is due stays so: " + e.Err.Error()
+}
+
+// Unwrap returns the ledger's errors.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// UnknownItemError says that an item is of a kind that this version does not
+// know.
+type UnknownItemError struct{ Key string }
+
+func (e *UnknownItemError) Error() string {
+	return "the ledger's item " + e.Key + " is of a kind that this version does not know: deploy the newer version again"
+}

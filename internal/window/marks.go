@@ -1,0 +1,102 @@
+package window
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"time"
+)
+
+// Marks know the arrivals that are not surely before CoveredUntil, so that
+// their duplicates are told. Their JSON form is 17 bytes for each, in base64:
+// the hash, the event time in Unix milliseconds, and whether it came after the
+// present launch was decided.
+type Marks []mark
+
+// mark is one arrival.
+type mark struct {
+	hash uint64
+	// event is the event's own time, also where it is in the future: the mark
+	// is kept until CoveredUntil has passed it.
+	event int64
+	after bool
+}
+
+func (ms Marks) index() map[uint64]bool {
+	known := make(map[uint64]bool, len(ms))
+	for _, m := range ms {
+		known[m.hash] = true
+	}
+	return known
+}
+
+// trim keeps the latest. It gives the latest event time of those that fall
+// out; zero if none does.
+func (ms *Marks) trim() time.Time {
+	slices.SortFunc(*ms, func(a, b mark) int {
+		return cmp.Or(cmp.Compare(b.event, a.event), cmp.Compare(a.hash, b.hash))
+	})
+	if len(*ms) <= MaxMarks {
+		return time.Time{}
+	}
+	fallen := (*ms)[MaxMarks].event
+	*ms = slices.Clip((*ms)[:MaxMarks])
+	return time.UnixMilli(fallen).UTC()
+}
+
+// after counts the marks from after the decision that are not before a time.
+func (ms Marks) after(t time.Time) int {
+	n := 0
+	for _, m := range ms {
+		if m.after && !time.UnixMilli(m.event).Before(t) {
+			n++
+		}
+	}
+	return n
+}
+
+// settle ends the distinction between before and after a decision.
+func (ms Marks) settle() {
+	for i := range ms {
+		ms[i].after = false
+	}
+}
+
+// forget drops the marks before a time.
+func (ms *Marks) forget(t time.Time) {
+	*ms = slices.DeleteFunc(*ms, func(m mark) bool { return time.UnixMilli(m.event).Before(t) })
+}
+
+const markSize = 8 + 8 + 1
+
+// MarshalText writes the marks.
+func (ms Marks) MarshalText() ([]byte, error) {
+	raw := make([]byte, 0, markSize*len(ms))
+	for _, m := range ms {
+		raw = binary.BigEndian.AppendUint64(raw, m.hash)
+		raw = binary.BigEndian.AppendUint64(raw, uint64(m.event))
+		if m.after {
+			raw = append(raw, 1)
+		} else {
+			raw = append(raw, 0)
+		}
+	}
+	return encode(raw), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (ms *Marks) UnmarshalText(text []byte) error {
+	raw, err := decode(text, markSize)
+	if err != nil {
+		return err
+	}
+	*ms = nil
+	for ; len(raw) > 0; raw = raw[markSize:] {
+		*ms = append(*ms, mark{
+			hash:  binary.BigEndian.Uint64(raw),
+			event: int64(binary.BigEndian.Uint64(raw[8:])),
+			after: raw[16] == 1,
+		})
+	}
+	return nil
+}

@@ -1,0 +1,504 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"maps"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+)
+
+// backends are the world as one instance sees it.
+type backends struct {
+	w *World
+	p *process // that runs in the instance now
+}
+
+// op is one call of a backend.
+type op struct {
+	kind string // get, put, due, held, post, read, list, bus
+	key  string
+}
+
+// choice is what becomes of a call.
+type choice struct {
+	// before and after are how long it takes until it takes effect, and from
+	// then until the answer is there.
+	before, after time.Duration
+	fault         fault
+	// freeze is how long the process sleeps, before or after it takes effect.
+	freezeBefore, freezeAfter time.Duration
+	// status is what Amperity answers instead.
+	status int
+	// late is how long after the request it is processed, although nobody waits
+	// for it any more.
+	late time.Duration
+	// lag is how far a list lags behind.
+	lag time.Duration
+}
+
+// fault is how a call fails.
+type fault string
+
+const (
+	none       fault = ""
+	failBefore fault = "failed"              // and took no effect
+	failAfter  fault = "failed, took effect" // the answer was lost
+	repeated   fault = "repeated"            // the answer was lost, and the SDK sent it again
+	dieBefore  fault = "died before"
+	dieAfter   fault = "died after"
+	slowBefore fault = "too slow"              // the deadline comes first; it takes no effect
+	slowAfter  fault = "too slow, took effect" // the deadline comes first
+)
+
+// call is one call of a backend: it takes its time, takes effect or not, and
+// answers or not.
+func (b *backends) call(ctx context.Context, o op, effect func()) error {
+	p := b.p
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c := b.w.choose(p, o)
+	if c.freezeBefore > 0 {
+		p.freeze(c.freezeBefore)
+	}
+	b.delay(ctx, c.before)
+	switch c.fault {
+	case dieBefore:
+		panic(died{})
+	case failBefore:
+		return errInjected
+	case slowBefore, slowAfter:
+		if c.fault == slowAfter {
+			effect()
+		}
+		b.untilDeadline(ctx)
+		return context.DeadlineExceeded
+	}
+	effect()
+	switch c.fault {
+	case dieAfter:
+		panic(died{})
+	case failAfter:
+		b.delay(ctx, c.after)
+		return errInjected
+	case repeated:
+		b.delay(ctx, c.after)
+		effect()
+	}
+	b.delay(ctx, c.after)
+	if c.freezeAfter > 0 {
+		p.freeze(c.freezeAfter)
+	}
+	return nil
+}
+
+func (b *backends) delay(ctx context.Context, d time.Duration) { b.p.wait(d) }
+
+// untilDeadline lets the rest of the time pass.
+func (b *backends) untilDeadline(ctx context.Context) {
+	if end, ok := ctx.Deadline(); ok {
+		b.p.wait(max(0, end.Sub(b.p.w.now.Add(b.p.skew))))
+	}
+}
+
+// choose asks the chooser, and notes what it says.
+func (w *World) choose(p *process, o op) choice {
+	c := w.chooser.choose(w, p, o)
+	w.calls++
+	if c.fault != none || c.freezeBefore > 0 || c.freezeAfter > 0 || c.status != 0 || c.late > 0 {
+		w.faults = append(w.faults, o.kind+" "+string(c.fault))
+	}
+	if w.tracing {
+		w.note("%s %s %s %s%s", p, o.kind, o.key, c.fault, describe(c))
+	}
+	return c
+}
+
+func describe(c choice) string {
+	var b strings.Builder
+	add := func(name string, d time.Duration) {
+		if d > 0 {
+			b.WriteString(" " + name + " " + d.String())
+		}
+	}
+	add("frozen before", c.freezeBefore)
+	add("frozen after", c.freezeAfter)
+	add("processed after", c.late)
+	add("lags", c.lag)
+	if c.status != 0 {
+		b.WriteString(" " + http.StatusText(c.status))
+	}
+	return b.String()
+}
+
+// --- The ledger ---------------------------------------------------------------
+
+// simLedger is the ledger as a process sees it.
+type simLedger struct{ *backends }
+
+func (l simLedger) Get(ctx context.Context, key string) (item ledger.Item, err error) {
+	if failed := l.call(ctx, op{"get", key}, func() { item, err = l.w.ledger.Get(context.Background(), key) }); failed != nil {
+		return ledger.Item{}, failed
+	}
+	return item, err
+}
+
+func (l simLedger) Put(ctx context.Context, token string, items ...ledger.Item) (err error) {
+	// Noted before the call: the process may die in it.
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = item.Key
+	}
+	effect := func() {
+		was := make([]ledger.Item, len(items))
+		for i, item := range items {
+			was[i], _ = l.w.ledger.Get(context.Background(), item.Key)
+		}
+		if err = l.w.ledger.Put(context.Background(), token, items...); err == nil {
+			l.w.wrote(l.p, was, items)
+		}
+	}
+	if failed := l.call(ctx, op{"put", strings.Join(keys, " ")}, effect); failed != nil {
+		return failed
+	}
+	if l.w.tracing {
+		var conflict *ledger.ConflictError
+		if errors.As(err, &conflict) {
+			l.w.note("%s put refused: %v", l.p, err)
+		}
+	}
+	return err
+}
+
+// wrote notes what a write has changed, for the lagging index and the checker.
+func (w *World) wrote(p *process, was, items []ledger.Item) {
+	for i, item := range items {
+		w.listed[item.Key] = listing{due: was[i].Due, changed: w.now}
+		if key, ok := strings.CutPrefix(item.Key, "launch/"); ok {
+			p.launchKey, p.wroteLaunch = key, w.now
+			if _, ok := w.firstMark[key]; !ok && bytes.Contains(item.Doc, []byte(`"state":"posting"`)) {
+				w.firstMark[key] = w.now
+			}
+			if !was[i].Exists() {
+				w.decidedAt[key] = w.now
+			}
+			if _, ok := w.endedAt[key]; !ok && over(item.Doc) {
+				w.endedAt[key] = w.now
+			}
+		}
+		if run, ok := strings.CutPrefix(item.Key, "run/"); ok {
+			for _, q := range w.posts {
+				if q.run == run && !q.known {
+					q.known, q.recorded, q.certain = true, w.now, q.by == p
+				}
+			}
+		}
+		if strings.HasPrefix(item.Key, "window/") {
+			for _, m := range p.messages {
+				if m.file.window == item.Key && m.file.recorded.IsZero() {
+					m.file.recorded = w.now
+				}
+			}
+		}
+		if w.tracing {
+			w.note("  %s version %d due %s: %.900s", item.Key, item.Version+1, sinceBegin(item.Due), item.Doc)
+		}
+	}
+}
+
+// over reports whether a launch's document says that it is over, or held.
+func over(doc []byte) bool {
+	return containsAny(string(doc), `"state":"started"`, `"state":"rejected"`, `"state":"held"`, `"state":"discarded"`)
+}
+
+func sinceBegin(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Sub(Begin).String()
+}
+
+// Due lists what is due, as the index knows it: it lags behind.
+func (l simLedger) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error] {
+	return func(yield func(ledger.Listed, error) bool) {
+		var rows []ledger.Listed
+		lag := time.Duration(0)
+		err := l.call(ctx, op{"due", ""}, func() {
+			lag = l.w.chooser.lag(l.w)
+			for row := range l.w.ledger.Due(context.Background(), until) {
+				rows = append(rows, row)
+			}
+		})
+		if err != nil {
+			yield(ledger.Listed{}, err)
+			return
+		}
+		for _, row := range l.w.lagged(rows, until, lag) {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// lagged is a list as it was a moment ago.
+func (w *World) lagged(rows []ledger.Listed, until time.Time, lag time.Duration) []ledger.Listed {
+	if lag == 0 {
+		return rows
+	}
+	since := w.now.Add(-lag)
+	rows = slices.DeleteFunc(rows, func(r ledger.Listed) bool {
+		before := w.listed[r.Key]
+		return before.changed.After(since) && (before.due.IsZero() || before.due.After(until))
+	})
+	for _, key := range slices.Sorted(maps.Keys(w.listed)) {
+		before := w.listed[key]
+		if before.changed.After(since) && !before.due.IsZero() && !before.due.After(until) &&
+			!slices.ContainsFunc(rows, func(r ledger.Listed) bool { return r.Key == key }) {
+			rows = append(rows, ledger.Listed{Key: key, At: before.due})
+		}
+	}
+	return rows
+}
+
+func (l simLedger) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] {
+	return func(yield func(ledger.Listed, error) bool) {
+		var rows []ledger.Listed
+		err := l.call(ctx, op{"held", ""}, func() {
+			for row := range l.w.ledger.Held(context.Background()) {
+				rows = append(rows, row)
+			}
+		})
+		if err != nil {
+			yield(ledger.Listed{}, err)
+			return
+		}
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// --- The event bus --------------------------------------------------------------
+
+// simBus is the event bus as a process sees it.
+type simBus struct{ *backends }
+
+func (s simBus) Announce(ctx context.Context, as ...announcement.Announcement) error {
+	asked := s.w.now
+	return s.call(ctx, op{"bus", string(as[0].Type) + " " + as[0].Detail.LaunchKey}, func() {
+		for _, a := range as {
+			s.w.announced = append(s.w.announced, announced{s.w.now, asked, a})
+			s.w.announcedNow(a)
+		}
+	})
+}
+
+// --- Amperity --------------------------------------------------------------------
+
+// post is one request to start a run that was sent.
+type post struct {
+	launchKey string // of the launch that its process had marked
+	body      startBody
+	sent      time.Time
+	// marked is when the launch was marked for it.
+	marked time.Time
+	// answered is when the client had an answer that leaves no doubt; zero: it
+	// never had.
+	answered time.Time
+	// run is the run that it started, and started when; it may come later.
+	run     string
+	started time.Time
+	// refused: it certainly started nothing, and the client knows.
+	refused bool
+	status  int
+	// decided is when the launch came to be, or was released; known, that the
+	// answer was recorded.
+	decided  time.Time
+	known    bool
+	recorded time.Time
+	// certain: it was recorded by who had the answer, not found in a list.
+	certain bool
+	by      *process
+}
+
+type startBody struct {
+	ConfigID  string `json:"config_id"`
+	RangeFrom string `json:"range_from"`
+	RangeTo   string `json:"range_to"`
+}
+
+// transport carries requests to Amperity for a process.
+type transport struct{ *backends }
+
+func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		body, _ = io.ReadAll(req.Body)
+		_ = req.Body.Close()
+	}
+	ctx, p, w := req.Context(), t.p, t.w
+	o := op{kind: "post"}
+	if req.Method == http.MethodGet {
+		o.kind = "read"
+		if strings.HasSuffix(req.URL.Path, "/runs") {
+			o.kind = "list"
+			w.lists++
+		}
+	}
+	trace := hooks(ctx)
+	trace.GetConn(req.URL.Host)
+	c := w.choose(p, o)
+	if c.freezeBefore > 0 {
+		p.freeze(c.freezeBefore)
+	}
+	var sent *post
+	if o.kind == "post" {
+		sent = &post{launchKey: p.launchKey, sent: w.now, marked: p.wroteLaunch, by: p, decided: w.decidedAt[p.launchKey]}
+		_ = json.Unmarshal(body, &sent.body)
+	}
+	if c.fault == dieBefore {
+		panic(died{})
+	}
+	if c.fault == failBefore || w.outage() {
+		if sent != nil {
+			w.note("%s is refused a connection", p)
+		}
+		return nil, syscall.ECONNREFUSED
+	}
+	trace.GotConn(httptrace.GotConnInfo{})
+	trace.WroteHeaders()
+	trace.WroteRequest(httptrace.WroteRequestInfo{})
+	if sent != nil {
+		w.posts = append(w.posts, sent)
+	}
+
+	var answer *http.Response
+	var failed error
+	process := func() {
+		in := req.Clone(context.WithoutCancel(ctx))
+		in.Body = io.NopCloser(bytes.NewReader(body))
+		if c.status != 0 && c.status < 500 || w.expired() {
+			status := c.status
+			if w.expired() {
+				status = http.StatusUnauthorized
+			}
+			answer = plain(req, status)
+			return
+		}
+		before := len(w.amperity.Runs())
+		answer, failed = w.serve(in)
+		if runs := w.amperity.Runs(); sent != nil && len(runs) > before {
+			sent.run, sent.started = runs[len(runs)-1].ID, w.now
+			w.note("  Amperity starts %s of %s %s", sent.run, sent.body.ConfigID, sent.body.RangeFrom)
+		}
+		if o.kind == "list" && c.lag > 0 {
+			answer = w.lagList(answer, c.lag)
+		}
+	}
+	// What is processed is processed, whether or not somebody waits for it.
+	gone := false
+	switch {
+	case c.late > 0:
+		w.after(c.late, func() { process() })
+		gone = true
+	case c.fault == slowBefore || c.fault == failAfter && c.status == -1:
+		gone = true
+	}
+	left := time.Duration(1<<62 - 1)
+	if end, ok := ctx.Deadline(); ok {
+		left = max(0, end.Sub(w.now.Add(p.skew)))
+	}
+	switch {
+	case gone && c.status >= 500:
+		// A proxy gives up waiting.
+		p.wait(min(left, c.before))
+		if left < c.before {
+			return nil, context.DeadlineExceeded
+		}
+		return plain(req, c.status), nil
+	case gone && c.fault == failAfter:
+		p.wait(min(left, c.before))
+		return nil, syscall.ECONNRESET
+	case gone:
+		p.wait(left)
+		return nil, context.DeadlineExceeded
+	}
+	if c.before >= left {
+		w.after(c.before, process)
+		p.wait(left)
+		return nil, context.DeadlineExceeded
+	}
+	p.wait(c.before)
+	process()
+	switch c.fault {
+	case dieAfter:
+		panic(died{})
+	case failAfter, repeated:
+		p.wait(min(left-c.before, c.after))
+		return nil, syscall.ECONNRESET
+	case slowAfter:
+		p.wait(left - c.before)
+		return nil, context.DeadlineExceeded
+	}
+	p.wait(min(left-c.before, c.after))
+	if c.freezeAfter > 0 {
+		p.freeze(c.freezeAfter)
+	}
+	if c.status >= 500 {
+		return plain(req, c.status), nil
+	}
+	if sent != nil && failed == nil {
+		sent.answered, sent.status = w.now, answer.StatusCode
+		sent.refused = answer.StatusCode >= 400
+	}
+	return answer, failed
+}
+
+// plain is an answer without much in it.
+func plain(req *http.Request, status int) *http.Response {
+	return &http.Response{StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req,
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   io.NopCloser(strings.NewReader(`{"message":"by the simulation"}`))}
+}
+
+// lagList takes the runs out of a page that are newer than the lag.
+func (w *World) lagList(answer *http.Response, lag time.Duration) *http.Response {
+	var page struct {
+		Data      []json.RawMessage `json:"data"`
+		NextToken string            `json:"next_token,omitempty"`
+	}
+	raw, _ := io.ReadAll(answer.Body)
+	if json.Unmarshal(raw, &page) == nil && page.Data != nil {
+		page.Data = slices.DeleteFunc(page.Data, func(run json.RawMessage) bool {
+			var r struct {
+				CreatedAt time.Time `json:"created_at"`
+			}
+			return json.Unmarshal(run, &r) == nil && w.now.Sub(r.CreatedAt) < lag
+		})
+		raw, _ = json.Marshal(page)
+	}
+	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+	return answer
+}
+
+func hooks(ctx context.Context) httptrace.ClientTrace {
+	if t := httptrace.ContextClientTrace(ctx); t != nil {
+		return *t
+	}
+	return httptrace.ClientTrace{GetConn: func(string) {}, GotConn: func(httptrace.GotConnInfo) {}, WroteHeaders: func() {}, WroteRequest: func(httptrace.WroteRequestInfo) {}}
+}

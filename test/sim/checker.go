@@ -1,0 +1,528 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+)
+
+// The checker reads what Amperity logged, what reached the event bus, and what
+// the world knows of its own inputs. It asks the ledger one thing: whether it
+// is at rest.
+
+// Violation is a guarantee that a history broke.
+type Violation struct {
+	// Guarantee is its number in docs/guarantees.md; 0: the world did not come
+	// to rest.
+	Guarantee int
+	What      string
+}
+
+func (v Violation) String() string { return fmt.Sprintf("guarantee %d: %s", v.Guarantee, v.What) }
+
+// Allowed are the exceptions that a history made use of, by name.
+type Allowed map[string]int
+
+const (
+	allowedRetry   = "two runs, because if_unknown is retry"
+	allowedForeign = "a run of others under our own principal was adopted"
+	allowedPerson  = "a person started it again"
+)
+
+// listLag is by how much a list of runs lags behind at most, and the time from
+// a list to the request that follows.
+const listLag = 3 * time.Minute
+
+// skewSlack is by how much two clocks of the world can differ.
+const skewSlack = 4 * time.Second
+
+// check holds a finished history to the guarantees.
+func (w *World) check() ([]Violation, Allowed) {
+	c := &checking{w: w, allowed: Allowed{}, byLaunch: map[string][]*post{}, byWindow: map[string][]*post{}, said: map[string][]announced{}}
+	for _, p := range w.posts {
+		c.byLaunch[p.launchKey] = append(c.byLaunch[p.launchKey], p)
+		if window, ok := windowOf(p.launchKey); ok {
+			c.byWindow[window] = append(c.byWindow[window], p)
+		}
+	}
+	for _, a := range w.announced {
+		if k := a.Detail.LaunchKey; k != "" {
+			c.said[k] = append(c.said[k], a)
+		}
+	}
+	c.doubleStart()
+	c.lostInput()
+	c.economy()
+	c.overlap()
+	c.announcements()
+	c.polite()
+	c.rest()
+	return c.violations, c.allowed
+}
+
+type checking struct {
+	w          *World
+	violations []Violation
+	allowed    Allowed
+	byLaunch   map[string][]*post
+	byWindow   map[string][]*post
+	said       map[string][]announced
+}
+
+func (c *checking) fail(guarantee int, format string, args ...any) {
+	c.violations = append(c.violations, Violation{guarantee, fmt.Sprintf(format, args...)})
+}
+
+// windowOf is the item of the window whose launch has the key.
+func windowOf(launchKey string) (string, bool) {
+	rest, ok := strings.CutPrefix(launchKey, "arrival/")
+	i := strings.LastIndexByte(rest, '/')
+	if !ok || i < 0 {
+		return "", false
+	}
+	return "window/" + rest[:i], true
+}
+
+// retries reports whether one more request is allowed for a launch of which
+// nobody knows whether it has a run.
+func (c *checking) retries(launchKey string) bool {
+	if window, ok := windowOf(launchKey); ok {
+		config, _, _ := strings.Cut(strings.TrimPrefix(window, "window/"), "/")
+		return routesOf[config].retry
+	}
+	for _, d := range c.w.decisions {
+		if d.key == launchKey {
+			return d.retry
+		}
+	}
+	return false
+}
+
+// releases are the times at which a person has released a launch.
+func (c *checking) releases(launchKey string) []time.Time {
+	// Each number counts once, however often it was said.
+	first := map[int]time.Time{}
+	for _, v := range c.w.words {
+		if v.verb != "release" || v.key != launchKey || len(v.at) == 0 {
+			continue
+		}
+		if was, ok := first[v.hold]; !ok || v.at[0].Before(was) {
+			first[v.hold] = v.at[0]
+		}
+	}
+	at := slices.Collect(maps.Values(first))
+	slices.SortFunc(at, time.Time.Compare)
+	return at
+}
+
+// doubleStart: guarantee 1. A request follows another of the same launch only
+// where that one certainly started nothing, a person said so, or, once and
+// after 15 minutes, if_unknown is retry.
+func (c *checking) doubleStart() {
+	for key, posts := range c.byLaunch {
+		if key == "" {
+			c.fail(1, "a request was sent for no launch: %s %s", posts[0].body.ConfigID, posts[0].body.RangeFrom)
+			continue
+		}
+		releases := c.releases(key)
+		slices.SortStableFunc(posts, func(a, b *post) int { return a.marked.Compare(b.marked) })
+		retried := false
+		for i, p := range posts {
+			open := 0
+			var last time.Time
+			for _, q := range posts[:i] {
+				if !(q.refused && !q.answered.After(p.marked)) {
+					open++
+					last = q.marked
+				}
+			}
+			byPerson := 0
+			for _, r := range releases {
+				if !r.After(p.marked) {
+					byPerson++
+				}
+			}
+			switch {
+			case open == 0:
+			case open <= byPerson:
+				c.allowed[allowedPerson]++
+			case c.retries(key) && open <= byPerson+1:
+				if p.marked.Sub(last) < 15*time.Minute-skewSlack && byPerson == 0 {
+					c.fail(1, "%s: a second request after %s", key, p.marked.Sub(last))
+				}
+				for _, q := range posts[:i] {
+					if q.run != "" && byPerson == 0 && p.marked.Sub(q.started) > listLag && !c.adoptedFor(q.run, key) {
+						c.fail(1, "%s: a second request although the list of runs had shown the run of the first, %s, for long", key, q.run)
+					}
+				}
+				if !retried {
+					retried = true
+					c.allowed[allowedRetry]++
+				}
+			default:
+				c.fail(1, "%s: request %d, of %s, was sent although %d before may have started runs; releases %v", key, i+1, sinceBegin(p.marked), open, releases)
+			}
+		}
+	}
+	// One run, one launch: nobody takes another launch's run for its own.
+	owner := map[string]string{}
+	for _, p := range c.w.posts {
+		if p.run != "" {
+			owner[p.run] = p.launchKey
+		}
+	}
+	for _, a := range c.w.announced {
+		if a.Type != announcement.RunStarted {
+			continue
+		}
+		run := a.Detail.Run.ID
+		switch key, ours := owner[run]; {
+		case ours && key == a.Detail.LaunchKey, c.byPerson("adopt", a.Detail.LaunchKey, run):
+		case !ours && c.w.foreign[run]:
+			c.allowed[allowedForeign]++
+		default:
+			c.fail(1, "%s adopted the run %s, which is that of %q", a.Detail.LaunchKey, run, key)
+		}
+	}
+}
+
+// adoptedFor reports whether a person has given a run to another launch than
+// its own.
+func (c *checking) adoptedFor(run, key string) bool {
+	return slices.ContainsFunc(c.w.words, func(v *word) bool {
+		return v.verb == "adopt" && v.key != key && v.runID == run && len(v.at) > 0
+	})
+}
+
+func (c *checking) byPerson(verb, key, run string) bool {
+	return slices.ContainsFunc(c.w.words, func(v *word) bool {
+		return v.verb == verb && v.key == key && v.runID == run && len(v.at) > 0
+	})
+}
+
+// last is the last thing that was said of how a launch ended, or is held.
+func (c *checking) last(key string) announcement.DetailType {
+	said := c.said[key]
+	for i := len(said) - 1; i >= 0; i-- {
+		switch t := said[i].Type; t {
+		case announcement.RunStarted, announcement.RunRejected, announcement.RunHeld, announcement.RunDiscarded:
+			return t
+		}
+	}
+	return ""
+}
+
+// lostInput: guarantees 2 and 3.
+func (c *checking) lostInput() {
+	for _, d := range c.w.decisions {
+		if d.delivered == 0 {
+			continue
+		}
+		last := c.last(d.key)
+		if last == "" && d.settled > 0 {
+			c.fail(2, "%s was answered, and nothing was ever announced of it", d.key)
+		}
+		if last == "" && d.failed < d.delivered && d.settled == 0 {
+			c.fail(2, "%s is nowhere", d.key)
+		}
+	}
+	unrouted := 0
+	for _, a := range c.w.announced {
+		if a.Type == announcement.FilesUnrouted {
+			unrouted++
+		}
+	}
+	for _, f := range c.w.files {
+		if f.lost == f.copies {
+			continue // in the dead-letter queue
+		}
+		if f.window == "" {
+			if unrouted == 0 {
+				c.fail(2, "%s matches no route, and nobody was told", f.key)
+			}
+			continue
+		}
+		if len(c.w.routes) > 1 && f.recorded.IsZero() && unrouted > 0 && (f.config == "cg-H" || f.config == "og-I") {
+			continue // the edit took its route away
+		}
+		if why := c.settled(f); why != "" {
+			c.fail(3, "%s, there since %s: %s", f.key, sinceBegin(f.put), why)
+		}
+	}
+}
+
+// settled says why a file is not dealt with; empty: it is.
+func (c *checking) settled(f *file) string {
+	for _, p := range c.byWindow[f.window] {
+		if p.run != "" && !p.sent.Before(f.put) {
+			return "" // covered by a run whose request began after it was there
+		}
+	}
+	// A run of others that was taken for the window's, by a person or by the
+	// named exception, covers for the stack what it may not cover.
+	for key := range c.said {
+		if window, ok := windowOf(key); ok && window == f.window && (c.foreignRun(key) || c.adoptedByPerson(key)) {
+			return ""
+		}
+	}
+	// Not covered: then the window waits, a policy holds or ignores it, or a
+	// person has decided.
+	if f.recorded.IsZero() {
+		return "it was never taken in"
+	}
+	latest, revision := "", 0
+	abandoned := false
+	for key, said := range c.said {
+		window, ok := windowOf(key)
+		if !ok || window != f.window {
+			continue
+		}
+		var n int
+		_, _ = fmt.Sscan(key[strings.LastIndexByte(key, '/')+1:], &n)
+		for _, a := range said {
+			abandoned = abandoned || a.Type == announcement.WindowAbandoned
+			if a.Type == announcement.RunDiscarded && a.at.After(f.recorded) {
+				return "" // a person has said so of all that was there
+			}
+		}
+		if n > revision && c.last(key) != "" {
+			latest, revision = key, n
+		}
+	}
+	route := routesOf[f.config]
+	switch {
+	case latest != "" && c.last(latest) != announcement.RunStarted:
+		return "" // held, rejected or discarded
+	case abandoned && len(c.w.routes) > 1:
+		return ""
+	case latest != "" && route.late == "ignore":
+		return ""
+	case latest == "" && c.waits(f, route):
+		return ""
+	}
+	return "no run covers it, and nothing holds it; the latest launch is " + latest
+}
+
+func (c *checking) adoptedByPerson(key string) bool {
+	return slices.ContainsFunc(c.w.words, func(v *word) bool { return v.verb == "adopt" && v.key == key && len(v.at) > 0 })
+}
+
+func (c *checking) foreignRun(key string) bool {
+	return slices.ContainsFunc(c.said[key], func(a announced) bool {
+		return a.Type == announcement.RunStarted && c.w.foreign[a.Detail.Run.ID]
+	})
+}
+
+// waits reports whether the window of a file still waits for others.
+func (c *checking) waits(f *file, route routeOf) bool {
+	required := route.required
+	if len(c.w.routes) > 1 && f.config == "cg-C" {
+		required = []string{"x", "y", "z"}
+	}
+	for _, entry := range required {
+		keys := map[string]bool{}
+		for _, other := range c.w.files {
+			if other.window == f.window && other.entry == entry && !other.recorded.IsZero() {
+				keys[other.key] = true
+			}
+		}
+		if len(keys) < max(1, route.counts[entry]) {
+			return true
+		}
+	}
+	return false
+}
+
+// economy: guarantee 4.
+func (c *checking) economy() {
+	for window, posts := range c.byWindow {
+		config, _, _ := strings.Cut(strings.TrimPrefix(window, "window/"), "/")
+		slices.SortStableFunc(posts, func(a, b *post) int { return a.sent.Compare(b.sent) })
+		keys := []string{}
+		for _, p := range posts {
+			if !slices.Contains(keys, p.launchKey) {
+				keys = append(keys, p.launchKey)
+			}
+		}
+		automatic := 0
+		for i, key := range keys {
+			if len(c.releases(key)) > 0 {
+				continue
+			}
+			if slices.ContainsFunc(c.byLaunch[key], func(p *post) bool { return !p.refused }) {
+				automatic++
+			}
+			if i == 0 {
+				continue
+			}
+			first := c.byLaunch[key][0]
+			before := c.lastBefore(posts, key, first.marked)
+			if before == nil {
+				continue
+			}
+			if gap := first.marked.Sub(before.marked); gap < 15*time.Minute-skewSlack {
+				c.fail(4, "%s: %s sent a request %s after one of %s that may have started a run", window, key, gap, before.launchKey)
+			}
+			if why := c.reopened(window, before, key); why != "" {
+				c.fail(4, "%s: %s", key, why)
+			}
+		}
+		if automatic > 4 {
+			c.fail(4, "%s was launched %d times by itself", window, automatic)
+		}
+		if routesOf[config].late == "hold" && automatic > 1 {
+			started := 0
+			for _, key := range keys {
+				if len(c.releases(key)) == 0 && slices.ContainsFunc(c.byLaunch[key], func(p *post) bool { return !p.refused }) {
+					started++
+				}
+			}
+			if started > 1 {
+				c.fail(4, "%s was launched %d times although late files are held", window, started)
+			}
+		}
+	}
+}
+
+// lastBefore is the last request of another launch of the window that may have
+// started a run.
+func (c *checking) lastBefore(posts []*post, key string, t time.Time) *post {
+	var last *post
+	for _, p := range posts {
+		if p.launchKey != key && p.marked.Before(t) && !p.refused {
+			last = p
+		}
+	}
+	return last
+}
+
+// reopened says why no file called for another launch after one that may have
+// started a run; empty: one did.
+func (c *checking) reopened(window string, before *post, key string) string {
+	// Where it is not known which request made the run, the first counts.
+	covered := before.marked
+	switch {
+	case c.last(before.launchKey) != announcement.RunStarted:
+		covered = time.Time{} // nobody knows a run of it, so it covers nothing
+	case !before.certain:
+		covered = c.w.firstMark[before.launchKey]
+	}
+	for _, f := range c.w.files {
+		// Its event is not surely before what the run before covers, and it was
+		// not taken in when that was decided.
+		if f.window == window && f.event.After(covered.Add(-5*time.Second-time.Second-skewSlack)) &&
+			f.recorded.After(before.decided) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("no file called for it: %s, sent at %s, covers them all", before.launchKey, sinceBegin(covered))
+}
+
+// overlap: two runs of one config id never go on at the same time because of
+// windows, as far as the stack can know.
+func (c *checking) overlap() {
+	for _, p := range c.w.posts {
+		if _, ok := windowOf(p.launchKey); !ok || len(c.releases(p.launchKey)) > 0 {
+			continue
+		}
+		for _, q := range c.w.posts {
+			if q.body.ConfigID != p.body.ConfigID || q.launchKey == p.launchKey || !q.sent.Before(p.sent) || q.run == "" {
+				continue
+			}
+			// Known is what was answered in good time, and recorded.
+			if q.answered.IsZero() || q.refused || !q.known || q.recorded.After(p.decided) {
+				continue
+			}
+			if end := c.w.endOf(q.run); end.IsZero() || end.Add(-skewSlack).After(p.decided) {
+				c.fail(1, "overlap: %s was decided at %s while %s of %s went on (until %s)", p.launchKey, sinceBegin(p.decided), q.run, q.launchKey, sinceBegin(end))
+			}
+		}
+		// Two launches of windows that are both under way.
+		for _, q := range c.w.posts {
+			_, window := windowOf(q.launchKey)
+			if window && q != p && q.body.ConfigID == p.body.ConfigID && q.launchKey != p.launchKey && q.sent.Before(p.sent) &&
+				!q.answered.IsZero() && q.answered.After(p.sent) && len(c.releases(q.launchKey)) == 0 && !c.endedBefore(q.launchKey, p.sent) && !(q.known && !q.recorded.After(p.sent)) {
+				c.fail(1, "overlap: %s sent its request while that of %s was under way", p.launchKey, q.launchKey)
+			}
+		}
+	}
+}
+
+func (c *checking) endedBefore(key string, t time.Time) bool {
+	end, ok := c.w.endedAt[key]
+	return ok && !end.After(t)
+}
+
+// announcements: guarantee 5.
+func (c *checking) announcements() {
+	type content struct {
+		t        announcement.DetailType
+		key, run string
+		hold     int
+	}
+	ids := map[string]content{}
+	for _, a := range c.w.announced {
+		d := a.Detail
+		now := content{a.Type, d.LaunchKey, runOf(a.Announcement), d.Hold}
+		if was, seen := ids[d.ID]; seen && was != now {
+			c.fail(5, "two announcements have the id %s: %v and %v", d.ID, was, now)
+		}
+		ids[d.ID] = now
+		switch a.Type {
+		case announcement.RunStarted:
+			if !c.w.hasRun(d.Run.ID, d.Request.ConfigID) && !c.byPerson("adopt", d.LaunchKey, d.Run.ID) {
+				c.fail(5, "%s was announced to have the run %s, which Amperity does not have for %s", d.LaunchKey, d.Run.ID, d.Request.ConfigID)
+			}
+		case announcement.RunRejected:
+			for _, p := range c.byLaunch[d.LaunchKey] {
+				if d.LaunchKey != "" && p.marked.Before(a.asked) && !p.refused {
+					c.fail(5, "%s was announced as rejected, and may have a run", d.LaunchKey)
+				}
+			}
+		case announcement.RunBlocked:
+			for _, p := range c.byLaunch[d.LaunchKey] {
+				// Meant as of when it was about to be said: that may take long.
+				if p.marked.Before(a.asked) && !(p.refused && !p.answered.After(a.asked)) {
+					c.fail(5, "%s was announced as blocked, and may have a run", d.LaunchKey)
+				}
+			}
+		}
+	}
+	// A run that was answered in time is announced, unless its launch ended
+	// some other way that is announced.
+	for _, p := range c.w.posts {
+		if p.run == "" || p.answered.IsZero() || p.refused || p.launchKey == "" || !p.known {
+			continue
+		}
+		if c.last(p.launchKey) == "" {
+			c.fail(5, "%s of %s was started and never announced", p.run, p.launchKey)
+		}
+	}
+}
+
+// polite: guarantee 6, as far as it shows here: nothing is asked without need.
+func (c *checking) polite() {
+	if len(c.w.faults) == 0 && len(c.w.outages)+len(c.w.expiries)+len(c.w.paused) == 0 && c.w.lists > 0 {
+		c.fail(6, "lists of runs were asked for, although nothing was interrupted")
+	}
+}
+
+// rest: everything has come to rest.
+func (c *checking) rest() {
+	if !c.w.stopped || c.w.quietSweeps > maxSweeps {
+		c.fail(0, "not at rest after %d sweeps without faults", c.w.quietSweeps)
+	}
+	for _, item := range c.w.ledger.All() {
+		if strings.HasPrefix(item.Key, "launch/") && !over(item.Doc) {
+			c.fail(0, "%s is left as it is: %.300s", item.Key, item.Doc)
+		}
+	}
+}
+
+func containsAny(s string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(s, p) })
+}

@@ -1,0 +1,335 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/trigger"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Mutation is a mistake that the code could make. What stands between the code
+// and the world makes it, not the code. The empty one is none.
+type Mutation string
+
+// Mutations are the mistakes that the checker must see.
+var Mutations = []Mutation{
+	PostBeforeClaim, PostWithoutMark, RetryServerErrors, RetryWhatIsHeld, BoundedList, AdoptInDoubt,
+	CoveredFromClaim, CoveredFromAnswer, ShortMargin, MarksForgotten, RejectedCovers, TokenIsRequestID,
+	ConfirmBeforeSending, ShortLease, LateFileDropped, OverlapNotDecided, UnknownAsClaimed, ReconcileWaits,
+}
+
+// The mistakes.
+const (
+	PostBeforeClaim      Mutation = "the request is sent before the launch is claimed"
+	PostWithoutMark      Mutation = "the request is sent without the mark"
+	RetryServerErrors    Mutation = "a 5xx is sent again at once"
+	RetryWhatIsHeld      Mutation = "an empty list leads to a second request where it must be held"
+	BoundedList          Mutation = "the list of runs ends with the lease"
+	AdoptInDoubt         Mutation = "a run is adopted although another launch may have started it"
+	CoveredFromClaim     Mutation = "covered_until counts from the claim"
+	CoveredFromAnswer    Mutation = "covered_until counts from the answer"
+	ShortMargin          Mutation = "the margin is 3 s"
+	MarksForgotten       Mutation = "the hashes of the margin are forgotten"
+	RejectedCovers       Mutation = "a rejected launch covers"
+	TokenIsRequestID     Mutation = "a write's token is the request id"
+	ConfirmBeforeSending Mutation = "an announcement is confirmed before it is sent"
+	ShortLease           Mutation = "the lease is shorter than the function's limit"
+	LateFileDropped      Mutation = "a late file is dropped"
+	OverlapNotDecided    Mutation = "the decision does not write down that the config id is taken"
+	UnknownAsClaimed     Mutation = "a launch with an unknown request is written back as claimed"
+	ReconcileWaits       Mutation = "reconciling waits while another launch is in flight"
+)
+
+// fullLedger is all that any function asks of the ledger.
+type fullLedger interface {
+	Get(ctx context.Context, key string) (ledger.Item, error)
+	Put(ctx context.Context, token string, items ...ledger.Item) error
+	Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error]
+	Held(ctx context.Context) iter.Seq2[ledger.Listed, error]
+}
+
+// parts are what a handler is made of.
+type parts struct {
+	api      launch.API
+	ledger   fullLedger
+	bus      launch.Announcer
+	token    func(context.Context) string
+	launcher func(*launch.Launcher) trigger.Launcher
+}
+
+// mutate gives the parts of a handler, with the world's mutation in them.
+func (w *World) mutate(b *backends, client *amperity.Client) parts {
+	n := 0
+	p := parts{
+		api: client, ledger: simLedger{b}, bus: simBus{b},
+		token: func(context.Context) string {
+			n++
+			return b.p.String() + "-" + strconv.Itoa(n)
+		},
+		launcher: func(l *launch.Launcher) trigger.Launcher { return l },
+	}
+	if w.mutant == "" {
+		return p
+	}
+	m := &mutant{backends: b, ledger: simLedger{b}, bus: simBus{b}, api: client, ahead: map[string]int64{}}
+	p.api, p.ledger, p.bus = mutantAPI{m}, mutantLedger{m}, mutantBus{m}
+	switch w.mutant {
+	case TokenIsRequestID:
+		p.token = func(context.Context) string { return b.p.requestID }
+	case PostBeforeClaim:
+		p.launcher = func(l *launch.Launcher) trigger.Launcher { return early{m, l} }
+	}
+	return p
+}
+
+// mutant makes one mistake for one instance.
+type mutant struct {
+	*backends
+	ledger simLedger
+	bus    simBus
+	api    *amperity.Client
+
+	// ahead is by how much the code believes an item to be newer than it is.
+	ahead map[string]int64
+	// pending are announcements that are not sent yet.
+	pending []announcement.Announcement
+	// reading is the launch that was read last.
+	reading struct {
+		key, state string
+		lease      time.Time
+	}
+}
+
+func (m *mutant) is(mutation Mutation) bool { return m.w.mutant == mutation }
+
+// --- Amperity ---------------------------------------------------------------------
+
+type mutantAPI struct{ *mutant }
+
+func (a mutantAPI) StartRun(ctx context.Context, r amperity.RunRequest) (*amperity.Run, error) {
+	run, err := a.api.StartRun(ctx, r)
+	var failed *amperity.APIError
+	if a.is(RetryServerErrors) && errors.As(err, &failed) && failed.Status >= 500 {
+		return a.api.StartRun(ctx, r)
+	}
+	return run, err
+}
+
+func (a mutantAPI) GetRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error) {
+	return a.api.GetRun(ctx, id, view)
+}
+
+func (a mutantAPI) ListRuns(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+	if a.is(BoundedList) {
+		o.CreatedTo = a.reading.lease
+	}
+	return a.api.ListRuns(ctx, o)
+}
+
+// early sends the request before anything else.
+type early struct {
+	*mutant
+	l *launch.Launcher
+}
+
+// Launch is what a launcher does.
+func (e early) Launch(ctx context.Context, in launch.Launch) (launch.Result, error) {
+	e.p.launchKey, e.p.wroteLaunch = in.Key, e.w.now
+	run, err := e.api.StartRun(ctx, in.Request)
+	c := e.l.Config
+	c.API = answered{mutantAPI{e.mutant}, run, err}
+	return launch.New(c).Launch(ctx, in)
+}
+
+// answered has the answer already.
+type answered struct {
+	mutantAPI
+	run *amperity.Run
+	err error
+}
+
+func (a answered) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, error) {
+	return a.run, a.err
+}
+
+// --- The event bus ------------------------------------------------------------------
+
+type mutantBus struct{ *mutant }
+
+func (b mutantBus) Announce(ctx context.Context, as ...announcement.Announcement) error {
+	if b.is(ConfirmBeforeSending) {
+		b.pending = append(b.pending, as...)
+		return nil
+	}
+	return b.bus.Announce(ctx, as...)
+}
+
+// --- The ledger -----------------------------------------------------------------------
+
+type mutantLedger struct{ *mutant }
+
+func (l mutantLedger) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error] {
+	return l.ledger.Due(ctx, until)
+}
+
+func (l mutantLedger) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] {
+	return l.ledger.Held(ctx)
+}
+
+func (l mutantLedger) Get(ctx context.Context, key string) (ledger.Item, error) {
+	item, err := l.ledger.Get(ctx, key)
+	delete(l.ahead, key)
+	switch {
+	case err != nil || !item.Exists():
+	case strings.HasPrefix(key, "launch/"):
+		d := parse(item.Doc)
+		l.reading.key, l.reading.state = text(d["key"]), text(d["state"])
+		l.reading.lease, _ = time.Parse(time.RFC3339Nano, text(d["lease"]))
+	case strings.HasPrefix(key, "config/"):
+		switch d := parse(item.Doc); {
+		case l.is(AdoptInDoubt):
+			for _, e := range entries(d) {
+				delete(e, "doubt")
+			}
+			item.Doc = write(d)
+		case l.is(ReconcileWaits) && (l.reading.state == "posting" || l.reading.state == "unknown"):
+			for _, e := range entries(d) {
+				if text(e["key"]) != l.reading.key && text(e["state"]) == "going" && e["doubt"] == true {
+					return ledger.Item{}, errInjected
+				}
+			}
+		}
+	}
+	return item, err
+}
+
+func (l mutantLedger) Put(ctx context.Context, token string, items ...ledger.Item) error {
+	var kept []ledger.Item
+	for _, item := range items {
+		item.Version -= l.ahead[item.Key]
+		if l.change(ctx, &item, len(items)) {
+			kept = append(kept, item)
+		} else {
+			l.ahead[item.Key]++
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	err := l.ledger.Put(ctx, token, kept...)
+	var conflict *ledger.ConflictError
+	if errors.As(err, &conflict) {
+		clear(l.ahead)
+		// What was left out stands where the code looks for it.
+		for i, item := range items {
+			if i >= len(conflict.Current) || conflict.Current[i].Key != item.Key {
+				conflict.Current = append(conflict.Current[:i:i], append([]ledger.Item{item}, conflict.Current[i:]...)...)
+			}
+		}
+	}
+	if err == nil && len(l.pending) > 0 {
+		pending := l.pending
+		l.pending = nil
+		_ = l.bus.Announce(ctx, pending...)
+	}
+	return err
+}
+
+// change changes an item that is to be written; false: it is not written at
+// all, and the code believes that it was.
+func (l mutantLedger) change(ctx context.Context, item *ledger.Item, together int) bool {
+	now := clock{l.p}.Now()
+	d := parse(item.Doc)
+	kind, _, _ := strings.Cut(item.Key, "/")
+	switch {
+	case l.is(OverlapNotDecided) && kind == "config" && together == 3 && !marking(d):
+		return false
+	case kind == "launch":
+		switch state := text(d["state"]); {
+		case l.is(PostWithoutMark) && state == "posting":
+			l.p.launchKey, l.p.wroteLaunch = text(d["key"]), l.w.now
+			return false
+		case l.is(RetryWhatIsHeld):
+			d["if_unknown"] = "retry"
+		case l.is(UnknownAsClaimed) && state == "unknown" && d["blocked"] != nil:
+			d["state"] = "claimed"
+		case l.is(ShortLease) && (state == "posting" || state == "claimed") && d["lease"] != nil:
+			d["lease"] = now.Format(time.RFC3339Nano)
+			item.Due = now
+		case l.is(CoveredFromClaim) && state == "started":
+			d["covered_until"] = d["claimed"]
+		case l.is(CoveredFromAnswer) && state == "started":
+			d["covered_until"] = d["since"]
+		case l.is(ShortMargin) && state == "started" && d["covered_until"] != nil:
+			if t, err := time.Parse(time.RFC3339Nano, text(d["covered_until"])); err == nil && !strings.HasSuffix(text(d["format_note"]), "x") {
+				d["covered_until"], d["format_note"] = t.Add(2*time.Second).Format(time.RFC3339Nano), "x"
+			}
+		default:
+			return true
+		}
+		item.Doc = write(d)
+	case kind == "window":
+		switch {
+		case l.is(MarksForgotten) && d["covered_until"] != nil:
+			delete(d, "marks")
+		case l.is(RejectedCovers) && d["declined"] == true && d["launch"] == nil:
+			d["covered_until"] = now.Format(time.RFC3339Nano)
+		case l.is(LateFileDropped) && together == 1 && d["last_post"] != nil && d["launch"] == nil && d["open"] != nil:
+			return false
+		default:
+			return true
+		}
+		item.Doc = write(d)
+	}
+	return true
+}
+
+// marking reports whether a config id's document has a launch whose request is
+// about to be sent: then it is not the decision that writes it.
+func marking(d map[string]any) bool {
+	for _, e := range entries(d) {
+		if e["last"] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func entries(d map[string]any) []map[string]any {
+	var es []map[string]any
+	list, _ := d["launches"].([]any)
+	for _, e := range list {
+		if m, ok := e.(map[string]any); ok {
+			es = append(es, m)
+		}
+	}
+	return es
+}
+
+func parse(doc []byte) map[string]any {
+	d := map[string]any{}
+	_ = json.Unmarshal(doc, &d) // our own documents
+	return d
+}
+
+func write(d map[string]any) []byte {
+	doc, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // it was JSON before
+	}
+	return doc
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}

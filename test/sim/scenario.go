@@ -1,0 +1,401 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
+)
+
+// routesFile has a route of each sort. Each config id has one letter.
+const routesFile = `version: 1
+timezone: America/New_York
+routes:
+  - {name: a, config_id: cg-A, run_mode: source, files: "a/{yyyy}/{MM}/{dd}/*", settle: 0s}
+  - {name: b, config_id: cg-B, files: "b/{yyyy}/{MM}/{dd}/*", settle: 0s}
+  - {name: c, config_id: cg-C, run_mode: source, files: ["c/{yyyy}/{MM}/{dd}/x*", "c/{yyyy}/{MM}/{dd}/y*"]}
+  - {name: d, config_id: cg-D, run_mode: refresh, settle: 5m, deadline: "02:30 +1d", files: ["d/{yyyy}/{MM}/{dd}/x*", {key: "d/{yyyy}/{MM}/{dd}/y*", count: 2}]}
+  - {name: e, config_id: cg-E, run_mode: source, deadline: {at: "03:00 +0d", then: run}, files: ["e/{yyyy}/{MM}/{dd}/x*", "e/{yyyy}/{MM}/{dd}/y*", {key: "e/{yyyy}/{MM}/{dd}/z*", optional: true}]}
+  - {name: f, config_id: cg-F, run_mode: full, files: "f/{yyyy}/{MM}/{dd}/*", settle: 0s, late: rerun}
+  - {name: g, config_id: cg-G, run_mode: source, files: "g/{yyyy}/{MM}/{dd}/{HH}/*", settle: 1m}
+  - {name: h, config_id: cg-H, run_mode: source, files: "h/{yyyy}/{MM}/{dd}/*", settle: 1m, late: ignore}
+  - {name: i, config_id: og-I, files: "i/{yyyy}/{MM}/{dd}/*", settle: 2m}
+  - {name: j, config_id: cg-J, run_mode: source, files: "j/{yyyy}/{MM}/{dd}/*", settle: 0s, if_unknown: hold, late: hold}
+`
+
+// edited is the same file after an edit: other modes, a wider pattern, one more
+// entry, and two routes gone.
+var edited = strings.NewReplacer(
+	`{name: a, config_id: cg-A, run_mode: source, files: "a/{yyyy}/{MM}/{dd}/*"`, `{name: a, config_id: cg-A, run_mode: refresh, files: "a/{yyyy}/{MM}/{dd}/**"`,
+	`files: ["c/{yyyy}/{MM}/{dd}/x*", "c/{yyyy}/{MM}/{dd}/y*"]`, `files: ["c/{yyyy}/{MM}/{dd}/x*", "c/{yyyy}/{MM}/{dd}/y*", "c/{yyyy}/{MM}/{dd}/z*"]`,
+	"  - {name: h, config_id: cg-H, run_mode: source, files: \"h/{yyyy}/{MM}/{dd}/*\", settle: 1m, late: ignore}\n", "",
+	"  - {name: i, config_id: og-I, files: \"i/{yyyy}/{MM}/{dd}/*\", settle: 2m}\n", "",
+).Replace(routesFile)
+
+var parsed = sync.OnceValue(func() [2]*arrival.Routes {
+	var all [2]*arrival.Routes
+	for i, src := range []string{routesFile, edited} {
+		routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(src), arrival.Options{})
+		if err != nil {
+			panic(err)
+		}
+		all[i] = routes
+	}
+	return all
+})
+
+// deployAtStart gives every function the routes file from the beginning.
+func (w *World) deployAtStart() {
+	w.routes = []routing{{parsed()[0], map[string]time.Time{"trigger": Begin.Add(-time.Hour), "s3arrival": Begin.Add(-time.Hour), "sweep": Begin.Add(-time.Hour)}}}
+}
+
+// deployEdited gives the functions the edited file, not all in the same second.
+func (w *World) deployEdited(at time.Time) {
+	w.routes = append(w.routes, routing{parsed()[1], map[string]time.Time{
+		"trigger": at, "s3arrival": at.Add(w.between(-time.Minute, time.Minute)), "sweep": at.Add(w.between(-time.Minute, time.Minute))}})
+}
+
+// routeOf is what the checker knows of a route; it is written down here a
+// second time, since the checker must not ask the code under test.
+type routeOf struct {
+	retry    bool // if_unknown
+	late     string
+	required []string // first letters of the names it waits for
+	counts   map[string]int
+	deadline bool // with then: run
+}
+
+var routesOf = map[string]routeOf{
+	"cg-A": {retry: true, late: "rerun"},
+	"cg-B": {late: "hold"},
+	"cg-C": {retry: true, late: "rerun", required: []string{"x", "y"}},
+	"cg-D": {retry: true, late: "rerun", required: []string{"x", "y"}, counts: map[string]int{"y": 2}},
+	"cg-E": {retry: true, late: "rerun", required: []string{"x", "y"}, deadline: true},
+	"cg-F": {late: "rerun"},
+	"cg-G": {retry: true, late: "rerun"},
+	"cg-H": {retry: true, late: "ignore"},
+	"og-I": {late: "hold"},
+	"cg-J": {late: "hold"},
+}
+
+// newFile makes a file of a route, for a day counted from the first, or an
+// hour.
+func (w *World) newFile(letter string, day, hour int, name string, put time.Time) *file {
+	n := len(w.files)
+	date := time.Date(2026, 11, 22+day, hour, 0, 0, 0, time.UTC)
+	f := &file{n: n, bucket: "landing", put: put}
+	f.config = "cg-" + strings.ToUpper(letter)
+	if letter == "i" {
+		f.config = "og-I"
+	}
+	switch letter {
+	case "g":
+		f.key = fmt.Sprintf("g/%s/%s", date.Format("2006/01/02/15"), name)
+		f.period = date.Format(time.RFC3339)
+	case "nobody":
+		f.key, f.config = fmt.Sprintf("nobody/%d", n), ""
+	default:
+		f.key = fmt.Sprintf("%s/%s/%s", letter, date.Format("2006/01/02"), name)
+		f.period = date.Format(time.DateOnly)
+	}
+	if f.config != "" {
+		f.window = "window/" + f.config + "/" + f.period
+		f.entry = name[:1]
+	}
+	// S3's clock differs by up to 2 s; EventBridge cuts to the second.
+	f.event = put.Add(w.skew())
+	return f
+}
+
+// skew is by how much a clock is off: often as much as it may be.
+func (w *World) skew() time.Duration {
+	if w.chance(0.4) {
+		return []time.Duration{-2 * time.Second, 2 * time.Second}[w.pick(2)]
+	}
+	return time.Duration(w.rng.IntN(4001)-2000) * time.Millisecond
+}
+
+// tick lets the sweep's schedule fire every minute. It stops the history once
+// the world has come to rest, or after maxSweeps quiet minutes.
+func (w *World) tick() {
+	quiet := !w.now.Before(w.quiet)
+	if quiet {
+		w.quietSweeps++
+		if w.quietSweeps > maxSweeps || w.atRest() {
+			w.stopped = true
+			return
+		}
+	}
+	// A sweep that finds nothing is of little interest.
+	if !w.isDue() && (quiet || w.chance(0.9)) {
+		w.after(time.Minute, w.tick)
+		return
+	}
+	if quiet || w.chance(0.97) {
+		w.sweepOnce()
+	}
+	if !quiet && w.chance(0.05) {
+		w.after(w.between(0, 20*time.Second), w.sweepOnce) // the schedule fires twice
+	}
+	w.after(time.Minute, w.tick)
+}
+
+// maxSweeps is how many sweeps without faults it may take until everything has
+// come to rest: a window waits up to 12 hours for another run and up to a day
+// for its deadline or for quiet, and then runs three times more.
+const maxSweeps = 38 * 60
+
+func (w *World) isDue() bool {
+	until := w.now.Add(10 * time.Second)
+	for range w.ledger.Due(context.Background(), until) {
+		return true
+	}
+	return false
+}
+
+// atRest reports whether nothing more is to come.
+func (w *World) atRest() bool {
+	if len(w.living) > 0 || len(w.events) > 0 {
+		return false
+	}
+	for row := range w.ledger.Due(context.Background(), w.now.Add(1000*time.Hour)) {
+		if !strings.HasPrefix(row.Key, "expect/") && !w.expectsOnly(row) {
+			return false
+		}
+	}
+	return true
+}
+
+// expectsOnly reports whether a window is due only because its deadline will
+// come, and nothing has come for it: every day has one.
+func (w *World) expectsOnly(row ledger.Listed) bool {
+	item, err := w.ledger.Get(context.Background(), row.Key)
+	doc := string(item.Doc)
+	return err == nil && strings.HasPrefix(row.Key, "window/") && strings.Contains(doc, `"expected":true`) && !strings.Contains(doc, `"open":`) &&
+		strings.Contains(doc, `"revision":0`) && row.At.After(w.now)
+}
+
+// run lets everything happen until the world is at rest.
+func (w *World) run() {
+	w.at(Begin.Add(time.Duration(w.pick(60))*time.Second), w.tick)
+	for !w.stopped && w.step() {
+	}
+	for p := range w.living {
+		p.kill()
+	}
+}
+
+// outage reports whether Amperity cannot be reached.
+func (w *World) outage() bool { return inAny(w.outages, w.now) }
+
+// expired reports whether the token has expired.
+func (w *World) expired() bool { return inAny(w.expiries, w.now) }
+
+func inAny(spans []span, t time.Time) bool {
+	for _, s := range spans {
+		if s.has(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// Random makes a history of everything that can happen, and lets it happen.
+func Random(seed uint64, m Mutation, tracing bool) *World {
+	r := &random{}
+	w := newWorld(seed, r, seed%10 < 3)
+	w.tracing, w.mutant = tracing, m
+	r.p = []float64{0, 0.01, 0.03, 0.06, 0.12, 0.25}[w.pick(6)]
+	r.freezes, r.lags = w.chance(0.5), w.chance(0.5)
+	active := w.between(20*time.Minute, 4*time.Hour)
+	w.quiet = Begin.Add(active)
+	w.deployAtStart()
+	if w.chance(0.15) {
+		w.deployEdited(Begin.Add(w.between(0, active)))
+	}
+	for range w.pick(2) {
+		w.outages = append(w.outages, w.some(active, time.Hour))
+	}
+	if w.chance(0.15) {
+		w.expiries = append(w.expiries, w.some(active, 2*time.Hour))
+	}
+	if w.chance(0.1) {
+		w.paused = append(w.paused, w.some(active, 2*time.Hour))
+	}
+	w.scripts()
+	w.inputs(active)
+	w.people()
+	w.run()
+	w.amperity.Close()
+	return w
+}
+
+// some is a stretch within the time that there are faults.
+func (w *World) some(active, longest time.Duration) span {
+	from := Begin.Add(w.between(0, active))
+	to := from.Add(w.between(time.Second, longest))
+	if to.After(w.quiet) {
+		to = w.quiet
+	}
+	return span{from, to}
+}
+
+// scripts says how long runs take.
+func (w *World) scripts() {
+	s := amperitytest.Script{Duration: w.between(time.Second, 20*time.Minute)}
+	if w.chance(0.2) {
+		s.Duration = w.between(time.Minute, 4*time.Hour)
+	}
+	if w.chance(0.1) {
+		s.End = amperitytest.FailedPlatform
+	}
+	w.duration = s.Duration
+	if err := w.amperity.Script("", s); err != nil {
+		panic(err)
+	}
+}
+
+const letters = "abcdefghij"
+
+// inputs lets files land and schedules fire, for few config ids, so that they
+// meet.
+func (w *World) inputs(active time.Duration) {
+	for range 1 + w.pick(2) {
+		w.letters += string(letters[w.pick(len(letters))])
+	}
+	for _, letter := range w.letters {
+		for day := range 1 + w.pick(2) {
+			w.filesOf(string(letter), -day, active)
+		}
+	}
+	if w.chance(0.1) {
+		w.at(Begin.Add(w.between(0, active)), func() { w.land(w.newFile("nobody", 0, 0, "x", w.now), w.delivery()...) })
+	}
+	for range w.pick(3) {
+		w.decision(active)
+	}
+	for range w.pick(2) {
+		id := "cg-" + string(w.letters[w.pick(len(w.letters))]-'a'+'A')
+		tokens := w.theirs
+		if w.chance(0.3) {
+			tokens = w.ours
+		}
+		w.at(Begin.Add(w.between(0, active)), func() { w.startForeign(id, tokens) })
+	}
+}
+
+// filesOf lets files of one window land, close together or far apart.
+func (w *World) filesOf(letter string, day int, active time.Duration) {
+	at := Begin.Add(w.between(0, active/2))
+	hour := w.pick(2)
+	for i := range 1 + w.pick(6) {
+		if i > 0 {
+			gap := w.between(0, 5*time.Second)
+			if w.chance(0.4) {
+				gap = w.between(0, 1500*time.Millisecond)
+			}
+			if w.chance(0.5) {
+				gap = w.between(0, active/3)
+			}
+			at = at.Add(gap)
+		}
+		if at.After(w.quiet) {
+			break
+		}
+		kinds := "xyz"
+		if letter == "c" || letter == "d" {
+			kinds = "xy" // all that their routes take
+		}
+		name := fmt.Sprintf("%c%d", kinds[w.pick(len(kinds))], w.pick(3))
+		w.at(at, func() { w.land(w.newFile(letter, day, hour, name, w.now), w.delivery()...) })
+	}
+}
+
+// delivery is when the events of a file come: at least once.
+func (w *World) delivery() []time.Duration {
+	delays := []time.Duration{w.between(50*time.Millisecond, 2*time.Second)}
+	if w.chance(0.1) {
+		delays[0] = w.between(time.Second, 30*time.Minute)
+	}
+	for w.chance(0.2) {
+		d := w.between(100*time.Millisecond, 3*time.Second)
+		if w.chance(0.3) {
+			d = w.between(time.Second, 3*time.Hour)
+		}
+		delays = append(delays, d)
+	}
+	return delays
+}
+
+// decision lets a schedule fire, or a person start a run by hand.
+func (w *World) decision(active time.Duration) {
+	n := len(w.decisions)
+	config := "cg-" + string(w.letters[w.pick(len(w.letters))]-'a'+'A')
+	at := Begin.Add(w.between(0, active))
+	if n > 0 && w.chance(0.3) {
+		at = w.decisions[n-1].at.Add(w.between(0, 3*time.Second)) // many fire at the full hour
+	}
+	// A range that nothing else has tells the runs of this decision.
+	from := time.Date(2025, 1, 1+n, 0, 0, 0, 0, time.UTC)
+	mode := []string{"source", "full"}[w.pick(2)]
+	d := &decision{at: at, config: config, from: from.Format(time.DateOnly), retry: mode == "source"}
+	body := fmt.Sprintf(`"config_id":%q,"run_mode":%q,"range_from":%q,"range_to":%q`, config, mode, d.from, from.AddDate(0, 0, 1).Format(time.DateOnly))
+	if w.chance(0.5) {
+		arn := fmt.Sprintf("arn:aws:scheduler:us-east-1:123456789012:schedule/default/s%d", n)
+		scheduled := at.UTC().Format(time.RFC3339)
+		d.key = fmt.Sprintf("schedule/%s/%s/%s", config, arn, scheduled)
+		body += fmt.Sprintf(`,"scheduled_time":%q,"schedule_arn":%q`, scheduled, arn)
+		if w.chance(0.2) {
+			body += `,"max_age":"20m"`
+		}
+	} else {
+		d.key = fmt.Sprintf("manual/%s/k%d", config, n)
+		body += fmt.Sprintf(`,"idempotency_key":"k%d"`, n)
+	}
+	d.payload = "{" + body + "}"
+	w.decisions = append(w.decisions, d)
+	id := fmt.Sprintf("async-%d", n)
+	w.at(at, func() { w.schedule(d, id) })
+	for w.chance(0.25) {
+		again := id
+		if w.chance(0.5) {
+			again += "-again"
+		}
+		w.at(at.Add(w.between(0, 10*time.Second)), func() { w.schedule(d, again) })
+	}
+}
+
+// people act on what is held: some of it, some time later, some twice.
+func (w *World) people() {
+	w.onAnnounced = func(a announcement.Announcement) {
+		switch a.Type {
+		case announcement.RunHeld, announcement.RunRejected, announcement.FilesMissing:
+		default:
+			return
+		}
+		if a.Detail.Hold == 0 || !w.chance(0.35) {
+			return
+		}
+		v := &word{verb: "release", key: a.Detail.LaunchKey, hold: a.Detail.Hold}
+		if a.Type == announcement.RunHeld {
+			switch {
+			case w.chance(0.3):
+				v.verb = "discard"
+			case len(a.Detail.Candidates) > 0 && w.chance(0.5):
+				v.verb, v.runID = "adopt", a.Detail.Candidates[w.pick(len(a.Detail.Candidates))].ID
+			}
+		}
+		w.words = append(w.words, v)
+		when := w.between(time.Minute, 2*time.Hour)
+		w.after(when, func() { w.say(v) })
+		for w.chance(0.3) {
+			w.after(when+w.between(0, time.Minute), func() { w.say(v) })
+		}
+	}
+}

@@ -1,0 +1,246 @@
+// Package sim runs the functions' real handlers, with the launch and window
+// code and the real client, in a simulated world: the ledger in memory, the
+// simulated Amperity, and an AWS that delivers twice, late and out of order,
+// loses answers, and whose processes stop dead, or freeze and wake up later, at
+// any call.
+//
+// Everything happens one step at a time, on one clock, and every choice comes
+// from one seed: the same seed gives the same history. Each call of a backend
+// is a step; what the handlers do between two calls is not interrupted.
+//
+// A checker that knows nothing of the code under test reads the logs of
+// Amperity and of the event bus at the end, and what the world knows of its own
+// inputs, and holds them to the guarantees.
+package sim
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
+)
+
+// Begin is when every history begins: 01:00 in New York.
+var Begin = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+
+// World is one history.
+type World struct {
+	rng    *rand.Rand
+	now    time.Time // true time; each process has its own
+	events queue
+	order  int
+
+	ledger   *ledger.Memory
+	listed   map[string]listing // how the index saw items before their last change
+	amperity *amperitytest.Server
+	// ours is the token of the stack, theirs that of others.
+	ours, theirs amperity.TokenSource
+
+	chooser chooser
+	mutant  Mutation
+	logger  *slog.Logger
+
+	// What the world knows for the checker.
+	decisions []*decision
+	files     []*file
+	posts     []*post
+	announced []announced
+	words     []*word
+	// By launch key, when it came to be, was first marked, and first over or
+	// held.
+	decidedAt, firstMark, endedAt map[string]time.Time
+	foreign                       map[string]bool // runs that others started under our principal
+	faults                        []string
+	calls                         int
+	lists                         int
+
+	sqs       sqs
+	processes int
+	living    map[*process]bool
+	instances []*instance
+	routes    []routing
+	paused    []span
+	// quiet is from when on nothing fails any more.
+	quiet       time.Time
+	quietSweeps int
+	stopped     bool
+	outages     []span
+	expiries    []span
+	batch       int    // messages that one invocation gets at most
+	letters     string // of the routes that this history is about
+	onAnnounced func(announcement.Announcement)
+	duration    time.Duration // of every run
+
+	tracing bool
+	trace   []string
+	hash    uint64
+}
+
+// span is a stretch of time.
+type span struct{ from, to time.Time }
+
+func (s span) has(t time.Time) bool { return !t.Before(s.from) && t.Before(s.to) }
+
+// listing is where the index had an item.
+type listing struct {
+	due     time.Time
+	changed time.Time
+}
+
+// announced is one entry that reached the bus.
+type announced struct {
+	at time.Time
+	// asked is when the publisher was asked to.
+	asked time.Time
+	announcement.Announcement
+}
+
+// event is something that happens at a time.
+type event struct {
+	at    time.Time
+	order int
+	do    func()
+}
+
+type queue []event
+
+func (q queue) Len() int { return len(q) }
+func (q queue) Less(i, j int) bool {
+	if c := q[i].at.Compare(q[j].at); c != 0 {
+		return c < 0
+	}
+	return q[i].order < q[j].order
+}
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)   { *q = append(*q, x.(event)) }
+func (q *queue) Pop() any {
+	old := *q
+	e := old[len(old)-1]
+	old[len(old)-1] = event{}
+	*q = old[:len(old)-1]
+	return e
+}
+
+// newWorld makes a world in which nothing happens yet.
+func newWorld(seed uint64, c chooser, busy bool) *World {
+	w := &World{
+		rng: rand.New(rand.NewPCG(seed, 0x5ea)), now: Begin, chooser: c,
+		listed: map[string]listing{}, decidedAt: map[string]time.Time{}, firstMark: map[string]time.Time{}, endedAt: map[string]time.Time{}, foreign: map[string]bool{}, living: map[*process]bool{},
+		logger: slog.New(slog.DiscardHandler), quiet: Begin, batch: 10,
+	}
+	w.ledger = ledger.NewMemory()
+	amperitySkew := time.Duration(w.rng.IntN(4001)-2000) * time.Millisecond
+	var err error
+	w.amperity, err = amperitytest.New(amperitytest.Config{
+		NoSocket: true, Now: func() time.Time { return w.now.Add(amperitySkew) }, Seed: seed, RateLimit: -1, PageSize: 3,
+		BusyWhileRunning: busy,
+		Tokens: []amperitytest.Token{
+			{Value: amperity.NewToken("ours"), PrincipalID: "key-ours", PrincipalName: "Ours"},
+			{Value: amperity.NewToken("theirs"), PrincipalID: "user-1", PrincipalName: "Somebody"},
+		},
+		Sleep: func(context.Context, time.Duration) error { return nil },
+	})
+	if err != nil {
+		panic(err) // the configuration is fixed
+	}
+	w.ours, w.theirs = amperity.StaticToken("ours"), amperity.StaticToken("theirs")
+	return w
+}
+
+// at lets something happen at a time.
+func (w *World) at(t time.Time, do func()) {
+	if t.Before(w.now) {
+		t = w.now
+	}
+	w.order++
+	heap.Push(&w.events, event{t, w.order, do})
+}
+
+// after lets something happen after a while.
+func (w *World) after(d time.Duration, do func()) { w.at(w.now.Add(d), do) }
+
+// step lets the next thing happen; false: nothing is left.
+func (w *World) step() bool {
+	if len(w.events) == 0 {
+		return false
+	}
+	e := heap.Pop(&w.events).(event)
+	if e.at.After(w.now) {
+		w.now = e.at
+	}
+	e.do()
+	return true
+}
+
+// note adds to the trace: by it two runs of a seed are compared, and a person
+// reads what happened.
+func (w *World) note(format string, args ...any) {
+	h := fnv.New64a()
+	if w.tracing {
+		line := w.now.Sub(Begin).String() + " " + fmt.Sprintf(format, args...)
+		w.trace = append(w.trace, line)
+		_, _ = h.Write([]byte(line))
+		w.hash = w.hash*31 + h.Sum64()
+	}
+}
+
+// start starts a run for somebody else.
+func (w *World) startForeign(configID string, tokens amperity.TokenSource) {
+	client, err := amperity.New(amperitytest.DefaultTenant, tokens, amperity.WithBaseURL(w.amperity.URL()), amperity.WithTransport(w.amperity.Transport()))
+	if err != nil {
+		panic(err)
+	}
+	run, err := client.StartRun(context.Background(), amperity.RunRequest{ConfigID: configID})
+	if err != nil {
+		return // busy
+	}
+	if tokens == w.ours {
+		w.foreign[run.ID] = true
+	}
+	w.note("others start %s of %s", run.ID, configID)
+}
+
+// serve lets Amperity process a request, whoever still waits for the answer.
+func (w *World) serve(req *http.Request) (*http.Response, error) {
+	return w.amperity.Transport().RoundTrip(req)
+}
+
+// hasRun reports whether Amperity has a run of a config id.
+func (w *World) hasRun(id, configID string) bool {
+	for _, r := range w.amperity.Runs() {
+		if r.ID == id {
+			return r.ConfigID == configID
+		}
+	}
+	return false
+}
+
+// endOf is when a run ends, zero if it goes on for ever.
+func (w *World) endOf(id string) time.Time {
+	for _, r := range w.amperity.Runs() {
+		if r.ID == id {
+			return r.CreatedAt.Add(w.duration)
+		}
+	}
+	return time.Time{}
+}
+
+// pick is a number of [0,n).
+func (w *World) pick(n int) int { return w.rng.IntN(n) }
+
+// chance is true with a probability.
+func (w *World) chance(p float64) bool { return w.rng.Float64() < p }
+
+// between is a duration of [a,b).
+func (w *World) between(a, b time.Duration) time.Duration {
+	return a + time.Duration(w.rng.Int64N(int64(b-a)))
+}
