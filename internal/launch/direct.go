@@ -80,7 +80,7 @@ func (l *Direct) start(ctx context.Context, in Launch) verdict {
 		return verdict{outcome: Blocked, reason: announcement.ReasonPaused, unannounced: true,
 			detail: &announcement.Error{Kind: announcement.ReasonPaused, Message: pausedText}}
 	}
-	v, _ := l.post(ctx, in.Request, nil) // an error is mark's alone
+	v, _ := l.post(ctx, in.Request, attempts, nil) // an error is mark's alone
 	return v
 }
 

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
@@ -25,32 +26,83 @@ const (
 	hintInput   = "no run was started: correct the request, then start it again"
 	hintBlocked = "no run was started: it is tried again when its event is delivered again, and ends in a dead-letter queue if it stays so"
 	hintTooOld  = "nothing was sent to Amperity: start the run by hand if it is still wanted"
-	// With a ledger.
-	hintGoesOn    = "no run was started: it goes on by itself as soon as it can"
-	hintHeld      = "look on the Workflows page in Amperity: if the run is there, adopt it; if it is not, release the launch to start it now, or discard it"
-	hintPolicy    = "nothing was sent to Amperity: release the launch to start it now, or discard it"
-	hintRejected  = "no run was started: mend what Amperity names, then release the launch to start it"
-	hintDiscarded = "a person has ended it; nothing more is started for it"
-	hintOther     = "nothing was started for this input: give it another idempotency_key, or another scheduled_time, if it is another run"
-	hintMissing   = "nothing was started: the window launches when the files are there; release it to launch with what is there"
-	hintWaived    = "the window launches with what is there"
-	hintComplete  = "the files are there now, and the window launches"
-	hintAbandoned = "nothing was started for these files: their route is gone; start the run by hand if it is wanted"
+)
+
+// Hints where there is a ledger: a person answers with the command
+// amperity-runs held, and names the hold.
+const (
+	hintHeld = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, " +
+		"release the launch to start it now, or discard it (amperity-runs held, --hold %d)"
+	hintCandidates = "look at %s on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " +
+		"release the launch to start it now, or discard it (amperity-runs held, --hold %d)"
+	hintEarlier  = "this answers a later request, and an earlier one without an answer may have started a run: "
+	hintPolicy   = "nothing was sent to Amperity: release the launch to start it now, or discard it (amperity-runs held, --hold %d)"
+	hintFile     = "; the file is %s"
+	hintFiles    = "; the first of its %d files is %s"
+	hintRejected = "no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held, --hold %d)"
+	hintInvalid  = "no run was started: correct the request where it is written, a schedule, a rule, a call or a route, " +
+		"then start the run by hand"
+	hintDiscarded     = "a person has ended it; nothing more is started for it"
+	hintDiscardedSent = "a person has ended it; nothing more is started for it, but a run that it may have started goes on"
+	hintOther         = "nothing was started for this input: give it another idempotency_key, or another scheduled_time, if it is another run"
+
+	hintGoesOn = "no run was started: it is tried again by itself, about every 15 minutes"
+	hintToken  = "no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes"
+	hintUntil  = "; if it still cannot be sent at %s, it is held for a person"
+
+	hintMissing = "nothing was started: the window launches by itself once the files are there; " +
+		"to start the run without them, release it (amperity-runs held, --hold %d)"
+	hintWaived  = "the window launches with what is there, as its route says (then: run)"
+	hintNothing = "nothing was started, since nothing is there: the window launches with the first files that come; " +
+		"to start the run all the same, release it (amperity-runs held, --hold %d)"
+	hintComplete  = "all files are there now: what becomes of the window's launch is announced next"
+	hintAbandoned = "nothing was started for these files, and nothing will be: the routes have none for this window any more; " +
+		"start the run by hand if it is wanted"
 )
 
 // hint says what a person should do about how the launch stands.
 func (r *record) hint() string {
+	unclear := r.Reason == announcement.ReasonUnknownOutcome || r.maySucceed()
 	switch {
 	case r.State == rejected && r.Error != nil && r.Error.Kind == announcement.ErrorInvalidInput:
-		return hintInput
+		return hintInvalid
 	case r.State == rejected:
-		return hintRejected
+		return fmt.Sprintf(hintRejected, r.Hold)
+	case r.State == discarded && unclear:
+		return hintDiscardedSent
 	case r.State == discarded:
 		return hintDiscarded
-	case r.Reason == announcement.ReasonUnknownOutcome:
-		return hintHeld
+	case unclear && len(r.Candidates) > 0:
+		ids := make([]string, len(r.Candidates))
+		for i, c := range r.Candidates {
+			ids[i] = c.ID
+		}
+		return fmt.Sprintf(hintCandidates, strings.Join(ids, ", "), r.Hold)
+	case unclear && r.Error != nil && (r.Error.Kind == announcement.ErrorRejected || r.Error.Kind == announcement.ErrorInvalidInput):
+		return hintEarlier + fmt.Sprintf(hintHeld, r.Hold)
+	case unclear:
+		return fmt.Sprintf(hintHeld, r.Hold)
 	}
-	return hintPolicy
+	text := fmt.Sprintf(hintPolicy, r.Hold)
+	switch {
+	case r.Cause.FirstFile != "" && r.Cause.Files == 1:
+		text += fmt.Sprintf(hintFile, r.Cause.FirstFile)
+	case r.Cause.FirstFile != "":
+		text += fmt.Sprintf(hintFiles, r.Cause.Files, r.Cause.FirstFile)
+	}
+	return text
+}
+
+// blockedHint says what a person should do about a launch that is blocked.
+func (r *record) blockedHint() string {
+	text := hintGoesOn
+	if r.Reason == announcement.ReasonUnauthorized {
+		text = hintToken
+	}
+	if !r.NotAfter.IsZero() {
+		text += fmt.Sprintf(hintUntil, stamp(r.NotAfter))
+	}
+	return text
 }
 
 // BlockedError says that certainly no run was started, for a reason that may
@@ -97,19 +149,23 @@ type LeasedError struct {
 }
 
 func (e *LeasedError) Error() string {
-	return fmt.Sprintf("launch %s is being carried out by another delivery until %s: its outcome will be announced", e.LaunchKey, e.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("launch %s is being carried out by another delivery, until %s at the latest: its outcome will be announced", e.LaunchKey, e.Until.UTC().Format(time.RFC3339))
 }
 
-// LedgerError says that the ledger could not be read or written, so that
-// nothing was begun: deliver the input again.
+// LedgerError says that the ledger could not be read or written, so that this
+// invocation has started nothing: deliver the input again.
 type LedgerError struct {
-	// LaunchKey is the launch, or the window's item.
+	// LaunchKey is the launch, or the window's item; empty for all of them.
 	LaunchKey string
 	Err       error
 }
 
 func (e *LedgerError) Error() string {
-	return fmt.Sprintf("%s: nothing was begun, because the ledger does not answer: %v", e.LaunchKey, e.Err)
+	what := ""
+	if e.LaunchKey != "" {
+		what = " for " + e.LaunchKey
+	}
+	return fmt.Sprintf("nothing was started, because the ledger could not be read or written%s; try again: %v", what, e.Err)
 }
 
 // Unwrap returns the ledger's error.
@@ -119,7 +175,7 @@ func (e *LedgerError) Unwrap() error { return e.Err }
 type UnknownKeyError struct{ Key string }
 
 func (e *UnknownKeyError) Error() string {
-	return fmt.Sprintf("there is no launch %s: give the launch_key of the announcement, in this stack's own tenant", e.Key)
+	return fmt.Sprintf("there is no launch %s in this stack: give the launch_key of the event; a window that only waits for files can be released, and neither adopted nor discarded", e.Key)
 }
 
 // AdoptError says why a run cannot be a launch's.
@@ -145,7 +201,7 @@ func (e *incompleteError) Error() string {
 
 func tooOld(notAfter, now time.Time) *announcement.Error {
 	return &announcement.Error{Kind: announcement.ErrorTooOld, Message: fmt.Sprintf(
-		"the run was wanted until %s and it is %s: max_age has passed",
+		"the run was wanted until %s (max_age; for files, 7 days after the decision), and it is %s",
 		notAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
 }
 
@@ -154,30 +210,30 @@ func unannounced(err error) string {
 }
 
 func otherInput(key string, outcome Outcome) string {
-	return fmt.Sprintf("the launch %s was begun with another input (it is %s); this one was not carried out", key, outcome)
+	return fmt.Sprintf("the launch %s exists already, made of another input (its outcome: %s); this input was not carried out", key, outcome)
 }
 
 func unmarked(err error) string {
-	return fmt.Sprintf("nothing was sent, because the ledger does not answer: %v", err)
+	return fmt.Sprintf("nothing was sent, because the ledger could not be read or written; it goes on by itself: %v", err)
 }
 
 func unrecordedText(err error) string {
-	return fmt.Sprintf("it could not be recorded, and the sweep will find it out; do not start it again: %v", err)
+	return fmt.Sprintf("do not start it again: what became of it could not be recorded yet, and the sweep finds it out: %v", err)
 }
 
 func doubtfulText(n int) string {
 	if n == 1 {
-		return "the request was sent and no answer came; one run was found that may be its, but that is not certain"
+		return "the request was sent and no answer came; Amperity has one run that may be this launch's, but that is not certain"
 	}
-	return fmt.Sprintf("the request was sent and no answer came; %d runs were found that may be its", n)
+	return fmt.Sprintf("the request was sent and no answer came; Amperity has %d runs that may be this launch's", n)
 }
 
 func undecidedText(why error) string {
-	return fmt.Sprintf("the request was sent and no answer came, and Amperity's list of runs could not tell for 15 minutes: %v", why)
+	return fmt.Sprintf("the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: %v", why)
 }
 
 func tookAwayText(runID, key string) string {
-	return fmt.Sprintf("the run %s, which was taken for this launch's, is that of %s", runID, key)
+	return fmt.Sprintf("the run %s was taken for this launch's and is that of %s; whether this launch has started one is not known", runID, key)
 }
 
 func otherTypeText(got, want string) string {
@@ -185,16 +241,16 @@ func otherTypeText(got, want string) string {
 }
 
 func notAskedText(hold int) string {
-	return fmt.Sprintf("nothing was done: it does not wait for an answer to number %d (any more)", hold)
+	return fmt.Sprintf("nothing was done: it does not wait for an answer to hold %d, or no longer does; this is how it stands", hold)
 }
 
 // heldBy says why a window's next run is left to a person.
 func heldBy(reason string) *announcement.Error {
 	text := map[string]string{
-		announcement.ReasonLateFile:   "files came after the run of their window, or may be repeats of files that were dealt with",
-		announcement.ReasonTooOld:     "the events of the files are older than what the ledger remembers, so they may have had their run",
-		announcement.ReasonRerunLimit: "the window has been run again three times already",
-		announcement.ReasonOverlap:    "another run of the config id has gone on for 12 hours",
+		announcement.ReasonLateFile:   "files came after a run of their window was started (late: hold), or they cannot be told from repeats of files whose launch was rejected or discarded",
+		announcement.ReasonTooOld:     "the events of the files came more than 45 days late: the ledger may have forgotten a run that had these files",
+		announcement.ReasonRerunLimit: "files came after the window had been run again three times, which is the most that it is by itself",
+		announcement.ReasonOverlap:    "the window has waited for 12 hours, because another run of its config id goes on, or may go on",
 	}[reason]
 	kind := announcement.ErrorPolicy
 	if reason == announcement.ReasonTooOld {

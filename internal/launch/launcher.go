@@ -176,8 +176,12 @@ func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
 		return verdict{outcome: Blocked, reason: announcement.ReasonPaused, unannounced: true,
 			detail: &announcement.Error{Kind: announcement.ErrorPaused, Message: pausedText}}, nil
 	}
+	most := attempts
+	if len(j.Posts) > 0 {
+		most = 1 // the list of runs is read before each further request
+	}
 	marked := false
-	v, err := l.post(ctx, j.Request, func(ctx context.Context) error {
+	v, err := l.post(ctx, j.Request, most, func(ctx context.Context) error {
 		if marked {
 			// The request before this one was certainly not processed.
 			j.Posts = j.Posts[:len(j.Posts)-1]

@@ -2,6 +2,8 @@ package launch
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
@@ -24,11 +26,16 @@ func noticeOf(n window.Notice, w *Window, tenant string) announcement.Announceme
 	}
 	switch n.Type {
 	case announcement.FilesMissing:
-		d.Hold, d.Hint = n.Hold, hintMissing
-		if n.Waived {
+		d.Reason, d.Hold = announcement.ReasonFilesMissing, n.Hold
+		d.Error = &announcement.Error{Kind: announcement.ErrorPolicy, Message: missing(n, w)}
+		switch {
+		case n.Waived && n.Files.Count > 0:
 			d.Hint = hintWaived
+		case n.Waived:
+			d.Hint = fmt.Sprintf(hintNothing, n.Hold)
+		default:
+			d.Hint = fmt.Sprintf(hintMissing, n.Hold)
 		}
-		d.Error = &announcement.Error{Kind: announcement.ErrorPolicy, Message: missing(n)}
 	case announcement.FilesComplete:
 		d.Hint = hintComplete
 	case announcement.WindowAbandoned:
@@ -40,19 +47,28 @@ func noticeOf(n window.Notice, w *Window, tenant string) announcement.Announceme
 	for _, m := range n.Met {
 		d.Window.Met = append(d.Window.Met, announcement.Met{Pattern: m.Pattern, Since: stamp(m.Since)})
 	}
-	a := announcement.Announcement{Type: n.Type, Detail: d}
-	return a
+	return announcement.Announcement{Type: n.Type, Detail: d}
 }
 
+// maxNamed is how many of the entries that are not met a sentence names.
+const maxNamed = 3
+
 // missing says in a sentence what is not there.
-func missing(n window.Notice) string {
-	if n.Files.Count == 0 {
-		return fmt.Sprintf("nothing came until %s", stamp(n.Deadline))
+func missing(n window.Notice, w *Window) string {
+	if len(n.Met) == 0 && !slices.ContainsFunc(n.Unmet, func(u window.Unmet) bool { return u.Have > 0 }) {
+		return fmt.Sprintf("no file of the route %s had come for %s by the deadline, %s", w.Route, w.Period, stamp(n.Deadline))
 	}
-	u := n.Unmet[0]
-	text := fmt.Sprintf("at %s there were %d of %d files of %s", stamp(n.Deadline), u.Have, u.Want, u.Pattern)
-	if len(n.Unmet) > 1 {
-		text += fmt.Sprintf(", and %d more entries were not met", len(n.Unmet)-1)
+	entries := make([]string, 0, maxNamed)
+	for _, u := range n.Unmet[:min(maxNamed, len(n.Unmet))] {
+		if u.Want == 1 {
+			entries = append(entries, "a file for "+u.Pattern)
+		} else {
+			entries = append(entries, fmt.Sprintf("%d of the %d files for %s", u.Want-u.Have, u.Want, u.Pattern))
+		}
+	}
+	text := fmt.Sprintf("files of the route %s were missing for %s at the deadline, %s: %s", w.Route, w.Period, stamp(n.Deadline), strings.Join(entries, ", "))
+	if more := len(n.Unmet) - maxNamed; more > 0 {
+		text += fmt.Sprintf(", and those of %d more entries", more)
 	}
 	return text
 }

@@ -89,9 +89,10 @@ func newPoster(api Starter, clock Clock, pacer Pacer, random func() float64) pos
 
 // post sends the request, and sends it again where certainly nothing was
 // processed and the time allows. An expired token is not worth a retry here:
-// the client has tried a fresh one already. Before each request it calls mark,
-// if there is one, and sends nothing after an error of it.
-func (p poster) post(ctx context.Context, r amperity.RunRequest, mark func(context.Context) error) (verdict, error) {
+// the client has tried a fresh one already. It sends at most so many requests.
+// Before each it calls mark, if there is one, and sends nothing after an error
+// of it.
+func (p poster) post(ctx context.Context, r amperity.RunRequest, most int, mark func(context.Context) error) (verdict, error) {
 	backoff := firstBackoff
 	var v verdict
 	for n := 1; ; n++ {
@@ -115,7 +116,7 @@ func (p poster) post(ctx context.Context, r amperity.RunRequest, mark func(conte
 		// A crash from here until the outcome is recorded leaves it unknown
 		// whether there is a run.
 		v = p.send(ctx, r)
-		if v.outcome != Blocked || v.reason == announcement.ReasonUnauthorized || n == attempts {
+		if v.outcome != Blocked || v.reason == announcement.ReasonUnauthorized || n == most {
 			return v, nil
 		}
 		// Half of the delay is random, so that many schedules of the same

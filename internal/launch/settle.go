@@ -137,6 +137,11 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 	if !v.unannounced && !j.Blocked.Told && now.Sub(j.Blocked.Since) >= blockedNews {
 		// Announced first and noted then: a crash in between repeats it.
 		j.Blocked.Told = l.announce(ctx, l.blockedNews(j)) == nil
+		if j.Blocked.Told {
+			l.Logger.WarnContext(ctx, "launch stays blocked", append(
+				attrs(Launch{Key: j.Key, Request: j.Request, Cause: j.Cause}, Result{Outcome: Blocked, Reason: j.Reason}),
+				slog.String(telemetry.Error, v.message()), telemetry.Count("StaysBlocked", ""))...)
+		}
 	}
 	wasPosting := j.State == posting
 	j.to(claimed, now)

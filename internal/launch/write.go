@@ -217,7 +217,7 @@ func (l *Launcher) blockedNews(j *job) announcement.Announcement {
 		LaunchKey: j.Key,
 		Tenant:    l.Tenant,
 		Reason:    j.Reason,
-		Hint:      hintGoesOn,
+		Hint:      j.blockedHint(),
 		Cause:     &j.Cause,
 		Request:   &j.Request,
 		Error:     j.Error,

@@ -15,6 +15,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
+	"github.com/amperity-runs/amperity-runs/internal/wire"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
@@ -43,6 +44,8 @@ type file struct {
 	recorded time.Time
 	// dead: all its messages ended in the dead-letter queue.
 	copies, lost int
+	// byHand: its events come without a queue.
+	byHand bool
 }
 
 // message is one event in the arrivals queue.
@@ -66,11 +69,45 @@ func (w *World) land(f *file, delays ...time.Duration) {
 		f.copies++
 		w.after(d, func() {
 			w.note("file %s (put %s, event %s) is in the queue", f.key, sinceBegin(f.put), sinceBegin(f.event))
+			if f.byHand {
+				w.hand(f, 1)
+				return
+			}
 			m.visible = w.now
 			w.sqs.messages = append(w.sqs.messages, m)
 			w.after(w.between(0, time.Second), w.poll)
 		})
 	}
+}
+
+// hand gives an event to the function without a queue, as a rule may do, or a
+// person: AWS tries twice more after an error.
+func (w *World) hand(f *file, n int) {
+	again := func() {
+		if n == 3 {
+			f.lost++
+			return
+		}
+		w.after(time.Duration(n)*time.Minute, func() { w.hand(f, n+1) })
+	}
+	in := w.instance("s3arrival", 2)
+	if in == nil {
+		w.after(time.Second, func() { w.hand(f, n) })
+		return
+	}
+	m := &message{file: f}
+	p := w.invoke("s3arrival", in, s3arrivalLimit, fmt.Sprintf("r%d", w.processes), []byte(eventOf(f)), func(_ []byte, err error) {
+		if err != nil {
+			again()
+		}
+	}, again)
+	p.messages = []*message{m}
+}
+
+// asks lets a person ask what is held.
+func (w *World) asks() {
+	in := w.instance("trigger", 10)
+	w.invoke("trigger", in, triggerLimit, fmt.Sprintf("r%d", w.processes), []byte(`{"list":"held"}`), func([]byte, error) {}, func() {})
 }
 
 // poll gives what is visible to the function.
@@ -280,9 +317,10 @@ func (w *World) build(in *instance) lambda.Handler {
 	clock := procClock{b}
 	m := w.mutate(b, client)
 	token := m.token
+	rate := map[string]float64{"trigger": wire.TriggerRate, "s3arrival": wire.S3ArrivalRate, "sweep": wire.SweepRate}[in.name]
 	l := launch.New(launch.Config{
 		API: m.api, Ledger: m.ledger, Announcer: m.bus, Clock: clock, Logger: w.logger, Tenant: tenant,
-		Token: token, Paused: in.made.paused, Rand: w.rng.Float64,
+		Token: token, Paused: in.made.paused, Rand: w.rng.Float64, Pacer: wire.NewPacer(rate, clock),
 	})
 	routes := w.routes[in.made.routing].routes
 	switch in.name {

@@ -46,6 +46,8 @@ type choice struct {
 	late time.Duration
 	// lag is how far a list lags behind.
 	lag time.Duration
+	// body is what Amperity answers instead, with 200.
+	body string
 }
 
 // fault is how a call fails.
@@ -331,6 +333,8 @@ type post struct {
 	decided  time.Time
 	known    bool
 	recorded time.Time
+	// listed: its process had read the list of runs before it.
+	listed bool
 	// certain: it was recorded by who had the answer, not found in a list.
 	certain bool
 	by      *process
@@ -368,8 +372,9 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	var sent *post
 	if o.kind == "post" {
-		sent = &post{launchKey: p.launchKey, sent: w.now, marked: p.wroteLaunch, by: p, decided: w.decidedAt[p.launchKey]}
+		sent = &post{launchKey: p.launchKey, sent: w.now, marked: p.wroteLaunch, by: p, listed: p.listed, decided: w.decidedAt[p.launchKey]}
 		_ = json.Unmarshal(body, &sent.body)
+		p.listed = false
 	}
 	if c.fault == dieBefore {
 		panic(died{})
@@ -405,6 +410,10 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if runs := w.amperity.Runs(); sent != nil && len(runs) > before {
 			sent.run, sent.started = runs[len(runs)-1].ID, w.now
 			w.note("  Amperity starts %s of %s %s", sent.run, sent.body.ConfigID, sent.body.RangeFrom)
+		}
+		if c.body != "" {
+			answer = plain(req, http.StatusOK)
+			answer.Body = io.NopCloser(strings.NewReader(c.body))
 		}
 		if o.kind == "list" && c.lag > 0 {
 			answer = w.lagList(answer, c.lag)
@@ -461,6 +470,9 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if c.status >= 500 {
 		return plain(req, c.status), nil
+	}
+	if o.kind == "list" && failed == nil && answer.StatusCode == http.StatusOK {
+		p.listed = true
 	}
 	if sent != nil && failed == nil {
 		sent.answered, sent.status = w.now, answer.StatusCode

@@ -154,6 +154,9 @@ func (c *checking) doubleStart() {
 				if p.marked.Sub(last) < 15*time.Minute-skewSlack && byPerson == 0 {
 					c.fail(1, "%s: a second request after %s", key, p.marked.Sub(last))
 				}
+				if !p.listed && byPerson == 0 {
+					c.fail(1, "%s: request %d was sent without reading the list of runs before it", key, i+1)
+				}
 				for _, q := range posts[:i] {
 					if q.run != "" && byPerson == 0 && p.marked.Sub(q.started) > listLag && !c.adoptedFor(q.run, key) {
 						c.fail(1, "%s: a second request although the list of runs had shown the run of the first, %s, for long", key, q.run)

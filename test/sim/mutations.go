@@ -25,6 +25,7 @@ var Mutations = []Mutation{
 	PostBeforeClaim, PostWithoutMark, RetryServerErrors, RetryWhatIsHeld, BoundedList, AdoptInDoubt,
 	CoveredFromClaim, CoveredFromAnswer, ShortMargin, MarksForgotten, RejectedCovers, TokenIsRequestID,
 	ConfirmBeforeSending, ShortLease, LateFileDropped, OverlapNotDecided, UnknownAsClaimed, ReconcileWaits,
+	RetryBusy,
 }
 
 // The mistakes.
@@ -47,6 +48,7 @@ const (
 	OverlapNotDecided    Mutation = "the decision does not write down that the config id is taken"
 	UnknownAsClaimed     Mutation = "a launch with an unknown request is written back as claimed"
 	ReconcileWaits       Mutation = "reconciling waits while another launch is in flight"
+	RetryBusy            Mutation = "a 409 is sent again without reading the list"
 )
 
 // fullLedger is all that any function asks of the ledger.
@@ -119,6 +121,9 @@ func (a mutantAPI) StartRun(ctx context.Context, r amperity.RunRequest) (*amperi
 	run, err := a.api.StartRun(ctx, r)
 	var failed *amperity.APIError
 	if a.is(RetryServerErrors) && errors.As(err, &failed) && failed.Status >= 500 {
+		return a.api.StartRun(ctx, r)
+	}
+	if a.is(RetryBusy) && errors.Is(err, amperity.ErrBusy) {
 		return a.api.StartRun(ctx, r)
 	}
 	return run, err

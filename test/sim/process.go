@@ -34,6 +34,7 @@ type process struct {
 	messages    []*message
 	launchKey   string // of the launch item it wrote last, and when
 	wroteLaunch time.Time
+	listed      bool // it has read the list of runs since its last request
 }
 
 // died is what ends a process that is killed.

@@ -3,19 +3,28 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
 var (
 	seedFlag = flag.Uint64("seed", 0, "replay this seed alone, and print what happens")
 	fromFlag = flag.Uint64("from", 1, "the first seed")
-	runsFlag = flag.Int("runs", 2000, "how many random histories to run")
+	runsFlag = flag.Uint64("runs", 2000, "how many random histories to run")
+	forFlag  = flag.Duration("for", 0, "run random histories for so long instead")
 )
 
+// TestRandom lets histories happen in which everything that can happen does, by
+// chance, and holds each to the guarantees.
 func TestRandom(t *testing.T) {
+	t.Parallel()
 	if *seedFlag != 0 {
 		w := Random(*seedFlag, "", true)
 		fmt.Println(strings.Join(w.trace, "\n"))
@@ -23,28 +32,133 @@ func TestRandom(t *testing.T) {
 		for _, v := range violations {
 			t.Error(v)
 		}
-		t.Logf("allowed: %v; %d calls, %d faults", allowed, w.calls, len(w.faults))
+		t.Logf("allowed: %v; %d calls, faults: %v", allowed, w.calls, w.faults)
 		return
 	}
+	s := newStatistics()
+	end := time.Now().Add(*forFlag)
 	var mu sync.Mutex
+	next, failures := *fromFlag, 0
+	take := func() (uint64, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		seed := next
+		next++
+		if *forFlag > 0 {
+			return seed, time.Now().Before(end) && failures < 20
+		}
+		return seed, seed < *fromFlag+*runsFlag && failures < 20
+	}
 	var wg sync.WaitGroup
-	next := *fromFlag
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for {
-				mu.Lock()
-				seed := next
-				next++
-				mu.Unlock()
-				if seed >= *fromFlag+uint64(*runsFlag) || t.Failed() && seed > *fromFlag+100000 {
-					return
-				}
+			for seed, more := take(); more; seed, more = take() {
 				w := Random(seed, "", false)
-				if violations, _ := w.check(); len(violations) > 0 {
-					t.Errorf("seed %d: %v", seed, violations[0])
+				violations, allowed := w.check()
+				mu.Lock()
+				s.add(w, allowed)
+				if len(violations) > 0 {
+					failures++
+					t.Errorf("go test ./test/sim -run TestRandom -seed %d: %v", seed, violations[0])
 				}
+				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
+	t.Logf("seeds %d to %d: %d violations\n%s", *fromFlag, *fromFlag+uint64(s.histories)-1, failures, s)
+}
+
+// statistics say what kind of histories there were, and how many of them end
+// with something held: safety bought by holding everything would show there.
+type statistics struct {
+	histories, calls, faults, runs, posts int
+	// byFaults counts histories by how many calls failed: none, 1, 2, 3 or more.
+	byFaults [4]int
+	// held counts histories by why something is held at their end, and by
+	// whether the route asks for that.
+	held    map[string]int
+	anyHeld int
+	allowed Allowed
+}
+
+func newStatistics() *statistics { return &statistics{held: map[string]int{}, allowed: Allowed{}} }
+
+func (s *statistics) add(w *World, allowed Allowed) {
+	s.histories++
+	s.calls += w.calls
+	s.faults += len(w.faults)
+	s.runs += len(w.amperity.Runs())
+	s.posts += len(w.posts)
+	s.byFaults[min(3, len(w.faults))]++
+	last := map[string]announcement.Announcement{}
+	for _, a := range w.announced {
+		switch a.Type {
+		case announcement.RunStarted, announcement.RunRejected, announcement.RunHeld, announcement.RunDiscarded:
+			last[a.Detail.LaunchKey] = a.Announcement
+		}
+	}
+	why := map[string]bool{}
+	for _, a := range last {
+		if a.Type == announcement.RunHeld {
+			why[a.Detail.Reason] = true
+		}
+	}
+	for reason := range why {
+		s.held[reason]++
+	}
+	if len(why) > 0 {
+		s.anyHeld++
+	}
+	for name, n := range allowed {
+		s.allowed[name] += n
+	}
+}
+
+func (s *statistics) String() string {
+	var b strings.Builder
+	share := func(n int) string { return fmt.Sprintf("%.1f%%", 100*float64(n)/float64(max(1, s.histories))) }
+	fmt.Fprintf(&b, "%d histories, %d calls of backends, %d of them failed, %d requests, %d runs\n", s.histories, s.calls, s.faults, s.posts, s.runs)
+	fmt.Fprintf(&b, "without a fault %s, with one %s, two %s, three or more %s\n", share(s.byFaults[0]), share(s.byFaults[1]), share(s.byFaults[2]), share(s.byFaults[3]))
+	fmt.Fprintf(&b, "something is held at the end of %s", share(s.anyHeld))
+	for _, reason := range slices.Sorted(maps.Keys(s.held)) {
+		fmt.Fprintf(&b, ", for %s of %s", reason, share(s.held[reason]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.allowed)) {
+		fmt.Fprintf(&b, "\nallowed %d times: %s", s.allowed[name], name)
+	}
+	return b.String()
+}
+
+// TestASeedReplaysExactly: a failure that cannot be looked at again is worth
+// little.
+func TestASeedReplaysExactly(t *testing.T) {
+	t.Parallel()
+	for seed := uint64(1); seed <= 150; seed++ {
+		a, b := Random(seed, "", true), Random(seed, "", true)
+		if a.hash == b.hash && len(a.trace) == len(b.trace) {
+			continue
+		}
+		for i := range a.trace {
+			if i >= len(b.trace) || a.trace[i] != b.trace[i] {
+				t.Fatalf("seed %d, line %d:\n%s\n%s", seed, i+1, a.trace[i], b.trace[min(i, len(b.trace)-1)])
+			}
+		}
+		t.Fatalf("seed %d: the second time goes on", seed)
+	}
+}
+
+// Seeds whose histories found mistakes in the code.
+func TestSeedsThatFoundMistakes(t *testing.T) {
+	t.Parallel()
+	for name, seed := range map[string]uint64{
+		"an answer was lost because the config id's item could not be read at once": 1008475,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if violations, _ := Random(seed, "", false).check(); len(violations) > 0 {
+				t.Error(violations[0])
+			}
+		})
+	}
 }

@@ -228,6 +228,9 @@ func Random(seed uint64, m Mutation, tracing bool) *World {
 	if w.chance(0.1) {
 		w.paused = append(w.paused, w.some(active, 2*time.Hour))
 	}
+	if w.chance(0.7) {
+		w.knowsRuns()
+	}
 	w.scripts()
 	w.inputs(active)
 	w.people()
@@ -244,6 +247,25 @@ func (w *World) some(active, longest time.Duration) span {
 		to = w.quiet
 	}
 	return span{from, to}
+}
+
+// knowsRuns lets the stack have had a run of each config id, some time ago, as
+// it has but on its first days.
+func (w *World) knowsRuns() {
+	if err := w.amperity.Script("", amperitytest.Script{}); err != nil { // each is over at once
+		panic(err)
+	}
+	for _, letter := range letters {
+		config := "cg-" + string(letter-'a'+'A')
+		run := w.startOwn(config)
+		doc := fmt.Sprintf(`{"format":1,"config_id":%q,"identity":{"name":%q,"type":%q,"principal_id":%q},"newest":{"run_id":%q,"created":%q}}`,
+			config, run.Name, run.Type, run.PrincipalID, run.ID, run.CreatedAt.Format(time.RFC3339Nano))
+		if err := w.ledger.Put(context.Background(), "before", ledger.Item{Key: "config/" + config, Doc: []byte(doc)},
+			ledger.Item{Key: "run/" + run.ID, Doc: []byte(`{"format":1,"launch":"before"}`)}); err != nil {
+			panic(err)
+		}
+	}
+	w.foreign = map[string]bool{}
 }
 
 // scripts says how long runs take.
@@ -313,7 +335,12 @@ func (w *World) filesOf(letter string, day int, active time.Duration) {
 			kinds = "xy" // all that their routes take
 		}
 		name := fmt.Sprintf("%c%d", kinds[w.pick(len(kinds))], w.pick(3))
-		w.at(at, func() { w.land(w.newFile(letter, day, hour, name, w.now), w.delivery()...) })
+		byHand := w.chance(0.05)
+		w.at(at, func() {
+			f := w.newFile(letter, day, hour, name, w.now)
+			f.byHand = byHand
+			w.land(f, w.delivery()...)
+		})
 	}
 }
 
@@ -392,6 +419,9 @@ func (w *World) people() {
 			}
 		}
 		w.words = append(w.words, v)
+		if w.chance(0.3) {
+			w.after(w.between(0, 10*time.Minute), w.asks)
+		}
 		when := w.between(time.Minute, 2*time.Hour)
 		w.after(when, func() { w.say(v) })
 		for w.chance(0.3) {

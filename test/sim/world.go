@@ -193,7 +193,20 @@ func (w *World) note(format string, args ...any) {
 	}
 }
 
-// start starts a run for somebody else.
+// startOwn starts a run with the stack's own key, without the stack.
+func (w *World) startOwn(configID string) *amperity.Run {
+	client, err := amperity.New(amperitytest.DefaultTenant, w.ours, amperity.WithBaseURL(w.amperity.URL()), amperity.WithTransport(w.amperity.Transport()))
+	if err != nil {
+		panic(err)
+	}
+	run, err := client.StartRun(context.Background(), amperity.RunRequest{ConfigID: configID})
+	if err != nil {
+		panic(err) // nothing fails here
+	}
+	return run
+}
+
+// startForeign starts a run for somebody else.
 func (w *World) startForeign(configID string, tokens amperity.TokenSource) {
 	client, err := amperity.New(amperitytest.DefaultTenant, tokens, amperity.WithBaseURL(w.amperity.URL()), amperity.WithTransport(w.amperity.Transport()))
 	if err != nil {

@@ -1,0 +1,670 @@
+package sim
+
+import (
+	"strconv"
+
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+)
+
+// The histories that broke earlier drafts of the protocol. Those that are about
+// the window function alone are in internal/window.
+
+const (
+	started   = announcement.RunStarted
+	rejected  = announcement.RunRejected
+	heldBack  = announcement.RunHeld
+	blocked   = announcement.RunBlocked
+	discarded = announcement.RunDiscarded
+)
+
+func at(minutes float64) time.Duration { return time.Duration(minutes * float64(time.Minute)) }
+
+// lost is a request that a proxy gives up, and that is processed later.
+func lost(after time.Duration) choice { return choice{status: 504, late: after} }
+
+// never is a request that a proxy gives up, and that is not processed.
+var never = choice{fault: slowBefore, status: 504}
+
+func TestH1LateRunIsFoundByAListWithoutEnd(t *testing.T) {
+	for _, mode := range []string{"full", "source"} {
+		t.Run(mode, func(t *testing.T) {
+			h := newHistory(t, map[string]choice{"post 1": lost(150 * time.Second)})
+			h.earlier("cg-A", mode)
+			h.starts(at(4), "cg-A", mode, Patterns[0])
+			h.holds()
+			h.runs(2, "cg-A", "")
+			h.want(h.key(1), started)
+		})
+	}
+}
+
+func TestH1WithoutAnEarlierRunNobodyKnowsWhatItLooksLike(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": lost(150 * time.Second)})
+	h.starts(0, "cg-A", "source", Patterns[0])
+	h.holds()
+	h.runs(1, "cg-A", "")
+	h.want(h.key(0), heldBack)
+}
+
+func TestH2BusyWithItsOwnRunIsNotRejected(t *testing.T) {
+	// Run 1 begins just before the second request, and the list does not show
+	// it yet.
+	h := newHistory(t, map[string]choice{"post 1": lost(at(16.2)), "post 2": {status: 409}})
+	h.plan.all["list"] = choice{lag: 2 * time.Minute}
+	h.runsTake(20 * time.Minute)
+	h.earlier("cg-A", "source")
+	h.starts(at(30), "cg-A", "source", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-A", "")
+	h.want(h.key(1), started)
+}
+
+func TestH3WhoLostTheLeaseDoesNotSend(t *testing.T) {
+	h := newHistory(t, map[string]choice{"trigger put 2": {freezeBefore: 300 * time.Second}})
+	h.starts(0, "cg-B", "full", Patterns[0])
+	h.holds()
+	h.runs(1, "cg-B", "")
+	h.want(h.key(0), started)
+	if len(h.posts) != 1 {
+		t.Errorf("%d requests", len(h.posts))
+	}
+}
+
+func TestH4WhatIsNoListDecidesNothing(t *testing.T) {
+	for name, plan := range map[string]map[string]choice{
+		"a single object": {"list 1": {body: `{"id":"wf-1","state":"succeeded"}`}, "list 2": {body: `{"id":"wf-1"}`}},
+		"no page 2":       {"list 2": {fault: failBefore}, "list 4": {status: 500}},
+		"no known run":    {"list 1": {body: `{"data":[]}`}, "list 2": {body: `{"data":[]}`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan["post 1"] = choice{fault: dieAfter}
+			h := newHistory(t, plan)
+			h.earlier("cg-A", "source")
+			h.starts(at(4), "cg-A", "source", Patterns[0])
+			for range 4 { // so that the list has two pages
+				h.at(Begin.Add(at(1)), func() { h.startForeign("cg-J", h.theirs) })
+			}
+			h.holds()
+			h.runs(2, "cg-A", "")
+			h.want(h.key(1), started)
+		})
+	}
+}
+
+func TestH5NoneAdoptsAnothersRun(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": {fault: dieBefore}, "post 2": {fault: dieAfter}})
+	h.earlier("cg-B", "full")
+	h.starts(at(4), "cg-B", "full", Patterns[0])
+	h.starts(at(4.1), "cg-B", "full", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-B", "")
+	h.want(h.key(1), heldBack)
+	h.want(h.key(2), heldBack)
+}
+
+func TestH6TheCertainAnswerWins(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": {fault: dieBefore}, "post 2": {freezeAfter: 5 * time.Minute}})
+	h.earlier("cg-B", "full")
+	// With this mistake the first adopts the run of the second.
+	h.mutant = AdoptInDoubt
+	h.starts(at(4), "cg-B", "full", Patterns[0])
+	h.starts(at(4.1), "cg-B", "full", Patterns[0])
+	h.run()
+	h.runs(2, "cg-B", "")
+	h.want(h.key(2), started)
+	last := map[string]announcement.DetailType{}
+	for _, a := range h.announced {
+		last[a.Detail.LaunchKey] = a.Type
+	}
+	if last[h.key(1)] != heldBack {
+		t.Errorf("the one that had adopted the run ends as %s\n%s", last[h.key(1)], strings.Join(h.trace, "\n"))
+	}
+}
+
+func TestH7ARunOfSomebodyElseIsNotAdopted(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": never})
+	h.earlier("cg-A", "source")
+	h.starts(at(4), "cg-A", "source", Patterns[0])
+	h.at(Begin.Add(at(4.3)), func() { h.startForeign("cg-A", h.theirs) })
+	h.holds()
+	h.runs(1, "cg-A", "")
+	h.want(h.key(1), heldBack)
+	for _, a := range h.announced {
+		if a.Type == heldBack && (len(a.Detail.Candidates) != 1 || a.Detail.Candidates[0].PrincipalName != "Somebody") {
+			t.Errorf("a person is told of %+v", a.Detail.Candidates)
+		}
+	}
+}
+
+func TestH8ADuplicateWithinTheMarginIsOneRun(t *testing.T) {
+	h := newHistory(t, nil)
+	f := h.newFile("a", 0, 0, "x", Begin.Add(100*time.Second))
+	f.event = f.put
+	h.at(f.put, func() { h.land(f, 300*time.Millisecond, 1500*time.Millisecond, 3*time.Second) })
+	h.holds()
+	h.runs(1, "cg-A", "2026-11-22")
+}
+
+func TestH9AFileAfterTheRequestOfAnAdoptedRunGetsARun(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": {fault: dieAfter}})
+	h.earlier("cg-A", "source")
+	h.file(at(4), "a", 0, "x1", Patterns[0])
+	h.file(at(4)+time.Second, "a", 0, "x2", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-A", "2026-11-22")
+	h.want("arrival/cg-A/2026-11-22/1", started)
+	h.want("arrival/cg-A/2026-11-22/2", started)
+}
+
+func TestH10BusyGoesOnByItself(t *testing.T) {
+	h := newHistory(t, nil)
+	for n := range 40 { // a run of others goes on for ten minutes
+		h.plan.plan["post "+strconv.Itoa(n+2)] = choice{status: 409}
+		if n == 19 {
+			break
+		}
+	}
+	h.file(0, "a", 0, "x1", Patterns[0])
+	h.file(at(20), "a", 0, "x2", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-A", "2026-11-22")
+	h.want("arrival/cg-A/2026-11-22/2", blocked, started)
+}
+
+func TestH11ANightWithoutATokenCostsNoWindow(t *testing.T) {
+	h := newHistory(t, nil)
+	h.expiries = []span{{Begin, Begin.Add(6 * time.Hour)}}
+	for hour := range 5 {
+		h.file(time.Duration(hour)*time.Hour, "g", 0, "x", Patterns[0])
+		h.file(time.Duration(hour)*time.Hour, "a", -hour, "x", Patterns[0])
+	}
+	h.holds()
+	h.runs(1, "cg-G", "")
+	h.runs(5, "cg-A", "")
+}
+
+func TestH12AnEventOfTheFutureLaunchesOnce(t *testing.T) {
+	h := newHistory(t, nil)
+	f := h.newFile("g", 0, 0, "x", Begin)
+	f.event = Begin.Add(time.Hour)
+	h.at(Begin, func() { h.land(f, time.Second, at(20), at(50), at(90)) })
+	h.holds()
+	h.runs(1, "cg-G", "")
+	// Quiet is measured from receipt: it does not wait for the hour to pass.
+	if sent := h.posts[0].sent.Sub(Begin); sent > 3*time.Minute {
+		t.Errorf("launched after %s", sent)
+	}
+}
+
+func TestH13TwoRipeWindowsNeverAtOnce(t *testing.T) {
+	// The sweep dies right after it has decided the first.
+	h := newHistory(t, map[string]choice{"sweep put 1": {fault: dieAfter}})
+	h.runsTake(10 * time.Minute)
+	h.file(0, "c", 0, "x1", Patterns[0])
+	h.file(0, "c", 0, "y1", Patterns[0])
+	h.file(0, "c", -1, "x1", Patterns[0])
+	h.file(0, "c", -1, "y1", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-C", "")
+	if gap := h.posts[1].sent.Sub(h.posts[0].sent); gap < 10*time.Minute {
+		t.Errorf("the second followed the first after %s, which takes ten minutes", gap)
+	}
+}
+
+func TestH14TheSameRequestIDTwice(t *testing.T) {
+	h := newHistory(t, nil)
+	h.starts(0, "cg-B", "full", Patterns[0])
+	d := h.decisions[0]
+	h.at(d.at.Add(3*time.Millisecond), func() { h.schedule(d, "request-0-0") })
+	h.holds()
+	h.runs(1, "cg-B", "")
+	if len(h.posts) != 1 {
+		t.Errorf("%d requests", len(h.posts))
+	}
+}
+
+func TestH15EveryWriteRepeatedByTheSDK(t *testing.T) {
+	for name, f := range map[string]fault{"by the SDK": repeated, "by us": failAfter} {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory(t, nil)
+			n := 0
+			h.plan.all["put"] = choice{fault: repeated}
+			if f == failAfter { // every other one
+				h.plan.all["put"] = choice{}
+				for n = 1; n < 200; n += 2 {
+					h.plan.plan["put "+strconv.Itoa(n)] = choice{fault: failAfter}
+				}
+			}
+			h.starts(0, "cg-B", "full", Patterns[0])
+			h.file(0, "a", 0, "x1", Patterns[0])
+			h.file(at(3), "c", 0, "x1", Patterns[0])
+			h.file(at(3), "c", 0, "y1", Patterns[0])
+			h.holds()
+			h.runs(1, "cg-B", "")
+			h.runs(1, "cg-A", "")
+			h.runs(1, "cg-C", "")
+			for _, item := range h.ledger.All() {
+				if strings.HasSuffix(item.Key, "/2") && strings.HasPrefix(item.Key, "launch/arrival") {
+					t.Errorf("a second revision: %s", item.Key)
+				}
+			}
+		})
+	}
+}
+
+func TestH16NoNextRevisionWhileTheLastIsUnknown(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": lost(at(10))})
+	h.earlier("cg-A", "source")
+	h.file(at(4), "a", 0, "x1", Patterns[0])
+	h.file(at(6), "a", 0, "x2", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-A", "2026-11-22")
+	if gap := h.posts[2].sent.Sub(h.posts[1].sent); gap < 10*time.Minute {
+		t.Errorf("the next revision was sent after %s", gap)
+	}
+}
+
+func TestH17DuplicatesOfWhatAPersonHasLaunchNothing(t *testing.T) {
+	for _, verb := range []string{"", "discard"} {
+		t.Run("held "+verb, func(t *testing.T) {
+			h := newHistory(t, nil)
+			h.file(0, "b", 0, "x1", Patterns[0])
+			late := h.newFile("b", 0, 0, "x2", Begin.Add(at(5)))
+			h.at(late.put, func() { h.land(late, time.Second, at(10), at(30)) })
+			if verb != "" {
+				h.answers(verb, Patterns[0])
+			}
+			h.holds()
+			h.runs(1, "cg-B", "")
+		})
+	}
+}
+
+func TestH18TheSweepTellsTheWindow(t *testing.T) {
+	// s3arrival dies after it has recorded the run: the fourth write is the
+	// window's.
+	h := newHistory(t, map[string]choice{"s3arrival put 4": {fault: dieBefore}})
+	h.file(0, "a", 0, "x1", Patterns[0])
+	h.file(at(5), "a", 0, "x2", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-A", "2026-11-22")
+	h.want("arrival/cg-A/2026-11-22/1", started)
+	h.want("arrival/cg-A/2026-11-22/2", started)
+}
+
+func TestH19RoutesEditedInBetween(t *testing.T) {
+	edit := func(h *history, after time.Duration) {
+		at := Begin.Add(after)
+		h.World.routes = append(h.World.routes, routing{parsed()[1], map[string]time.Time{
+			"trigger": at, "s3arrival": at, "sweep": at.Add(time.Minute)}})
+	}
+	t.Run("the mode, between decision and request", func(t *testing.T) {
+		h := newHistory(t, map[string]choice{"s3arrival put 1": {fault: dieAfter}})
+		h.file(0, "a", 0, "x1", Patterns[0])
+		edit(h, 30*time.Second)
+		h.holds()
+		if got := h.amperity.Runs(); len(got) != 1 || got[0].RunMode != "source" {
+			t.Errorf("got %+v, want the request as it was decided", got)
+		}
+	})
+	t.Run("an entry more, while the window waits", func(t *testing.T) {
+		h := newHistory(t, nil)
+		h.file(0, "c", 0, "x1", Patterns[0])
+		edit(h, at(5))
+		h.file(at(10), "c", 0, "y1", Patterns[0])
+		h.file(at(20), "c", 0, "z1", Patterns[0])
+		h.holds()
+		h.runs(1, "cg-C", "")
+	})
+	t.Run("the route gone, while the window waits", func(t *testing.T) {
+		h := newHistory(t, nil)
+		h.file(0, "i", 0, "x1", Patterns[0])
+		edit(h, 30*time.Second)
+		h.holds()
+		h.want("arrival/og-I/2026-11-22/1", announcement.WindowAbandoned)
+	})
+	t.Run("s3arrival has a new route a minute before the sweep", func(t *testing.T) {
+		h := newHistory(t, nil)
+		h.World.routes = nil
+		early, late := Begin.Add(-time.Hour), Begin.Add(at(3))
+		h.World.routes = append(h.World.routes,
+			routing{parsed()[1], map[string]time.Time{"trigger": early, "s3arrival": early, "sweep": early}},
+			routing{parsed()[0], map[string]time.Time{"trigger": early, "s3arrival": early, "sweep": late}})
+		h.file(0, "i", 0, "x1", Patterns[0])
+		h.holds()
+		h.want("arrival/og-I/2026-11-22/1", started)
+	})
+}
+
+func TestH20WhatWasWaivedIsNotWaitedFor(t *testing.T) {
+	h := newHistory(t, nil)
+	h.file(0, "e", 0, "x1", Patterns[0])
+	h.file(at(150), "e", 0, "y1", Patterns[0])
+	h.file(at(200), "e", 0, "x2", Patterns[0]) // corrected
+	h.holds()
+	h.runs(3, "cg-E", "2026-11-22")
+	h.want("arrival/cg-E/2026-11-22/1", announcement.FilesMissing, started)
+}
+
+func TestH21AFeedThatNeverPauses(t *testing.T) {
+	h := newHistory(t, nil)
+	for minute := range 180 {
+		h.file(time.Duration(minute)*50*time.Second, "g", 0, strconv.Itoa(minute), Patterns[0])
+	}
+	h.holds()
+	// An hour after its first file it no longer waits for quiet.
+	if n := len(h.posts); n < 2 || n > 4 {
+		t.Errorf("%d requests for two and a half hours of files", n)
+	}
+	if first := h.posts[0].sent.Sub(Begin); first < time.Hour || first > time.Hour+3*time.Minute {
+		t.Errorf("the first after %s", first)
+	}
+}
+
+func TestH22AnInputEditedWhileItIsRetried(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": {status: 409}, "post 2": {status: 409}, "post 3": {status: 409}, "post 4": {status: 409}})
+	h.starts(0, "cg-B", "full", Patterns[0])
+	d := *h.decisions[0]
+	d.payload = strings.Replace(d.payload, "full", "source", 1)
+	h.at(Begin.Add(at(2)), func() { h.attempt(&d, "request-other", 1) })
+	h.holds()
+	h.runs(1, "cg-B", "")
+	h.want(d.key, started)
+	other := 0
+	for _, a := range h.announced {
+		if a.Type == rejected && a.Detail.LaunchKey == "" {
+			other++
+			if !strings.Contains(a.Detail.Error.Message, d.key) {
+				t.Errorf("the rejection does not say what it meets: %s", a.Detail.Error.Message)
+			}
+		}
+	}
+	if other != 1 {
+		t.Errorf("%d rejections of the edited input", other)
+	}
+}
+
+func TestH23RedeliveredAfterMaxAge(t *testing.T) {
+	h := newHistory(t, map[string]choice{"trigger put 1": {fault: dieAfter}})
+	h.starts(0, "cg-B", "full", Patterns[0])
+	d := h.decisions[0]
+	d.payload = strings.Replace(d.payload, "}", `,"max_age":"1m"}`, 1)
+	h.at(Begin.Add(at(3)), func() { h.schedule(d, "request-again") })
+	h.holds()
+	if n := len(h.said(d.key)); n != 1 {
+		t.Errorf("%d different things were said of it: %v", n, h.said(d.key))
+	}
+}
+
+// said are the different announcements of a launch.
+func (h *history) said(key string) map[string]announcement.DetailType {
+	m := map[string]announcement.DetailType{}
+	for _, a := range h.announced {
+		if a.Detail.LaunchKey == key {
+			m[a.Detail.ID] = a.Type
+		}
+	}
+	return m
+}
+
+func TestH24ItemsExpireInAnyOrder(t *testing.T) {
+	t.Run("the window, its launch started", func(t *testing.T) {
+		h := newHistory(t, nil)
+		h.file(0, "a", 0, "x1", Patterns[0])
+		h.at(Begin.Add(at(10)), func() { h.ledger.Expire("window/cg-A/2026-11-22") })
+		h.file(at(20), "a", 0, "x2", Patterns[0])
+		h.holds()
+		h.runs(2, "cg-A", "2026-11-22")
+	})
+	t.Run("the window, its launch rejected", func(t *testing.T) {
+		h := newHistory(t, map[string]choice{"post 1": {status: 404}})
+		h.file(0, "a", 0, "x1", Patterns[0])
+		h.at(Begin.Add(at(10)), func() { h.ledger.Expire("window/cg-A/2026-11-22") })
+		h.file(at(20), "a", 0, "x2", Patterns[0])
+		h.holds()
+		h.runs(1, "cg-A", "2026-11-22")
+		h.want("arrival/cg-A/2026-11-22/2", started)
+	})
+	t.Run("the launch and the run, then the window is read", func(t *testing.T) {
+		h := newHistory(t, nil)
+		h.file(0, "a", 0, "x1", Patterns[0])
+		h.at(Begin.Add(at(10)), func() {
+			h.ledger.Expire("launch/arrival/cg-A/2026-11-22/1")
+			for _, item := range h.ledger.All() {
+				if strings.HasPrefix(item.Key, "run/") {
+					h.ledger.Expire(item.Key)
+				}
+			}
+		})
+		h.file(at(20), "a", 0, "x2", Patterns[0])
+		h.holds()
+		h.runs(2, "cg-A", "2026-11-22")
+	})
+}
+
+func TestH25AReleaseDeliveredTwice(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": never, "post 2": never})
+	h.starts(0, "cg-B", "full", Patterns[0])
+	seen := false
+	h.onAnnounced = func(a announcement.Announcement) {
+		if a.Type != heldBack || seen {
+			return
+		}
+		seen = true
+		v := &word{verb: "release", key: a.Detail.LaunchKey, hold: a.Detail.Hold}
+		h.words = append(h.words, v)
+		for _, after := range []time.Duration{0, at(5), at(40), at(60)} {
+			h.after(time.Minute+after, func() { h.say(v) })
+		}
+	}
+	h.holds()
+	if len(h.posts) != 2 {
+		t.Errorf("%d requests: the old release sent another", len(h.posts))
+	}
+	h.want(h.key(0), heldBack, heldBack)
+}
+
+func TestH26SpacingCountsFromTheRequest(t *testing.T) {
+	h := newHistory(t, nil)
+	h.outages = []span{{Begin, Begin.Add(at(2))}}
+	h.file(0, "a", 0, "x1", Patterns[0])
+	h.file(at(6), "a", 0, "x2", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-A", "2026-11-22")
+	if gap := h.posts[1].sent.Sub(h.posts[0].sent); gap < 15*time.Minute {
+		t.Errorf("%s between the two", gap)
+	}
+}
+
+func TestH28TheMargin(t *testing.T) {
+	// S3's clock is 2 s behind, and the event's time is cut to the second; ours
+	// is 2 s ahead. The file comes just after the request.
+	for skew := -2 * time.Second; skew <= 2*time.Second; skew += 500 * time.Millisecond {
+		for after := time.Duration(0); after < 3*time.Second; after += 190 * time.Millisecond {
+			h := newHistoryOf(t, nil)
+			h.instances = append(h.instances, h.instanceWith("s3arrival", skew))
+			h.file(0, "a", 0, "x1", Patterns[0])
+			late := h.newFile("a", 0, 0, "x2", Begin.Add(1100*time.Millisecond+after))
+			late.event = late.put.Add(-2 * time.Second)
+			h.at(late.put, func() { h.land(late, 3*time.Second) })
+			h.run()
+			if violations, _ := h.check(); len(violations) > 0 {
+				t.Fatalf("our clock %s, the file %s after the request: %v", skew, after, violations)
+			}
+		}
+	}
+	if window.Margin != 5*time.Second {
+		t.Errorf("the margin is %s", window.Margin)
+	}
+}
+
+func TestH29OneRuleWithTwoTargets(t *testing.T) {
+	h := newHistory(t, nil)
+	h.starts(0, "cg-A", "full", Patterns[0])
+	h.starts(0, "cg-B", "full", Patterns[0])
+	arn := "/default/s0"
+	h.decisions[1].payload = strings.Replace(h.decisions[1].payload, "/default/s1", arn, 1)
+	h.decisions[1].key = strings.Replace(h.decisions[1].key, "/default/s1", arn, 1)
+	h.holds()
+	h.runs(1, "cg-A", "")
+	h.runs(1, "cg-B", "")
+}
+
+func TestH30TheRangeOfTheClaimIsKept(t *testing.T) {
+	// Claimed at 23:59:50 UTC, carried out by the sweep on the next day.
+	h := newHistory(t, map[string]choice{"trigger put 1": {fault: dieAfter}})
+	late := 17*time.Hour + 59*time.Minute + 50*time.Second
+	d := &decision{at: Begin.Add(late), config: "cg-B", key: "manual/cg-B/k", from: "2026-11-21",
+		payload: `{"config_id":"cg-B","run_mode":"full","range":{"from":"-1d","to":"0d"},"idempotency_key":"k"}`}
+	h.decisions = append(h.decisions, d)
+	h.quiet = Begin.Add(18 * time.Hour)
+	h.at(d.at, func() { h.schedule(d, "request") })
+	h.holds()
+	h.runs(1, "cg-B", "2026-11-21")
+}
+
+func TestH31TheKnownRunIsOfYesterday(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": {fault: dieAfter}})
+	h.quiet = Begin.Add(26 * time.Hour)
+	h.earlier("cg-A", "source")
+	h.starts(25*time.Hour, "cg-A", "source", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-A", "")
+	h.want(h.key(1), started)
+}
+
+func TestH32TheListIsReadBeforeEachFurtherRequest(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": lost(at(17)), "post 2": {status: 409}, "post 3": {status: 409}, "post 4": {status: 409}, "post 5": {status: 409}})
+	h.runsTake(time.Hour)
+	h.earlier("cg-A", "source")
+	h.starts(at(70), "cg-A", "source", Patterns[0])
+	h.holds()
+	h.runs(2, "cg-A", "")
+	h.want(h.key(1), started)
+}
+
+func TestH33ARefusalAfterAnUnknownRequestIsHeld(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": never, "post 2": {status: 400}})
+	h.earlier("cg-A", "source")
+	h.starts(at(4), "cg-A", "source", Patterns[0])
+	h.holds()
+	h.runs(1, "cg-A", "")
+	h.want(h.key(1), heldBack)
+}
+
+func TestH34AnotherOfWhichASecondRunMayComeIsInDoubt(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": lost(at(40)), "post 3": never})
+	h.earlier("cg-A", "source")
+	h.starts(at(4), "cg-A", "source", Patterns[0])
+	h.starts(at(30), "cg-A", "full", Patterns[0])
+	allowed := h.holds()
+	h.want(h.key(1), started)
+	h.want(h.key(2), heldBack)
+	if allowed[allowedRetry] != 1 {
+		t.Errorf("allowed: %v", allowed)
+	}
+}
+
+func TestH35AForgottenHeldLaunchIsNoObstacleForEver(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": never, "post 3": {fault: dieAfter}})
+	h.quiet = Begin.Add(7*24*time.Hour + time.Hour)
+	h.earlier("cg-B", "full")
+	h.starts(at(4), "cg-B", "full", Patterns[0])
+	h.starts(6*24*time.Hour, "cg-B", "full", Patterns[0])
+	h.starts(7*24*time.Hour, "cg-B", "full", Patterns[0])
+	h.holds()
+	h.want(h.key(1), heldBack)
+	h.want(h.key(2), started)
+	h.want(h.key(3), started)
+}
+
+func TestH36TheNextWindowDoesNotWaitForWhatIsOver(t *testing.T) {
+	for name, plan := range map[string]map[string]choice{
+		"rejected":                           {"post 1": {status: 404}},
+		"held":                               {"post 1": never},
+		"the sweep dies after the run's end": {"read 1": {fault: dieAfter}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory(t, plan)
+			h.file(0, "f", 0, "x1", Patterns[0])
+			h.file(at(40), "f", -1, "x1", Patterns[0])
+			h.holds()
+			h.want("arrival/cg-F/2026-11-21/1", started)
+			if sent := h.posts[len(h.posts)-1].sent.Sub(Begin); sent > at(50) {
+				t.Errorf("it waited until %s", sent)
+			}
+		})
+	}
+}
+
+func TestH37ARejectedLaunchReleasedTwice(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": {status: 404}, "post 2": never})
+	h.file(0, "f", 0, "x1", Patterns[0])
+	h.answers("release", Pattern{again: []time.Duration{2 * time.Millisecond, time.Minute}})
+	h.onAnnounced = onlyFirst(h.onAnnounced)
+	h.holds()
+	if len(h.posts) != 2 {
+		t.Errorf("%d requests", len(h.posts))
+	}
+	h.want("arrival/cg-F/2026-11-22/1", rejected, heldBack)
+}
+
+// onlyFirst lets people act on the first announcement alone.
+func onlyFirst(act func(announcement.Announcement)) func(announcement.Announcement) {
+	done := false
+	return func(a announcement.Announcement) {
+		if !done && (a.Type == rejected || a.Type == heldBack) {
+			done = true
+			act(a)
+		}
+	}
+}
+
+func TestH38DuplicatesOfAStormReopenNothing(t *testing.T) {
+	h := newHistory(t, nil)
+	h.batch = 1000
+	for n := range 1000 {
+		f := h.newFile("a", 0, 0, strconv.Itoa(n), Begin.Add(time.Duration(n)*10*time.Millisecond))
+		delays := []time.Duration{30*time.Second - time.Duration(n)*10*time.Millisecond}
+		if n > 800 {
+			delays = append(delays, at(5))
+		}
+		h.at(f.put, func() { h.land(f, delays...) })
+	}
+	h.holds()
+	h.runs(1, "cg-A", "2026-11-22")
+}
+
+func TestH40TwoInterruptedLaunchesComeToRest(t *testing.T) {
+	h := newHistory(t, map[string]choice{"post 1": never, "post 2": never})
+	h.earlier("cg-B", "full")
+	h.starts(at(4), "cg-B", "full", Patterns[0])
+	h.starts(at(4), "cg-B", "full", Patterns[0])
+	h.holds()
+	h.want(h.key(1), heldBack)
+	h.want(h.key(2), heldBack)
+}
+
+// newHistoryOf is newHistory within a test that makes many.
+func newHistoryOf(t *testing.T, plan map[string]choice) *history {
+	c := &planned{plan: plan, all: map[string]choice{}, count: map[string]int{}}
+	w := newWorld(7, c, false)
+	t.Cleanup(w.amperity.Close)
+	w.batch, w.quiet = 1, Begin
+	w.deployAtStart()
+	h := &history{w, t, c}
+	h.runsTake(90 * time.Second)
+	return h
+}
+
+// instanceWith makes an instance of a function whose clock is off by so much.
+func (w *World) instanceWith(name string, skew time.Duration) *instance {
+	in := &instance{name: name, made: w.deployed(name), give: &backends{w: w}, skew: skew}
+	in.keep = w.build(in)
+	return in
+}
