@@ -1,0 +1,180 @@
+// Package scale shows what storms and numbers cost: the real handlers over the
+// ledger in memory, with reads and writes counted. It measures no time.
+package scale
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
+	"github.com/amperity-runs/amperity-runs/internal/sweep"
+	"github.com/amperity-runs/amperity-runs/internal/wire"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
+)
+
+// Begin is when the clock starts.
+var Begin = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// Clock is a clock that moves when it is told to, or when somebody waits.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now tells the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance lets time pass.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Sleep lets time pass, too: whoever waits is alone.
+func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
+	c.Advance(d)
+	return ctx.Err()
+}
+
+// WithTimeout gives a context whose deadline is by this clock.
+func (c *Clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	child := &deadline{Context: ctx, clock: c, at: c.Now().Add(d)}
+	if at, ok := ctx.Deadline(); ok && at.Before(child.at) {
+		child.at = at
+	}
+	return child, func() {}
+}
+
+// deadline is a context by a Clock.
+type deadline struct {
+	context.Context
+	clock *Clock
+	at    time.Time
+}
+
+// Deadline is when the context ends.
+func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
+
+// Err is an error once the deadline has passed.
+func (d *deadline) Err() error {
+	if !d.clock.Now().Before(d.at) {
+		return context.DeadlineExceeded
+	}
+	return d.Context.Err()
+}
+
+// Bus counts what is announced.
+type Bus struct {
+	mu    sync.Mutex
+	count map[announcement.DetailType]int
+}
+
+// Announce counts.
+func (b *Bus) Announce(_ context.Context, as ...announcement.Announcement) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.count == nil {
+		b.count = map[announcement.DetailType]int{}
+	}
+	for _, a := range as {
+		b.count[a.Type]++
+	}
+	return nil
+}
+
+// Count tells how often something was announced.
+func (b *Bus) Count(t announcement.DetailType) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.count[t]
+}
+
+// World is the functions, and what is around them.
+type World struct {
+	Clock    *Clock
+	Ledger   *ledger.Memory
+	Amperity *amperitytest.Server
+	Bus      *Bus
+	Routes   *arrival.Routes
+}
+
+// New makes a world with a routes file.
+func New(routesFile string) (*World, error) {
+	w := &World{Clock: &Clock{now: Begin}, Ledger: ledger.NewMemory(), Bus: &Bus{}}
+	var err error
+	if w.Routes, _, err = arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{}); err != nil {
+		return nil, err
+	}
+	w.Amperity, err = amperitytest.New(amperitytest.Config{NoSocket: true, Now: w.Clock.Now, Sleep: w.Clock.Sleep})
+	return w, err
+}
+
+// launcher makes what one instance of a function has.
+func (w *World) launcher(rate float64, paced bool) (*launch.Launcher, error) {
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
+		amperity.WithBaseURL(w.Amperity.URL()), amperity.WithTransport(w.Amperity.Transport()))
+	if err != nil {
+		return nil, err
+	}
+	c := launch.Config{API: client, Ledger: w.Ledger, Announcer: w.Bus, Clock: w.Clock, Logger: slog.New(slog.DiscardHandler),
+		Tenant: amperitytest.DefaultTenant, Token: launch.NewToken}
+	if paced {
+		c.Pacer = wire.NewPacer(rate, w.Clock)
+	}
+	return launch.New(c), nil
+}
+
+// Arrivals makes an instance of s3arrival.
+func (w *World) Arrivals() (*s3arrival.Handler, error) {
+	l, err := w.launcher(wire.S3ArrivalRate, false)
+	return &s3arrival.Handler{Routes: w.Routes, Windows: l, Announcer: w.Bus, Now: w.Clock.Now,
+		Logger: slog.New(slog.DiscardHandler), Tenant: amperitytest.DefaultTenant}, err
+}
+
+// Sweep makes an instance of sweep.
+func (w *World) Sweep() (*sweep.Handler, error) {
+	l, err := w.launcher(wire.SweepRate, true)
+	return &sweep.Handler{Ledger: w.Ledger, Launcher: l, Routes: w.Routes, Clock: w.Clock, Token: launch.NewToken,
+		Logger: slog.New(slog.DiscardHandler)}, err
+}
+
+// Limit is a context that ends as that of an invocation does.
+func (w *World) Limit(ctx context.Context, d time.Duration) context.Context {
+	limited, _ := w.Clock.WithTimeout(ctx, d) // nothing to release
+	return limited
+}
+
+// Event is the EventBridge event of a file.
+func Event(key, sequencer string, at time.Time) string {
+	return fmt.Sprintf(`{"version":"0","id":%q,"detail-type":"Object Created","source":"aws.s3","account":"123456789012","time":%q,"region":"us-east-1",`+
+		`"resources":["arn:aws:s3:::acme-landing"],"detail":{"version":"0","bucket":{"name":"acme-landing"},"object":{"key":%q,"size":1024,"etag":"d41d8cd98f00b204e9800998ecf8427e","sequencer":%q},"request-id":"C3D13FE58DE4C810","requester":"123456789012","reason":"PutObject"}}`,
+		sequencer, at.UTC().Format(time.RFC3339), key, sequencer)
+}
+
+// Batch is an SQS batch of events.
+func Batch(bodies []string) ([]byte, error) {
+	type record struct {
+		MessageID   string `json:"messageId"`
+		EventSource string `json:"eventSource"`
+		Body        string `json:"body"`
+	}
+	records := make([]record, len(bodies))
+	for i, b := range bodies {
+		records[i] = record{fmt.Sprintf("m%d", i), "aws:sqs", b}
+	}
+	return json.Marshal(map[string][]record{"Records": records})
+}
