@@ -11,11 +11,13 @@ import (
 const demoUsage = `Usage:
   amperity-runs demo
 
-Run the real handlers of both functions in one process, against a simulated
-Amperity and an event bus in memory: a schedule, a file by the date in its key, a
-file by the day of its arrival, a storm of files, a rejection, and an expired
-token that is renewed. Each step shows what came in, what was sent to Amperity
-and what was announced. Nothing leaves this machine.
+Run the real handlers of the functions in one process, against a simulated
+Amperity, with the ledger and an event bus in memory: a schedule that is
+delivered twice, a file by the date in its key, a file by the day of its arrival,
+a storm of files, a late file, a rejection, an expired token that is renewed, a
+request without an answer, and a crash at the worst moment. Each step shows what
+came in, what was sent to Amperity and what was announced. Nothing leaves this
+machine.
 
 Exit code 1 if anything comes out other than it should.
 `

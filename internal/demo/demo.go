@@ -1,6 +1,6 @@
 // Package demo runs the functions' real handlers in one process, against the
-// simulated Amperity API and an event bus in memory, and shows what comes in,
-// what is sent to Amperity and what is announced.
+// simulated Amperity API, with the ledger and an event bus in memory, and shows
+// what comes in, what is sent to Amperity and what is announced.
 //
 // Its clock stands still but for steps of its own, so that it prints the same
 // each time.
@@ -25,8 +25,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
-	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/token"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -71,15 +72,15 @@ type stage struct {
 	clock    *clock
 	amperity *amperitytest.Server
 	bus      *bus
-	log      *strings.Builder
-	trigger  lambda.Handler
-	arrivals lambda.Handler
+	ledger   *mortal
+	handlers map[function]lambda.Handler
 	requests int
 	runs     int
 }
 
 func newStage(out io.Writer) (*stage, error) {
-	s := &stage{out: out, clock: &clock{now: begin}, bus: &bus{}, log: &strings.Builder{}}
+	s := &stage{out: out, clock: &clock{now: begin}, bus: &bus{}}
+	s.ledger = &mortal{Memory: ledger.NewMemory()}
 	var err error
 	s.amperity, err = amperitytest.New(amperitytest.Config{Now: s.clock.Now, Sleep: s.clock.Sleep, Seed: 1})
 	if err != nil {
@@ -96,15 +97,20 @@ func newStage(out io.Writer) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	logger := telemetry.NewLogger(s.log, slog.LevelInfo)
-	launcher := launch.NewDirect(launch.DirectConfig{API: client, Announcer: s.bus, Clock: s.clock, Logger: logger,
-		Tenant: amperitytest.DefaultTenant, Rand: func() float64 { return 0 }})
-	s.trigger = &trigger.Handler{Launcher: launcher, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant}
-	s.arrivals = &s3arrival.Handler{Routes: routes, Launcher: launcher, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant}
+	logger := slog.New(slog.DiscardHandler)
+	writes := 0
+	token := func(context.Context) string { writes++; return fmt.Sprint(writes) }
+	l := launch.New(launch.Config{API: client, Ledger: s.ledger, Announcer: s.bus, Clock: s.clock, Logger: logger,
+		Tenant: amperitytest.DefaultTenant, Token: token, Rand: func() float64 { return 0 }})
+	s.handlers = map[function]lambda.Handler{
+		triggers: &trigger.Handler{Launcher: l, Keeper: l, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant},
+		arrivals: &s3arrival.Handler{Routes: routes, Windows: l, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant},
+		sweeps:   &sweep.Handler{Ledger: s.ledger, Launcher: l, Routes: routes, Clock: s.clock, Token: token, Logger: logger},
+	}
 	return s, nil
 }
 
-// play invokes one handler and prints what came of it.
+// play lets a scene happen and prints it.
 func (s *stage) play(ctx context.Context, n int, sc scene) error {
 	fmt.Fprintf(s.out, "%d. %s\n", n, sc.title)
 	s.clock.advance(10 * time.Minute)
@@ -113,33 +119,14 @@ func (s *stage) play(ctx context.Context, n int, sc scene) error {
 			return err
 		}
 	}
-	handler := s.arrivals
-	if sc.trigger {
-		handler = s.trigger
-	}
-	fmt.Fprintf(s.out, "   in         %s\n", sc.in)
-	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: fmt.Sprintf("demo-%d", n)})
-	answer, err := handler.Invoke(ctx, []byte(sc.payload(s.clock.Now())))
-	if err != nil {
-		return err
-	}
-	got := seen{answer: string(answer)}
-	for _, r := range s.amperity.Requests()[s.requests:] {
-		fmt.Fprintf(s.out, "   amperity   %s %s%s -> %d\n", r.Method, r.Path, body(r), r.Status)
-		got.statuses = append(got.statuses, r.Status)
-		s.requests++
-	}
-	if len(got.statuses) == 0 {
-		fmt.Fprintln(s.out, "   amperity   nothing sent")
-	}
-	for _, a := range s.bus.take() {
-		detail, err := a.Encode(announcement.DefaultLimit)
-		if err != nil {
+	var got seen
+	for i, st := range sc.steps {
+		s.clock.advance(st.after)
+		fmt.Fprintf(s.out, "   %-10s %s\n", st.function, st.in)
+		id := fmt.Sprintf("demo-%d-%d", n, i+1)
+		if err := s.invoke(ctx, id, st, &got); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "   announced  %s: %s\n", a.Type, s.anonymous(gist(a)))
-		got.announced = append(got.announced, a.Type)
-		got.details = append(got.details, detail)
 	}
 	for _, r := range s.amperity.Runs()[s.runs:] {
 		got.runs = append(got.runs, fmt.Sprintf("%s %s %s", r.ConfigID, r.RangeFrom, r.RangeTo))
@@ -149,9 +136,100 @@ func (s *stage) play(ctx context.Context, n int, sc scene) error {
 	return sc.want.compare(got)
 }
 
+// invoke invokes a handler once and prints what came of it.
+func (s *stage) invoke(ctx context.Context, id string, st step, got *seen) error {
+	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: id})
+	ctx, cancel := s.clock.WithTimeout(ctx, 50*time.Second)
+	defer cancel()
+	s.ledger.dies = st.dies
+	answer, err := s.survive(ctx, st)
+	if err != nil {
+		return err
+	}
+	for _, r := range s.amperity.Requests()[s.requests:] {
+		fmt.Fprintf(s.out, "     amperity   %s %s%s -> %s\n", r.Method, r.Path, body(r), status(r))
+		got.statuses = append(got.statuses, r.Status)
+		s.requests++
+	}
+	for _, a := range s.bus.take() {
+		detail, err := a.Encode(announcement.DefaultLimit)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "     announced  %s: %s\n", a.Type, s.anonymous(gist(a)))
+		got.announced = append(got.announced, a.Type)
+		got.details = append(got.details, detail)
+	}
+	got.answer += string(answer)
+	switch {
+	case answer == nil:
+		fmt.Fprintln(s.out, "     killed     before the ledger has the outcome")
+	case st.function == triggers:
+		fmt.Fprintf(s.out, "     answered   %s\n", outcome(answer))
+	}
+	return nil
+}
+
+// outcome is the trigger's answer in a few words.
+func outcome(answer []byte) string {
+	var res launch.Result
+	if json.Unmarshal(answer, &res) != nil {
+		return string(answer)
+	}
+	text := string(res.Outcome)
+	if res.Recorded != "" {
+		text += ", and nothing done: it is " + string(res.Recorded)
+	}
+	return text
+}
+
+// survive invokes a handler that may die.
+func (s *stage) survive(ctx context.Context, st step) (answer []byte, err error) {
+	defer func() {
+		if why := recover(); why != nil {
+			if _, dies := why.(death); !dies {
+				panic(why)
+			}
+		}
+	}()
+	return s.handlers[st.function].Invoke(ctx, []byte(st.payload(s.clock.Now())))
+}
+
+// death ends a process.
+type death struct{}
+
+// mortal is a ledger whose process dies in place of a write.
+type mortal struct {
+	*ledger.Memory
+	// dies is how the key of the item begins at whose writing it dies; empty:
+	// it lives.
+	dies string
+}
+
+func (m *mortal) Put(ctx context.Context, token string, items ...ledger.Item) error {
+	for _, item := range items {
+		if m.dies != "" && strings.HasPrefix(item.Key, m.dies) {
+			m.dies = ""
+			panic(death{})
+		}
+	}
+	return m.Memory.Put(ctx, token, items...)
+}
+
+// status is what a request was answered.
+func status(r amperitytest.Request) string {
+	if r.Status == 0 {
+		return "no answer"
+	}
+	return fmt.Sprint(r.Status)
+}
+
 // body shows what was sent with a request; of the token endpoint's form the
 // simulator keeps nothing, since it holds the client's secret.
 func body(r amperitytest.Request) string {
+	if r.Query != "" {
+		return "?" + r.Query
+	}
 	if r.Body == "" || strings.HasSuffix(r.Path, "/oauth2/token") {
 		return ""
 	}
@@ -207,7 +285,27 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (c *clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
+	child := &until{Context: ctx, clock: c, end: c.Now().Add(d)}
+	if end, ok := ctx.Deadline(); ok && end.Before(child.end) {
+		child.end = end
+	}
+	return child, func() {}
+}
+
+// until is a context that ends by the demo's clock.
+type until struct {
+	context.Context
+	clock *clock
+	end   time.Time
+}
+
+func (u *until) Deadline() (time.Time, bool) { return u.end, true }
+
+func (u *until) Err() error {
+	if !u.clock.Now().Before(u.end) {
+		return context.DeadlineExceeded
+	}
+	return u.Context.Err()
 }
 
 // bus is an event bus in memory.
@@ -274,4 +372,9 @@ func (want seen) compare(got seen) error {
 func notFound(configID string) amperitytest.Fault {
 	return amperitytest.Fault{Method: http.MethodPost, ConfigID: configID, Kind: amperitytest.Status, Status: http.StatusNotFound,
 		Body: `{"status":404,"message":"No such configuration","request_id":"r-404"}`}
+}
+
+// noAnswer lets Amperity start the run, and breaks the connection.
+func noAnswer(configID string) amperitytest.Fault {
+	return amperitytest.Fault{Method: http.MethodPost, ConfigID: configID, Kind: amperitytest.Reset, Applied: true}
 }

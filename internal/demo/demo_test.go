@@ -24,7 +24,7 @@ func TestDemoRunsThroughAndPrintsTheSameEachTime(t *testing.T) {
 			t.Errorf("the output shows %s", secret)
 		}
 	}
-	if want := "5 runs were started in Amperity, each once.\n"; !strings.HasSuffix(first.String(), want) {
+	if want := "8 runs were started in Amperity, each once.\n"; !strings.HasSuffix(first.String(), want) {
 		t.Errorf("ends otherwise:\n%s", &first)
 	}
 }

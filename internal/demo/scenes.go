@@ -11,63 +11,127 @@ import (
 
 const bucket = "acme-landing"
 
-// scene is one invocation: what it is, and what must come of it.
+// function is one of the three functions.
+type function string
+
+const (
+	triggers function = "trigger"
+	arrivals function = "s3arrival"
+	sweeps   function = "sweep"
+)
+
+// scene is a few invocations, and what must come of them.
 type scene struct {
 	title string
-	// trigger says which function is invoked; the other is s3arrival.
-	trigger bool
-	// in describes the payload.
-	in      string
-	payload func(now time.Time) string
 	// before prepares the simulated Amperity.
 	before func(*amperitytest.Server) error
+	steps  []step
 	want   seen
 }
 
+// step is one invocation.
+type step struct {
+	// after is how long after the step before.
+	after    time.Duration
+	function function
+	// in describes the payload.
+	in      string
+	payload func(now time.Time) string
+	// dies is how the key of the ledger's item begins at whose writing the
+	// process dies.
+	dies string
+}
+
 func fixed(s string) func(time.Time) string { return func(time.Time) string { return s } }
+
+// swept is a sweep, some time later.
+func swept(after time.Duration) step {
+	return step{after: after, function: sweeps, in: "once a minute; this one " + words(after) + " later", payload: fixed("{}")}
+}
+
+func words(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d.Minutes())) }
 
 func scenes() []scene {
 	const (
 		schedule = `{"config_id":"cg-456DEf7GH","run_mode":"full","range":{"from":"-1d","to":"0d","timezone":"America/New_York"},"scheduled_time":"2026-11-22T03:40:00Z"}`
 		unknown  = `{"config_id":"og-GONE","idempotency_key":"monday"}`
 		campaign = `{"config_id":"cc-123ABc4DE","idempotency_key":"november"}`
+		again    = `{"config_id":"cc-123ABc4DE","idempotency_key":"december"}`
+		orders   = "s3://" + bucket + "/orders/2026/11/"
 	)
 	started := []announcement.DetailType{announcement.RunStarted}
+	call := func(payload string) step {
+		return step{function: triggers, in: payload, payload: fixed(payload)}
+	}
+	land := func(in, key string, n int) step {
+		return step{function: arrivals, in: in, payload: files(key, n)}
+	}
+	lost := func(dies string, s step) step {
+		s.dies = dies
+		return s
+	}
 	return []scene{
 		{
-			title: "A schedule", trigger: true, in: schedule, payload: fixed(schedule),
-			want: seen{answer: `"outcome":"started"`, statuses: []int{200, 201}, announced: started,
+			title: "A schedule, which AWS delivers twice",
+			steps: []step{call(schedule), call(schedule)},
+			want: seen{answer: `"outcome":"duplicate","recorded":"started"`, statuses: []int{200, 201}, announced: started,
 				runs: []string{"cg-456DEf7GH 2026-11-20 2026-11-21"}},
 		},
 		{
-			title: "A file with a date in its key: that date is the range",
-			in:    "s3://" + bucket + "/orders/2026/11/20/orders_1.csv.gz", payload: files("orders/2026/11/20/orders_%d.csv.gz", 1),
+			title: "A file with a date in its key: once it is quiet, a run over that date",
+			steps: []step{land(orders+"20/orders_1.csv.gz", "orders/2026/11/20/orders_%d.csv.gz", 1), swept(3 * time.Minute)},
 			want: seen{answer: `{"batchItemFailures":[]}`, statuses: []int{201}, announced: started,
 				runs: []string{"cg-789GHi0JK 2026-11-20 2026-11-21"}},
 		},
 		{
-			title: "A file without one: the day of its arrival in the route's time zone (22:50 on the 21st in New York)",
-			in:    "s3://" + bucket + "/customers/1.parquet", payload: files("customers/%d.parquet", 1),
+			title: "A file without one: the day of its arrival in the route's time zone (22:53 on the 21st in New York)",
+			steps: []step{land("s3://"+bucket+"/customers/1.parquet", "customers/%d.parquet", 1), swept(3 * time.Minute)},
 			want: seen{answer: `{"batchItemFailures":[]}`, statuses: []int{201}, announced: started,
 				runs: []string{"cg-123ABc4DE 2026-11-21 2026-11-22"}},
 		},
 		{
-			title: "A storm: 1,000 files of one day in one batch are one run",
-			in:    "s3://" + bucket + "/orders/2026/11/21/orders_1.csv.gz … orders_1000.csv.gz", payload: files("orders/2026/11/21/orders_%d.csv.gz", 1000),
-			want: seen{answer: `{"batchItemFailures":[]}`, statuses: []int{201}, announced: started,
+			title: "A storm: 1,000 files of one day are one run",
+			steps: []step{land(orders+"21/orders_1.csv.gz … orders_1000.csv.gz", "orders/2026/11/21/orders_%d.csv.gz", 1000), swept(3 * time.Minute)},
+			// The run of scene 2 may go on: it is looked at first.
+			want: seen{answer: `{"batchItemFailures":[]}`, statuses: []int{200, 201}, announced: started,
 				runs: []string{"cg-789GHi0JK 2026-11-21 2026-11-22"}},
 		},
 		{
-			title: "A rejection: Amperity does not know what to run", trigger: true, in: unknown, payload: fixed(unknown),
+			title: "A late file: its window opens again, and gets another run",
+			steps: []step{{after: 10 * time.Minute, function: arrivals, in: orders + "21/late.csv.gz", payload: files("orders/2026/11/21/late_%d.csv.gz", 1)}, swept(3 * time.Minute)},
+			// By now the token is an hour old.
+			want: seen{answer: `{"batchItemFailures":[]}`, statuses: []int{200, 200, 201}, announced: started,
+				runs: []string{"cg-789GHi0JK 2026-11-21 2026-11-22"}},
+		},
+		{
+			title:  "A rejection: Amperity does not know what to run",
 			before: func(s *amperitytest.Server) error { return s.Fault(notFound("og-GONE")) },
+			steps:  []step{call(unknown)},
 			want: seen{answer: `"outcome":"rejected"`, statuses: []int{404},
 				announced: []announcement.DetailType{announcement.RunRejected}},
 		},
 		{
-			title: "An expired token: a fresh one is fetched, and the run starts", trigger: true, in: campaign, payload: fixed(campaign),
+			title:  "An expired token: a fresh one is fetched, and the run starts",
 			before: func(s *amperitytest.Server) error { s.ExpireTokens(); return nil },
+			steps:  []step{call(campaign)},
 			want: seen{answer: `"outcome":"started"`, statuses: []int{401, 200, 201}, announced: started,
 				runs: []string{"cc-123ABc4DE  "}},
+		},
+		{
+			title:  "No answer from Amperity: the run is not started again, but looked for, and found",
+			before: func(s *amperitytest.Server) error { return s.Fault(noAnswer("cc-123ABc4DE")) },
+			steps:  []step{call(again), swept(3 * time.Minute)},
+			want: seen{answer: `"outcome":"unknown"`, statuses: []int{0, 200, 200}, announced: started,
+				runs: []string{"cc-123ABc4DE  "}},
+		},
+		{
+			title: "A crash between Amperity's answer and the record of it: found and announced, and not started again",
+			steps: []step{
+				land(orders+"22/orders_1.csv.gz", "orders/2026/11/22/orders_%d.csv.gz", 1),
+				lost("run/", swept(3*time.Minute)), swept(3 * time.Minute),
+			},
+			want: seen{answer: `{"batchItemFailures":[]}`, statuses: []int{200, 201, 200, 200}, announced: started,
+				runs: []string{"cg-789GHi0JK 2026-11-22 2026-11-23"}},
 		},
 	}
 }
