@@ -121,9 +121,27 @@ func (l *Launcher) Arrive(ctx context.Context, w Window, files []window.Arrival,
 			break
 		}
 		l.flush(ctx, j, &w)
-		return Arrived{Counts: counts, claimed: claimed, Result: j.result(counts)}, nil
+		res := j.result(counts)
+		l.logWindow(ctx, j, &w, counts, res)
+		return Arrived{Counts: counts, claimed: claimed, Result: res}, nil
 	}
 	return Arrived{}, &LedgerError{LaunchKey: w.Key(), Err: err}
+}
+
+// logWindow writes the line that tells what files did to a window.
+func (l *Launcher) logWindow(ctx context.Context, j *windowJob, w *Window, n window.Counts, res Result) {
+	a := []any{
+		slog.String("window", w.Key()), slog.String(telemetry.ConfigID, w.ConfigID), slog.String(telemetry.Route, w.Route),
+		slog.String(telemetry.Outcome, string(res.Outcome)),
+		slog.Int("new", n.New), slog.Int("duplicates", n.Duplicates), slog.Int("covered", n.Covered), slog.Int("files", j.state.Open.Count),
+	}
+	switch {
+	case res.LaunchKey != "":
+		a = append(a, slog.String(telemetry.LaunchKey, res.LaunchKey))
+	case !j.item.Due.IsZero():
+		a = append(a, slog.String("looks_again", j.item.Due.UTC().Format(time.RFC3339)))
+	}
+	l.Logger.InfoContext(ctx, "window", a...)
 }
 
 // result answers for a window that is not launched now.

@@ -1,0 +1,358 @@
+package sweep_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/sweep"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+)
+
+var base = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// clock is a clock that only the test moves.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time                                   { return c.now }
+func (c *clock) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+func (c *clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
+
+// limited is a context with a deadline by the test's clock.
+type limited struct {
+	context.Context
+	end time.Time
+}
+
+func (l limited) Deadline() (time.Time, bool) { return l.end, true }
+
+// launcher works on items as it is told, and remembers which.
+type launcher struct {
+	mu       sync.Mutex
+	ledger   *ledger.Memory
+	did      []string
+	expected []string
+	fails    map[string]error
+	each     func()
+}
+
+func (l *launcher) work(ctx context.Context, key string) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.each != nil {
+		l.each()
+	}
+	l.did = append(l.did, key)
+	if err := l.fails[key]; err != nil {
+		return false, err
+	}
+	item, err := l.ledger.Get(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	item.Due, item.Tries = time.Time{}, 0
+	return true, l.ledger.Put(ctx, "done "+key, item)
+}
+
+func (l *launcher) Reconcile(ctx context.Context, key string) (bool, error) { return l.work(ctx, key) }
+func (l *launcher) LookUnrouted(ctx context.Context, key string) (bool, error) {
+	return l.work(ctx, key)
+}
+
+func (l *launcher) Look(ctx context.Context, key string, route func(configID, period string) (launch.Window, bool)) (bool, error) {
+	parts := strings.Split(key, "/")
+	w, ok := route(parts[1], parts[2])
+	l.mu.Lock()
+	l.expected = append(l.expected, fmt.Sprintf("%s %t %s", key, ok, w.Route))
+	l.mu.Unlock()
+	return l.work(ctx, key)
+}
+
+func (l *launcher) Expect(_ context.Context, w launch.Window) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expected = append(l.expected, fmt.Sprintf("%s until %s", w.Key(), w.Rules.Deadline.UTC().Format(time.RFC3339)))
+	return nil
+}
+
+const routesFile = `version: 1
+timezone: America/New_York
+routes:
+  - {name: orders, config_id: cg-1, files: "orders/{yyyy}/{MM}/{dd}/*", deadline: {at: "06:30 +1d", days: mon-fri}}
+  - {name: clicks, config_id: cg-2, files: "clicks/{yyyy}/{MM}/{dd}/{HH}/*"}
+`
+
+type world struct {
+	clock    *clock
+	ledger   *ledger.Memory
+	launcher *launcher
+	log      strings.Builder
+	handler  *sweep.Handler
+}
+
+func newWorld(t *testing.T, routes string) *world {
+	t.Helper()
+	parsed, _, err := arrival.ParseRoutes("routes.yaml", []byte(routes), arrival.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{clock: &clock{base}, ledger: ledger.NewMemory()}
+	w.launcher = &launcher{ledger: w.ledger, fails: map[string]error{}}
+	n := 0
+	w.handler = &sweep.Handler{Ledger: w.ledger, Launcher: w.launcher, Routes: parsed, Clock: w.clock,
+		Token: func(context.Context) string { n++; return fmt.Sprint(n) }, Logger: telemetry.NewLogger(&w.log, slog.LevelInfo)}
+	return w
+}
+
+// put makes an item that is due.
+func (w *world) put(t *testing.T, key string, due time.Time) {
+	t.Helper()
+	if err := w.ledger.Put(t.Context(), "put "+key, ledger.Item{Key: key, Due: due, Doc: []byte(`{}`)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) sweep(t *testing.T, left time.Duration) sweep.Summary {
+	t.Helper()
+	out, err := w.handler.Invoke(limited{t.Context(), w.clock.now.Add(left)}, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s sweep.Summary
+	if err := json.Unmarshal(out, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestWhatIsDueIsDoneTheOldestFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "version: 1\nroutes: []\n")
+	w.put(t, "launch/late", base.Add(-time.Minute))
+	w.put(t, "launch/later", base.Add(time.Second))
+	w.put(t, "unrouted/b/x", base.Add(-time.Second))
+	w.put(t, "launch/early", base.Add(-time.Hour))
+	got := w.sweep(t, time.Minute)
+	if diff := cmp.Diff(sweep.Summary{Done: 3}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"launch/early", "launch/late", "unrouted/b/x"}, w.launcher.did); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for _, want := range []string{`"Sweeps":1`, `"OldestDue":3600`, `"done":3`} {
+		if !strings.Contains(w.log.String(), want) {
+			t.Errorf("the log lacks %s: %s", want, &w.log)
+		}
+	}
+}
+
+func TestASweepWithNothingToDoSaysThatItRan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "version: 1\nroutes: []\n")
+	if got := w.sweep(t, time.Minute); got != (sweep.Summary{}) {
+		t.Errorf("got %+v", got)
+	}
+	if !strings.Contains(w.log.String(), `"Sweeps":1`) || strings.Contains(w.log.String(), "OldestDue") {
+		t.Errorf("got %s", &w.log)
+	}
+}
+
+func TestASweepEndsInGoodTimeAndTheNextGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "version: 1\nroutes: []\n")
+	for n := range 10 {
+		w.put(t, fmt.Sprintf("launch/%d", n), base.Add(-time.Duration(10-n)*time.Second))
+	}
+	w.launcher.each = func() { w.clock.now = w.clock.now.Add(5 * time.Second) }
+	got := w.sweep(t, 45*time.Second)
+	if !got.More || got.Done != 5 {
+		t.Fatalf("got %+v: with less than 25 s left nothing is begun", got)
+	}
+	if got = w.sweep(t, 55*time.Second); got.More || got.Done != 5 {
+		t.Errorf("the next one: %+v", got)
+	}
+	if len(w.launcher.did) != 10 {
+		t.Errorf("worked on %q", w.launcher.did)
+	}
+}
+
+func TestOneBadItemIsInNobodysWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "version: 1\nroutes: []\n")
+	w.launcher.fails["launch/bad"] = errors.New("broken")
+	w.put(t, "launch/bad", base.Add(-time.Hour))
+	w.put(t, "launch/good", base.Add(-time.Minute))
+	w.put(t, "strange/x", base.Add(-time.Minute))
+	if got := w.sweep(t, time.Minute); got.Done != 1 || got.Failed != 2 {
+		t.Fatalf("got %+v", got)
+	}
+	// It is tried again, each time later, up to an hour.
+	var waits []time.Duration
+	for range 9 {
+		item, err := w.ledger.Get(t.Context(), "launch/bad")
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits = append(waits, item.Due.Sub(w.clock.now))
+		w.clock.now = item.Due
+		w.sweep(t, time.Minute)
+	}
+	want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60}
+	for i := range want {
+		want[i] *= time.Minute
+	}
+	if diff := cmp.Diff(want, waits); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for _, text := range []string{
+		`"item":"launch/bad","error":"broken"`,
+		"the ledger's item strange/x is of a kind that this version does not know: deploy the newer version again",
+	} {
+		if !strings.Contains(w.log.String(), text) {
+			t.Errorf("the log lacks %s: %s", text, &w.log)
+		}
+	}
+}
+
+func TestManyWorkersDoEachItemOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "version: 1\nroutes: []\n")
+	w.handler.Workers = sweep.Workers
+	for n := range 200 {
+		w.put(t, fmt.Sprintf("launch/%03d", n), base.Add(-time.Hour))
+	}
+	if got := w.sweep(t, time.Minute); got.Done != 200 || len(w.launcher.did) != 200 {
+		t.Errorf("got %+v after %d", got, len(w.launcher.did))
+	}
+}
+
+func TestAWindowIsLookedAtByItsRoute(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, routesFile)
+	w.put(t, "window/cg-1/2026-11-21", base)
+	w.put(t, "window/cg-2/2026-11-21T05:00:00Z", base)
+	w.put(t, "window/cg-9/2026-11-21", base)
+	w.sweep(t, time.Minute)
+	want := []string{"window/cg-1/2026-11-21 true orders", "window/cg-2/2026-11-21T05:00:00Z true clicks", "window/cg-9/2026-11-21 false "}
+	if diff := cmp.Diff(want, w.launcher.expected); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// It is Sunday, 07:00 in New York.
+func TestWindowsAreExpectedFromTheFirstDayThatBeginsAfterTheRouteWasSeen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, routesFile)
+	w.sweep(t, time.Minute)
+	item, err := w.ledger.Get(t.Context(), "expect/cg-1")
+	if err != nil || string(item.Doc) != `{"format":1,"config_id":"cg-1","seen":"2026-11-22T12:00:00Z","next":"2026-11-23"}` ||
+		!item.Due.Equal(time.Date(2026, 11, 23, 5, 0, 0, 0, time.UTC)) {
+		t.Fatalf("got %s due %s, %v", item.Doc, item.Due, err)
+	}
+	if len(w.launcher.expected) != 0 {
+		t.Errorf("expected too soon: %q", w.launcher.expected)
+	}
+	// The sweep was away until Saturday noon: Monday to Friday are made up for,
+	// Saturday is no day of the route's.
+	w.clock.now = time.Date(2026, 11, 28, 17, 0, 0, 0, time.UTC)
+	w.sweep(t, time.Minute)
+	want := []string{
+		"window/cg-1/2026-11-23 until 2026-11-24T11:30:00Z", "window/cg-1/2026-11-24 until 2026-11-25T11:30:00Z",
+		"window/cg-1/2026-11-25 until 2026-11-26T11:30:00Z", "window/cg-1/2026-11-26 until 2026-11-27T11:30:00Z",
+		"window/cg-1/2026-11-27 until 2026-11-28T11:30:00Z",
+	}
+	if diff := cmp.Diff(want, w.launcher.expected); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	// Nothing is asked again by the same instance, or made again by another.
+	reads := w.ledger.Stats().Gets
+	w.sweep(t, time.Minute)
+	if got := w.ledger.Stats().Gets - reads; got != 0 {
+		t.Errorf("%d reads without need", got)
+	}
+}
+
+func TestARouteWithoutADeadlineIsNoLongerExpectedAndBeginsAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, routesFile)
+	w.sweep(t, time.Minute)
+	edited, _, err := arrival.ParseRoutes("routes.yaml", []byte("version: 1\nroutes: []\n"), arrival.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := w.handler.Routes
+	w.handler.Routes = edited
+	w.clock.now = base.AddDate(0, 0, 3)
+	w.sweep(t, time.Minute)
+	item, _ := w.ledger.Get(t.Context(), "expect/cg-1")
+	if !strings.Contains(string(item.Doc), `"gone":true`) || !item.Due.IsZero() {
+		t.Fatalf("got %s due %s", item.Doc, item.Due)
+	}
+	// A new instance, with the deadline back: never backwards.
+	w.clock.now = base.AddDate(0, 0, 10)
+	again := &sweep.Handler{Ledger: w.ledger, Launcher: w.launcher, Routes: with, Clock: w.clock, Token: func(context.Context) string { return "again" }, Logger: w.handler.Logger}
+	w.handler = again
+	w.sweep(t, time.Minute)
+	if item, _ = w.ledger.Get(t.Context(), "expect/cg-1"); !strings.Contains(string(item.Doc), `"next":"2026-12-03"`) {
+		t.Errorf("got %s", item.Doc)
+	}
+	if len(w.launcher.expected) != 0 {
+		t.Errorf("expected backwards: %q", w.launcher.expected)
+	}
+}
+
+func TestAnExpectationThatCannotBeReadIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "version: 1\nroutes: []\n")
+	if err := w.ledger.Put(t.Context(), "1", ledger.Item{Key: "expect/cg-1", Due: base, Doc: []byte(`{"format":2,"config_id":"cg-1"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.sweep(t, time.Minute); got.Failed != 1 {
+		t.Errorf("got %+v", got)
+	}
+	if want := "the ledger's item expect/cg-1 cannot be read: it is not of the form that this version knows"; !strings.Contains(w.log.String(), want) {
+		t.Errorf("the log lacks %s: %s", want, &w.log)
+	}
+}
+
+// unreadable is a ledger that does not answer.
+type unreadable struct{ *ledger.Memory }
+
+func (unreadable) Due(context.Context, time.Time) iter.Seq2[ledger.Listed, error] {
+	return func(yield func(ledger.Listed, error) bool) { yield(ledger.Listed{}, errors.New("throttled")) }
+}
+
+func TestALedgerThatDoesNotAnswerIsAnError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "version: 1\nroutes: []\n")
+	w.handler.Ledger = unreadable{w.ledger}
+	_, err := w.handler.Invoke(t.Context(), nil)
+	var e *sweep.UnreadableError
+	if !errors.As(err, &e) || err.Error() != "the ledger could not be swept; what is due stays so: throttled" {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(w.log.String(), `"Sweeps":1`) {
+		t.Errorf("it ran, and does not say so: %s", &w.log)
+	}
+}
+
+func TestWithoutALedgerThereIsNothingToSweep(t *testing.T) {
+	t.Parallel()
+	if want := "LEDGER_TABLE: is memory, which remembers nothing that could be due; give the stack's DynamoDB table"; sweep.ErrNoLedger.Error() != want {
+		t.Errorf("got %v", sweep.ErrNoLedger)
+	}
+}
