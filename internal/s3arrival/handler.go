@@ -143,40 +143,6 @@ func (h *Handler) keep(ctx context.Context, w *work) {
 	}
 }
 
-// launch starts the run of each window, in the order in which their first
-// files stand in the batch.
-func (h *Handler) launch(ctx context.Context, w *work) {
-	for _, win := range w.windows {
-		win.result, win.err = h.Launcher.Launch(ctx, win.launch())
-	}
-}
-
-// unrouted announces the files that no route matches, once for the batch.
-func (h *Handler) unrouted(ctx context.Context, w *work) {
-	if len(w.unrouted) == 0 {
-		return
-	}
-	u := announcement.Unrouted{Count: len(w.unrouted)}
-	parts := make([]string, 0, 3*len(w.unrouted))
-	for _, a := range w.unrouted {
-		parts = append(parts, a.Bucket, a.Key, version(a))
-		if len(u.Files) < announcement.MaxFiles {
-			u.Files = append(u.Files, announcement.File{Bucket: a.Bucket, Key: a.Key})
-		}
-	}
-	h.logUnrouted(ctx, w)
-	w.unroutedErr = h.Announcer.Announce(ctx, announcement.Announcement{
-		Type:      announcement.FilesUnrouted,
-		Resources: []string{objectARN(w.unrouted[0])},
-		Detail: announcement.Detail{
-			Version:  announcement.Version,
-			ID:       announcement.ID(announcement.FilesUnrouted, parts...),
-			Tenant:   h.Tenant,
-			Unrouted: &u,
-		},
-	})
-}
-
 func (h *Handler) logUnrouted(ctx context.Context, w *work) {
 	if len(w.unrouted) > 0 {
 		h.Logger.WarnContext(ctx, "files unrouted", slog.Int("count", len(w.unrouted)), slog.String("first_file", uri(w.unrouted[0])),

@@ -138,28 +138,6 @@ func (w *work) folders() ([]folder, map[folder][]announcement.File) {
 	return order, files
 }
 
-func (win *batchWindow) key() string {
-	// Revisions count the runs of a window; without a ledger there is no
-	// second one to tell from the first.
-	return strings.Join([]string{"arrival", win.match.Route.ConfigID, win.match.Period.String(), "1"}, "/")
-}
-
-func (win *batchWindow) launch() launch.Launch {
-	return launch.Launch{
-		Key:       win.key(),
-		Request:   win.match.Request(),
-		IfUnknown: launch.IfUnknown(win.match.Route.IfUnknown),
-		Resource:  objectARN(win.first),
-		Cause: announcement.Cause{
-			Type:      announcement.CauseArrival,
-			Route:     win.match.Route.Name,
-			Period:    win.match.Period.String(),
-			FirstFile: uri(win.first),
-			Files:     win.files,
-		},
-	}
-}
-
 // settle says which messages to deliver again: those that could not be read,
 // and those with something unsettled. Without a ledger none of which a run was
 // or may have been started is among them, since its redelivery would start that
@@ -201,21 +179,6 @@ func (m *message) reason() error {
 	return m.work.unroutedErr
 }
 
-// abandoned lists the windows that no redelivery will launch.
-func (w *work) abandoned(ledger bool) []*batchWindow {
-	var given []*batchWindow
-	for _, win := range w.windows {
-		kept := win.err == nil
-		for _, m := range win.messages {
-			kept = kept || m.again(ledger)
-		}
-		if !kept {
-			given = append(given, win)
-		}
-	}
-	return given
-}
-
 func (w *work) summary() Summary {
 	s := Summary{Arrivals: w.arrivals, Ignored: w.ignored, Windows: []WindowResult{}, Unrouted: []string{}}
 	for _, win := range w.windows {
@@ -231,8 +194,6 @@ func (w *work) summary() Summary {
 	return s
 }
 
-const givenUp = "it is not tried again by itself, since another run of the same delivery was started: start it by hand"
-
 // version tells two uploads under one key apart.
 func version(a arrival.Arrival) string {
 	if a.VersionID != "" {
@@ -245,5 +206,3 @@ func version(a arrival.Arrival) string {
 }
 
 func uri(a arrival.Arrival) string { return "s3://" + a.Bucket + "/" + a.Key }
-
-func objectARN(a arrival.Arrival) string { return "arn:aws:s3:::" + a.Bucket + "/" + a.Key }

@@ -44,6 +44,8 @@ type file struct {
 	recorded time.Time
 	// dead: all its messages ended in the dead-letter queue.
 	copies, lost int
+	// lies: its event has a time long before it was there.
+	lies bool
 	// byHand: its events come without a queue.
 	byHand bool
 }
@@ -56,6 +58,16 @@ type message struct {
 	visible  time.Time
 	taken    bool // an invocation has it
 	gone     bool
+	// raw: the message is body, and not the event of a file.
+	raw  bool
+	body string
+}
+
+func (m *message) text() string {
+	if m.raw {
+		return m.body
+	}
+	return eventOf(m.file)
 }
 
 // sqs is the arrivals queue.
@@ -135,7 +147,7 @@ func (w *World) poll() {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		body, _ := json.Marshal(eventOf(m.file)) // a string
+		body, _ := json.Marshal(m.text()) // a string
 		fmt.Fprintf(&b, `{"messageId":%q,"eventSource":"aws:sqs","body":%s}`, m.id, body)
 	}
 	b.WriteString(`]}`)

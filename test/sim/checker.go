@@ -31,6 +31,7 @@ const (
 	allowedRetry   = "two runs, because if_unknown is retry"
 	allowedForeign = "a run of others under our own principal was adopted"
 	allowedPerson  = "a person started it again"
+	allowedLie     = "an event had a time an hour before its file was there"
 )
 
 // listLag is by how much a list of runs lags behind at most, and the time from
@@ -56,6 +57,7 @@ func (w *World) check() ([]Violation, Allowed) {
 	}
 	c.doubleStart()
 	c.lostInput()
+	c.mistaken()
 	c.economy()
 	c.overlap()
 	c.announcements()
@@ -263,6 +265,10 @@ func (c *checking) settled(f *file) string {
 	for _, p := range c.byWindow[f.window] {
 		if p.run != "" && !p.sent.Before(f.put) {
 			return "" // covered by a run whose request began after it was there
+		}
+		if p.run != "" && f.lies && !p.sent.Before(f.event) {
+			c.allowed[allowedLie]++
+			return ""
 		}
 	}
 	// A run of others that was taken for the window's, by a person or by the

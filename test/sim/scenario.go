@@ -113,6 +113,18 @@ func (w *World) newFile(letter string, day, hour int, name string, put time.Time
 	return f
 }
 
+// mistime lets a few events have a time that is an hour off, as samples made by
+// hand have: one of the future counts as received; one of the past is a lie
+// that nobody can see through.
+func (w *World) mistime(f *file) {
+	switch {
+	case w.chance(0.02):
+		f.event = f.put.Add(time.Hour)
+	case w.chance(0.01):
+		f.event, f.lies = f.put.Add(-time.Hour), true
+	}
+}
+
 // skew is by how much a clock is off: often as much as it may be.
 func (w *World) skew() time.Duration {
 	if w.chance(0.4) {
@@ -233,6 +245,7 @@ func Random(seed uint64, m Mutation, tracing bool) *World {
 	}
 	w.scripts()
 	w.inputs(active)
+	w.mistakes(active)
 	w.people()
 	w.run()
 	w.amperity.Close()
@@ -339,6 +352,7 @@ func (w *World) filesOf(letter string, day int, active time.Duration) {
 		w.at(at, func() {
 			f := w.newFile(letter, day, hour, name, w.now)
 			f.byHand = byHand
+			w.mistime(f)
 			w.land(f, w.delivery()...)
 		})
 	}

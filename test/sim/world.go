@@ -55,6 +55,9 @@ type World struct {
 	posts     []*post
 	announced []announced
 	words     []*word
+	bads      []*bad
+	obeyed    []string // of what no person can mean
+	junk      *message
 	// By launch key, when it came to be, was first marked, and first over or
 	// held.
 	decidedAt, firstMark, endedAt map[string]time.Time
