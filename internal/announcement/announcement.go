@@ -70,6 +70,9 @@ const (
 	ReasonOverlap = "overlap"
 )
 
+// ReasonFilesMissing is the Detail.Reason with FilesMissing.
+const ReasonFilesMissing = "files_missing"
+
 // Why a launch is blocked: values of Detail.Reason with RunBlocked.
 const (
 	// ReasonUnreachable: no connection to Amperity or to the secret's store.

@@ -18,8 +18,11 @@ const (
 
 	// MaxFiles is how many files, entries or runs an announcement lists.
 	MaxFiles = 20
-	// maxListed bounds each text of a long list, so that all of them fit.
+	// maxListed bounds each file and pattern of a window's lists, maxField each
+	// field of a candidate: there are many, and together they must fit. A key
+	// of S3 has at most 1024 bytes, and so has a pattern.
 	maxListed = 1100
+	maxField  = 256
 
 	maxResources     = 10
 	maxResourceBytes = 2048
@@ -52,6 +55,7 @@ func (d Detail) bounded() Detail {
 			d.Truncated = true
 		}
 	}
+	cut(&d.Version, maxName)
 	cut(&d.ID, maxName)
 	cut(&d.LaunchKey, maxText)
 	cut(&d.Tenant, maxName)
@@ -86,13 +90,11 @@ func (d Detail) bounded() Detail {
 		cut(&e.TraceID, maxName)
 		d.Error = &e
 	}
-	if len(d.Candidates) > 0 {
-		d.Candidates = slices.Clone(d.Candidates[:min(MaxFiles, len(d.Candidates))])
-		for i := range d.Candidates {
-			c := &d.Candidates[i]
-			for _, s := range []*string{&c.ID, &c.Name, &c.Type, &c.State, &c.CreatedAt, &c.PrincipalID, &c.PrincipalName} {
-				cut(s, maxName)
-			}
+	d.Candidates = first(d.Candidates, &d.Truncated)
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		for _, s := range []*string{&c.ID, &c.Name, &c.Type, &c.State, &c.CreatedAt, &c.PrincipalID, &c.PrincipalName} {
+			cut(s, maxField)
 		}
 	}
 	if d.Window != nil {
@@ -100,18 +102,19 @@ func (d Detail) bounded() Detail {
 		for _, s := range []*string{&w.ConfigID, &w.Period, &w.Route, &w.Deadline, &w.FirstFile, &w.LastFile} {
 			cut(s, maxName)
 		}
-		w.Samples = slices.Clone(w.Samples[:min(MaxFiles, len(w.Samples))])
+		var more bool // the count of files tells it
+		w.Samples = first(w.Samples, &more)
 		for i := range w.Samples {
 			cut(&w.Samples[i], maxListed)
 		}
-		w.Unmet = slices.Clone(w.Unmet[:min(MaxFiles, len(w.Unmet))])
+		w.Unmet = first(w.Unmet, &d.Truncated)
 		for i := range w.Unmet {
 			cut(&w.Unmet[i].Pattern, maxListed)
 		}
-		w.Met = slices.Clone(w.Met[:min(MaxFiles, len(w.Met))])
+		w.Met = first(w.Met, &d.Truncated)
 		for i := range w.Met {
 			cut(&w.Met[i].Pattern, maxListed)
-			cut(&w.Met[i].Since, maxName)
+			cut(&w.Met[i].Since, maxField)
 		}
 		d.Window = &w
 	}
@@ -128,6 +131,15 @@ func (d Detail) bounded() Detail {
 		d.Unrouted = &u
 	}
 	return d
+}
+
+// first is a copy of the first MaxFiles of a list; more is set if there are
+// others.
+func first[T any](list []T, more *bool) []T {
+	if len(list) > MaxFiles {
+		list, *more = list[:MaxFiles], true
+	}
+	return slices.Clone(list)
 }
 
 const ellipsis = "…"

@@ -20,9 +20,11 @@ const (
 	// allowance for the envelope.
 	DefaultLimit = MaxEntry - envelopeAllowance
 
-	// MinLimit is the least limit under which Encode never fails, whatever the
-	// announcement holds: all our texts at their bounds take less.
-	MinLimit = 128 * 1024
+	// MinLimit is the least limit under which Encode never fails, whatever an
+	// announcement of one of our types holds. All our texts, numbers and lists
+	// at their bounds, in one announcement that has every field, take 219,843
+	// bytes with what is then left of the run.
+	MinLimit = 216 * 1024
 
 	// sizeOfTime is what an entry's time counts, set or not: we leave it to
 	// EventBridge, and counting it costs nothing.
@@ -50,8 +52,8 @@ func (e *SizeError) Error() string {
 // limit (bytes, by EventBridge's formula, see [Announcement.Size]), the run's
 // task_instances are dropped; if it is still larger only the run's well-known
 // fields are kept. The same is done to a run that nests deeper, or has larger
-// integers, than EventBridge processes. Whatever
-// is cut sets "truncated". The error is a *[SizeError].
+// integers, than EventBridge processes. Whatever is cut sets "truncated", but
+// for lists of files, which have a count. The error is a *[SizeError].
 func (a Announcement) Encode(limit int) ([]byte, error) {
 	d := a.Detail.bounded()
 	if d.Version == "" {
@@ -79,7 +81,7 @@ func (a Announcement) attempt(d Detail, limit int) (detail []byte, fits bool) {
 	if err != nil {
 		return nil, false // only a run's own bytes can be the cause
 	}
-	return detail, readable(detail) && a.Size(detail) <= limit
+	return detail, readable(detail, 0) && a.Size(detail) <= limit
 }
 
 // Size is the size of an entry by the formula that EventBridge documents: 14

@@ -50,8 +50,9 @@ func TestEveryByteOfAnAnnouncementIsPinned(t *testing.T) {
 func TestEveryTypeHasASchemaAndAnExample(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		string(announcement.FilesUnrouted), string(announcement.RunBlocked), string(announcement.RunHeld),
-		string(announcement.RunRejected), string(announcement.RunStarted),
+		string(announcement.FilesComplete), string(announcement.FilesMissing), string(announcement.FilesUnrouted),
+		string(announcement.RunBlocked), string(announcement.RunDiscarded), string(announcement.RunHeld),
+		string(announcement.RunRejected), string(announcement.RunStarted), string(announcement.WindowAbandoned),
 	}
 	got, err := announcementtest.DetailTypes()
 	if err != nil {
@@ -62,6 +63,7 @@ func TestEveryTypeHasASchemaAndAnExample(t *testing.T) {
 	for _, e := range examples(t) {
 		shown = append(shown, string(e.announcement.Type))
 	}
+	slices.Sort(want)
 	slices.Sort(shown)
 	check(t, "examples", want, slices.Compact(shown))
 }
@@ -85,14 +87,14 @@ func TestTheExamplesInTheDocsAreReal(t *testing.T) {
 		}
 		shown[e.announcement.Type] = true
 		got, after, _ := strings.Cut(rest, "```\n")
-		want := event(t, e.announcement)
+		want := event(t, e.announcement, e.at)
 		if *update {
 			text = before + marker + want + "```\n" + after
 			continue
 		}
 		check(t, e.name, want, got)
 	}
-	check(t, "types shown", 5, len(shown))
+	check(t, "types shown", 9, len(shown))
 	if *update {
 		if err := os.WriteFile(readme, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
@@ -100,8 +102,9 @@ func TestTheExamplesInTheDocsAreReal(t *testing.T) {
 	}
 }
 
-// event is an announcement as a rule's target gets it, indented.
-func event(t *testing.T, a announcement.Announcement) string {
+// event is an announcement as a rule's target gets it, published at a time,
+// indented.
+func event(t *testing.T, a announcement.Announcement, at string) string {
 	t.Helper()
 	detail, err := a.Encode(announcement.DefaultLimit)
 	if err != nil {
@@ -127,7 +130,7 @@ func event(t *testing.T, a announcement.Announcement) string {
 		Detail     json.RawMessage `json:"detail"`
 	}{
 		"0", "6a7e8feb-b491-4cf7-a9f1-bf3703467718", string(a.Type), announcement.Source,
-		"123456789012", "2026-11-23T11:04:10Z", "us-east-1", resources, detail,
+		"123456789012", at, "us-east-1", resources, detail,
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -22,12 +22,12 @@ func encode(v any) ([]byte, error) {
 	return bytes.ToValidUTF8(bytes.TrimSuffix(buf.Bytes(), []byte("\n")), []byte("\uFFFD")), nil
 }
 
-// readable tells whether EventBridge processes valid JSON: it nests at most
-// maxDepth levels, and every integer fits 64 bits.
+// readable tells whether EventBridge processes valid JSON that stands depth
+// levels deep in a detail: it nests at most maxDepth levels, and every integer
+// fits 64 bits.
 //
 // Source: EventBridge API reference, PutEvents.
-func readable(valid []byte) bool {
-	depth := 0
+func readable(valid []byte, depth int) bool {
 	for i := 0; i < len(valid); i++ {
 		switch c := valid[i]; {
 		case c == '"':
@@ -114,16 +114,17 @@ const (
 	keptOfError = " attribution type message "
 )
 
-// BoundedRun is the run, if its JSON has at most limit bytes and EventBridge
-// processes it. Otherwise it lacks its task_instances, or all but its
-// well-known fields, and cut says so.
+// BoundedRun is the run, if its JSON, as encoding/json writes it ("<" as
+// \u003c), has at most limit bytes and EventBridge processes it in a detail.
+// Otherwise it lacks its task_instances, or all but its well-known fields,
+// whatever these take, and cut says so. It is never nil.
 func BoundedRun(run *amperity.Run, limit int) (bounded *amperity.Run, cut bool) {
 	for i, smaller := range []func() *amperity.Run{
 		func() *amperity.Run { return run },
 		func() *amperity.Run { return run.Without("task_instances") },
 	} {
 		r := smaller()
-		if raw, err := encode(r); err == nil && len(raw) <= limit && readable(raw) {
+		if raw, err := json.Marshal(r); err == nil && len(raw) <= limit && readable(raw, 1) {
 			return r, i > 0
 		}
 	}
@@ -141,7 +142,7 @@ func reduced(run *amperity.Run) *amperity.Run {
 	if len(kept) == 0 {
 		kept = []member{{"id", text(shorten(run.ID, maxName))}}
 	}
-	for _, m := range all {
+	for _, m := range slices.Backward(all) {
 		if m.key == "error" {
 			kept = append(kept, member{"error", object(scalars(members(m.value), keptOfError))})
 			break
@@ -149,20 +150,21 @@ func reduced(run *amperity.Run) *amperity.Run {
 	}
 	out := new(amperity.Run)
 	if err := json.Unmarshal(object(kept), out); err != nil {
-		return nil
+		return &amperity.Run{ID: shorten(run.ID, maxName)} // cannot be: all of it was JSON
 	}
 	return out
 }
 
-// scalars are those of ms that are named in kept (between spaces), at most one
-// of each, and are a text, a number, a bool or null.
+// scalars are those of ms that are named in kept (between spaces), and are a
+// text, a number, a bool or null. Of several with one name the last counts, as
+// it does for whoever decodes the run.
 func scalars(ms []member, kept string) []member {
 	var out []member
 	for _, m := range ms {
-		if !strings.Contains(kept, " "+m.key+" ") || strings.Contains(m.key, " ") ||
-			slices.ContainsFunc(out, func(o member) bool { return o.key == m.key }) {
+		if !strings.Contains(kept, " "+m.key+" ") || strings.Contains(m.key, " ") {
 			continue
 		}
+		out = slices.DeleteFunc(out, func(o member) bool { return o.key == m.key })
 		var s string
 		switch {
 		case json.Unmarshal(m.value, &s) == nil && m.value[0] == '"':

@@ -29,17 +29,17 @@ const (
 )
 
 // Hints where there is a ledger: a person answers with the command
-// amperity-runs held, and names the hold.
+// amperity-runs held, and names the launch key and the hold of the event.
 const (
 	hintHeld = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, " +
-		"release the launch to start it now, or discard it (amperity-runs held, --hold %d)"
+		"release the launch to start it now, or discard it (amperity-runs held)"
 	hintCandidates = "look at %s on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " +
-		"release the launch to start it now, or discard it (amperity-runs held, --hold %d)"
+		"release the launch to start it now, or discard it (amperity-runs held)"
 	hintEarlier  = "this answers a later request, and an earlier one without an answer may have started a run: "
-	hintPolicy   = "nothing was sent to Amperity: release the launch to start it now, or discard it (amperity-runs held, --hold %d)"
+	hintPolicy   = "nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held)"
 	hintFile     = "; the file is %s"
 	hintFiles    = "; the first of its %d files is %s"
-	hintRejected = "no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held, --hold %d)"
+	hintRejected = "no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held)"
 	hintInvalid  = "no run was started: correct the request where it is written, a schedule, a rule, a call or a route, " +
 		"then start the run by hand"
 	hintDiscarded     = "a person has ended it; nothing more is started for it"
@@ -51,12 +51,12 @@ const (
 	hintUntil  = "; if it still cannot be sent at %s, it is held for a person"
 
 	hintMissing = "nothing was started: the window launches by itself once the files are there; " +
-		"to start the run without them, release it (amperity-runs held, --hold %d)"
+		"to start the run without them, release it (amperity-runs held)"
 	hintWaived  = "the window launches with what is there, as its route says (then: run)"
 	hintNothing = "nothing was started, since nothing is there: the window launches with the first files that come; " +
-		"to start the run all the same, release it (amperity-runs held, --hold %d)"
+		"to start the run all the same, release it (amperity-runs held)"
 	hintComplete  = "all files are there now: what becomes of the window's launch is announced next"
-	hintAbandoned = "nothing was started for these files, and nothing will be: the routes have none for this window any more; " +
+	hintAbandoned = "nothing was started for these files, and nothing will be: the routes file has no route for this window any more; " +
 		"start the run by hand if it is wanted"
 )
 
@@ -67,7 +67,7 @@ func (r *record) hint() string {
 	case r.State == rejected && r.Error != nil && r.Error.Kind == announcement.ErrorInvalidInput:
 		return hintInvalid
 	case r.State == rejected:
-		return fmt.Sprintf(hintRejected, r.Hold)
+		return hintRejected
 	case r.State == discarded && unclear:
 		return hintDiscardedSent
 	case r.State == discarded:
@@ -77,13 +77,13 @@ func (r *record) hint() string {
 		for i, c := range r.Candidates {
 			ids[i] = c.ID
 		}
-		return fmt.Sprintf(hintCandidates, strings.Join(ids, ", "), r.Hold)
+		return fmt.Sprintf(hintCandidates, strings.Join(ids, ", "))
 	case unclear && r.Error != nil && (r.Error.Kind == announcement.ErrorRejected || r.Error.Kind == announcement.ErrorInvalidInput):
-		return hintEarlier + fmt.Sprintf(hintHeld, r.Hold)
+		return hintEarlier + hintHeld
 	case unclear:
-		return fmt.Sprintf(hintHeld, r.Hold)
+		return hintHeld
 	}
-	text := fmt.Sprintf(hintPolicy, r.Hold)
+	text := hintPolicy
 	switch {
 	case r.Cause.FirstFile != "" && r.Cause.Files == 1:
 		text += fmt.Sprintf(hintFile, r.Cause.FirstFile)
@@ -201,7 +201,7 @@ func (e *incompleteError) Error() string {
 
 func tooOld(notAfter, now time.Time) *announcement.Error {
 	return &announcement.Error{Kind: announcement.ErrorTooOld, Message: fmt.Sprintf(
-		"the run was wanted until %s (max_age; for files, 7 days after the decision), and it is %s",
+		"the run was wanted until %s (max_age; for files, 7 days), and it is %s",
 		notAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
 }
 

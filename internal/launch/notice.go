@@ -32,9 +32,9 @@ func noticeOf(n window.Notice, w *Window, tenant string) announcement.Announceme
 		case n.Waived && n.Files.Count > 0:
 			d.Hint = hintWaived
 		case n.Waived:
-			d.Hint = fmt.Sprintf(hintNothing, n.Hold)
+			d.Hint = hintNothing
 		default:
-			d.Hint = fmt.Sprintf(hintMissing, n.Hold)
+			d.Hint = hintMissing
 		}
 	case announcement.FilesComplete:
 		d.Hint = hintComplete
@@ -47,7 +47,11 @@ func noticeOf(n window.Notice, w *Window, tenant string) announcement.Announceme
 	for _, m := range n.Met {
 		d.Window.Met = append(d.Window.Met, announcement.Met{Pattern: m.Pattern, Since: stamp(m.Since)})
 	}
-	return announcement.Announcement{Type: n.Type, Detail: d}
+	a := announcement.Announcement{Type: n.Type, Detail: d}
+	if len(n.Files.Samples) > 0 {
+		a.Resources = []string{"arn:aws:s3:::" + strings.TrimPrefix(n.Files.Samples[0], "s3://")}
+	}
+	return a
 }
 
 // maxNamed is how many of the entries that are not met a sentence names.
@@ -60,9 +64,12 @@ func missing(n window.Notice, w *Window) string {
 	}
 	entries := make([]string, 0, maxNamed)
 	for _, u := range n.Unmet[:min(maxNamed, len(n.Unmet))] {
-		if u.Want == 1 {
+		switch {
+		case u.Want == 1:
 			entries = append(entries, "a file for "+u.Pattern)
-		} else {
+		case u.Have == 0:
+			entries = append(entries, fmt.Sprintf("%d files for %s", u.Want, u.Pattern))
+		default:
 			entries = append(entries, fmt.Sprintf("%d of the %d files for %s", u.Want-u.Have, u.Want, u.Pattern))
 		}
 	}

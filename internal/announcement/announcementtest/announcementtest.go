@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -14,9 +15,10 @@ import (
 )
 
 // Validate checks an event's detail by the schema of its detail-type in
-// docs/events. The error names every place at fault.
+// docs/events. The error names every place at fault. It is safe for concurrent
+// use.
 func Validate(detailType string, detail []byte) error {
-	url, schema, err := find(detailType)
+	schema, err := compiled(detailType)
 	if err != nil {
 		return err
 	}
@@ -24,18 +26,33 @@ func Validate(detailType string, detail []byte) error {
 	if err != nil {
 		return fmt.Errorf("detail of %s is not JSON: %w", detailType, err)
 	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource(url, schema); err != nil {
-		return err
-	}
-	compiled, err := compiler.Compile(url)
-	if err != nil {
-		return err
-	}
-	if err := compiled.Validate(instance); err != nil {
+	if err := schema.Validate(instance); err != nil {
 		return fmt.Errorf("detail of %s: %w", detailType, err)
 	}
 	return nil
+}
+
+// schemas are those that were compiled, by detail-type: compiling one takes
+// much longer than using it.
+var schemas sync.Map
+
+func compiled(detailType string) (*jsonschema.Schema, error) {
+	if s, ok := schemas.Load(detailType); ok {
+		return s.(*jsonschema.Schema), nil
+	}
+	url, doc, err := find(detailType)
+	if err != nil {
+		return nil, err
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource(url, doc); err != nil {
+		return nil, err
+	}
+	s, err := compiler.Compile(url)
+	if err == nil {
+		schemas.Store(detailType, s)
+	}
+	return s, err
 }
 
 // DetailTypes are the titles of all schemas, in the order of their file names.

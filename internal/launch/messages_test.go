@@ -1,0 +1,617 @@
+package launch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// office is a launcher with a ledger, and all that it meets. Its clock moves
+// only as the test says.
+type office struct {
+	t   *testing.T
+	now time.Time
+	*launch.Launcher
+	ledger *ledger.Memory
+	// refuses, unless it is nil, is what the ledger answers to a write.
+	refuses func(items []ledger.Item) error
+	// posts are the answers to POSTs in turn; the last is repeated. meanwhile,
+	// unless it is nil, happens during the next.
+	posts     []answer
+	sent      int
+	meanwhile func()
+	// runs are those that Amperity lists, listing the error of the list.
+	runs    []*amperity.Run
+	listing error
+	// window is what the routes say of any window; nil: there is none.
+	window *launch.Window
+	busErr error
+	mails  []string
+	logged strings.Builder
+	tokens int
+}
+
+func newOffice(t *testing.T) *office {
+	o := &office{t: t, now: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC), ledger: ledger.NewMemory(), posts: []answer{started}}
+	o.Launcher = launch.New(launch.Config{
+		API: o, Ledger: o, Announcer: o, Clock: o, Tenant: "acme", Logger: telemetry.NewLogger(&o.logged, slog.LevelInfo),
+		Token: func(context.Context) string { o.tokens++; return fmt.Sprint(o.tokens) }, Rand: func() float64 { return 0 },
+	})
+	return o
+}
+
+func (o *office) Now() time.Time { return o.now }
+
+func (o *office) Sleep(_ context.Context, d time.Duration) error {
+	o.now = o.now.Add(d)
+	return nil
+}
+
+func (o *office) WithTimeout(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithCancel(ctx)
+}
+
+func (o *office) Get(ctx context.Context, key string) (ledger.Item, error) {
+	return o.ledger.Get(ctx, key)
+}
+
+func (o *office) Put(ctx context.Context, token string, items ...ledger.Item) error {
+	if o.refuses != nil {
+		if err := o.refuses(items); err != nil {
+			return err
+		}
+	}
+	return o.ledger.Put(ctx, token, items...)
+}
+
+func (o *office) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] { return o.ledger.Held(ctx) }
+
+func (o *office) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, error) {
+	a := o.posts[min(o.sent, len(o.posts)-1)]
+	o.sent++
+	if do := o.meanwhile; do != nil {
+		o.meanwhile = nil
+		do()
+	}
+	return a.run, a.err
+}
+
+func (o *office) GetRun(_ context.Context, id string, _ amperity.View) (*amperity.Run, error) {
+	for _, r := range o.runs {
+		if r.ID == id {
+			return r, nil
+		}
+	}
+	return nil, &amperity.APIError{Method: "GET", Path: "/workflow/runs/" + id, Status: 404, Message: "no such run"}
+}
+
+func (o *office) ListRuns(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+	return func(yield func(*amperity.Page, error) bool) {
+		if o.listing != nil {
+			yield(nil, o.listing)
+			return
+		}
+		yield(&amperity.Page{Runs: o.runs}, nil)
+	}
+}
+
+// Announce keeps each announcement as the sentence that the template's
+// NotificationRule makes of it.
+func (o *office) Announce(_ context.Context, as ...announcement.Announcement) error {
+	if o.busErr != nil {
+		return o.busErr
+	}
+	for _, a := range as {
+		d := a.Detail
+		message := ""
+		if d.Error != nil {
+			message = d.Error.Message
+		}
+		mail := fmt.Sprintf("%s in tenant %s (%s): %s; %s [%s, hold %d]", a.Type, d.Tenant, d.Reason, message, d.Hint, d.LaunchKey, d.Hold)
+		o.mails = append(o.mails, strings.ReplaceAll(mail, ", hold 0]", ", hold ]"))
+	}
+	return nil
+}
+
+// wait lets time pass, and sweeps each minute.
+func (o *office) wait(d time.Duration) {
+	o.t.Helper()
+	for end := o.now.Add(d); o.now.Before(end); {
+		o.now = o.now.Add(time.Minute)
+		var due []string
+		for row := range o.ledger.Due(o.t.Context(), o.now) {
+			due = append(due, row.Key)
+		}
+		for _, key := range due {
+			var err error
+			switch kind, _, _ := strings.Cut(key, "/"); kind {
+			case "launch":
+				_, err = o.Reconcile(o.t.Context(), key)
+			case "window":
+				_, err = o.Look(o.t.Context(), key, func(string, string) (launch.Window, bool) {
+					if o.window == nil {
+						return launch.Window{}, false
+					}
+					return *o.window, true
+				})
+			}
+			if err != nil {
+				o.t.Fatalf("%s: %v", key, err)
+			}
+		}
+	}
+}
+
+// launch carries out request, changed.
+func (o *office) launch(edit func(*launch.Launch)) launch.Result {
+	o.t.Helper()
+	in := request()
+	if edit != nil {
+		edit(&in)
+	}
+	res, err := o.Launch(o.t.Context(), in)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return res
+}
+
+// noAnswer is what leaves it unknown whether there is a run.
+var noAnswer = answer{err: status(500, 0)}
+
+// a run of others, or of the launch.
+func aRun(id, name string, at time.Time) *amperity.Run {
+	return &amperity.Run{ID: id, Name: name, Type: "courier.group/run", PrincipalID: "key-1", CreatedAt: at, State: amperity.StateRunning}
+}
+
+const heldFile = "s3://b/orders/1"
+
+// arrivals are files that come now.
+func (o *office) arrivals(entry string, names ...string) []window.Arrival {
+	var as []window.Arrival
+	for _, n := range names {
+		as = append(as, window.Arrival{Entry: entry, Bucket: "b", Key: n, EventTime: o.now})
+	}
+	return as
+}
+
+// arrive lets files come, and launches what is to be launched at once.
+func (o *office) arrive(files []window.Arrival) launch.Result {
+	o.t.Helper()
+	a, err := o.Arrive(o.t.Context(), *o.window, files, o.now)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return o.Carry(o.t.Context(), a)
+}
+
+// aWindow is a window of a route that launches at once when it has a file for
+// each pattern.
+func aWindow(late window.Late, entries ...window.Entry) *launch.Window {
+	return &launch.Window{
+		ConfigID: "cg-1", Period: "2026-11-22", Route: "orders",
+		Rules:     window.Rules{Hash: "h", Entries: entries, Length: 24 * time.Hour, Late: late},
+		Request:   amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-23"},
+		IfUnknown: launch.Hold,
+	}
+}
+
+const (
+	scheduleKey = "schedule/cg-1/-/2026-11-22T06:00:00Z"
+	answerIt    = "release the launch to start it now, or discard it (amperity-runs held)"
+	lookForIt   = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, " + answerIt
+	// As the tests for all messages look for them: each in one piece.
+	hintHeldWhole       = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"
+	hintCandidatesWhole = "look at wf-7 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, release the launch to start it now, or discard it (amperity-runs held)"
+)
+
+func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
+	t.Parallel()
+	one := window.Entry{Pattern: "orders/*", Count: 1}
+	four := window.Entry{Pattern: "lines/*", Count: 4}
+	for _, row := range []struct {
+		name string
+		do   func(o *office)
+		want []string
+	}{
+		{"a request that Amperity refuses", func(o *office) {
+			o.posts = []answer{{err: status(404, 0)}}
+			o.launch(nil)
+		}, []string{"Amperity Workflow Run Rejected in tenant acme (refused): POST /workflow/runs: 404 Not Found: no (request id r-1); " +
+			"no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held) [" + scheduleKey + ", hold 1]"}},
+
+		{"a request that is wrong in itself", func(o *office) {
+			o.posts = []answer{{err: &amperity.RequestError{Problems: []amperity.Problem{{Field: "config_id", Message: "is missing"}}}}}
+			o.launch(nil)
+		}, []string{"Amperity Workflow Run Rejected in tenant acme (invalid_input): invalid request: config_id is missing; " +
+			"no run was started: correct the request where it is written, a schedule, a rule, a call or a route, then start the run by hand [" + scheduleKey + ", hold 1]"}},
+
+		{"another input with the key of a launch", func(o *office) {
+			o.launch(nil)
+			o.launch(func(l *launch.Launch) { l.InputHash = "other" })
+		}, []string{
+			"Amperity Workflow Run Started in tenant acme (): ;  [" + scheduleKey + ", hold ]",
+			"Amperity Workflow Run Rejected in tenant acme (invalid_input): the launch " + scheduleKey + " exists already, made of another input (its outcome: started); this input was not carried out; " +
+				"nothing was started for this input: give it another idempotency_key, or another scheduled_time, if it is another run [, hold ]",
+		}},
+
+		{"no connection for more than five minutes", func(o *office) {
+			o.posts = []answer{{err: refused()}}
+			o.launch(nil)
+			o.wait(15 * time.Minute)
+		}, []string{"Amperity Workflow Run Blocked in tenant acme (unreachable): POST /workflow/runs: not sent: connection refused; " +
+			"no run was started: it is tried again by itself, about every 15 minutes [" + scheduleKey + ", hold ]"}},
+
+		{"a token that is refused, until it is too late", func(o *office) {
+			o.posts = []answer{{err: status(401, 0)}}
+			o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(20 * time.Minute) })
+			o.wait(40 * time.Minute)
+		}, []string{
+			"Amperity Workflow Run Blocked in tenant acme (unauthorized): POST /workflow/runs: 401 Unauthorized: no (request id r-1); " +
+				"no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes; " +
+				"if it still cannot be sent at 2026-11-22T06:20:00Z, it is held for a person [" + scheduleKey + ", hold ]",
+			"Amperity Workflow Run Held in tenant acme (too_old): the run was wanted until 2026-11-22T06:20:00Z (max_age; for files, 7 days), and it is 2026-11-22T06:30:00Z; " +
+				"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held) [" + scheduleKey + ", hold 1]",
+		}},
+
+		{"no answer, and no run in the list", func(o *office) {
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.wait(20 * time.Minute)
+		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
+			"the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear; " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+
+		{"no answer, and a run that may be its", func(o *office) {
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.runs = []*amperity.Run{aRun("wf-7", "Orders", o.now)}
+			o.wait(5 * time.Minute)
+		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
+			"the request was sent and no answer came; Amperity has one run that may be this launch's, but that is not certain; " + hintCandidatesWhole + " [" + scheduleKey + ", hold 1]"}},
+
+		{"no answer, and several runs", func(o *office) {
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.runs = []*amperity.Run{aRun("wf-7", "Orders", o.now), aRun("wf-8", "Lines", o.now)}
+			o.wait(5 * time.Minute)
+		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
+			"the request was sent and no answer came; Amperity has 2 runs that may be this launch's; " +
+			"look at wf-7, wf-8 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
+
+		{"no answer, and no list either", func(o *office) {
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.listing = &amperity.APIError{Method: "GET", Path: "/workflow/runs", Status: 503}
+			o.wait(20 * time.Minute)
+		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
+			"the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: GET /workflow/runs: 503 Service Unavailable; " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+
+		{"no answer, and a list that lacks a run", func(o *office) {
+			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}, noAnswer}
+			o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" })
+			o.launch(nil)
+			o.wait(20 * time.Minute)
+			o.mails = o.mails[1:]
+		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
+			"the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: the list of runs does not show the run wf-1, which is known to be there; " + hintHeldWhole + " [" + scheduleKey + ", hold 1]"}},
+
+		{"no answer, and then a refusal", func(o *office) {
+			o.posts = []answer{noAnswer, {err: status(400, 0)}}
+			o.launch(func(l *launch.Launch) { l.IfUnknown = launch.Retry })
+			o.wait(20 * time.Minute)
+		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): POST /workflow/runs: 400 Bad Request: no (request id r-1); " +
+			"this answers a later request, and an earlier one without an answer may have started a run: " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+
+		{"a run that was taken for another launch's", func(o *office) {
+			same := aRun("wf-9", "Orders", o.now.Add(time.Minute))
+			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}, noAnswer, {run: same}}
+			o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" })
+			o.launch(nil)
+			o.meanwhile = func() {
+				// The list shows the run, and the launch without an answer adopts it.
+				o.runs = []*amperity.Run{o.posts[0].run, same}
+				o.wait(3 * time.Minute)
+			}
+			o.launch(func(l *launch.Launch) { l.Key, l.Request.ConfigID = "manual/cg-2/b", "cg-2" })
+			o.wait(2 * time.Minute)
+			o.mails = o.mails[3:]
+		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
+			"the run wf-9 was taken for this launch's and is that of manual/cg-2/b; whether this launch has started one is not known; " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+
+		{"a person ends what is held", func(o *office) {
+			o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
+			_, _ = o.Discard(o.t.Context(), launch.Word{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
+			o.mails = o.mails[1:]
+		}, []string{"Amperity Workflow Run Discarded in tenant acme (too_old): not wanted any more; a person has ended it; nothing more is started for it [" + scheduleKey + ", hold 1]"}},
+
+		{"a person ends what may have a run", func(o *office) {
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.wait(20 * time.Minute)
+			_, _ = o.Discard(o.t.Context(), launch.Word{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
+			o.mails = o.mails[1:]
+		}, []string{"Amperity Workflow Run Discarded in tenant acme (unknown_outcome): not wanted any more; " +
+			"a person has ended it; nothing more is started for it, but a run that it may have started goes on [" + scheduleKey + ", hold 1]"}},
+
+		// Windows.
+		{"late files", func(o *office) {
+			o.window = aWindow(window.Hold, one)
+			o.arrive(o.arrivals("orders/*", "orders/0"))
+			o.wait(time.Hour)
+			o.arrive(o.arrivals("orders/*", "orders/1", "orders/2"))
+			o.mails = o.mails[1:]
+		}, []string{"Amperity Workflow Run Held in tenant acme (late_file): " +
+			"files came after a run of their window was started (late: hold), or they cannot be told from repeats of files whose launch was rejected or discarded; " +
+			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the first of its 2 files is " + heldFile + " [arrival/cg-1/2026-11-22/2, hold 1]"}},
+
+		{"a file of long ago", func(o *office) {
+			o.window = aWindow(window.Rerun, one)
+			files := o.arrivals("orders/*", "orders/1")
+			files[0].EventTime = o.now.Add(-46 * 24 * time.Hour)
+			o.arrive(files)
+		}, []string{"Amperity Workflow Run Held in tenant acme (too_old): " +
+			"the events of the files came more than 45 days late: the ledger may have forgotten a run that had these files; " +
+			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
+
+		{"a window that was run again and again", func(o *office) {
+			o.window = aWindow(window.Rerun, one)
+			for i := range 5 {
+				at := o.now
+				o.posts = []answer{{run: aRun(fmt.Sprint("wf-", i), "Orders", at)}}
+				o.sent = 0
+				o.arrive(o.arrivals("orders/*", fmt.Sprint("orders/", i-3)))
+				o.wait(2 * time.Hour)
+			}
+			o.mails = o.mails[4:]
+		}, []string{"Amperity Workflow Run Held in tenant acme (rerun_limit): " +
+			"files came after the window had been run again three times, which is the most that it is by itself; " +
+			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/5, hold 1]"}},
+
+		{"another run that goes on and on", func(o *office) {
+			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}}
+			o.runs = []*amperity.Run{o.posts[0].run}
+			o.launch(nil)
+			o.window = aWindow(window.Rerun, one)
+			o.arrive(o.arrivals("orders/*", "orders/1"))
+			o.wait(13 * time.Hour)
+			o.mails = o.mails[1:]
+		}, []string{"Amperity Workflow Run Held in tenant acme (overlap): " +
+			"the window has waited for 12 hours, because another run of its config id goes on, or may go on; " +
+			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
+
+		{"files that are missing, and come after all", func(o *office) {
+			o.window = aWindow(window.Rerun, one, four)
+			o.window.Rules.Deadline = o.now.Add(time.Hour)
+			o.arrive(o.arrivals("lines/*", "lines/1"))
+			o.wait(2 * time.Hour)
+			o.arrive(append(o.arrivals("lines/*", "lines/2", "lines/3", "lines/4"), o.arrivals("orders/*", "orders/1")...))
+		}, []string{
+			"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: a file for orders/*, 3 of the 4 files for lines/*; " +
+				"nothing was started: the window launches by itself once the files are there; to start the run without them, release it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]",
+			"Amperity Files Complete in tenant acme (): ; all files are there now: what becomes of the window's launch is announced next [arrival/cg-1/2026-11-22/1, hold ]",
+			"Amperity Workflow Run Started in tenant acme (): ;  [arrival/cg-1/2026-11-22/1, hold ]",
+		}},
+
+		{"a deadline at which it runs with what is there", func(o *office) {
+			o.window = aWindow(window.Rerun, one, four)
+			o.window.Rules.Deadline, o.window.Rules.ThenRun = o.now.Add(time.Hour), true
+			o.arrive(o.arrivals("orders/*", "orders/1"))
+			o.wait(2 * time.Hour)
+			o.mails = o.mails[:1]
+		}, []string{"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: 4 files for lines/*; " +
+			"the window launches with what is there, as its route says (then: run) [arrival/cg-1/2026-11-22/1, hold 1]"}},
+
+		{"a deadline at which it would run, with nothing there", func(o *office) {
+			o.window = aWindow(window.Rerun, one, four)
+			o.window.Rules.Deadline, o.window.Rules.ThenRun = o.now.Add(time.Hour), true
+			if err := o.Expect(o.t.Context(), *o.window); err != nil {
+				o.t.Fatal(err)
+			}
+			o.wait(2 * time.Hour)
+		}, []string{"Amperity Files Missing in tenant acme (files_missing): no file of the route orders had come for 2026-11-22 by the deadline, 2026-11-22T07:00:00Z; " +
+			"nothing was started, since nothing is there: the window launches with the first files that come; to start the run all the same, release it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
+
+		{"many entries that are not met", func(o *office) {
+			entries := []window.Entry{one, four}
+			for i := range 4 {
+				entries = append(entries, window.Entry{Pattern: fmt.Sprint("e", i), Count: 1})
+			}
+			o.window = aWindow(window.Rerun, entries...)
+			o.window.Rules.Deadline = o.now.Add(time.Hour)
+			o.arrive(o.arrivals("orders/*", "orders/1"))
+			o.wait(2 * time.Hour)
+		}, []string{"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: 4 files for lines/*, a file for e0, a file for e1, and those of 2 more entries; " +
+			"nothing was started: the window launches by itself once the files are there; to start the run without them, release it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
+
+		{"a route that is gone", func(o *office) {
+			o.window = aWindow(window.Rerun, one)
+			o.window.Rules.Settle = 10 * time.Minute
+			o.arrive(o.arrivals("orders/*", "orders/1"))
+			o.window = nil
+			o.wait(2 * time.Hour)
+		}, []string{"Amperity Window Abandoned in tenant acme (): ; " +
+			"nothing was started for these files, and nothing will be: the routes file has no route for this window any more; start the run by hand if it is wanted [arrival/cg-1/2026-11-22/1, hold ]"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			row.do(o)
+			if diff := cmp.Diff(row.want, o.mails); diff != "" {
+				t.Errorf("(-want +got)\n%s\n%s", diff, o.logged.String())
+			}
+		})
+	}
+}
+
+// errThrottled is what a ledger says that does not answer.
+var errThrottled = errors.New("throttled")
+
+func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
+	t.Parallel()
+	word := launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-7", Reason: "no"}
+	// tooOld leaves a launch that is held.
+	tooOld := func(o *office) {
+		o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
+	}
+	for _, row := range []struct {
+		name string
+		do   func(o *office) (launch.Result, error)
+		// Of the answer, or of the error.
+		warning, message, err string
+	}{
+		{"a launch that another delivery works on", func(o *office) (launch.Result, error) {
+			// Its process dies before it can record anything.
+			o.refuses = func(items []ledger.Item) error {
+				if len(items) > 1 {
+					return errThrottled
+				}
+				return nil
+			}
+			o.launch(nil)
+			return o.Launch(o.t.Context(), request())
+		}, "", "", "launch " + scheduleKey + " is being carried out by another delivery, until 2026-11-22T06:05:00Z at the latest: its outcome will be announced"},
+
+		{"a ledger that does not answer at the beginning", func(o *office) (launch.Result, error) {
+			o.refuses = func([]ledger.Item) error { return errThrottled }
+			return o.Launch(o.t.Context(), request())
+		}, "", "", "nothing was started, because the ledger could not be read or written for " + scheduleKey + "; try again: throttled"},
+
+		{"a ledger that does not answer when the request is to be sent", func(o *office) (launch.Result, error) {
+			o.refuses = func(items []ledger.Item) error {
+				if len(items) > 1 {
+					return errThrottled
+				}
+				return nil
+			}
+			return o.Launch(o.t.Context(), request())
+		}, "", "nothing was sent, because the ledger could not be read or written; it goes on by itself: throttled", ""},
+
+		{"a ledger that does not answer when the run is to be recorded", func(o *office) (launch.Result, error) {
+			writes := 0
+			o.refuses = func([]ledger.Item) error {
+				if writes++; writes > 2 {
+					return errThrottled
+				}
+				return nil
+			}
+			return o.Launch(o.t.Context(), request())
+		}, "do not start it again: what became of it could not be recorded yet, and the sweep finds it out: throttled", "", ""},
+
+		{"a bus that does not answer", func(o *office) (launch.Result, error) {
+			o.busErr = errors.New("bus is gone")
+			return o.Launch(o.t.Context(), request())
+		}, "it is recorded, but could not be announced yet: the sweep does so within minutes", "", ""},
+
+		{"an item of a later version", func(o *office) (launch.Result, error) {
+			o.put("launch/"+scheduleKey, `{"format":2}`)
+			return o.Launch(o.t.Context(), request())
+		}, "", "", "nothing was started, because the ledger could not be read or written for " + scheduleKey + "; try again: " +
+			"the ledger's item launch/" + scheduleKey + " cannot be read: its format is 2, and this version knows 1: deploy the newer version again"},
+
+		{"an item that is no JSON", func(o *office) (launch.Result, error) {
+			o.put("launch/"+scheduleKey, `{`)
+			return o.Release(o.t.Context(), word)
+		}, "", "", "nothing was started, because the ledger could not be read or written for " + scheduleKey + "; try again: " +
+			"the ledger's item launch/" + scheduleKey + " cannot be read: unexpected end of JSON input"},
+
+		{"a word for nothing", func(o *office) (launch.Result, error) {
+			return o.Discard(o.t.Context(), word)
+		}, "", "", "there is no launch " + scheduleKey + " in this stack: give the launch_key of the event; a window that only waits for files can be released, and neither adopted nor discarded"},
+
+		{"a word that comes too late", func(o *office) (launch.Result, error) {
+			tooOld(o)
+			if _, err := o.Discard(o.t.Context(), word); err != nil {
+				return launch.Result{}, err
+			}
+			return o.Release(o.t.Context(), word)
+		}, "nothing was done: it does not wait for an answer to hold 1, or no longer does; this is how it stands", "no", ""},
+
+		{"a release of a window's launch that was rejected, when the window has another", func(o *office) (launch.Result, error) {
+			o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})
+			o.posts = []answer{{err: status(404, 0)}, started}
+			o.arrive(o.arrivals("orders/*", "orders/1"))
+			o.wait(time.Hour)
+			o.arrive(o.arrivals("orders/*", "orders/2"))
+			return o.Release(o.t.Context(), launch.Word{Key: "arrival/cg-1/2026-11-22/1", Hold: 1})
+		}, "nothing was done: its window has gone on since, and has another launch", "POST /workflow/runs: 404 Not Found: no (request id r-1)", ""},
+
+		{"a run that cannot be read", func(o *office) (launch.Result, error) {
+			tooOld(o)
+			return o.Adopt(o.t.Context(), word)
+		}, "", "", "launch " + scheduleKey + " cannot adopt the run wf-7: it cannot be read: GET /workflow/runs/wf-7: 404 Not Found: no such run"},
+
+		{"a run of another launch", func(o *office) (launch.Result, error) {
+			o.posts = []answer{{run: aRun("wf-7", "Orders", o.now)}}
+			o.runs = []*amperity.Run{o.posts[0].run}
+			o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" })
+			tooOld(o)
+			return o.Adopt(o.t.Context(), word)
+		}, "", "", "launch " + scheduleKey + " cannot adopt the run wf-7: it is the run of manual/cg-1/a"},
+
+		{"a run of another type", func(o *office) (launch.Result, error) {
+			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}}
+			o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" })
+			tooOld(o)
+			other := aRun("wf-7", "Orders", o.now)
+			other.Type = "campaign/run"
+			o.runs = []*amperity.Run{other}
+			return o.Adopt(o.t.Context(), word)
+		}, "", "", "launch " + scheduleKey + " cannot adopt the run wf-7: it is of the type campaign/run, and this config id's runs are of courier.group/run"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			res, err := row.do(o)
+			got := [3]string{res.Warning}
+			if res.Error != nil {
+				got[1] = res.Error.Message
+			}
+			if err != nil {
+				got[2] = err.Error()
+			}
+			if diff := cmp.Diff([3]string{row.warning, row.message, row.err}, got); diff != "" {
+				t.Errorf("warning, message, error (-want +got)\n%s\n%s", diff, o.logged.String())
+			}
+		})
+	}
+}
+
+// put writes an item as another version of the functions may have.
+func (o *office) put(key, doc string) {
+	o.t.Helper()
+	if err := o.ledger.Put(o.t.Context(), "other", ledger.Item{Key: key, Doc: []byte(doc)}); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})
+	o.window.Rules.Deadline = o.now.Add(time.Hour)
+	if err := o.Expect(t.Context(), *o.window); err != nil {
+		t.Fatal(err)
+	}
+	o.wait(2 * time.Hour)
+	list, more, err := o.ListHeld(t.Context())
+	if err != nil || more || len(list) != 1 {
+		t.Fatalf("%d listed, more %t, error %v", len(list), more, err)
+	}
+	if got, want := list[0].Message, "files were missing at the deadline, and the window still waits for them"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
