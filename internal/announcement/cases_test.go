@@ -215,7 +215,7 @@ func examples(t testing.TB) []example {
 				Reason:    announcement.ReasonFilesMissing,
 				Hold:      1,
 				Hint: "nothing was started: the window launches by itself once the files are there; " +
-					"to start the run without them, release it (amperity-runs held)",
+					"to start the run without them, release it, or discard it (amperity-runs held)",
 				Request: sales,
 				Error: &announcement.Error{
 					Kind: announcement.ErrorPolicy,

@@ -17,6 +17,7 @@ const (
 	noCandidateText = "the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear"
 	movedOnText     = "nothing was done: its window has gone on since, and has another launch"
 	missingText     = "files were missing at the deadline, and the window still waits for them"
+	adoptText       = "nothing was sent to Amperity for this window: release it to start its run, or discard it"
 )
 
 // Hints that go into an announcement for whoever has to act.
@@ -51,10 +52,10 @@ const (
 	hintUntil  = "; if it still cannot be sent at %s, it is held for a person"
 
 	hintMissing = "nothing was started: the window launches by itself once the files are there; " +
-		"to start the run without them, release it (amperity-runs held)"
+		"to start the run without them, release it, or discard it (amperity-runs held)"
 	hintWaived  = "the window launches with what is there, as its route says (then: run)"
 	hintNothing = "nothing was started, since nothing is there: the window launches with the first files that come; " +
-		"to start the run all the same, release it (amperity-runs held)"
+		"to start the run all the same, release it, or discard it (amperity-runs held)"
 	hintComplete  = "all files are there now: what becomes of the window's launch is announced next"
 	hintAbandoned = "nothing was started for these files, and nothing will be: the routes file has no route for this window any more; " +
 		"start the run by hand if it is wanted"
@@ -175,7 +176,7 @@ func (e *LedgerError) Unwrap() error { return e.Err }
 type UnknownKeyError struct{ Key string }
 
 func (e *UnknownKeyError) Error() string {
-	return fmt.Sprintf("there is no launch %s in this stack: give the launch_key of the event; a window that only waits for files can be released, and neither adopted nor discarded", e.Key)
+	return fmt.Sprintf("there is no launch %s in this stack: give the launch_key of the event", e.Key)
 }
 
 // AdoptError says why a run cannot be a launch's.
@@ -203,6 +204,16 @@ func tooOld(notAfter, now time.Time) *announcement.Error {
 	return &announcement.Error{Kind: announcement.ErrorTooOld, Message: fmt.Sprintf(
 		"the run was wanted until %s (max_age; for files, 7 days), and it is %s",
 		notAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
+}
+
+// tooOldAfter is tooOld for a launch that was blocked before; reason is empty if
+// it was not.
+func tooOldAfter(notAfter, now time.Time, reason string) *announcement.Error {
+	e := tooOld(notAfter, now)
+	if reason != "" {
+		e.Message += fmt.Sprintf("; until then it was blocked (%s)", reason)
+	}
+	return e
 }
 
 func unannounced(err error) string {

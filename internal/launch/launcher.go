@@ -169,8 +169,9 @@ func (l *Launcher) carry(ctx context.Context, j *job) Result {
 // start decides whether the request may be sent, and sends it.
 func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
 	now := l.Clock.Now()
-	if !j.Released && !j.NotAfter.IsZero() && now.After(j.NotAfter) {
-		return verdict{outcome: Held, reason: announcement.ReasonTooOld, detail: tooOld(j.NotAfter, now)}, nil
+	// One of which a run may exist is not too old to be sent: noCandidate asks.
+	if !j.Released && len(j.Posts) == 0 && !j.NotAfter.IsZero() && now.After(j.NotAfter) {
+		return verdict{outcome: Held, reason: announcement.ReasonTooOld, detail: tooOldAfter(j.NotAfter, now, j.Reason)}, nil
 	}
 	if l.Paused {
 		return verdict{outcome: Blocked, reason: announcement.ReasonPaused, unannounced: true,

@@ -40,6 +40,7 @@ type office struct {
 	// window is what the routes say of any window; nil: there is none.
 	window *launch.Window
 	busErr error
+	ids    []string
 	mails  []string
 	logged strings.Builder
 	tokens int
@@ -122,6 +123,7 @@ func (o *office) Announce(_ context.Context, as ...announcement.Announcement) er
 			message = d.Error.Message
 		}
 		mail := fmt.Sprintf("%s in tenant %s (%s): %s; %s [%s, hold %d]", a.Type, d.Tenant, d.Reason, message, d.Hint, d.LaunchKey, d.Hold)
+		o.ids = append(o.ids, d.ID)
 		o.mails = append(o.mails, strings.ReplaceAll(mail, ", hold 0]", ", hold ]"))
 	}
 	return nil
@@ -256,6 +258,17 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 		}, []string{"Amperity Workflow Run Blocked in tenant acme (unreachable): POST /workflow/runs: not sent: connection refused; " +
 			"no run was started: it is tried again by itself, about every 15 minutes [" + scheduleKey + ", hold ]"}},
 
+		{"no connection, and then a token that is refused", func(o *office) {
+			o.posts = []answer{{err: refused()}}
+			o.launch(nil)
+			o.wait(15 * time.Minute)
+			o.posts = []answer{{err: status(401, 0)}}
+			o.wait(time.Hour)
+		}, []string{"Amperity Workflow Run Blocked in tenant acme (unreachable): POST /workflow/runs: not sent: connection refused; " +
+			"no run was started: it is tried again by itself, about every 15 minutes [" + scheduleKey + ", hold ]",
+			"Amperity Workflow Run Blocked in tenant acme (unauthorized): POST /workflow/runs: 401 Unauthorized: no (request id r-1); " +
+				"no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes [" + scheduleKey + ", hold ]"}},
+
 		{"a token that is refused, until it is too late", func(o *office) {
 			o.posts = []answer{{err: status(401, 0)}}
 			o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(20 * time.Minute) })
@@ -264,7 +277,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			"Amperity Workflow Run Blocked in tenant acme (unauthorized): POST /workflow/runs: 401 Unauthorized: no (request id r-1); " +
 				"no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes; " +
 				"if it still cannot be sent at 2026-11-22T06:20:00Z, it is held for a person [" + scheduleKey + ", hold ]",
-			"Amperity Workflow Run Held in tenant acme (too_old): the run was wanted until 2026-11-22T06:20:00Z (max_age; for files, 7 days), and it is 2026-11-22T06:30:00Z; " +
+			"Amperity Workflow Run Held in tenant acme (too_old): the run was wanted until 2026-11-22T06:20:00Z (max_age; for files, 7 days), and it is 2026-11-22T06:30:00Z; until then it was blocked (unauthorized); " +
 				"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held) [" + scheduleKey + ", hold 1]",
 		}},
 
@@ -401,7 +414,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.arrive(append(o.arrivals("lines/*", "lines/2", "lines/3", "lines/4"), o.arrivals("orders/*", "orders/1")...))
 		}, []string{
 			"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: a file for orders/*, 3 of the 4 files for lines/*; " +
-				"nothing was started: the window launches by itself once the files are there; to start the run without them, release it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]",
+				"nothing was started: the window launches by itself once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]",
 			"Amperity Files Complete in tenant acme (): ; all files are there now: what becomes of the window's launch is announced next [arrival/cg-1/2026-11-22/1, hold ]",
 			"Amperity Workflow Run Started in tenant acme (): ;  [arrival/cg-1/2026-11-22/1, hold ]",
 		}},
@@ -423,7 +436,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			}
 			o.wait(2 * time.Hour)
 		}, []string{"Amperity Files Missing in tenant acme (files_missing): no file of the route orders had come for 2026-11-22 by the deadline, 2026-11-22T07:00:00Z; " +
-			"nothing was started, since nothing is there: the window launches with the first files that come; to start the run all the same, release it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
+			"nothing was started, since nothing is there: the window launches with the first files that come; to start the run all the same, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"many entries that are not met", func(o *office) {
 			entries := []window.Entry{one, four}
@@ -435,7 +448,25 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.arrive(o.arrivals("orders/*", "orders/1"))
 			o.wait(2 * time.Hour)
 		}, []string{"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: 4 files for lines/*, a file for e0, a file for e1, and those of 2 more entries; " +
-			"nothing was started: the window launches by itself once the files are there; to start the run without them, release it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
+			"nothing was started: the window launches by itself once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
+
+		{"files that nobody waits for any more", func(o *office) {
+			o.window = aWindow(window.Rerun, one, four)
+			o.window.Rules.Deadline = o.now.Add(time.Hour)
+			o.arrive(o.arrivals("orders/*", "orders/1"))
+			o.wait(2 * time.Hour)
+			for range 2 { // said twice
+				if _, err := o.Discard(o.t.Context(), launch.Word{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "the shop was closed"}); err != nil {
+					o.t.Fatal(err)
+				}
+			}
+			if list, _, err := o.ListHeld(o.t.Context()); err != nil || len(list) != 0 {
+				o.t.Errorf("%v still waits, error %v", list, err)
+			}
+			o.wait(24 * time.Hour)
+			o.mails = o.mails[1:]
+		}, []string{"Amperity Workflow Run Discarded in tenant acme (files_missing): the shop was closed; " +
+			"a person has ended it; nothing more is started for it [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"a route that is gone", func(o *office) {
 			o.window = aWindow(window.Rerun, one)
@@ -530,7 +561,15 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 
 		{"a word for nothing", func(o *office) (launch.Result, error) {
 			return o.Discard(o.t.Context(), word)
-		}, "", "", "there is no launch " + scheduleKey + " in this stack: give the launch_key of the event; a window that only waits for files can be released, and neither adopted nor discarded"},
+		}, "", "", "there is no launch " + scheduleKey + " in this stack: give the launch_key of the event"},
+
+		{"a run for a window whose files are missing", func(o *office) (launch.Result, error) {
+			o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1}, window.Entry{Pattern: "lines/*", Count: 4})
+			o.window.Rules.Deadline = o.now.Add(time.Hour)
+			o.arrive(o.arrivals("lines/*", "lines/1"))
+			o.wait(2 * time.Hour)
+			return o.Adopt(o.t.Context(), launch.Word{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, RunID: "wf-7"})
+		}, "", "", "launch arrival/cg-1/2026-11-22/1 cannot adopt the run wf-7: nothing was sent to Amperity for this window: release it to start its run, or discard it"},
 
 		{"a word that comes too late", func(o *office) (launch.Result, error) {
 			tooOld(o)
@@ -613,5 +652,57 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 	}
 	if got, want := list[0].Message, "files were missing at the deadline, and the window still waits for them"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	// A feed that has ended is less urgent than a launch that is held.
+	o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
+	list, _, err = o.ListHeld(t.Context())
+	if err != nil || len(list) != 2 || list[0].LaunchKey != scheduleKey {
+		t.Errorf("%+v, error %v", list, err)
+	}
+}
+
+// TestAWindowToWhichNothingCameIsForgotten: a feed that has ended fills nobody's
+// list for ever, and one with files is never forgotten.
+func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
+	t.Parallel()
+	for _, files := range []int{0, 1} {
+		o := newOffice(t)
+		o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 2})
+		o.window.Rules.Deadline = o.now.Add(time.Hour)
+		if err := o.Expect(t.Context(), *o.window); err != nil {
+			t.Fatal(err)
+		}
+		if files > 0 {
+			o.arrive(o.arrivals("orders/*", "orders/1"))
+		}
+		o.wait(2 * time.Hour)
+		item, err := o.ledger.Get(t.Context(), o.window.Key())
+		if err != nil || item.Expires.IsZero() != (files > 0) || item.Held.IsZero() {
+			t.Errorf("with %d files it is held since %s and expires %s (%v)", files, item.Held, item.Expires, err)
+		}
+	}
+}
+
+// TestUnroutedFilesAreAnnouncedUnderAnIDOfTheirOwn: an event that counts more
+// files than another is not taken for its repeat.
+func TestUnroutedFilesAreAnnouncedUnderAnIDOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	files := []announcement.File{{Bucket: "b", Key: "x/1"}}
+	o.refuses = func([]ledger.Item) error {
+		if len(o.ids) > 0 {
+			return errThrottled // announced, and not noted
+		}
+		return nil
+	}
+	if err := o.Unrouted(t.Context(), "b", "x", files); err != nil {
+		t.Fatal(err)
+	}
+	o.refuses = nil
+	if err := o.Unrouted(t.Context(), "b", "x", files); err != nil {
+		t.Fatal(err)
+	}
+	if len(o.ids) != 2 || o.ids[0] == o.ids[1] {
+		t.Errorf("announced as %v", o.ids)
 	}
 }

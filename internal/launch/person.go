@@ -40,7 +40,7 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 			return *res, nil
 		}
 		if j == nil {
-			return l.releaseWindow(ctx, w)
+			return l.askedWindow(ctx, w, "")
 		}
 		var more []ledger.Item
 		if j.State == rejected && j.Window != "" {
@@ -83,7 +83,7 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 			return *res, nil
 		}
 		if j == nil {
-			return Result{}, &UnknownKeyError{Key: w.Key}
+			return l.nothingToAdopt(ctx, w)
 		}
 		run, err := l.API.GetRun(ctx, w.RunID, amperity.ViewVerbose)
 		if err != nil {
@@ -120,6 +120,20 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 	}
 }
 
+// nothingToAdopt answers for a window that waits, which has no run, and for
+// anything that is not known.
+func (l *Launcher) nothingToAdopt(ctx context.Context, w Word) (Result, error) {
+	if key, _, ok := WindowOf(w.Key); ok {
+		switch item, err := l.Ledger.Get(ctx, key); {
+		case err != nil:
+			return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
+		case item.Exists():
+			return Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: adoptText}
+		}
+	}
+	return Result{}, &UnknownKeyError{Key: w.Key}
+}
+
 // mine gives the item of a run that is to be adopted although the ledger knows
 // it: fine if it is nobody's any more.
 func (l *Launcher) mine(w Word, run ledger.Item) (ledger.Item, error) {
@@ -134,7 +148,8 @@ func (l *Launcher) mine(w Word, run ledger.Item) (ledger.Item, error) {
 	return run, nil
 }
 
-// Discard ends what is held. Nothing more is started for it.
+// Discard ends what is held, or a window whose files are missing. Nothing more is
+// started for it.
 func (l *Launcher) Discard(ctx context.Context, w Word) (Result, error) {
 	for {
 		j, res, err := l.asked(ctx, w, held)
@@ -145,7 +160,7 @@ func (l *Launcher) Discard(ctx context.Context, w Word) (Result, error) {
 			return *res, nil
 		}
 		if j == nil {
-			return Result{}, &UnknownKeyError{Key: w.Key}
+			return l.askedWindow(ctx, w, w.Reason)
 		}
 		j.to(discarded, l.Clock.Now())
 		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
@@ -209,8 +224,9 @@ func (l *Launcher) afterwards(ctx context.Context, j *job) Result {
 	return res
 }
 
-// releaseWindow launches a window that waits, whatever it waits for.
-func (l *Launcher) releaseWindow(ctx context.Context, word Word) (Result, error) {
+// askedWindow carries out a word for a window that waits, whatever it waits
+// for: it is launched, or, where discard says why, ended.
+func (l *Launcher) askedWindow(ctx context.Context, word Word, discard string) (Result, error) {
 	key, text, ok := WindowOf(word.Key)
 	revision, err := strconv.Atoi(text)
 	if !ok || err != nil {
@@ -239,13 +255,20 @@ func (l *Launcher) releaseWindow(ctx context.Context, word Word) (Result, error)
 		if err != nil {
 			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
 		}
-		n, err := l.begin(ctx, j, w, window.Decision{Do: window.Launch}, at, c)
+		d := window.Decision{Do: window.Launch}
+		if discard != "" {
+			d = window.Decision{Do: window.HoldIt, Reason: announcement.ReasonFilesMissing}
+		}
+		n, err := l.begin(ctx, j, w, d, discard, at, c)
 		var conflict *ledger.ConflictError
 		if errors.As(err, &conflict) && !conflict.Current[2].Exists() {
 			continue
 		}
 		if err != nil {
 			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		if discard != "" {
+			return l.afterwards(ctx, n), nil
 		}
 		return l.carry(ctx, n), nil
 	}
@@ -268,27 +291,49 @@ type HeldLaunch struct {
 // maxHeld bounds the list of what waits for a person.
 const maxHeld = 200
 
-// ListHeld lists what waits for a person, the longest first: held launches, and
-// windows whose files are missing. more says that there are others.
+// ListHeld lists what waits for a person, each the longest first: held launches,
+// and then windows whose files are missing. more says that there are others.
 func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, err error) {
 	list = []HeldLaunch{}
+	var windows []string
 	for row, err := range l.Ledger.Held(ctx) {
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, false, &LedgerError{LaunchKey: "", Err: err}
+		case len(list) == maxHeld:
+			return list, true, nil
+		case strings.HasPrefix(row.Key, windowPrefix):
+			// A feed that has ended must not hide what is held.
+			if len(windows) <= maxHeld {
+				windows = append(windows, row.Key)
+			}
+			continue
 		}
+		if list, err = l.listHeld(ctx, list, row.Key); err != nil {
+			return nil, false, err
+		}
+	}
+	for _, key := range windows {
 		if len(list) == maxHeld {
 			return list, true, nil
 		}
-		item, err := l.Ledger.Get(ctx, row.Key)
-		if err != nil {
-			return nil, false, &LedgerError{LaunchKey: row.Key, Err: err}
-		}
-		h, ok := heldOf(item)
-		if ok {
-			list = append(list, h)
+		if list, err = l.listHeld(ctx, list, key); err != nil {
+			return nil, false, err
 		}
 	}
 	return list, false, nil
+}
+
+// listHeld adds an item to the list, if it waits for a person.
+func (l *Launcher) listHeld(ctx context.Context, list []HeldLaunch, key string) ([]HeldLaunch, error) {
+	item, err := l.Ledger.Get(ctx, key)
+	if err != nil {
+		return nil, &LedgerError{LaunchKey: key, Err: err}
+	}
+	if h, ok := heldOf(item); ok {
+		list = append(list, h)
+	}
+	return list, nil
 }
 
 // heldOf tells of an item that waits for a person; false where it does not any
@@ -311,13 +356,10 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 		if err != nil || !j.state.Missing || j.state.Revision > 0 {
 			return HeldLaunch{}, false
 		}
-		return HeldLaunch{LaunchKey: launchKey(w.ConfigID, w.Period, 1), Hold: j.state.Hold, Reason: reasonMissing,
+		return HeldLaunch{LaunchKey: launchKey(w.ConfigID, w.Period, 1), Hold: j.state.Hold, Reason: announcement.ReasonFilesMissing,
 			Since: item.Held.UTC().Format(time.RFC3339), Request: w.Request,
 			Cause:   announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Files: j.state.Open.Count},
 			Message: missingText}, true
 	}
 	return HeldLaunch{}, false
 }
-
-// reasonMissing is why a window is in the list of what waits for a person.
-const reasonMissing = "files_missing"

@@ -108,8 +108,8 @@ type looked struct {
 type blocked struct {
 	Since    time.Time `json:"since,omitzero"`
 	Attempts int       `json:"attempts,omitempty"`
-	// Told: that it lasts was announced.
-	Told bool `json:"told,omitempty"`
+	// Told is the reason that was announced last, once it lasted.
+	Told string `json:"told,omitempty"`
 }
 
 // job is a launch as it was read or written last, on its way to the next write.

@@ -134,10 +134,10 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 		j.to(unknown, now)
 		return l.put(ctx, j, now.Add(delay))
 	}
-	if !v.unannounced && !j.Blocked.Told && now.Sub(j.Blocked.Since) >= blockedNews {
+	if !v.unannounced && j.Blocked.Told != v.reason && now.Sub(j.Blocked.Since) >= blockedNews {
 		// Announced first and noted then: a crash in between repeats it.
-		j.Blocked.Told = l.announce(ctx, l.blockedNews(j)) == nil
-		if j.Blocked.Told {
+		if l.announce(ctx, l.blockedNews(j)) == nil {
+			j.Blocked.Told = v.reason
 			l.Logger.WarnContext(ctx, "launch stays blocked", append(
 				attrs(Launch{Key: j.Key, Request: j.Request, Cause: j.Cause}, Result{Outcome: Blocked, Reason: j.Reason}),
 				slog.String(telemetry.Error, v.message()), telemetry.Count("StaysBlocked", ""))...)
@@ -278,6 +278,9 @@ func (l *Launcher) take(ctx context.Context, j *job, run ledger.Item) error {
 				c.heldBack(other)
 				c.began(j)
 			}, append([]ledger.Item{mine}, items...)...)
+		}
+		if err == nil && other != nil {
+			l.log(ctx, other.Key, other.Request.ConfigID, other.Cause.Route, other.result())
 		}
 		var taken *takenError
 		if !errors.As(err, &taken) {

@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
@@ -91,7 +92,7 @@ func (l *Launcher) announceUnrouted(ctx context.Context, item ledger.Item, u unr
 		Resources: []string{"arn:aws:s3:::" + u.Files[0].Bucket + "/" + u.Files[0].Key},
 		Detail: announcement.Detail{
 			Version:  announcement.Version,
-			ID:       announcement.ID(announcement.FilesUnrouted, u.Bucket, u.Folder, u.Since.UTC().Format(time.RFC3339Nano)),
+			ID:       announcement.ID(announcement.FilesUnrouted, u.Bucket, u.Folder, u.Since.UTC().Format(time.RFC3339Nano), strconv.Itoa(u.Count)),
 			Tenant:   l.Tenant,
 			Unrouted: &announcement.Unrouted{Count: u.Count, Files: u.Files},
 		},

@@ -81,7 +81,9 @@ func (j *windowJob) write(w *Window, look, now time.Time) (ledger.Item, error) {
 	case j.state.Missing && j.state.Revision == 0:
 		item.Held = j.state.Made
 	}
-	if j.state.Idle() && item.Due.IsZero() && item.Held.IsZero() {
+	if j.state.Idle() && item.Due.IsZero() {
+		// One that was expected and to which nothing came at all is forgotten
+		// too, and is in nobody's list any more.
 		item.Expires = now.Add(keptWindow)
 	}
 	return item, err
@@ -246,7 +248,7 @@ func (l *Launcher) decide(ctx context.Context, j *windowJob, w *Window, d window
 				return nil, l.putWindow(ctx, j, w, d.At)
 			}
 		}
-		claimed, err := l.begin(ctx, j, w, d, at, c)
+		claimed, err := l.begin(ctx, j, w, d, "", at, c)
 		var conflict *ledger.ConflictError
 		switch {
 		case !errors.As(err, &conflict):
@@ -265,8 +267,9 @@ func (l *Launcher) decide(ctx context.Context, j *windowJob, w *Window, d window
 }
 
 // begin writes the window's next launch, with the window and the config id in
-// one transaction: no other window of it can be decided at the same time.
-func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.Decision, at ledger.Item, c *config) (*job, error) {
+// one transaction: no other window of it can be decided at the same time. It is
+// discarded at once where discard says why a person wants that.
+func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.Decision, discard string, at ledger.Item, c *config) (*job, error) {
 	now := l.Clock.Now()
 	before := *j.state
 	revision := j.state.Decide(w.Rules, now, d.Do == window.HoldIt)
@@ -285,11 +288,16 @@ func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.
 	}
 	n.item = ledger.Item{Key: launchPrefix + n.Key}
 	due := n.Lease
-	if d.Do == window.HoldIt {
+	switch {
+	case discard != "":
+		n.to(discarded, now)
+		n.Reason, n.Error = d.Reason, &announcement.Error{Kind: announcement.ErrorDiscarded, Message: discard}
+		due = now.Add(soon)
+	case d.Do == window.HoldIt:
 		n.to(held, now)
 		n.Reason, n.Error, n.Hold = d.Reason, heldBy(d.Reason), n.Hold+1
 		due = now.Add(soon)
-	} else {
+	default:
 		c.set(entry{Key: n.Key, State: entryGoing})
 	}
 	c.prune(now)
@@ -448,6 +456,7 @@ func (l *Launcher) flush(ctx context.Context, j *windowJob, w *Window) {
 		if l.announce(ctx, noticeOf(n, w, l.Tenant)) != nil {
 			return // the window is due
 		}
+		l.logNotice(ctx, n, w)
 	}
 	now := l.Clock.Now()
 	j.state.Notices = nil
@@ -457,6 +466,20 @@ func (l *Launcher) flush(ctx context.Context, j *windowJob, w *Window) {
 	}
 	if err := l.putWindow(ctx, j, w, look); err != nil {
 		l.Logger.InfoContext(ctx, "window not confirmed", slog.String("window", w.Key()), slog.String(telemetry.Error, err.Error()))
+	}
+}
+
+// logNotice writes the line of what a window has told.
+func (l *Launcher) logNotice(ctx context.Context, n window.Notice, w *Window) {
+	a := []any{slog.String("window", w.Key()), slog.String(telemetry.ConfigID, w.ConfigID), slog.String(telemetry.Route, w.Route),
+		slog.String(telemetry.LaunchKey, launchKey(w.ConfigID, w.Period, n.Revision)), slog.Int("files", n.Files.Count)}
+	switch n.Type {
+	case announcement.FilesMissing:
+		l.Logger.WarnContext(ctx, "files missing", append(a, slog.String(telemetry.Error, missing(n, w)))...)
+	case announcement.FilesComplete:
+		l.Logger.InfoContext(ctx, "files complete", a...)
+	case announcement.WindowAbandoned:
+		l.Logger.WarnContext(ctx, "window abandoned", a...)
 	}
 }
 

@@ -486,6 +486,12 @@ func (c *checking) announcements() {
 			if !c.w.hasRun(d.Run.ID, d.Request.ConfigID) && !c.byPerson("adopt", d.LaunchKey, d.Run.ID) {
 				c.fail(5, "%s was announced to have the run %s, which Amperity does not have for %s", d.LaunchKey, d.Run.ID, d.Request.ConfigID)
 			}
+		case announcement.RunHeld:
+			for _, p := range c.byLaunch[d.LaunchKey] {
+				if d.Reason == announcement.ReasonTooOld && p.marked.Before(a.asked) && !p.refused {
+					c.fail(5, "%s was announced as too old to be sent, and may have a run", d.LaunchKey)
+				}
+			}
 		case announcement.RunRejected:
 			for _, p := range c.byLaunch[d.LaunchKey] {
 				if d.LaunchKey != "" && p.marked.Before(a.asked) && !p.refused {

@@ -424,7 +424,7 @@ func (w *World) people() {
 			return
 		}
 		v := &word{verb: "release", key: a.Detail.LaunchKey, hold: a.Detail.Hold}
-		if a.Type == announcement.RunHeld {
+		if a.Type != announcement.RunRejected {
 			switch {
 			case w.chance(0.3):
 				v.verb = "discard"
