@@ -72,7 +72,7 @@ func TestTheSampleRoutesWithAllTheirOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	if code := runCheck(context.Background(), []string{name}, &stdout, &stderr); code != 0 || strings.Count(stdout.String(), "warning") != 1 {
+	if code := runCheck(context.Background(), []string{name}, &stdout, &stderr); code != 0 || strings.Contains(stdout.String(), "warning") {
 		t.Errorf("exit code %d\n%s%s", code, stdout.String(), stderr.String())
 	}
 }

@@ -22,6 +22,8 @@ Commands:
   simulator   serve the Amperity API locally
   check       check a routes file and show every error in it
   explain     tell what a file in S3 would start, and why
+  held        list what waits for a person, and answer it
+  dlq         look into the dead-letter queues, and send on what is in them
 
 "amperity-runs COMMAND -h" explains a command.
 `
@@ -33,7 +35,9 @@ func commands() map[string]command {
 	return map[string]command{
 		"check":     runCheck,
 		"demo":      runDemo,
+		"dlq":       runDLQ,
 		"explain":   runExplain,
+		"held":      runHeld,
 		"simulator": runSimulator,
 	}
 }

@@ -31,6 +31,11 @@ func TestMain(m *testing.M) {
 //	                            headers "Name: value"; prints status and body. For
 //	                            {FILE} in a value it sends what is in the file, so
 //	                            that a script's log has no token
+//	aws FOLDER                  answer in the place of AWS with the files in FOLDER;
+//	                            see account
+//	calls                       print the calls of AWS since the last time
+//
+// None of them looks for an account of this machine.
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -39,6 +44,10 @@ func TestScript(t *testing.T) {
 			p := &served{}
 			env.Values[servedKey{}] = p
 			env.Defer(p.kill)
+			env.Values[accountKey{}] = &account{}
+			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			// Under the race detector each program would wait a second at its end.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -46,11 +55,20 @@ func TestScript(t *testing.T) {
 			"interrupt": interrupt,
 			"misuse":    misuse,
 			"request":   request,
+			"aws": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Value(accountKey{}).(*account).aws(ts, neg, args)
+			},
+			"calls": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Value(accountKey{}).(*account).told(ts, neg, args)
+			},
 		},
 	})
 }
 
-type servedKey struct{}
+type (
+	servedKey  struct{}
+	accountKey struct{}
+)
 
 // served is the program that a script started with "serve".
 type served struct {

@@ -150,6 +150,9 @@ func marked(t *testing.T) map[string][]commands.Fence {
 func TestCommandsThatNeedAnAccountSayWhatTheTemplateKnows(t *testing.T) {
 	t.Parallel()
 	tpl := template(t)
+	tool := filepath.Join(t.TempDir(), "amperity-runs")
+	output(t, "go", "build", "-o", tool, "./cmd/amperity-runs")
+	tools := 0
 	for file, marked := range marked(t) {
 		dir := t.TempDir()
 		if err := os.CopyFS(filepath.Join(dir, "events"), os.DirFS(filepath.Join(root, "events"))); err != nil {
@@ -165,8 +168,12 @@ func TestCommandsThatNeedAnAccountSayWhatTheTemplateKnows(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 		for _, c := range calls {
-			if c.Args[0] == "sam" {
+			switch c.Args[0] {
+			case "sam":
 				checkSam(t, tpl, dir, c)
+			case "go":
+				checkTool(t, tool, c)
+				tools++
 			}
 			for _, m := range regexp.MustCompile(`OutputKey=='(\w*)'`).FindAllStringSubmatch(c.String(), -1) {
 				if !tpl.has("Outputs", m[1]) {
@@ -180,7 +187,22 @@ func TestCommandsThatNeedAnAccountSayWhatTheTemplateKnows(t *testing.T) {
 				t.Errorf("%s: the template has no resource %q", c, id[0])
 			}
 		}
-		t.Logf("%s: %d calls of aws and sam checked", file, len(calls))
+		t.Logf("%s: %d calls of aws, sam and the tool checked", file, len(calls))
+	}
+	if tools == 0 {
+		t.Error("no calls of the tool: the search is broken")
+	}
+}
+
+// checkTool runs this project's command line where there is no AWS: arguments
+// that it does not understand are told before that, with exit code 2.
+func checkTool(t *testing.T, tool string, c commands.Call) {
+	t.Helper()
+	cmd := exec.Command(tool, c.Args[3:]...)
+	cmd.Env = []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull}
+	out, _ := cmd.CombinedOutput()
+	if !strings.Contains(string(out), "no AWS region is set") || cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("%s: it ends with %v\n%s", c, cmd.ProcessState, out)
 	}
 }
 

@@ -50,6 +50,7 @@ const (
 	pureWhy   = "it is pure: it must run, and be tested, without AWS"
 	publicWhy = "any Go program may use it, and most have no AWS"
 	weightWhy = "test code in a function costs cold start and memory"
+	toolWhy   = "the command line calls functions and reads stacks; a function that could would need the permission, and pay for the client at every cold start"
 )
 
 // rules say what a package must not depend on, itself or through others. A
@@ -82,6 +83,13 @@ var rules = []struct{ pkg, forbidden, why string }{
 	{"functions/trigger", module + "/internal/arrival", "trigger reads no routes"},
 	{"functions/trigger", "github.com/aws/aws-sdk-go-v2/service/sqs", "a function imports the clients that it uses"},
 	{"functions/s3arrival", "github.com/aws/aws-sdk-go-v2/service/sqs", "a function imports the clients that it uses"},
+	{"functions/trigger", awsSDK + "/service/lambda", toolWhy},
+	{"functions/s3arrival", awsSDK + "/service/lambda", toolWhy},
+	{"functions/sweep", awsSDK + "/service/lambda", toolWhy},
+	{"functions/trigger", awsSDK + "/service/cloudformation", toolWhy},
+	{"functions/s3arrival", awsSDK + "/service/cloudformation", toolWhy},
+	{"functions/sweep", awsSDK + "/service/cloudformation", toolWhy},
+	{"functions/sweep", awsSDK + "/service/sqs", "a function imports the clients that it uses"},
 	{"functions/trigger", "github.com/aws/aws-sdk-go/", "version 1 of the SDK parses its endpoint tables at start"},
 	{"functions/s3arrival", "github.com/aws/aws-sdk-go/", "version 1 of the SDK parses its endpoint tables at start"},
 	{"cmd/amperity-runs", "testing", "it would add the test flags to the tool"},

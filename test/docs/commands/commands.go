@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,7 +156,7 @@ func (c Call) Values(flag string) []string {
 }
 
 // Shell runs the blocks of one document as one script, with no programs but a
-// few harmless ones and those given.
+// few harmless ones, those given, and [Tool].
 type Shell struct {
 	// Folder is where the programs are kept.
 	Folder string
@@ -167,11 +168,21 @@ type Shell struct {
 	Stdin string
 }
 
+// Tool is how the documentation calls this project's own command line, which is
+// all that go may do in a script. Its calls are recorded. Where the script's
+// environment names an address that stands in for AWS (AWS_ENDPOINT_URL) they
+// are carried out, too, but for those of the sub-command "held": it calls a
+// deployed function, which nothing that stands in for AWS can run.
+const Tool = "go run ./cmd/amperity-runs"
+
+// toolPackage is what Tool runs.
+const toolPackage = "github.com/amperity-runs/amperity-runs/cmd/amperity-runs"
+
 // harmless are the programs that every script may use.
 var harmless = []string{"cat", "cut", "mktemp", "rm", "tr"}
 
 // Prepare makes the folder of programs. Those in programs are bash scripts by
-// their names; all calls of them are recorded before they run.
+// their names; all calls of them, and of the tool, are recorded before they run.
 func (s *Shell) Prepare(programs map[string]string) error {
 	for _, name := range harmless {
 		path, err := exec.LookPath(name)
@@ -186,6 +197,10 @@ func (s *Shell) Prepare(programs map[string]string) error {
 	if err != nil {
 		return err
 	}
+	programs = maps.Clone(programs)
+	programs["go"] = `case "go $1 $2" in "` + Tool + `") ;; *) echo "go $*: only ` + Tool + ` may be called" >&2; exit 1 ;; esac
+tool="${CALLS%/*}/amperity-runs"
+if test -e "$tool" -a "${3:-}" != held; then exec "$tool" "${@:3}"; fi`
 	for name, script := range programs {
 		text := "#!" + bash + "\nprintf '%s\\0' $(($# + 1)) \"$BLOCK\" " + name + " \"$@\" >> \"$CALLS\"\n" + script + "\n"
 		if err := os.WriteFile(filepath.Join(s.Folder, name), []byte(text), 0o700); err != nil {
@@ -217,6 +232,9 @@ func (s *Shell) Run(blocks []Fence) ([]Call, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.buildTool(blocks); err != nil {
+		return nil, err
+	}
 	calls := filepath.Join(s.Folder, "calls")
 	if err := os.WriteFile(calls, nil, 0o600); err != nil {
 		return nil, err
@@ -240,6 +258,20 @@ func (s *Shell) Run(blocks []Fence) ([]Call, error) {
 		return nil, err
 	}
 	return parse(string(text))
+}
+
+// buildTool builds the tool where a block calls it and there is something that
+// it can reach.
+func (s *Shell) buildTool(blocks []Fence) error {
+	called := slices.ContainsFunc(blocks, func(b Fence) bool { return strings.Contains(b.Text, Tool+" ") })
+	reach := slices.ContainsFunc(s.Environ, func(v string) bool { return strings.HasPrefix(v, "AWS_ENDPOINT_URL=") })
+	if !called || !reach {
+		return nil
+	}
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(s.Folder, "amperity-runs"), toolPackage).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s is not built: %w\n%s", toolPackage, err, out)
+	}
+	return nil
 }
 
 // parse reads what the recorded programs wrote: the number of words, the

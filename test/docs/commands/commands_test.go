@@ -77,6 +77,31 @@ func TestShellRecordsWhatTheBlocksCall(t *testing.T) {
 	}
 }
 
+// The project's own tool is recorded, and carried out where there is something
+// that stands in for AWS.
+func TestShellRunsTheTool(t *testing.T) {
+	t.Parallel()
+	block := []Fence{{File: "a.md", Line: 1, Text: "key=\"a b\"\ngo run ./cmd/amperity-runs held release \"$key\"\ngo run ./cmd/amperity-runs -h > help || true\n"}}
+	want := []Call{{"a.md:1", []string{"go", "run", "./cmd/amperity-runs", "held", "release", "a b"}}, {"a.md:1", []string{"go", "run", "./cmd/amperity-runs", "-h"}}}
+	for _, stands := range []bool{false, true} {
+		s := shell(t)
+		if stands {
+			s.Environ = []string{"AWS_ENDPOINT_URL=http://127.0.0.1:1"}
+		}
+		got, err := s.Run(block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		help, err := os.ReadFile(filepath.Join(s.Dir, "help"))
+		if ran := strings.Contains(string(help), "Usage:"); ran != stands || err != nil {
+			t.Errorf("with something that stands in for AWS %t: %q, %v", stands, help, err)
+		}
+	}
+}
+
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	run := func(text string) error {
@@ -95,6 +120,7 @@ func TestMessages(t *testing.T) {
 		{"a need that is none", noNeed, `a.md:2: "# needs patience" is no need: write "# needs an AWS account" or "# needs Docker"`},
 		{"a record that is broken", broken, `the record of calls is broken at "x"`},
 		{"a program that fails", run("sam build\n"), "exit status 3\nthis failed in a.md:4"},
+		{"another go", run("go vet ./...\n"), "exit status 1\ngo vet ./...: only go run ./cmd/amperity-runs may be called\n"},
 		{"a program that is not allowed", run("curl x || true\n"), "a program is none that the documentation may use:\n"},
 	}
 	for _, row := range rows {

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// entry prints one launch, or window, that waits for a person.
+func (o *heldOptions) entry(out io.Writer, h launch.HeldLaunch, now time.Time) {
+	fmt.Fprintln(out, printable(h.LaunchKey))
+	row := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(out, "  %-12s %s\n", name, printable(text))
+		}
+	}
+	row("reason", h.Reason)
+	row("since", since(h.Since, now))
+	row("hold", fmt.Sprint(h.Hold))
+	row("cause", cause(h.Cause))
+	row("config id", h.Request.ConfigID)
+	row("range", rangeOf(h.Request))
+	row("run mode", string(h.Request.RunMode))
+	row("message", h.Message)
+	for _, c := range h.Candidates {
+		row("candidate", candidate(c))
+	}
+	if h.Reason == announcement.ReasonUnknownOutcome {
+		row("look first", "on the Workflows page in Amperity: a run may have been started, and a release starts another")
+		for _, c := range h.Candidates {
+			row("if it is it", o.command("adopt", h, "--run", c.ID))
+		}
+		if len(h.Candidates) == 0 {
+			row("if it is it", o.command("adopt", h, "--run", "ID"))
+		}
+	}
+	row("to start it", o.command("release", h))
+	row("to end it", o.command("discard", h, "--reason", "WHY"))
+}
+
+// command is the command line that answers h.
+func (o *heldOptions) command(verb string, h launch.HeldLaunch, more ...string) string {
+	words := append([]string{"amperity-runs", "held", verb, h.LaunchKey, "--hold", fmt.Sprint(h.Hold)}, more...)
+	return shellWords(append(words, o.flags...))
+}
+
+// shellWords quotes words for a POSIX shell, where they need it.
+func shellWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = w
+		if w == "" || strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,@%+=") != "" || strings.HasPrefix(w, "~") {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
+
+// since is a time and how long ago that was.
+func since(text string, now time.Time) string {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return text
+	}
+	return text + ", " + ago(now.Sub(t))
+}
+
+func ago(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return "just now"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d minutes ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d hours ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}
+
+func cause(c announcement.Cause) string {
+	words := []string{c.Type}
+	add := func(name, text string) {
+		if text != "" {
+			words = append(words, strings.TrimSpace(name+" "+text))
+		}
+	}
+	add("", c.ScheduleARN)
+	add("route", c.Route)
+	if c.Files > 0 {
+		add("", counted(c.Files, "file"))
+	}
+	add("first", c.FirstFile)
+	return strings.Join(words, ", ")
+}
+
+// rangeOf is the range of a request, as explain shows it.
+func rangeOf(r amperity.RunRequest) string {
+	switch {
+	case r.RangeFrom == "" && r.RangeTo == "":
+		return "none"
+	case r.RangeTo == "":
+		return r.RangeFrom
+	}
+	return r.RangeFrom + " to " + r.RangeTo
+}
+
+func candidate(c announcement.Candidate) string {
+	words := []string{c.ID}
+	add := func(before, text string) {
+		if text != "" {
+			words = append(words, before+text)
+		}
+	}
+	add("", c.State)
+	add("created ", c.CreatedAt)
+	add("", c.Name)
+	add("by ", c.PrincipalName)
+	return strings.Join(words, ", ")
+}
+
+// sentence says what a word has led to.
+func (o *heldOptions) sentence(r launch.Result) string {
+	text := ""
+	switch r.Outcome {
+	case launch.Started:
+		if text = "started" + runText(r.Run); o.verb == "adopt" {
+			text = "it has the run" + runText(r.Run) + " now"
+		}
+	case launch.Discarded:
+		text = "discarded; nothing more is started for it"
+	case launch.Rejected:
+		text = "rejected" + why(r) + "; nothing was started. Mend that, then release it with --hold " + fmt.Sprint(r.Hold)
+		if r.Hold == 0 {
+			text = "rejected" + why(r) + "; nothing was done"
+		}
+	case launch.Blocked:
+		text = "nothing was started yet, it is blocked" + why(r) + "; it goes on by itself"
+	case launch.Held:
+		text = "held again" + why(r) + "; it waits for an answer with --hold " + fmt.Sprint(r.Hold)
+	case launch.Unknown:
+		text = "a request was sent, and whether it started a run is not known" + why(r) + "; it is looked into, do not start it again"
+	case launch.Duplicate, launch.Waiting:
+		return undone(r)
+	default:
+		text = string(r.Outcome) + why(r)
+	}
+	if r.Warning != "" {
+		text += "; " + r.Warning
+	}
+	return text
+}
+
+// undone says that nothing was done, how it stands, and why.
+func undone(r launch.Result) string {
+	stands := map[launch.Outcome]string{
+		launch.Started:   "it was started" + runText(r.Run),
+		launch.Rejected:  "it was rejected" + why(r),
+		launch.Blocked:   "it is blocked and goes on by itself" + why(r),
+		launch.Held:      "it is held" + why(r),
+		launch.Discarded: "it was discarded" + why(r),
+		launch.Unknown:   "a request was sent, and whether it started a run is looked into",
+	}[r.Recorded]
+	switch {
+	case r.Outcome == launch.Waiting && r.Hold == 0:
+		stands = "its window goes on by itself"
+	case r.Outcome == launch.Waiting:
+		stands = "its window waits"
+	case stands == "":
+		stands = "it is " + string(r.Recorded)
+	}
+	if r.Hold > 0 {
+		stands += fmt.Sprintf(", with --hold %d", r.Hold)
+	}
+	because := strings.TrimPrefix(r.Warning, "nothing was done: ")
+	if because == "" {
+		because = "another call was faster"
+	}
+	return "nothing was done; " + stands + " (" + because + ")"
+}
+
+func runText(run *amperity.Run) string {
+	if run == nil || run.ID == "" {
+		return ""
+	}
+	if run.State == "" {
+		return " " + run.ID
+	}
+	return fmt.Sprintf(" %s (%s)", run.ID, run.State)
+}
+
+// why is the reason and the message, in front of which a text stands.
+func why(r launch.Result) string {
+	text := ""
+	if r.Reason != "" {
+		text = " (" + r.Reason + ")"
+	}
+	if r.Error != nil && r.Error.Message != "" {
+		text += ": " + r.Error.Message
+	}
+	return text
+}
+
+// maxExcerpt bounds what is shown of something that is not understood.
+const maxExcerpt = 200
+
+func excerpt(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > maxExcerpt {
+		text = string(runes[:maxExcerpt]) + "…"
+	}
+	if text == "" {
+		return "(empty)"
+	}
+	return text
+}

@@ -1,0 +1,262 @@
+package trigger_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/trigger"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// keeper keeps what it is told, each word with the name of the method.
+type keeper struct {
+	words []said
+	held  []launch.HeldLaunch
+	more  bool
+	err   error
+}
+
+type said struct {
+	Verb string
+	Word launch.Word
+}
+
+func (k *keeper) say(verb string, w launch.Word) (launch.Result, error) {
+	k.words = append(k.words, said{verb, w})
+	return launch.Result{Outcome: launch.Started, LaunchKey: w.Key, Run: &amperity.Run{ID: "wf-1"}}, k.err
+}
+
+func (k *keeper) Release(_ context.Context, w launch.Word) (launch.Result, error) {
+	return k.say("release", w)
+}
+
+func (k *keeper) Adopt(_ context.Context, w launch.Word) (launch.Result, error) {
+	return k.say("adopt", w)
+}
+
+func (k *keeper) Discard(_ context.Context, w launch.Word) (launch.Result, error) {
+	return k.say("discard", w)
+}
+
+func (k *keeper) ListHeld(context.Context) ([]launch.HeldLaunch, bool, error) {
+	k.words = append(k.words, said{Verb: "list"})
+	return k.held, k.more, k.err
+}
+
+// told is what became of an input: the words that reached the keeper, how many
+// launches were begun, and what was announced.
+type told struct {
+	words     []said
+	launches  int
+	announced []announcement.Announcement
+	answer    []byte
+	err       error
+}
+
+// tell invokes the function with an input. Without a keeper it is a function
+// without a ledger.
+func tell(t *testing.T, k *keeper, input string) told {
+	t.Helper()
+	l, b := &launcher{}, &bus{}
+	h := &trigger.Handler{Launcher: l, Announcer: b, Now: now.UTC, Tenant: "acme", Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
+	if k != nil {
+		h.Keeper = k
+	}
+	answer, err := h.Invoke(t.Context(), []byte(input))
+	got := told{launches: len(l.got), announced: b.announced, answer: answer, err: err}
+	if k != nil {
+		got.words = k.words
+	}
+	return got
+}
+
+func TestAPersonsWordReachesTheKeeper(t *testing.T) {
+	t.Parallel()
+	const key = "schedule/cg-1/-/2026-11-22T06:00:00Z"
+	rows := []struct {
+		name, input string
+		want        said
+	}{
+		{"release", `{"release":"` + key + `","hold":2}`, said{"release", launch.Word{Key: key, Hold: 2}}},
+		{"adopt", `{"adopt":"` + key + `","run_id":"wf-1","hold":1}`, said{"adopt", launch.Word{Key: key, Hold: 1, RunID: "wf-1"}}},
+		{"discard", `{"discard":"` + key + `","hold":3,"reason":"sent by hand"}`, said{"discard", launch.Word{Key: key, Hold: 3, Reason: "sent by hand"}}},
+		{"with blanks around what is pasted", ` {"adopt":"` + key + ` ","run_id":" wf-1\n","hold": 1 } `, said{"adopt", launch.Word{Key: key, Hold: 1, RunID: "wf-1"}}},
+		{"a reason as long as it may be", `{"discard":"` + key + `","hold":3,"reason":"` + strings.Repeat("r", 1000) + `"}`,
+			said{"discard", launch.Word{Key: key, Hold: 3, Reason: strings.Repeat("r", 1000)}}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			got := tell(t, &keeper{}, row.input)
+			if diff := cmp.Diff([]said{row.want}, got.words); diff != "" || got.err != nil {
+				t.Fatalf("%v (-want +got)\n%s", got.err, diff)
+			}
+			var res launch.Result
+			if err := json.Unmarshal(got.answer, &res); err != nil || res.LaunchKey != key || res.Outcome != launch.Started || res.Run.ID != "wf-1" {
+				t.Errorf("answered %s, %v", got.answer, err)
+			}
+			if got.launches > 0 || len(got.announced) > 0 {
+				t.Errorf("%d launches, announced %+v: that is the keeper's to do", got.launches, got.announced)
+			}
+		})
+	}
+}
+
+func TestWhatIsHeldIsListed(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name string
+		k    keeper
+		want string
+	}{
+		{"nothing", keeper{held: []launch.HeldLaunch{}}, `{"held":[]}`},
+		{"one of many", keeper{more: true, held: []launch.HeldLaunch{{LaunchKey: "manual/cg-1/k", Hold: 1, Reason: "too_old", Since: "2026-11-22T06:00:00Z",
+			Request: amperity.RunRequest{ConfigID: "cg-1"}, Cause: announcement.Cause{Type: "manual"}}}},
+			`{"held":[{"launch_key":"manual/cg-1/k","hold":1,"reason":"too_old","since":"2026-11-22T06:00:00Z","request":{"config_id":"cg-1"},"cause":{"type":"manual"}}],"more":true}`},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			got := tell(t, &row.k, `{"list":"held"}`)
+			if diff := cmp.Diff(row.want, string(got.answer)); diff != "" || got.err != nil {
+				t.Errorf("%v (-want +got)\n%s", got.err, diff)
+			}
+		})
+	}
+}
+
+func TestAWordThatIsWrongChangesNothingAndNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	const (
+		missing = `hold: is missing: give the number "hold" of the event, so that a repeated call does nothing twice`
+		number  = `hold: must be the number "hold" of the event`
+	)
+	rows := []struct {
+		name, input string
+		want        []string
+	}{
+		// The number.
+		{"no number", `{"release":"k"}`, []string{missing}},
+		{"null as the number", `{"release":"k","hold":null}`, []string{missing}},
+		{"0", `{"release":"k","hold":0}`, []string{number}},
+		{"below 0", `{"release":"k","hold":-1}`, []string{number}},
+		{"a fraction", `{"release":"k","hold":1.5}`, []string{number}},
+		{"an exponent", `{"release":"k","hold":1e0}`, []string{number}},
+		{"text", `{"release":"k","hold":"2"}`, []string{number}},
+		{"more than a number holds", `{"release":"k","hold":99999999999999999999}`, []string{number}},
+		{"a list", `{"release":"k","hold":[2]}`, []string{number}},
+
+		// The rest.
+		{"no key", `{"release":"","hold":1}`, []string{"release: is empty: give the launch_key of the event"}},
+		{"null as the key", `{"discard":null,"hold":1,"reason":"r"}`, []string{"discard: is empty: give the launch_key of the event"}},
+		{"a key of blanks", `{"release":" ","hold":1}`, []string{"release: is empty: give the launch_key of the event"}},
+		{"a key of another type", `{"release":7,"hold":1}`, []string{"release: must be a string"}},
+		{"no run", `{"adopt":"k","hold":1}`, []string{"run_id: is missing: give the run's id, as wf-…, from Amperity's Workflows page"}},
+		{"a run of another type", `{"adopt":"k","hold":1,"run_id":{}}`, []string{"run_id: must be a string"}},
+		{"no reason", `{"discard":"k","hold":1}`, []string{"reason: is missing: say why nothing is to be started, for whoever reads the event"}},
+		{"a reason of blanks", `{"discard":"k","hold":1,"reason":"  "}`, []string{"reason: is missing: say why nothing is to be started, for whoever reads the event"}},
+		{"a reason of another type", `{"discard":"k","hold":1,"reason":1}`, []string{"reason: must be a string"}},
+		{"a novel", `{"discard":"k","hold":1,"reason":"` + strings.Repeat("r", 1001) + `"}`, []string{"reason: has 1001 bytes and may have 1000"}},
+		{"a list of something else", `{"list":"runs"}`, []string{`list: must be "held"`}},
+		{"a list of nothing", `{"list":null}`, []string{`list: must be "held"`}},
+		{"a list of another type", `{"list":true}`, []string{"list: must be a string"}},
+		{"all at once", `{"adopt":"","hold":0}`, []string{"adopt: is empty: give the launch_key of the event", number,
+			"run_id: is missing: give the run's id, as wf-…, from Amperity's Workflows page"}},
+
+		// Two things in one.
+		{"two verbs", `{"release":"k","adopt":"k","hold":1,"run_id":"wf-1"}`, []string{"release and adopt exclude each other: give one of them"}},
+		{"three verbs", `{"list":"held","release":"k","discard":"k"}`, []string{"list and release and discard exclude each other: give one of them"}},
+		{"a verb twice", `{"release":"k","release":"l","hold":1}`, []string{"release: is given twice: leave one out"}},
+		{"a release that is a start, too", `{"config_id":"cg-1","release":"k","hold":1}`,
+			[]string{"config_id asks for a new run, and release is about what is held: give one of them"}},
+		{"a start that is a discard, too", `{"config_id":"cg-1","run_mode":"full","range":{"from":"-1d","to":"0d"},"discard":null}`,
+			[]string{"config_id asks for a new run, and discard is about what is held: give one of them"}},
+		{"a list with a start", `{"list":"held","config_id":""}`, []string{"config_id asks for a new run, and list is about what is held: give one of them"}},
+
+		// Fields of something else.
+		{"a release with a run", `{"release":"k","hold":1,"run_id":"wf-1"}`, []string{"run_id: is not known here: the fields are release, hold"}},
+		{"an adoption with a reason", `{"adopt":"k","hold":1,"run_id":"wf-1","reason":"r","Hold":1}`,
+			[]string{"Hold: is not known here: the fields are adopt, run_id, hold", "reason: is not known here: the fields are adopt, run_id, hold"}},
+		{"a discard with a range", `{"discard":"k","hold":1,"reason":"r","range_from":"2026-11-22"}`,
+			[]string{"range_from: is not known here: the fields are discard, hold, reason"}},
+		{"a list with a number", `{"list":"held","hold":1}`, []string{"hold: is not known here: the fields are list"}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			got := tell(t, &keeper{}, row.input)
+			if _, ok := got.err.(*trigger.WordError); !ok {
+				t.Fatalf("got %T %v and %s", got.err, got.err, got.answer)
+			}
+			if diff := cmp.Diff(strings.Join(row.want, "; "), got.err.Error()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if len(got.words) > 0 || got.launches > 0 || len(got.announced) > 0 {
+				t.Errorf("words %+v, %d launches, announced %+v", got.words, got.launches, got.announced)
+			}
+		})
+	}
+}
+
+// What is nearly a word is an input with fields that are not known: it is
+// answered and announced as rejected, and names them.
+func TestWhatIsNearlyAWordIsARejectedInput(t *testing.T) {
+	t.Parallel()
+	for input, field := range map[string]string{
+		`{"Release":"k","hold":1}`:                                 "Release",
+		`{"releases":"k","hold":1}`:                                "releases",
+		`{"hold":1,"reason":"r"}`:                                  "hold",
+		`{"config_id":"cg-1","Discard":"k"}`:                       "Discard",
+		`{"config_id":"cg-1","hold":1}`:                            "hold",
+		`{"input":{"release":"k","hold":1}}`:                       "input",
+		`{"detail":{"list":"held"}}`:                               "detail",
+		`[{"list":"held"}]`:                                        "",
+		`"{\"list\":\"held\"}"`:                                    "",
+		`{"list":"held"} {"list":"held"}`:                          "",
+		`{"release":"` + strings.Repeat("k", 64<<10) + `"}`:        "",
+		`{"config_id":"cg-1"` + strings.Repeat(" ", 64<<10) + `}`:  "",
+		`{"release":"k","hold":1`:                                  "",
+		`{"config_id":"cg-1","idempotency_key":"release","x":"y"}`: "x",
+	} {
+		got := tell(t, &keeper{}, input)
+		var res launch.Result
+		if got.err != nil || json.Unmarshal(got.answer, &res) != nil || res.Outcome != launch.Rejected || !strings.Contains(res.Error.Message, field) {
+			t.Errorf("%.60s: %v, %s", input, got.err, got.answer)
+		}
+		if len(got.words) > 0 || got.launches > 0 || len(got.announced) != 1 || got.announced[0].Type != announcement.RunRejected {
+			t.Errorf("%.60s: words %+v, %d launches, announced %+v", input, got.words, got.launches, got.announced)
+		}
+	}
+}
+
+func TestWithoutALedgerNothingIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, input := range []string{`{"list":"held"}`, `{"release":"k","hold":1}`, `{"adopt":"k","run_id":"wf-1","hold":1}`, `{"discard":"k","hold":1,"reason":"r"}`} {
+		got := tell(t, nil, input)
+		const want = "without a ledger (LEDGER_TABLE=memory) nothing is held: start the run with config_id"
+		if _, ok := got.err.(*trigger.WordError); !ok || got.err.Error() != want {
+			t.Errorf("%s: %T %v", input, got.err, got.err)
+		}
+	}
+}
+
+// The caller, Step Functions for one, tells errors by their type.
+func TestTheKeepersErrorsAreReturnedByTheirOwnType(t *testing.T) {
+	t.Parallel()
+	for _, input := range []string{`{"list":"held"}`, `{"release":"k","hold":1}`, `{"adopt":"k","run_id":"wf-1","hold":1}`, `{"discard":"k","hold":1,"reason":"r"}`} {
+		got := tell(t, &keeper{err: &launch.LedgerError{LaunchKey: "k", Err: errors.New("gone")}}, input)
+		if _, ok := got.err.(*launch.LedgerError); !ok || got.answer != nil || len(got.announced) > 0 {
+			t.Errorf("%s: %T %v, %s", input, got.err, got.err, got.answer)
+		}
+	}
+}
