@@ -164,6 +164,10 @@ schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/20
 	if got, _, _ := answering(t, two).shell("held list"); !strings.HasSuffix(got, "\n2 wait for a person\n") {
 		t.Errorf("two: %s", got)
 	}
+	newer := trigger.HeldList{Held: []launch.HeldLaunch{{LaunchKey: "manual/cg-1/k", Reason: "unreadable", Since: "2026-11-22T12:00:00Z", Message: "its format is 2"}}}
+	if got, _, _ := answering(t, newer).shell("held list"); got != "manual/cg-1/k\n  reason       unreadable\n  since        2026-11-22T12:00:00Z, 65 minutes ago\n  message      its format is 2\n1 waits for a person\n" {
+		t.Errorf("of a newer version: %s", got)
+	}
 	if got, _, code := answering(t, trigger.HeldList{Held: []launch.HeldLaunch{}}).shell("held list"); got != "nothing waits for a person\n" || code != 0 {
 		t.Errorf("nothing: exit code %d, %s", code, got)
 	}

@@ -21,6 +21,10 @@ func (o *heldOptions) entry(out io.Writer, h launch.HeldLaunch, now time.Time) {
 	}
 	row("reason", h.Reason)
 	row("since", since(h.Since, now))
+	if h.Hold == 0 { // this version of the trigger cannot read it
+		row("message", h.Message)
+		return
+	}
 	row("hold", fmt.Sprint(h.Hold))
 	row("cause", cause(h.Cause))
 	row("config id", h.Request.ConfigID)

@@ -55,6 +55,7 @@ type Ledger interface {
 	Get(ctx context.Context, key string) (ledger.Item, error)
 	Put(ctx context.Context, token string, items ...ledger.Item) error
 	Held(ctx context.Context) iter.Seq2[ledger.Listed, error]
+	Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error]
 }
 
 // An Announcer publishes announcements. When it returns nil the event bus has

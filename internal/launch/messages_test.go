@@ -81,6 +81,10 @@ func (o *office) Put(ctx context.Context, token string, items ...ledger.Item) er
 
 func (o *office) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] { return o.ledger.Held(ctx) }
 
+func (o *office) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error] {
+	return o.ledger.Due(ctx, until)
+}
+
 func (o *office) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, error) {
 	a := o.posts[min(o.sent, len(o.posts)-1)]
 	o.sent++
@@ -653,10 +657,23 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 	if got, want := list[0].Message, "files were missing at the deadline, and the window still waits for them"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	// Neither a bus that is away nor an item of another version hides one.
+	o.busErr = errors.New("no bus")
+	o.launch(func(l *launch.Launch) { l.Key, l.NotAfter = "manual/cg-1/k", o.now.Add(-time.Second) })
+	if err := o.ledger.Put(t.Context(), "other", ledger.Item{Key: "launch/manual/cg-1/new", Held: o.now, Doc: []byte(`{"format":2}`)}); err != nil {
+		t.Fatal(err)
+	}
+	list, _, err = o.ListHeld(t.Context())
+	if err != nil || len(list) != 3 || list[0].Reason != "unreadable" || list[1].LaunchKey != "manual/cg-1/k" {
+		t.Errorf("%+v, error %v", list, err)
+	}
+	o.busErr = nil
+	o.wait(2 * time.Minute)
+
 	// A feed that has ended is less urgent than a launch that is held.
 	o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
 	list, _, err = o.ListHeld(t.Context())
-	if err != nil || len(list) != 2 || list[0].LaunchKey != scheduleKey {
+	if err != nil || len(list) != 4 || list[1].Reason != "unreadable" || list[3].Reason != "files_missing" {
 		t.Errorf("%+v, error %v", list, err)
 	}
 }

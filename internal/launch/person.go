@@ -294,46 +294,50 @@ const maxHeld = 200
 // ListHeld lists what waits for a person, each the longest first: held launches,
 // and then windows whose files are missing. more says that there are others.
 func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, err error) {
-	list = []HeldLaunch{}
-	var windows []string
+	var launches, windows []string
 	for row, err := range l.Ledger.Held(ctx) {
 		switch {
 		case err != nil:
 			return nil, false, &LedgerError{LaunchKey: "", Err: err}
-		case len(list) == maxHeld:
-			return list, true, nil
 		case strings.HasPrefix(row.Key, windowPrefix):
 			// A feed that has ended must not hide what is held.
 			if len(windows) <= maxHeld {
 				windows = append(windows, row.Key)
 			}
-			continue
+		default:
+			launches = append(launches, row.Key)
 		}
-		if list, err = l.listHeld(ctx, list, row.Key); err != nil {
-			return nil, false, err
+		if len(launches) > maxHeld {
+			break
 		}
 	}
-	for _, key := range windows {
+	// What could not be announced yet is due, and held all the same.
+	due := 0
+	for row, err := range l.Ledger.Due(ctx, l.Clock.Now().Add(time.Hour)) {
+		if err != nil {
+			return nil, false, &LedgerError{LaunchKey: "", Err: err}
+		}
+		if due++; due > maxHeld || len(launches) > maxHeld {
+			break
+		}
+		if strings.HasPrefix(row.Key, launchPrefix) {
+			launches = append(launches, row.Key)
+		}
+	}
+	list = []HeldLaunch{}
+	for _, key := range append(launches, windows...) {
 		if len(list) == maxHeld {
 			return list, true, nil
 		}
-		if list, err = l.listHeld(ctx, list, key); err != nil {
-			return nil, false, err
+		item, err := l.Ledger.Get(ctx, key)
+		if err != nil {
+			return nil, false, &LedgerError{LaunchKey: key, Err: err}
+		}
+		if h, ok := heldOf(item); ok {
+			list = append(list, h)
 		}
 	}
 	return list, false, nil
-}
-
-// listHeld adds an item to the list, if it waits for a person.
-func (l *Launcher) listHeld(ctx context.Context, list []HeldLaunch, key string) ([]HeldLaunch, error) {
-	item, err := l.Ledger.Get(ctx, key)
-	if err != nil {
-		return nil, &LedgerError{LaunchKey: key, Err: err}
-	}
-	if h, ok := heldOf(item); ok {
-		list = append(list, h)
-	}
-	return list, nil
 }
 
 // heldOf tells of an item that waits for a person; false where it does not any
@@ -342,7 +346,11 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 	switch {
 	case strings.HasPrefix(item.Key, launchPrefix):
 		j, err := decodeRecord(item)
-		if err != nil || j.State != held {
+		if err != nil {
+			return HeldLaunch{LaunchKey: strings.TrimPrefix(item.Key, launchPrefix), Reason: reasonUnreadable,
+				Since: item.Held.UTC().Format(time.RFC3339), Message: err.Error()}, true
+		}
+		if j.State != held {
 			return HeldLaunch{}, false
 		}
 		h := HeldLaunch{LaunchKey: j.Key, Hold: j.Hold, Reason: j.Reason, Since: j.Since.UTC().Format(time.RFC3339),
@@ -363,3 +371,6 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 	}
 	return HeldLaunch{}, false
 }
+
+// reasonUnreadable is why a launch is listed that this version cannot read.
+const reasonUnreadable = "unreadable"

@@ -239,3 +239,21 @@ func FuzzInput(f *testing.F) {
 		}
 	})
 }
+
+// TestAStartWithoutANameMayBeRepeatedByItsRequestID: a redrive gives it that for
+// a name, and must not be taken for another input.
+func TestAStartWithoutANameMayBeRepeatedByItsRequestID(t *testing.T) {
+	t.Parallel()
+	l := &launcher{}
+	for _, input := range []string{`{"config_id":"cg-1"}`, `{"config_id":"cg-1","idempotency_key":"req-1"}`, `{"config_id":"cg-1","run_mode":"full"}`} {
+		if _, err := invoke(t, l, &bus{}, input); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.got[0].Key != l.got[1].Key || l.got[0].InputHash != l.got[1].InputHash {
+		t.Errorf("%s, %s and %s, %s", l.got[0].Key, l.got[0].InputHash, l.got[1].Key, l.got[1].InputHash)
+	}
+	if l.got[0].InputHash == l.got[2].InputHash {
+		t.Error("another run mode is taken for the same input")
+	}
+}

@@ -151,7 +151,8 @@ func foreign(o fields, f *faults) bool {
 	return false
 }
 
-// hash stands for the input, however it is written.
+// hash stands for the input, however it is written. Its idempotency key is no
+// part of it: that is in the launch key already.
 func (in Input) hash() string {
 	text := func(t time.Time) string {
 		if t.IsZero() {
@@ -165,7 +166,7 @@ func (in Input) hash() string {
 	}
 	// Each part in quotes, so that no two lists run into each other.
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{in.ConfigID, string(in.RunMode), in.RangeFrom, in.RangeTo, relative,
-		text(in.ScheduledTime), in.ScheduleARN, in.IdempotencyKey, in.MaxAge.String(), string(in.IfUnknown)}))
+		text(in.ScheduledTime), in.ScheduleARN, in.MaxAge.String(), string(in.IfUnknown)}))
 	return hex.EncodeToString(sum[:16])
 }
 
