@@ -1,5 +1,5 @@
-# "make help" lists the targets. Two of them are not for people:
-# build-TriggerFunction and build-S3ArrivalFunction are what sam build runs.
+# "make help" lists the targets. Those that begin with build- are not for
+# people: they are what sam build runs, one for each function.
 
 SHELL := bash
 GO ?= go
@@ -7,7 +7,7 @@ PYTHON ?= python3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check build invoke local bench fuzz clean
-.PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction
+.PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -107,16 +107,18 @@ GO_BUILD = CGO_ENABLED=0 $(GO_SETTINGS) $(GO) build -trimpath -buildvcs=false -t
 # A routes file with an error fails the build, not the first file that arrives.
 CHECK_ROUTES = env -u GOOS -u GOARCH $(GO_SETTINGS) $(GO) run ./cmd/amperity-runs check routes*.yaml
 
-build: ## build both functions for this machine, into build/
-	@mkdir -p build/trigger build/s3arrival
+build: ## build the functions for this machine, into build/
+	@mkdir -p build/trigger build/s3arrival build/sweep
 	@env -u GOOS -u GOARCH $(GO_BUILD) -o build/trigger/bootstrap ./functions/trigger
 	@env -u GOOS -u GOARCH $(GO_BUILD) -o build/s3arrival/bootstrap ./functions/s3arrival
+	@env -u GOOS -u GOARCH $(GO_BUILD) -o build/sweep/bootstrap ./functions/sweep
 	@$(CHECK_ROUTES)
-	@rm -f build/s3arrival/routes*.yaml
+	@rm -f build/s3arrival/routes*.yaml build/sweep/routes*.yaml
 	@cp routes*.yaml build/s3arrival/
+	@cp routes*.yaml build/sweep/
 
 # sam build copies the tree, enters the folder of arch/ that the template's
-# parameter Architecture names, and runs one of these two from there. goarch.mk
+# parameter Architecture names, and runs one of these from there. goarch.mk
 # of that folder says what to build, so that the binary cannot differ from the
 # template.
 -include goarch.mk
@@ -126,16 +128,21 @@ build-TriggerFunction:
 
 build-S3ArrivalFunction:
 	$(call sam_build,s3arrival)
-	cd ../.. && $(CHECK_ROUTES) && cp routes*.yaml "$(ARTIFACTS_DIR)/"
+	$(sam_routes)
+
+build-SweepFunction:
+	$(call sam_build,sweep)
+	$(sam_routes)
 
 sam_build = $(if $(and $(LAMBDA_GOARCH),$(ARTIFACTS_DIR)),,$(error $@ is for sam build, which says where to \
   build and for which architecture: run "sam build", or "make build" for this machine))cd ../.. && \
   GOOS=linux GOARCH=$(LAMBDA_GOARCH) $(GO_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(1)
+sam_routes = cd ../.. && $(CHECK_ROUTES) && cp routes*.yaml "$(ARTIFACTS_DIR)/"
 
 # --- Trying things out -------------------------------------------------------
 
 invoke: build test-environment ## run a built function with EVENT=events/x.json, under Lambda's emulator (Linux)
-	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) run ./test/local invoke "$(EVENT)"
+	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) run ./test/local invoke $(EVENT)
 
 local: test-environment ## start simulator and moto, and print the "sam local invoke" that uses them
 	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) run ./test/local serve

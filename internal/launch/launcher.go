@@ -53,7 +53,7 @@ func New(c Config) *Launcher {
 const (
 	// leaseBeyond is how long a lease outlasts the invocation's deadline:
 	// Lambda kills late, and clocks differ.
-	leaseBeyond = 10 * time.Second
+	leaseBeyond = 11 * time.Second
 	// leaseWithout is the lease of an invocation without a deadline.
 	leaseWithout = 5 * time.Minute
 	// grace is how long after its lease a launch is left alone whose request
@@ -125,7 +125,9 @@ func (l *Launcher) again(ctx context.Context, in Launch, item ledger.Item) (Resu
 	if j.State.over() || j.State == held {
 		l.finish(ctx, j)
 	}
-	return j.duplicate(), nil
+	res := j.duplicate()
+	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	return res, nil
 }
 
 // refuseOther refuses a delivery that has the key of a launch and asks for
@@ -284,7 +286,7 @@ const metricLaunches = "Launches"
 // logLaunch writes the line of a launch, with its metric.
 func logLaunch(ctx context.Context, logger *slog.Logger, in Launch, res Result) {
 	level := slog.LevelInfo
-	if res.Outcome != Started {
+	if res.Outcome != Started && res.Outcome != Duplicate {
 		level = slog.LevelWarn
 	}
 	a := attrs(in, res)

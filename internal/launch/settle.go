@@ -135,13 +135,14 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 		return l.put(ctx, j, now.Add(delay))
 	}
 	if !v.unannounced && j.Blocked.Told != v.reason && now.Sub(j.Blocked.Since) >= blockedNews {
-		// Announced first and noted then: a crash in between repeats it.
+		// Announced first and noted then: a crash in between repeats it. The
+		// line is counted also where nothing can be announced.
 		if l.announce(ctx, l.blockedNews(j)) == nil {
 			j.Blocked.Told = v.reason
-			l.Logger.WarnContext(ctx, "launch stays blocked", append(
-				attrs(Launch{Key: j.Key, Request: j.Request, Cause: j.Cause}, Result{Outcome: Blocked, Reason: j.Reason}),
-				slog.String(telemetry.Error, v.message()), telemetry.Count("StaysBlocked", ""))...)
 		}
+		l.Logger.WarnContext(ctx, "launch stays blocked", append(
+			attrs(Launch{Key: j.Key, Request: j.Request, Cause: j.Cause}, Result{Outcome: Blocked, Reason: j.Reason}),
+			slog.String(telemetry.Error, v.message()), telemetry.Count("StaysBlocked", ""))...)
 	}
 	wasPosting := j.State == posting
 	j.to(claimed, now)

@@ -230,6 +230,8 @@ func (l *Launcher) decide(ctx context.Context, j *windowJob, w *Window, d window
 	l.tellDecision(ctx, w, d)
 	if d.Do == window.Launch && l.Paused {
 		d = window.Decision{At: now.Add(pausedFor)}
+		l.log(ctx, launchKey(w.ConfigID, w.Period, j.state.Revision+1), w.ConfigID, w.Route, Result{Outcome: Blocked, Reason: announcement.ReasonPaused,
+			Error: &announcement.Error{Kind: announcement.ErrorPaused, Message: pausedText}})
 	}
 	if d.Do == window.Nothing {
 		return nil, l.putWindow(ctx, j, w, d.At)

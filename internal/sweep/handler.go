@@ -83,6 +83,8 @@ const (
 	// be worked on, the first time and at most.
 	firstPush = time.Minute
 	mostPush  = time.Hour
+	// alarmingTries is from how many on they are counted: after half an hour.
+	alarmingTries = 5
 )
 
 // Invoke does what is due, the oldest first, until nothing is left or the time
@@ -185,18 +187,22 @@ func (h *Handler) item(ctx context.Context, key string) (did bool, err error) {
 		err = &UnknownItemError{Key: key}
 	}
 	if err != nil {
-		h.Logger.ErrorContext(ctx, "item not worked on", slog.String("item", key), slog.String(telemetry.Error, err.Error()))
-		h.push(ctx, key)
+		a := []any{slog.String("item", key), slog.String(telemetry.Error, err.Error())}
+		if h.push(ctx, key) >= alarmingTries {
+			a = append(a, telemetry.Count("StaysUndone", ""))
+		}
+		h.Logger.ErrorContext(ctx, "item not worked on", a...)
 	}
 	return did, err
 }
 
-// push makes an item due later, the later the more often it failed.
-func (h *Handler) push(ctx context.Context, key string) {
+// push makes an item due later, the later the more often it failed, which it
+// tells.
+func (h *Handler) push(ctx context.Context, key string) (tries int) {
 	item, err := h.Ledger.Get(ctx, key)
 	now := h.Clock.Now()
 	if err == nil && (!item.Exists() || item.Due.IsZero() || item.Due.After(now)) {
-		return
+		return item.Tries
 	}
 	if err == nil {
 		item.Due = now.Add(min(mostPush, firstPush<<min(item.Tries, 10)))
@@ -207,6 +213,7 @@ func (h *Handler) push(ctx context.Context, key string) {
 	if err != nil && !errors.As(err, &conflict) {
 		h.Logger.WarnContext(ctx, "item not pushed back", slog.String("item", key), slog.String(telemetry.Error, err.Error()))
 	}
+	return item.Tries
 }
 
 // window gives what the routes say of a window now.

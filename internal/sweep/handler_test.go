@@ -218,6 +218,10 @@ func TestOneBadItemIsInNobodysWay(t *testing.T) {
 	if diff := cmp.Diff(want, waits); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	// Since it is not due meanwhile, it is counted from half an hour on.
+	if n := strings.Count(w.log.String(), `"StaysUndone":1`); n != 2*6 {
+		t.Errorf("it was counted %d times: %s", n, &w.log)
+	}
 	for _, text := range []string{
 		`"item":"launch/bad","error":"broken"`,
 		"the ledger's item strange/x is of a kind that this version does not know: deploy the newer version again",

@@ -60,10 +60,9 @@ type handler struct {
 	grouped []func(slog.Handler) slog.Handler
 }
 
-// Enabled tells whether a line of the level is written.
-func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
-	return h.base.Enabled(ctx, level)
-}
+// Enabled is true: a line below the level may carry a metric, which Handle
+// writes all the same.
+func (h *handler) Enabled(context.Context, slog.Level) bool { return true }
 
 // WithAttrs gives a handler with more attributes on every line.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -92,6 +91,9 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		added = append(added, slog.String(RequestID, lc.AwsRequestID))
 	}
 	r, metric := h.takeCount(r)
+	if metric == nil && !h.base.Enabled(ctx, r.Level) {
+		return nil
+	}
 	added = append(added, metric...)
 	if len(h.grouped) == 0 {
 		r = r.Clone()

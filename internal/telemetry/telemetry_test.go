@@ -78,13 +78,17 @@ func TestTheRequestIDStaysOutsideGroups(t *testing.T) {
 	}, got)
 }
 
-func TestLinesBelowTheLevelAreNotWritten(t *testing.T) {
+// Alarms go by metrics, whatever somebody wants to read.
+func TestLinesBelowTheLevelAreWrittenForTheirMetricsOnly(t *testing.T) {
 	t.Parallel()
 	var buf bytes.Buffer
-	l := telemetry.NewLogger(&buf, slog.LevelWarn)
-	l.Info("x")
+	l := telemetry.NewLogger(&buf, slog.LevelError)
+	l.Warn("x", "a", 1)
 	check(t, "written", "", buf.String())
-	check(t, "enabled", false, l.Enabled(t.Context(), slog.LevelInfo))
+	l.Info("swept", telemetry.Count("Sweeps", ""))
+	if !strings.Contains(buf.String(), `"Sweeps":1`) {
+		t.Errorf("the line with a metric is %q", buf.String())
+	}
 }
 
 func TestACountMakesAMetricOfTheLine(t *testing.T) {

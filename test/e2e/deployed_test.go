@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 	"github.com/amperity-runs/amperity-runs/test/stack"
@@ -82,7 +84,7 @@ func (a account) deploy(name string) map[string]string {
 	}
 	for id, r := range f.Translated.Resources {
 		switch r.Type {
-		case "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping", "AWS::IAM::Role", "AWS::SQS::Queue", "AWS::Events::Rule", "AWS::SNS::Topic":
+		case "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping", "AWS::IAM::Role", "AWS::SQS::Queue", "AWS::Events::Rule", "AWS::SNS::Topic", "AWS::DynamoDB::Table":
 			if made[id] == "" {
 				a.t.Errorf("%s: %s was not made", name, id)
 			}
@@ -129,48 +131,78 @@ func TestTheDeployedStackStartsRuns(t *testing.T) {
 		}
 	}
 
-	t.Run("files through the rule and the queue", func(t *testing.T) {
-		putEvents(t, w,
-			landed("acme-landing", "orders/2026/11/22/orders_1+1 = 2%.csv.gz"),
-			landed("someone-elses", "orders/2026/11/22/orders_2.csv.gz"),
-			landed("acme-partners", "orders/2026/11/22/orders_3.csv.gz"),
-			types.PutEventsRequestEntry{Source: aws.String("aws.s3"), DetailType: aws.String("Object Deleted"),
-				Detail: aws.String(`{"bucket":{"name":"acme-landing"},"object":{"key":"orders/2026/11/22/orders_1.csv.gz"}}`)},
-		)
-		bodies, err := w.Receive(t.Context(), one["ArrivalsQueue"])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(bodies) != 2 {
-			t.Fatalf("%d events came through the rule, want the two of the stack's buckets:\n%s", len(bodies), strings.Join(bodies, "\n"))
-		}
-		e := emulate(t, w, "s3arrival", a.settings(one["S3ArrivalFunction"]))
-		answer, err := e.Invoke(t.Context(), batch(t, bodies))
-		if err != nil {
-			t.Fatal(err)
-		}
-		published := publishedNow(t, w)
-		checkAnswer(t, nothingAgain, answer, published)
-		checkRuns(t, []run{{"cg-789GHi0JK", "2026-11-22", "2026-11-23", "source"}}, w.Simulator.Runs())
-		checkPublished(t, []event{{started, "arrival/cg-789GHi0JK/2026-11-22/1", "", landing + "orders/2026/11/22/orders_1+1 = 2%.csv.gz"}},
-			published, w.Simulator.Runs())
-		if n := detailOf(t, published[0]).Cause.Files; n != 2 {
-			t.Errorf("the run is said to cover %d files, want 2", n)
-		}
-	})
+	var tables [3]json.RawMessage
+	for i, name := range []string{one["LedgerTable"], two["LedgerTable"], stack.Table} {
+		a.aws(&tables[i], "dynamodb", "describe-table", "--table-name", name,
+			"--query", "Table.[KeySchema, AttributeDefinitions, BillingModeSummary.BillingMode, GlobalSecondaryIndexes[].[IndexName, KeySchema, Projection]]")
+	}
+	if diff := cmp.Diff(string(tables[0]), string(tables[1])) + cmp.Diff(string(tables[0]), string(tables[2])); diff != "" {
+		t.Errorf("the tables of the two stacks, and that of the other tests, differ:\n%s", diff)
+	}
+
+	putEvents(t, w,
+		landed("acme-landing", "orders/2026/11/22/orders_1+1 = 2%.csv.gz"),
+		landed("someone-elses", "orders/2026/11/22/orders_2.csv.gz"),
+		landed("acme-partners", "orders/2026/11/22/orders_3.csv.gz"),
+		types.PutEventsRequestEntry{Source: aws.String("aws.s3"), DetailType: aws.String("Object Deleted"),
+			Detail: aws.String(`{"bucket":{"name":"acme-landing"},"object":{"key":"orders/2026/11/22/orders_1.csv.gz"}}`)},
+	)
+	for name, made := range map[string]map[string]string{"one": one, "two": two} {
+		t.Run("files through the rule and the queue of "+name, func(t *testing.T) {
+			bodies, err := w.Receive(t.Context(), made["ArrivalsQueue"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(bodies) != 2 {
+				t.Fatalf("%d events came through the rule, want the two of the stack's buckets:\n%s", len(bodies), strings.Join(bodies, "\n"))
+			}
+			arrive := emulate(t, w, "s3arrival", a.settings(made["S3ArrivalFunction"]))
+			sweep := emulate(t, w, "sweep", a.settings(made["SweepFunction"]))
+			before := len(w.Simulator.Runs())
+			for range 2 { // SQS delivers at least once
+				answer, err := arrive.Invoke(t.Context(), batch(t, bodies))
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkAnswer(t, nothingAgain, answer, nil)
+				swept(t, sweep)
+				if n := len(w.Simulator.Runs()) - before; n > 0 {
+					t.Errorf("%d runs were started before the window was quiet", n)
+				}
+			}
+			later(t, w, made["LedgerTable"], 2*time.Minute)
+			swept(t, sweep)
+			begun, published := w.Simulator.Runs()[before:], publishedNow(t, w)
+			checkRuns(t, []run{{"cg-789GHi0JK", "2026-11-22", "2026-11-23", "source"}}, begun)
+			checkPublished(t, []event{{started, salesKey, "", landing + "orders/2026/11/22/orders_1+1 = 2%.csv.gz"}}, published, begun)
+			if n := detailOf(t, published[0]).Cause.Files; n != 2 {
+				t.Errorf("the run is said to cover %d files, want 2", n)
+			}
+			later(t, w, made["LedgerTable"], time.Hour)
+			swept(t, sweep)
+			if begun, published := w.Simulator.Runs()[before+1:], publishedNow(t, w); len(begun)+len(published) > 0 {
+				t.Errorf("later there were %d more runs and %d more events", len(begun), len(published))
+			}
+		})
+	}
 
 	t.Run("schedules", func(t *testing.T) {
 		before := len(w.Simulator.Runs())
 		e := emulate(t, w, "trigger", a.settings(one["TriggerFunction"]))
 		resolved := stackOf(t, load(t).Translated, everything())
 		for _, id := range ofType(resolved, "AWS::Scheduler::Schedule") {
+			if id == "SweepSchedule" {
+				continue
+			}
 			// Scheduler fills these two in.
 			input := strings.NewReplacer(
 				"<aws.scheduler.scheduled-time>", "2035-11-26T11:00:00Z",
 				"<aws.scheduler.schedule-arn>", "arn:aws:scheduler:us-east-1:123456789012:schedule/default/"+id,
 			).Replace(at(resolved[id].Properties["Target"], "Input").(string))
-			if _, err := e.Invoke(t.Context(), []byte(input)); err != nil {
-				t.Errorf("%s: %v", id, err)
+			for range 2 { // Scheduler calls at least once
+				if _, err := e.Invoke(t.Context(), []byte(input)); err != nil {
+					t.Errorf("%s: %v", id, err)
+				}
 			}
 		}
 		checkRuns(t, []run{{"cg-123ABc4DE", "2035-11-25", "2035-11-26", "full"}, {"og-234BCd5EF", "", "", ""}}, w.Simulator.Runs()[before:])

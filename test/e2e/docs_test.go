@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,18 +20,11 @@ import (
 	"github.com/amperity-runs/amperity-runs/test/stack"
 )
 
-// notInMoto are the operations that moto does not have. The AWS command line
-// still checks their arguments, and answers with a sample.
-var notInMoto = []string{"sqs start-message-move-task", "sqs list-message-move-tasks"}
-
-// awsProgram stands for aws in the documentation's scripts.
+// awsProgram stands for aws in the documentation's scripts. With the variable
+// alone, the AWS command line would go to the address of a queue.
 func awsProgram(t *testing.T) string {
 	t.Helper()
-	real := tools(t).Program("aws")
-	return "case \"$1 $2\" in\n'" + strings.Join(notInMoto, "' | '") + "') exec '" + real + "' \"$@\" --generate-cli-skeleton output ;;\nesac\n" +
-		// With the variable alone, the AWS command line would go to the address
-		// of a queue.
-		"exec '" + real + "' \"$@\" --endpoint-url \"$AWS_ENDPOINT_URL\""
+	return "exec '" + tools(t).Program("aws") + "' \"$@\" --endpoint-url \"$AWS_ENDPOINT_URL\""
 }
 
 // markedBlocks are the blocks of each document that need an account or Docker;
@@ -74,10 +68,14 @@ func TestTheCommandsOfTheDocumentationWork(t *testing.T) {
 	a.aws(nil, "sqs", "create-queue", "--queue-name", "theirs")
 	a.aws(nil, "s3api", "put-bucket-notification-configuration", "--bucket", "acme-landing", "--notification-configuration",
 		`{"QueueConfigurations":[{"Id":"theirs","QueueArn":"`+theirs+`","Events":["s3:ObjectRemoved:*"]}]}`)
-	const lost = `{"source":"aws.s3","detail":{"object":{"key":"a b\\tc.csv"}}}`
-	a.aws(nil, "sqs", "send-message", "--queue-url", made["ArrivalsRuleDeadLetterQueue"], "--message-body", lost)
-	const failed = `{"requestPayload":{"config_id":"cg-123ABc4DE"}}`
-	a.aws(nil, "sqs", "send-message", "--queue-url", made["TriggerFailureQueue"], "--message-body", failed)
+	lost := s3Event("orders/2026/11/22/a b\tc.csv.gz")
+	left(t, w, made["ArrivalsRuleDeadLetterQueue"], lost, nil)
+	// And a call of the trigger that failed, for which the documentation's
+	// commands call it again.
+	l, lambda := triggerUnderEmulator(t, w, made["TriggerFunction"])
+	left(t, w, made["TriggerFailureQueue"], `{"version":"1.0","timestamp":"2026-11-22T11:00:00Z","requestContext":{"requestId":"86162f4e-6b2c-492f-93de-5e1b9c5f8bd3",`+
+		`"functionArn":"`+l.function+`:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":3},"requestPayload":{"config_id":"og-234BCd5EF","idempotency_key":"monday"},`+
+		`"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},"responsePayload":{"errorMessage":"no","errorType":"LedgerError"}}`, nil)
 
 	dir := t.TempDir()
 	if err := os.CopyFS(filepath.Join(dir, "events"), os.DirFS(filepath.Join(root, "events"))); err != nil {
@@ -87,7 +85,7 @@ func TestTheCommandsOfTheDocumentationWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &commands.Shell{Folder: t.TempDir(), Dir: dir, Stdin: fixtureToken + "\n", Environ: []string{
-		"TMPDIR=" + dir, "HOME=" + dir, "AWS_ENDPOINT_URL=" + w.URL, "AWS_DEFAULT_REGION=" + stack.Region, "AWS_PAGER=",
+		"TMPDIR=" + dir, "HOME=" + dir, "AWS_ENDPOINT_URL=" + w.URL, "AWS_ENDPOINT_URL_LAMBDA=" + lambda, "AWS_DEFAULT_REGION=" + stack.Region, "AWS_PAGER=",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
 	}}
 	if err := s.Prepare(map[string]string{"aws": awsProgram(t), "sam": ""}); err != nil {
@@ -104,18 +102,15 @@ func TestTheCommandsOfTheDocumentationWork(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		ran, checked := 0, 0
+		ran := 0
 		for _, c := range calls {
-			switch {
-			case c.Args[0] == "sam":
+			if c.Args[0] == "sam" {
 				sam = append(sam, c)
-			case len(c.Args) > 2 && slices.Contains(notInMoto, c.Args[1]+" "+c.Args[2]):
-				checked++
-			default:
+			} else {
 				ran++
 			}
 		}
-		t.Logf("%s: %d calls of aws run against moto, the arguments of %d checked", file, ran, checked)
+		t.Logf("%s: %d calls of aws and amperity-runs against moto", file, ran)
 	}
 	checkSamCalls(t, sam)
 
@@ -159,6 +154,12 @@ func TestTheCommandsOfTheDocumentationWork(t *testing.T) {
 				t.Errorf("%s: %v %v", queue, left, err)
 			}
 		}
+	})
+	t.Run("the trigger was called again for what had failed", func(t *testing.T) {
+		if len(l.events) != 1 || errors.Join(l.errors...) != nil {
+			t.Errorf("called with %q, %v", l.events, l.errors)
+		}
+		checkRuns(t, []run{{"og-234BCd5EF", "", "", ""}}, w.Simulator.Runs())
 	})
 	t.Run("the schedule calls the trigger with an input that it takes", func(t *testing.T) {
 		var schedule struct {
@@ -249,16 +250,37 @@ func TestMakeInvokeOfTheDocumentationWorks(t *testing.T) {
 				continue
 			}
 			ran[line] = true
-			cmd := exec.Command("make", append(strings.Fields(line)[1:], "VENV="+venv)...)
+			cmd := exec.Command("bash", "-c", line+` VENV="$0"`, venv)
 			cmd.Dir = root
 			out, err := cmd.CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "Amperity Workflow Run Started") {
+			want := "Amperity Workflow Run Started"
+			if strings.Contains(line, "/s3arrival-") && !strings.Contains(line, "/sweep.json") {
+				want = "Waits in the ledger for the sweep (add events/sweep.json to EVENT): 1"
+			}
+			if err != nil || !strings.Contains(string(out), want) {
 				t.Errorf("%s: %s: %v\n%s", b.Place(), line, err, out)
 			}
 		}
 	}
 	if len(ran) == 0 {
 		t.Error("no make invoke in the documentation")
+	}
+}
+
+// Several events share one ledger.
+func TestMakeInvokeTakesSeveralEvents(t *testing.T) {
+	venv := filepath.Dir(filepath.Dir(tools(t).Program("sam")))
+	cmd := exec.Command("make", "invoke", "EVENT=events/trigger-manual.json events/trigger-manual.json events/sweep.json", "VENV="+venv)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	got := regexp.MustCompile(`"outcome": "\w+"|"done": \d+|(Runs started|Events published|Waits).*: \d+`).FindAllString(string(out), -1)
+	const runs, events = "Runs started in the simulated Amperity: ", "Events published with the source amperity.workflow: "
+	want := []string{`"outcome": "started"`, runs + "1", events + "1", `"outcome": "duplicate"`, runs + "0", events + "0", `"done": 0`, runs + "0", events + "0"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s\n%s", diff, out)
 	}
 }
 

@@ -3,15 +3,16 @@ package e2e
 import (
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
+	"github.com/amperity-runs/amperity-runs/internal/settings"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 	"github.com/amperity-runs/amperity-runs/test/stack"
 )
@@ -25,6 +26,7 @@ type event struct{ Type, LaunchKey, Reason, Resource string }
 const (
 	started  = "Amperity Workflow Run Started"
 	rejected = "Amperity Workflow Run Rejected"
+	blocked  = "Amperity Workflow Run Blocked"
 	held     = "Amperity Workflow Run Held"
 	unrouted = "Amperity Files Unrouted"
 
@@ -35,107 +37,17 @@ const (
 	nothingAgain   = `{"batchItemFailures":[]}`
 )
 
-// samples is what each file of events/ must lead to. In the answers, every
-// run, error and warning is written as true, and REQUEST is the request id.
-var samples = map[string]struct {
-	answer    string
-	runs      []run
-	published []event
-}{
-	"trigger-schedule.json": {
-		answer:    `{"outcome":"started","launch_key":"schedule/cg-123ABc4DE/` + dailySchedule + `/2035-11-23T11:00:00Z","run":true}`,
-		runs:      []run{{"cg-123ABc4DE", "2035-11-22", "2035-11-23", "full"}},
-		published: []event{{started, "schedule/cg-123ABc4DE/" + dailySchedule + "/2035-11-23T11:00:00Z", "", dailySchedule}},
-	},
-	"trigger-schedule-hours.json": {
-		answer:    `{"outcome":"started","launch_key":"schedule/cg-456DEf7GH/` + hourlySchedule + `/2035-11-23T11:05:00Z","run":true}`,
-		runs:      []run{{"cg-456DEf7GH", "2035-11-23T09:00:00Z", "2035-11-23T11:00:00Z", "source"}},
-		published: []event{{started, "schedule/cg-456DEf7GH/" + hourlySchedule + "/2035-11-23T11:05:00Z", "", hourlySchedule}},
-	},
-	"trigger-rule.json": {
-		answer:    `{"outcome":"started","launch_key":"schedule/og-234BCd5EF/` + weeklyRule + `/2035-11-26T14:30:00Z","run":true}`,
-		runs:      []run{{"og-234BCd5EF", "", "", ""}},
-		published: []event{{started, "schedule/og-234BCd5EF/" + weeklyRule + "/2035-11-26T14:30:00Z", "", weeklyRule}},
-	},
-	"trigger-manual.json": {
-		answer:    `{"outcome":"started","launch_key":"manual/cg-123ABc4DE/backfill-2026-11-22","run":true}`,
-		runs:      []run{{"cg-123ABc4DE", "2026-11-22", "2026-11-23", "full"}},
-		published: []event{{started, "manual/cg-123ABc4DE/backfill-2026-11-22", "", ""}},
-	},
-	"trigger-campaign.json": {
-		answer:    `{"outcome":"started","launch_key":"manual/cc-345CDe6FG/winter-sale-2026","run":true}`,
-		runs:      []run{{"cc-345CDe6FG", "", "", ""}},
-		published: []event{{started, "manual/cc-345CDe6FG/winter-sale-2026", "", ""}},
-	},
-	"trigger-unnamed.json": {
-		answer:    `{"outcome":"started","launch_key":"manual/og-234BCd5EF/REQUEST","run":true,"warning":true}`,
-		runs:      []run{{"og-234BCd5EF", "", "", ""}},
-		published: []event{{started, "manual/og-234BCd5EF/REQUEST", "", ""}},
-	},
-	"trigger-too-old.json": {
-		answer:    `{"outcome":"held","reason":"too_old","launch_key":"schedule/cg-123ABc4DE/` + dailySchedule + `/2026-01-05T11:00:00Z","error":true}`,
-		published: []event{{held, "schedule/cg-123ABc4DE/" + dailySchedule + "/2026-01-05T11:00:00Z", "too_old", dailySchedule}},
-	},
-	"trigger-raw-rule.json": {
-		answer:    `{"outcome":"rejected","reason":"invalid_input","error":true}`,
-		published: []event{{rejected, "", "invalid_input", ""}},
-	},
-
-	"s3arrival-sqs-eventbridge.json": {
-		answer:    nothingAgain,
-		runs:      []run{{"cg-789GHi0JK", "2026-11-22", "2026-11-23", "source"}},
-		published: []event{{started, "arrival/cg-789GHi0JK/2026-11-22/1", "", landing + "orders/2026/11/22/orders_1 of 2.csv.gz"}},
-	},
-	"s3arrival-sqs-notification.json": {
-		answer: nothingAgain,
-		runs: []run{
-			{"cg-456DEf7GH", "2026-11-22T05:00:00Z", "2026-11-22T06:00:00Z", ""},
-			{"cg-456DEf7GH", "2026-11-22T06:00:00Z", "2026-11-22T07:00:00Z", ""},
-		},
-		published: []event{
-			{started, "arrival/cg-456DEf7GH/2026-11-22T05:00:00Z/1", "", landing + "clicks/2026/11/22/05/part-0001.json"},
-			{started, "arrival/cg-456DEf7GH/2026-11-22T06:00:00Z/1", "", landing + "clicks/2026/11/22/06/part-0001.json"},
-		},
-	},
-	"s3arrival-sqs-sns.json": {
-		answer:    nothingAgain,
-		runs:      []run{{"cg-789GHi0JK", "2026-11-22", "2026-11-23", "source"}},
-		published: []event{{started, "arrival/cg-789GHi0JK/2026-11-22/1", "", landing + "orders/2026/11/22/orders_été.csv.gz"}},
-	},
-	"s3arrival-sqs-one-malformed.json": {
-		answer:    `{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661970005001"}]}`,
-		runs:      []run{{"cg-789GHi0JK", "2026-11-22", "2026-11-23", "source"}},
-		published: []event{{started, "arrival/cg-789GHi0JK/2026-11-22/1", "", landing + "orders/2026/11/22/orders_1.csv.gz"}},
-	},
-	"s3arrival-eventbridge.json": {
-		answer: `{"arrivals":1,"ignored":0,"windows":[{"config_id":"cg-123ABc4DE","period":"2026-11-23","outcome":"started",` +
-			`"launch_key":"arrival/cg-123ABc4DE/2026-11-23/1","run":true}],"unrouted":[]}`,
-		runs:      []run{{"cg-123ABc4DE", "2026-11-23", "2026-11-24", ""}},
-		published: []event{{started, "arrival/cg-123ABc4DE/2026-11-23/1", "", landing + "customers/export 2026+11.csv"}},
-	},
-	"s3arrival-notification.json": {
-		answer: `{"arrivals":1,"ignored":0,"windows":[{"config_id":"cg-789GHi0JK","period":"2026-11-22","outcome":"started",` +
-			`"launch_key":"arrival/cg-789GHi0JK/2026-11-22/1","run":true}],"unrouted":[]}`,
-		runs:      []run{{"cg-789GHi0JK", "2026-11-22", "2026-11-23", "source"}},
-		published: []event{{started, "arrival/cg-789GHi0JK/2026-11-22/1", "", landing + "orders/2026/11/22/orders_a+b c.csv.gz"}},
-	},
-	"s3arrival-sns.json": {
-		answer: `{"arrivals":1,"ignored":0,"windows":[{"config_id":"cg-123ABc4DE","period":"2026-11-23","outcome":"started",` +
-			`"launch_key":"arrival/cg-123ABc4DE/2026-11-23/1","run":true}],"unrouted":[]}`,
-		runs:      []run{{"cg-123ABc4DE", "2026-11-23", "2026-11-24", ""}},
-		published: []event{{started, "arrival/cg-123ABc4DE/2026-11-23/1", "", landing + "customers/new customers.csv"}},
-	},
-	"s3arrival-test-event.json": {answer: `{"arrivals":0,"ignored":1,"windows":[],"unrouted":[]}`},
-	"s3arrival-removed.json":    {answer: `{"arrivals":0,"ignored":1,"windows":[],"unrouted":[]}`},
-	"s3arrival-unrouted.json": {
-		answer:    `{"arrivals":1,"ignored":0,"windows":[],"unrouted":["s3://acme-landing/unknown/2026/11/22/file.csv"]}`,
-		published: []event{{unrouted, "", "", landing + "unknown/2026/11/22/file.csv"}},
-	},
+// given is the first of the answers that is not empty.
+func given(answers ...string) string {
+	return answers[slices.IndexFunc(answers, func(a string) bool { return a != "" })]
 }
 
-func TestEverySampleLeadsToWhatItSays(t *testing.T) {
-	w := world(t)
-	emulators := map[string]*stack.Emulator{}
+// noLedger lets a function run without a ledger.
+var noLedger = map[string]string{"LEDGER_TABLE": settings.LedgerMemory}
+
+// eachSample calls f for each file of events/.
+func eachSample(t *testing.T, f func(*testing.T, stack.Function, sample, []byte)) {
+	t.Helper()
 	readme := string(read(t, "events", "README.md"))
 	files, err := filepath.Glob(filepath.Join(root, "events", "*.json"))
 	if err != nil {
@@ -147,7 +59,7 @@ func TestEverySampleLeadsToWhatItSays(t *testing.T) {
 		if name == "env.json" {
 			continue
 		}
-		want, ok := samples[name]
+		s, ok := samples[name]
 		if !ok {
 			t.Errorf("events/%s: say here what it leads to", name)
 			continue
@@ -156,33 +68,102 @@ func TestEverySampleLeadsToWhatItSays(t *testing.T) {
 		if !strings.Contains(readme, "`"+name+"`") {
 			t.Errorf("events/README.md does not name %s", name)
 		}
-		f, err := stack.FunctionOf(name)
+		function, err := stack.FunctionOf(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if emulators[f.Name] == nil {
-			emulators[f.Name] = emulate(t, w, f.Name, nil)
-		}
-		t.Run(name, func(t *testing.T) {
-			payload, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			before := len(w.Simulator.Runs())
-			answer, err := emulators[f.Name].Invoke(t.Context(), payload)
-			if err != nil {
-				t.Fatal(err)
-			}
-			begun := w.Simulator.Runs()[before:]
-			published := publishedNow(t, w)
-			checkAnswer(t, want.answer, answer, published)
-			checkRuns(t, want.runs, begun)
-			checkPublished(t, want.published, published, begun)
-		})
+		t.Run(name, func(t *testing.T) { f(t, function, s.dated(t), read(t, "events", name)) })
 	}
 	if unused != 0 {
 		t.Errorf("%d rows here are for files that are not in events/", unused)
 	}
+}
+
+func TestEverySampleLeadsToWhatItSaysWithoutALedger(t *testing.T) {
+	w := world(t)
+	emulators := map[string]*stack.Emulator{}
+	for _, f := range stack.Functions() {
+		emulators[f.Name] = emulate(t, w, f.Name, noLedger)
+	}
+	eachSample(t, func(t *testing.T, f stack.Function, want sample, payload []byte) {
+		before := len(w.Simulator.Runs())
+		answer, err := emulators[f.Name].Invoke(t.Context(), payload)
+		if f.Name == "sweep" {
+			if err == nil || !strings.Contains(err.Error(), "LEDGER_TABLE: is memory, which remembers nothing that could be due; give the stack's DynamoDB table") {
+				t.Errorf("it answers %s, %v", answer, err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := w.Simulator.Runs()[before:]
+		published := publishedNow(t, w)
+		checkAnswer(t, want.answer, answer, published)
+		checkRuns(t, want.runs, begun)
+		checkPublished(t, want.published, published, begun)
+	})
+}
+
+// With a ledger windows wait for quiet, and what comes twice starts nothing
+// twice.
+func TestEverySampleLeadsToWhatItSaysWithALedger(t *testing.T) {
+	w := world(t)
+	// A window waits as long as a run of its config id goes on.
+	if err := w.Simulator.Script("", amperitytest.Script{}); err != nil {
+		t.Fatal(err)
+	}
+	emulators := map[string]*stack.Emulator{}
+	for _, f := range stack.Functions() {
+		emulators[f.Name] = emulate(t, w, f.Name, nil)
+	}
+	eachSample(t, func(t *testing.T, f stack.Function, want sample, payload []byte) {
+		forget(t, w)
+		before := len(w.Simulator.Runs())
+		answer, err := emulators[f.Name].Invoke(t.Context(), payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		published := publishedNow(t, w)
+		checkAnswer(t, given(want.kept, want.answer), answer, published)
+		if n := len(w.Simulator.Runs()) - before; want.waits > 0 && n > 0 {
+			t.Errorf("%d runs were started at once", n)
+		}
+		if waiting := due(t, w, stack.Table); len(waiting) != want.waits {
+			t.Errorf("%q are due some day, want %d windows", waiting, want.waits)
+		}
+		// One sweep for each window, since they have one config id.
+		for range want.waits {
+			if n := swept(t, emulators["sweep"]); n != 0 {
+				t.Errorf("%d items were due at once", n)
+			}
+			later(t, w, stack.Table, 2*time.Minute)
+			swept(t, emulators["sweep"])
+			published = append(published, publishedNow(t, w)...)
+		}
+		begun := slices.Clone(w.Simulator.Runs()[before:])
+		slices.SortFunc(begun, func(a, b amperitytest.Started) int { return strings.Compare(a.RangeFrom, b.RangeFrom) })
+		checkRuns(t, want.runs, begun)
+		checkPublished(t, want.published, sorted(t, published), begun)
+		if left := due(t, w, stack.Table); len(left) > 0 {
+			t.Errorf("%q are still due", left)
+		}
+
+		before = len(w.Simulator.Runs())
+		if answer, err = emulators[f.Name].Invoke(t.Context(), payload); err != nil {
+			t.Fatal(err)
+		}
+		later(t, w, stack.Table, 2*time.Minute)
+		swept(t, emulators["sweep"])
+		published = publishedNow(t, w)
+		checkAnswer(t, given(want.again, want.kept, want.answer), answer, published)
+		if begun := w.Simulator.Runs()[before:]; want.repeats {
+			checkRuns(t, want.runs, begun)
+			checkPublished(t, want.published, published, begun)
+		} else if len(begun) > 0 || len(published) > 0 {
+			t.Errorf("the second time there were %d runs and %d events", len(begun), len(published))
+		}
+	})
 }
 
 // checkAnswer compares an answer with what is wanted, each run, error and
@@ -199,6 +180,14 @@ func checkAnswer(t *testing.T, want string, got []byte, published []stack.Publis
 	if diff := cmp.Diff(w, present(g)); diff != "" {
 		t.Errorf("answer (-want +got)\n%s", diff)
 	}
+}
+
+// sorted gives events by their launch keys.
+func sorted(t *testing.T, published []stack.Published) []stack.Published {
+	t.Helper()
+	return slices.SortedFunc(slices.Values(published), func(a, b stack.Published) int {
+		return strings.Compare(detailOf(t, a).LaunchKey, detailOf(t, b).LaunchKey)
+	})
 }
 
 // present replaces all runs, errors and warnings by true.

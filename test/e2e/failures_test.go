@@ -7,11 +7,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/amperity-runs/amperity-runs/internal/settings"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 	"github.com/amperity-runs/amperity-runs/test/stack"
@@ -66,9 +68,9 @@ func TestWhatAPersonShouldKnowIsMailed(t *testing.T) {
 	// moto writes the name of what an event does not have, where AWS writes
 	// nothing, and does not mask quotation marks.
 	want := []string{
-		`"Amperity Workflow Run Rejected in tenant demo \(refused\): POST /workflow/runs: 403 Forbidden: no permission.*; .+ \[manual/cc-345CDe6FG/winter-sale-2026\]"`,
+		`"Amperity Workflow Run Rejected in tenant demo \(refused\): POST /workflow/runs: 403 Forbidden: no permission.*; .+ \[manual/cc-345CDe6FG/winter-sale-2026, hold 1\]"`,
 		`"Amperity Workflow Run Held in tenant demo \(too_old\): the run was wanted until 2026-01-06T11:00:00Z .*; ` +
-			`nothing was sent to Amperity: .+ \[schedule/cg-123ABc4DE/` + dailySchedule + `/2026-01-05T11:00:00Z\]"`,
+			`nothing was sent to Amperity.* \[schedule/cg-123ABc4DE/` + dailySchedule + `/2026-01-05T11:00:00Z, hold 1\]"`,
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d mails, want %d:\n%s", len(got), len(want), strings.Join(got, "\n"))
@@ -81,36 +83,79 @@ func TestWhatAPersonShouldKnowIsMailed(t *testing.T) {
 }
 
 func TestARunWhoseAnswerIsLostIsNotStartedAgain(t *testing.T) {
-	w := world(t)
-	e := emulate(t, w, "trigger", nil)
-	fault(t, w, amperitytest.Fault{Kind: amperitytest.Reset, Applied: true})
-	answer, err := e.Invoke(t.Context(), read(t, "events", "trigger-manual.json"))
-	if err != nil {
-		t.Fatal(err)
+	for name, change := range map[string]map[string]string{"without a ledger": noLedger, "with a ledger": nil} {
+		t.Run(name, func(t *testing.T) {
+			w := world(t)
+			e := emulate(t, w, "trigger", change)
+			fault(t, w, amperitytest.Fault{Kind: amperitytest.Reset, Applied: true})
+			answer, err := e.Invoke(t.Context(), read(t, "events", "trigger-manual.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if change == nil {
+				checkAnswer(t, `{"outcome":"unknown","reason":"unknown_outcome","launch_key":"`+manualKey+`","error":true}`, answer, nil)
+				checkPublished(t, nil, publishedNow(t, w), nil)
+				// The sweep finds a run, the first of this config id: whose it
+				// is, a person says.
+				later(t, w, stack.Table, time.Minute)
+				swept(t, emulate(t, w, "sweep", nil))
+			} else {
+				checkAnswer(t, `{"outcome":"held","reason":"unknown_outcome","launch_key":"`+manualKey+`","error":true}`, answer, nil)
+			}
+			checkPublished(t, []event{{held, manualKey, "unknown_outcome", ""}}, publishedNow(t, w), nil)
+			if n := posts(w); n != 1 || len(w.Simulator.Runs()) != 1 {
+				t.Errorf("%d requests, %d runs", n, len(w.Simulator.Runs()))
+			}
+		})
 	}
-	const key = "manual/cg-123ABc4DE/backfill-2026-11-22"
-	checkAnswer(t, `{"outcome":"held","reason":"unknown_outcome","launch_key":"`+key+`","error":true}`, answer, nil)
-	if n := posts(w); n != 1 || len(w.Simulator.Runs()) != 1 {
-		t.Errorf("%d requests, %d runs", n, len(w.Simulator.Runs()))
-	}
-	checkPublished(t, []event{{held, key, "unknown_outcome", ""}}, publishedNow(t, w), nil)
 }
 
 func TestAPausedStackStartsNothing(t *testing.T) {
-	w := world(t)
 	paused := map[string]string{"PAUSED": "true"}
-	var failed *stack.FunctionError
-	if _, err := emulate(t, w, "trigger", paused).Invoke(t.Context(), read(t, "events", "trigger-manual.json")); !errors.As(err, &failed) || failed.Type != "BlockedError" {
-		t.Errorf("trigger: %v", err)
-	}
-	answer, err := emulate(t, w, "s3arrival", paused).Invoke(t.Context(), read(t, "events", "s3arrival-sqs-eventbridge.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkAnswer(t, `{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661970005000"},{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661970005001"}]}`, answer, nil)
-	if n := len(w.Simulator.Requests()); n != 0 {
-		t.Errorf("%d requests reached Amperity", n)
-	}
+	t.Run("without a ledger", func(t *testing.T) {
+		w := world(t)
+		change := map[string]string{"PAUSED": "true", "LEDGER_TABLE": settings.LedgerMemory}
+		var failed *stack.FunctionError
+		if _, err := emulate(t, w, "trigger", change).Invoke(t.Context(), read(t, "events", "trigger-manual.json")); !errors.As(err, &failed) || failed.Type != "BlockedError" {
+			t.Errorf("trigger: %v", err)
+		}
+		answer, err := emulate(t, w, "s3arrival", change).Invoke(t.Context(), read(t, "events", "s3arrival-sqs-eventbridge.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkAnswer(t, `{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661970005000"},{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661970005001"}]}`, answer, nil)
+		if n := len(w.Simulator.Requests()); n != 0 {
+			t.Errorf("%d requests reached Amperity", n)
+		}
+	})
+	t.Run("with a ledger all waits, and goes on where it stood", func(t *testing.T) {
+		w := world(t)
+		answer, err := emulate(t, w, "trigger", paused).Invoke(t.Context(), read(t, "events", "trigger-manual.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkAnswer(t, `{"outcome":"blocked","reason":"paused","launch_key":"`+manualKey+`","error":true}`, answer, nil)
+		answer, err = emulate(t, w, "s3arrival", paused).Invoke(t.Context(), read(t, "events", "s3arrival-sqs-eventbridge.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkAnswer(t, nothingAgain, answer, nil)
+		sweep := emulate(t, w, "sweep", paused)
+		for range 3 {
+			later(t, w, stack.Table, 10*time.Minute)
+			if n := swept(t, sweep); n != 2 {
+				t.Errorf("the sweep looked at %d items", n)
+			}
+		}
+		if published := publishedNow(t, w); len(published) > 0 || len(w.Simulator.Requests()) > 0 {
+			t.Errorf("%d events, %d requests", len(published), len(w.Simulator.Requests()))
+		}
+		later(t, w, stack.Table, 10*time.Minute)
+		swept(t, emulate(t, w, "sweep", nil))
+		if n := len(w.Simulator.Runs()); n != 2 {
+			t.Errorf("%d runs, want 2", n)
+		}
+	})
 }
 
 func TestARenewedSecretIsReadWhenTheOldTokenIsRefused(t *testing.T) {
@@ -151,10 +196,12 @@ func TestWrongSettingsAreNamedToWhoeverInvokes(t *testing.T) {
 			t.Errorf("%s: %v", f.Name, err)
 		}
 	}
-	e := emulate(t, w, "s3arrival", map[string]string{"ROUTES_FILE": "routes-none.yaml"})
-	_, err := e.Invoke(t.Context(), read(t, "events", "s3arrival-test-event.json"))
-	var failed *stack.FunctionError
-	if !errors.As(err, &failed) || !strings.Contains(failed.Message, "routes-none.yaml") {
-		t.Errorf("s3arrival: %v", err)
+	for _, name := range []string{"s3arrival", "sweep"} {
+		e := emulate(t, w, name, map[string]string{"ROUTES_FILE": "routes-none.yaml"})
+		_, err := e.Invoke(t.Context(), []byte(`{}`))
+		var failed *stack.FunctionError
+		if !errors.As(err, &failed) || !strings.Contains(failed.Message, "routes-none.yaml") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -76,7 +76,14 @@ func TestEveryHopHasADeadLetterQueue(t *testing.T) {
 		}
 		// Schedule -> function.
 		for _, id := range ofType(made, "AWS::Scheduler::Schedule") {
-			keeps(t, made, name+": "+id, at(made[id].Properties, "Target", "DeadLetterConfig", "Arn"))
+			target := made[id].Properties["Target"]
+			dlq := at(target, "DeadLetterConfig", "Arn")
+			keeps(t, made, name+": "+id, dlq)
+			// Scheduler does both with the role.
+			can := may(made, logicalID(at(target, "RoleArn")))
+			if !cmp.Equal([]any{at(target, "Arn")}, can["lambda:InvokeFunction"]) || !cmp.Equal([]any{dlq}, can["sqs:SendMessage"]) {
+				t.Errorf("%s: the role of %s may do %v", name, id, can)
+			}
 		}
 		// Asynchronous invocation of a function that no queue feeds.
 		fed := feeds(made)
@@ -188,13 +195,25 @@ func TestNotifications(t *testing.T) {
 	watched := map[string]bool{}
 	for _, id := range ofType(made, "AWS::CloudWatch::Alarm") {
 		p := made[id].Properties
-		if !cmp.Equal([]any{"${NotificationTopic}"}, p["AlarmActions"]) || p["AlarmDescription"] == nil || p["TreatMissingData"] != "notBreaching" {
+		missing := "notBreaching"
+		if id == "SweepMissingAlarm" {
+			missing = "breaching"
+		}
+		if !cmp.Equal([]any{"${NotificationTopic}"}, p["AlarmActions"]) || p["AlarmDescription"] == nil || p["TreatMissingData"] != missing {
 			t.Errorf("%s does not tell of what it sees", id)
 		}
-		watched[p["MetricName"].(string)+" "+logicalID(at(p, "Dimensions", 0, "Value"))] = true
+		for _, m := range watchedBy(made[id]) {
+			watched[m.Name+" "+logicalID(m.Value)] = true
+		}
 	}
 	for _, id := range ofType(made, "AWS::SQS::Queue") {
-		if made[id].Properties["RedrivePolicy"] == nil && !watched["ApproximateNumberOfMessagesVisible "+id] {
+		// What stands in these has not to be given back, so only what comes is
+		// of interest.
+		metric := "ApproximateNumberOfMessagesVisible "
+		if strings.HasPrefix(id, "Sweep") {
+			metric = "NumberOfMessagesSent "
+		}
+		if made[id].Properties["RedrivePolicy"] == nil && !watched[metric+id] {
 			t.Errorf("no alarm on %s", id)
 		}
 	}
@@ -206,10 +225,44 @@ func TestNotifications(t *testing.T) {
 	if topic := at(made["NotificationSubscription"].Properties, "TopicArn"); topic != "${NotificationTopic}" {
 		t.Errorf("the address subscribes to %v", topic)
 	}
+	// Not Discarded: a person has done that.
 	want := `{"detail":{"tenant":["acme"]},"detail-type":["Amperity Workflow Run Rejected","Amperity Workflow Run Blocked",` +
-		`"Amperity Workflow Run Held","Amperity Workflow Run Failed","Amperity Files Missing"],"source":["amperity.workflow"]}`
+		`"Amperity Workflow Run Held","Amperity Workflow Run Failed","Amperity Files Missing","Amperity Window Abandoned"],"source":["amperity.workflow"]}`
 	got, err := json.Marshal(made["NotificationRule"].Properties["EventPattern"])
 	if err != nil || string(got) != want {
 		t.Errorf("mails are sent for %s, %v", got, err)
 	}
+}
+
+// watchedMetric is a metric that an alarm watches. Name and Value are those of
+// its first dimension.
+type watchedMetric struct {
+	Namespace, Name, Value string
+	Dimensions             map[string]string
+}
+
+// watchedBy gives the metrics that an alarm watches.
+func watchedBy(alarm resource) []watchedMetric {
+	metrics := []any{alarm.Properties}
+	if alarm.Properties["Metrics"] != nil {
+		metrics = nil
+		for _, m := range list(alarm.Properties["Metrics"]) {
+			if metric := at(m, "MetricStat", "Metric"); metric != nil {
+				metrics = append(metrics, metric)
+			}
+		}
+	}
+	var watched []watchedMetric
+	for _, m := range metrics {
+		w := watchedMetric{at(m, "Namespace").(string), at(m, "MetricName").(string), "", map[string]string{}}
+		for i, d := range list(at(m, "Dimensions")) {
+			value := at(d, "Value").(string)
+			if i == 0 {
+				w.Value = value
+			}
+			w.Dimensions[at(d, "Name").(string)] = value
+		}
+		watched = append(watched, w)
+	}
+	return watched
 }

@@ -54,7 +54,7 @@ func TestParametersAreDescribedBoundedAndGrouped(t *testing.T) {
 			t.Errorf("output %s has no description", id)
 		}
 	}
-	for _, o := range []string{"TriggerArn", "SchedulesRoleArn", "ArrivalsQueueUrl", "ArrivalsQueueArn", "EventBus"} {
+	for _, o := range []string{"TriggerArn", "SchedulesRoleArn", "ArrivalsQueueUrl", "ArrivalsQueueArn", "EventBus", "LedgerTable", "SweepArn", "SweepFailureQueueUrl"} {
 		if _, ok := doc.Outputs[o]; !ok {
 			t.Errorf("no output %s", o)
 		}
@@ -124,6 +124,7 @@ func TestPatternsOfTheParameters(t *testing.T) {
 		"ArrivalsBusName":        {good: []string{"default", "landing", arn("events:us-east-1:" + account + ":event-bus/landing")}, bad: []string{"two words"}},
 		"NotificationEmail":      {good: []string{"data-team@example.com"}, bad: []string{"data-team", "a@b", "a b@example.com"}, mayBeEmpty: true},
 		"SecretKmsKeyArn":        {good: []string{arn("kms:us-east-1:" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab"), arn("kms:us-east-1:" + account + ":key/mrk-1234")}, bad: []string{arn("kms:us-east-1:" + account + ":alias/x"), "key"}, mayBeEmpty: true},
+		"LedgerKmsKeyArn":        {good: []string{arn("kms:us-east-1:" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab")}, bad: []string{arn("kms:us-east-1:" + account + ":alias/x"), "key"}, mayBeEmpty: true},
 		"PermissionsBoundaryArn": {good: []string{arn("iam::" + account + ":policy/team/boundary"), arn("iam::aws:policy/PowerUserAccess")}, bad: []string{arn("iam::" + account + ":role/x"), "boundary"}, mayBeEmpty: true},
 		"EndpointUrl":            {good: []string{"http://host.docker.internal:5555", "https://localhost"}, bad: []string{"localhost:5555", "http://localhost:5555/x"}, mayBeEmpty: true},
 		"Buckets":                {good: []string{"acme-landing", "acme.landing.1"}, bad: []string{"s3://acme-landing", "arn:aws:s3:::acme-landing", "-acme", "a"}},

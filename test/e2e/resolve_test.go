@@ -92,6 +92,7 @@ func everything() map[string]any {
 	maps.Copy(p, map[string]any{
 		"KeyPrefix":              "inbound/",
 		"SecretKmsKeyArn":        "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+		"LedgerKmsKeyArn":        "arn:aws:kms:us-east-1:123456789012:key/5678abcd-12ab-34cd-56ef-1234567890ab",
 		"PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
 		"NotificationEmail":      "data-team@example.com",
 		"SampleSchedules":        "on",
@@ -183,7 +184,7 @@ func (r *resolver) ref(name string) any {
 	return "${" + name + "}"
 }
 
-var variable = regexp.MustCompile(`\$\{([A-Za-z0-9:]+)\}`)
+var variable = regexp.MustCompile(`\$\{([A-Za-z0-9:.]+)\}`)
 
 // resolve replaces the intrinsic functions in a value.
 func (r *resolver) resolve(v any) any {
@@ -233,7 +234,11 @@ func (r *resolver) call(f string, arg any) any {
 		return r.resolve(args[2])
 	case "Fn::Sub":
 		return variable.ReplaceAllStringFunc(arg.(string), func(s string) string {
-			return fmt.Sprint(r.ref(s[2 : len(s)-1]))
+			name, attribute, isAttribute := strings.Cut(s[2:len(s)-1], ".")
+			if isAttribute {
+				return r.call("Fn::GetAtt", []any{name, attribute}).(string)
+			}
+			return fmt.Sprint(r.ref(name))
 		})
 	case "Fn::Join":
 		var parts []string

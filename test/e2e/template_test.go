@@ -105,57 +105,105 @@ func TestEveryRoleNamesItsResources(t *testing.T) {
 	}
 }
 
-func TestWhatEachFunctionMayDo(t *testing.T) {
-	may := func(made map[string]resource, role string) map[string][]any {
-		m := map[string][]any{}
-		for _, s := range list(at(made[role].Properties, "Policies", 0, "PolicyDocument", "Statement")) {
-			for _, a := range list(at(s, "Action")) {
-				m[a.(string)] = list(at(s, "Resource"))
-			}
+// may gives the resources of each action that a role may do.
+func may(made map[string]resource, role string) map[string][]any {
+	m := map[string][]any{}
+	for _, s := range list(at(made[role].Properties, "Policies", 0, "PolicyDocument", "Statement")) {
+		for _, a := range list(at(s, "Action")) {
+			m[a.(string)] = append(m[a.(string)], list(at(s, "Resource"))...)
 		}
-		return m
 	}
-	secret := required()["AmperitySecretArn"]
+	return m
+}
+
+func TestWhatEachRoleMayDo(t *testing.T) {
 	f := load(t)
 	plain, all := stackOf(t, f.Translated, required()), stackOf(t, f.Translated, everything())
-	bus := []any{"arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"}
-	want := map[string][]any{
-		"logs:CreateLogStream":          {"${TriggerLogGroup.Arn}"},
-		"logs:PutLogEvents":             {"${TriggerLogGroup.Arn}"},
-		"secretsmanager:GetSecretValue": {secret},
-		"events:PutEvents":              bus,
-		"sqs:SendMessage":               {"${TriggerFailureQueue.Arn}"},
+	const index = "${LedgerTable.Arn}/index/due"
+	own := map[string]map[string][]any{
+		"TriggerRole": {
+			"logs:CreateLogStream": {"${TriggerLogGroup.Arn}"},
+			"logs:PutLogEvents":    {"${TriggerLogGroup.Arn}"},
+			"dynamodb:Query":       {index},
+			"sqs:SendMessage":      {"${TriggerFailureQueue.Arn}"},
+		},
+		"S3ArrivalRole": {
+			"logs:CreateLogStream":   {"${S3ArrivalLogGroup.Arn}"},
+			"logs:PutLogEvents":      {"${S3ArrivalLogGroup.Arn}"},
+			"sqs:ReceiveMessage":     {"${ArrivalsQueue.Arn}"},
+			"sqs:DeleteMessage":      {"${ArrivalsQueue.Arn}"},
+			"sqs:GetQueueAttributes": {"${ArrivalsQueue.Arn}"},
+		},
+		"SweepRole": {
+			"logs:CreateLogStream": {"${SweepLogGroup.Arn}"},
+			"logs:PutLogEvents":    {"${SweepLogGroup.Arn}"},
+			"dynamodb:Query":       {index},
+			"sqs:SendMessage":      {"${SweepFailureQueue.Arn}"},
+		},
+		"SchedulesRole": {
+			"lambda:InvokeFunction": {"${TriggerFunction.Arn}"},
+			"sqs:SendMessage":       {"${SchedulesDeadLetterQueue.Arn}"},
+		},
+		"SweepScheduleRole": {
+			"lambda:InvokeFunction": {"${SweepFunction.Arn}"},
+			"sqs:SendMessage":       {"${SweepScheduleDeadLetterQueue.Arn}"},
+		},
 	}
-	if diff := cmp.Diff(want, may(plain, "TriggerRole")); diff != "" {
-		t.Errorf("trigger (-want +got)\n%s", diff)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(own)), ofType(plain, "AWS::IAM::Role")); diff != "" {
+		t.Errorf("roles (-want +got)\n%s", diff)
 	}
-	want = map[string][]any{
-		"logs:CreateLogStream":          {"${S3ArrivalLogGroup.Arn}"},
-		"logs:PutLogEvents":             {"${S3ArrivalLogGroup.Arn}"},
-		"secretsmanager:GetSecretValue": {secret},
-		"events:PutEvents":              bus,
-		"sqs:ReceiveMessage":            {"${ArrivalsQueue.Arn}"},
-		"sqs:DeleteMessage":             {"${ArrivalsQueue.Arn}"},
-		"sqs:GetQueueAttributes":        {"${ArrivalsQueue.Arn}"},
-	}
-	if diff := cmp.Diff(want, may(plain, "S3ArrivalRole")); diff != "" {
-		t.Errorf("s3arrival (-want +got)\n%s", diff)
-	}
-	want = map[string][]any{
-		"lambda:InvokeFunction": {"${TriggerFunction.Arn}"},
-		"sqs:SendMessage":       {"${SchedulesDeadLetterQueue.Arn}"},
-	}
-	if diff := cmp.Diff(want, may(plain, "SchedulesRole")); diff != "" {
-		t.Errorf("schedules (-want +got)\n%s", diff)
-	}
-	for _, role := range []string{"TriggerRole", "S3ArrivalRole"} {
-		got := may(all, role)
-		if diff := cmp.Diff([]any{everything()["SecretKmsKeyArn"]}, got["kms:Decrypt"]); diff != "" {
-			t.Errorf("%s with a key of the secret's own (-want +got)\n%s", role, diff)
+	for role, want := range own {
+		if strings.HasSuffix(role, "Role") && want["lambda:InvokeFunction"] == nil { // that of a function
+			maps.Copy(want, map[string][]any{
+				"secretsmanager:GetSecretValue": {required()["AmperitySecretArn"]},
+				"events:PutEvents":              {"arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"},
+				// A transaction takes the actions of what is in it, and there
+				// are only puts (DynamoDB developer guide, "Using IAM with
+				// DynamoDB transactions").
+				"dynamodb:GetItem": {"${LedgerTable.Arn}"},
+				"dynamodb:PutItem": {"${LedgerTable.Arn}"},
+			})
 		}
-		if diff := cmp.Diff([]any{everything()["EventBusName"]}, got["events:PutEvents"]); diff != "" {
-			t.Errorf("%s with a bus by its ARN (-want +got)\n%s", role, diff)
+		if diff := cmp.Diff(want, may(plain, role)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", role, diff)
 		}
+		if want["lambda:InvokeFunction"] == nil {
+			want["kms:Decrypt"] = []any{everything()["SecretKmsKeyArn"], everything()["LedgerKmsKeyArn"]}
+			want["events:PutEvents"] = []any{everything()["EventBusName"]}
+		}
+		if diff := cmp.Diff(want, may(all, role)); diff != "" {
+			t.Errorf("%s with keys and a bus by its ARN (-want +got)\n%s", role, diff)
+		}
+	}
+}
+
+// A key may be used for what it is given for, and for nothing else.
+func TestKeysAreUsedThroughTheirServiceAlone(t *testing.T) {
+	made := stackOf(t, load(t).Translated, everything())
+	want := map[any]any{
+		everything()["SecretKmsKeyArn"]: map[string]any{
+			"kms:ViaService":                  "secretsmanager.${AWS::Region}.${AWS::URLSuffix}",
+			"kms:EncryptionContext:SecretARN": required()["AmperitySecretArn"],
+		},
+		everything()["LedgerKmsKeyArn"]: map[string]any{
+			"kms:ViaService": "dynamodb.${AWS::Region}.${AWS::URLSuffix}",
+			"kms:EncryptionContext:aws:dynamodb:tableName": "${LedgerTable}",
+		},
+	}
+	found := 0
+	for _, role := range ofType(made, "AWS::IAM::Role") {
+		for _, s := range list(at(made[role].Properties, "Policies", 0, "PolicyDocument", "Statement")) {
+			if at(s, "Action") != "kms:Decrypt" {
+				continue
+			}
+			found++
+			if diff := cmp.Diff(want[at(s, "Resource")], at(s, "Condition", "StringEquals")); diff != "" {
+				t.Errorf("%s: %v (-want +got)\n%s", role, at(s, "Resource"), diff)
+			}
+		}
+	}
+	if found != 2*len(stack.Functions()) {
+		t.Errorf("%d statements about keys", found)
 	}
 }
 
@@ -203,6 +251,7 @@ func TestTwoStacksLiveInOneAccount(t *testing.T) {
 		"AWS::Lambda::Function": {"FunctionName"}, "AWS::IAM::Role": {"RoleName"}, "AWS::SQS::Queue": {"QueueName"},
 		"AWS::SNS::Topic": {"TopicName"}, "AWS::Events::Rule": {"Name"}, "AWS::Scheduler::Schedule": {"Name"},
 		"AWS::Logs::LogGroup": {"LogGroupName"}, "AWS::CloudWatch::Alarm": {"AlarmName"},
+		"AWS::DynamoDB::Table":            {"TableName"},
 		"AWS::Lambda::EventSourceMapping": {}, "AWS::Lambda::EventInvokeConfig": {}, "AWS::SQS::QueuePolicy": {},
 		"AWS::SNS::TopicPolicy": {}, "AWS::SNS::Subscription": {},
 	}
@@ -237,15 +286,19 @@ func TestTheFunctionsAcceptTheSettingsOfTheTemplate(t *testing.T) {
 	for name, made := range variants(t) {
 		for _, f := range stack.Functions() {
 			variables, _ := at(made[f.LogicalID].Properties, "Environment", "Variables").(map[string]any)
+			if variables[settings.EnvLedgerTable] != "${LedgerTable}" {
+				t.Errorf("%s: the ledger of %s is %v", name, f.LogicalID, variables[settings.EnvLedgerTable])
+			}
 			s, err := settings.Load(func(v string) string {
 				text, _ := variables[v].(string)
-				return text
+				// A name as CloudFormation gives one.
+				return strings.ReplaceAll(text, "${LedgerTable}", "amperity-runs-LedgerTable-1ABCDEFGHIJKL")
 			})
 			if err != nil {
 				t.Errorf("%s: %s: %v", name, f.LogicalID, err)
 			}
-			if want := []string{"acme-landing", "acme-partners"}; f.Name == "s3arrival" && !cmp.Equal(want, s.Buckets) {
-				t.Errorf("%s: the buckets are %q", name, s.Buckets)
+			if want := []string{"acme-landing", "acme-partners"}; f.Name != "trigger" && !cmp.Equal(want, s.Buckets) {
+				t.Errorf("%s: the buckets of %s are %q", name, f.Name, s.Buckets)
 			}
 		}
 	}
@@ -290,7 +343,7 @@ func TestFunctionsAreAsTheTestsTakeThem(t *testing.T) {
 
 func TestSchedulesBlock(t *testing.T) {
 	f := load(t)
-	if ids := ofType(stackOf(t, f.Translated, required()), "AWS::Scheduler::Schedule"); len(ids) > 0 {
+	if ids := ofType(stackOf(t, f.Translated, required()), "AWS::Scheduler::Schedule"); !cmp.Equal([]string{"SweepSchedule"}, ids) {
 		t.Errorf("%v exist without SampleSchedules=on", ids)
 	}
 	block := regexp.MustCompile(`(?s)\n  # your schedules\n.*\n  # end of your schedules\n`).Find(read(t, "template.yaml"))
@@ -298,6 +351,9 @@ func TestSchedulesBlock(t *testing.T) {
 	ids := ofType(made, "AWS::Scheduler::Schedule")
 	kinds := map[string]bool{}
 	for _, id := range ids {
+		if id == "SweepSchedule" {
+			continue
+		}
 		if !strings.Contains(string(block), "\n  "+id+":\n") {
 			t.Errorf("%s is not in the block \"your schedules\"", id)
 		}

@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"strings"
+	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,8 +19,8 @@ func TestMisuseIsExplained(t *testing.T) {
 		want string
 	}{
 		"no command":          {nil, 2, usage},
-		"invoke without file": {[]string{"invoke", ""}, 2, usage},
-		"a sample of none":    {[]string{"invoke", "x.json"}, 1, "\"x.json\" is a sample of no function: its name begins with none of trigger-, s3arrival-\n"},
+		"invoke without file": {[]string{"invoke"}, 2, usage},
+		"a sample of none":    {[]string{"invoke", "x.json"}, 1, "\"x.json\" is a sample of no function: its name begins with none of trigger, s3arrival, sweep\n"},
 		"a sample not there":  {[]string{"invoke", "trigger-none.json"}, 1, "open trigger-none.json: no such file or directory\n"},
 		"no tools":            {[]string{"serve"}, 1, "run make test\n"},
 	} {
@@ -47,13 +47,14 @@ func TestLocalSettingsPointToWhatIsServed(t *testing.T) {
 			"AMPERITY_BASE_URL":  "http://host.docker.internal:" + simulatorPort + "/api",
 			"AWS_ENDPOINT_URL":   "http://host.docker.internal:" + motoPort,
 			"AMPERITY_SECRET_ID": stack.SecretID,
+			"LEDGER_TABLE":       stack.Table,
 		}
 		for name, value := range want {
 			if s[name] != value {
 				t.Errorf("%s: %s is %q, want %q", f.LogicalID, name, s[name], value)
 			}
 		}
-		if !strings.Contains(serving(), " "+f.LogicalID) {
+		if !regexp.MustCompile(`\s` + f.LogicalID + `\b`).MatchString(serving()) {
 			t.Errorf("nothing is said of %s", f.LogicalID)
 		}
 	}

@@ -61,9 +61,9 @@ func TestMessages(t *testing.T) {
 			return err
 		}, "no emulator of Lambda is at DIR/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64: remove the virtual environment, so that make test makes it anew"},
 		{"a sample of no function", func() error {
-			_, err := FunctionOf("events/sweep-due.json")
+			_, err := FunctionOf("events/sweeper.json")
 			return err
-		}, `"sweep-due.json" is a sample of no function: its name begins with none of trigger-, s3arrival-`},
+		}, `"sweeper.json" is a sample of no function: its name begins with none of trigger, s3arrival, sweep`},
 		{"settings that are not JSON", func() error {
 			_, err := LocalSettings(filepath.Join(dir, "broken"), trigger)
 			return err
@@ -72,6 +72,10 @@ func TestMessages(t *testing.T) {
 			_, err := LocalSettings(filepath.Join(dir, "empty"), trigger)
 			return err
 		}, "DIR/empty/events/env.json has no settings of TriggerFunction"},
+		{"an address that is taken", func() error {
+			_, err := newFront(strings.TrimPrefix(refusing.URL, "http://"), "127.0.0.1:1")
+			return err
+		}, "nothing can stand before moto: listen tcp " + strings.TrimPrefix(refusing.URL, "http://") + ": bind: address already in use"},
 		{"a program that is not there", func() error {
 			_, err := start(t.Context(), "moto", exec.Command(filepath.Join(dir, "none")), nil, never)
 			return err

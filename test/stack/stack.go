@@ -5,9 +5,10 @@
 //
 // Get [Tools] from the environment that the Makefile sets, make a [World], and
 // let [World.Emulate] run a function in it. It imitates what the template
-// builds around the functions only as far as they can tell: a secret, an event
-// bus, a queue behind a rule that shows what was published. Permissions,
-// retries and dead-letter queues are not there.
+// builds around the functions only as far as they can tell: a secret, a
+// ledger's table, an event bus, a queue behind a rule that shows what was
+// published. Permissions, retries, dead-letter queues and the schedule of the
+// sweep are not there.
 package stack
 
 import (
@@ -70,8 +71,8 @@ func (t Tools) emulator(goos, goarch string) (string, error) {
 
 // Function is one of the functions of the template.
 type Function struct {
-	// Name is its folder in functions/ and build/, and the beginning of the
-	// names of its samples in events/.
+	// Name is its folder in functions/ and build/, and the beginning, up to a
+	// hyphen, of the names of its samples in events/.
 	Name string
 	// LogicalID is its name in template.yaml and events/env.json.
 	LogicalID string
@@ -84,6 +85,7 @@ func Functions() []Function {
 	return []Function{
 		{Name: "trigger", LogicalID: "TriggerFunction", Timeout: 30 * time.Second},
 		{Name: "s3arrival", LogicalID: "S3ArrivalFunction", Timeout: 60 * time.Second},
+		{Name: "sweep", LogicalID: "SweepFunction", Timeout: 55 * time.Second},
 	}
 }
 
@@ -91,12 +93,13 @@ func Functions() []Function {
 // name.
 func FunctionOf(sample string) (Function, error) {
 	base := filepath.Base(sample)
+	name, _, _ := strings.Cut(strings.TrimSuffix(base, ".json"), "-")
 	var names []string
 	for _, f := range Functions() {
-		if strings.HasPrefix(base, f.Name+"-") {
+		if name == f.Name {
 			return f, nil
 		}
-		names = append(names, f.Name+"-")
+		names = append(names, f.Name)
 	}
 	return Function{}, fmt.Errorf("%q is a sample of no function: its name begins with none of %s", base, strings.Join(names, ", "))
 }

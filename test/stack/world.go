@@ -19,7 +19,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/amperity-runs/amperity-runs/internal/announce"
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger/dynamo"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
@@ -29,6 +31,8 @@ const (
 	Region = "us-east-1"
 	// SecretID is the name of the secret with the token, as in events/env.json.
 	SecretID = "amperity-runs-local"
+	// Table is the name of the table with the ledger, as there.
+	Table = "amperity-runs-local"
 	// accessKey is for moto, which looks at no key.
 	accessKey = "local"
 )
@@ -41,13 +45,13 @@ type Config struct {
 	// [amperitytest.DefaultToken].
 	Token amperity.Token
 	// SimulatorAddr and MotoAddr are where the two listen; default a free port
-	// of this machine each.
+	// of this machine each. What listens on MotoAddr stands before moto.
 	SimulatorAddr, MotoAddr string
 }
 
 // World is AWS, as far as the functions can tell, and Amperity.
 type World struct {
-	// URL is moto's address, for AWS_ENDPOINT_URL.
+	// URL is the address of moto for everybody, for AWS_ENDPOINT_URL.
 	URL string
 	// Simulator is Amperity.
 	Simulator *amperitytest.Server
@@ -56,13 +60,14 @@ type World struct {
 
 	tools  Tools
 	moto   *process
+	front  *front
 	bus    *eventbridge.Client
 	queues *sqs.Client
 	queue  string
 }
 
-// NewWorld starts moto and the simulator, and makes in moto the secret and a
-// queue that gets everything published. Close it.
+// NewWorld starts moto and the simulator, and makes in moto the secret, an
+// empty ledger and a queue that gets everything published. Close it.
 func (t Tools) NewWorld(ctx context.Context, cfg Config) (w *World, err error) {
 	w = &World{tools: t}
 	defer func() {
@@ -89,23 +94,34 @@ func (t Tools) NewWorld(ctx context.Context, cfg Config) (w *World, err error) {
 	return w, nil
 }
 
-// startMoto starts moto's server and makes the clients.
+// startMoto starts moto's server, and what stands before it at addr.
 func (w *World) startMoto(ctx context.Context, addr string) error {
+	moto, err := freeAddress()
+	if err != nil {
+		return err
+	}
 	if addr == "" {
-		var err error
 		if addr, err = freeAddress(); err != nil {
 			return err
 		}
 	}
-	host, port, err := net.SplitHostPort(addr)
+	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(w.tools.Program("moto_server"), "-H", host, "-p", port)
+	host, motoPort, err := net.SplitHostPort(moto)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(w.tools.Program("moto_server"), "-H", host, "-p", motoPort)
 	// moto looks for a home and for programs; it must not find credentials.
 	cmd.Env = []string{"HOME=" + os.TempDir(), "PATH=" + os.Getenv("PATH")}
 	w.URL = "http://" + net.JoinHostPort("127.0.0.1", port)
-	w.moto, err = start(ctx, "moto", cmd, nil, func(ctx context.Context) bool { return answers(ctx, w.URL+"/moto-api/") })
+	w.moto, err = start(ctx, "moto", cmd, nil, func(ctx context.Context) bool { return answers(ctx, "http://"+moto+"/moto-api/") })
+	if err != nil {
+		return err
+	}
+	w.front, err = newFront(addr, moto)
 	return err
 }
 
@@ -130,6 +146,9 @@ func (w *World) furnish(ctx context.Context, token amperity.Token) error {
 		return err
 	}
 	w.SecretARN = aws.ToString(secret.ARN)
+	if err := w.MakeTable(ctx, Table); err != nil {
+		return err
+	}
 	w.queue, err = w.Watch(ctx, "published", fmt.Sprintf(`{"source":[%q]}`, announcement.Source), nil)
 	return err
 }
@@ -189,6 +208,11 @@ func (w *World) MakeTable(ctx context.Context, name string) error {
 	return err
 }
 
+// Ledger is the ledger in a table.
+func (w *World) Ledger(table string) *dynamo.Ledger {
+	return dynamo.New(dynamodb.NewFromConfig(w.AWS()), table, announce.Sleep)
+}
+
 // Published is one event as a consumer gets it.
 type Published struct {
 	Source     string          `json:"source"`
@@ -237,8 +261,11 @@ func (w *World) Receive(ctx context.Context, queue string) ([]string, error) {
 	}
 }
 
-// Close ends both servers.
+// Close ends all servers.
 func (w *World) Close() {
+	if w.front != nil {
+		w.front.close()
+	}
 	if w.moto != nil {
 		w.moto.stop()
 	}

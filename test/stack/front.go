@@ -1,0 +1,73 @@
+package stack
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// front stands before moto, and lets one request to DynamoDB through at a time.
+//
+// DynamoDB keeps transactions and single reads and writes apart (developer
+// guide, "Isolation levels for DynamoDB transactions"). moto does not: it
+// answers each request in a thread of its own, without a lock. PutItem compares
+// and sets in two steps, and a transaction copies the table, writes item by
+// item, and if it is cancelled puts the copy in the table's place, with which
+// all that others have written since is gone. What the functions write at the
+// same time, each a process of its own, has to go through one place that keeps
+// it apart, and this is it. moto is done with a request when its answer begins.
+type front struct {
+	server *http.Server
+	done   chan struct{}
+}
+
+// newFront listens on addr and passes on to moto, another address.
+func newFront(addr, moto string) (*front, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("nothing can stand before moto: %w", err)
+	}
+	f := &front{done: make(chan struct{}), server: &http.Server{
+		ReadHeaderTimeout: time.Minute,
+		Handler: &httputil.ReverseProxy{
+			// The caller's Host, because moto makes the URLs of queues of it.
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.SetURL(&url.URL{Scheme: "http", Host: moto})
+				r.Out.Host = r.In.Host
+			},
+			Transport: &oneByOne{next: &http.Transport{DisableCompression: true}},
+			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+				http.Error(w, "moto does not answer: "+err.Error(), http.StatusBadGateway)
+			},
+		},
+	}}
+	go func() {
+		defer close(f.done)
+		_ = f.server.Serve(l) // ends with close, and with nothing else
+	}()
+	return f, nil
+}
+
+func (f *front) close() {
+	_ = f.server.Close() // fails only where it has ended already
+	<-f.done
+}
+
+// oneByOne sends one request to DynamoDB at a time, and others at once.
+type oneByOne struct {
+	mu   sync.Mutex
+	next http.RoundTripper
+}
+
+func (o *oneByOne) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_") {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+	}
+	return o.next.RoundTrip(r)
+}
