@@ -122,6 +122,7 @@ func TestRoutesFileMessages(t *testing.T) {
 		{"a long name", strings.Replace(oneRoute(), "name: a", "name: "+strings.Repeat("a", 101), 1), []said{{"3:11", `the name has 101 bytes; write a label of at most 100`}}},
 		{"a name twice", "version: 1\nroutes:\n  - {name: a, config_id: cg-1, files: \"a/{yyyy}{MM}{dd}\"}\n  - {name: a, config_id: cg-2, files: \"b/{yyyy}{MM}{dd}\"}\n", []said{{"4:12", `the route in line 3 has the name "a" too; give each its own`}}},
 		{"a config id of another kind", strings.Replace(oneRoute(), "cg-1", "wf-1", 1), []said{{"4:16", `"wf-1" is not a config id; write the id of a courier group (cg-…), orchestration group (og-…) or campaign (cc-…)`}}},
+		{"a config id of 201 bytes", strings.Replace(oneRoute(), "cg-1", "cg-"+strings.Repeat("1", 198), 1), []said{{"4:16", `"cg-111111111111111111111111111111111111111111111111111111111" is not a config id; write the id of a courier group (cg-…), orchestration group (og-…) or campaign (cc-…)`}}},
 		{"a config id of a prefix", strings.Replace(oneRoute(), "cg-1", "cg-", 1), []said{{"4:16", `"cg-" is not a config id; write the id of a courier group (cg-…), orchestration group (og-…) or campaign (cc-…)`}}},
 		{"an empty config id", strings.Replace(oneRoute(), "cg-1", "", 1), []said{{"4:5", `config_id is empty; write the id of a courier group (cg-…), orchestration group (og-…) or campaign (cc-…)`}}},
 		{"a slip in a run mode", oneRoute(`run_mode: sources`), []said{{"6:15", `run_mode "sources" is not known; did you mean source?`}}},
@@ -133,10 +134,7 @@ func TestRoutesFileMessages(t *testing.T) {
 		{"an unknown if_unknown", oneRoute(`if_unknown: run`), []said{{"6:17", `if_unknown "run" is not known; write hold or retry`}}},
 
 		// files.
-		{"an empty deadline", oneRoute(`deadline:`, `timezone: UTC`), []said{
-			{"6:5", `deadline takes effect with a later version; leave it out: each file starts its window at once`},
-			{"6:5", `deadline is empty; write a local time and the days after the file's date, such as "06:30 +1d"`},
-		}},
+		{"an empty deadline", oneRoute(`deadline:`, `timezone: UTC`), []said{{"6:5", `deadline is empty; write a local time and the days after the file's date, such as "06:30 +1d"`}}},
 		{"no entries", filesRoute("[]"), []said{{"5:5", `files is empty; write a pattern such as "orders/{yyyy}/{MM}/{dd}/*.csv", or a list of them`}}},
 		{"empty files", filesRoute(""), []said{{"5:5", `files is empty; write a pattern such as "orders/{yyyy}/{MM}/{dd}/*.csv"`}}},
 		{"an entry without its list", filesRoute(`{key: "a/{yyyy}{MM}{dd}"}`), []said{{"5:12", `files is a mapping; write - before it, or a pattern alone`}}},
@@ -164,33 +162,24 @@ func TestRoutesFileMessages(t *testing.T) {
 		{"an offset in hours", oneRoute(`date_offset: -24h`), []said{{"6:18", `date_offset "-24h" is not a number of days; write whole days such as -1d`}}},
 		{"an offset too far", oneRoute(`date_offset: 367d`), []said{{"6:18", `date_offset "367d" is too far; the furthest is 366d`}}},
 
-		// What a later version does.
-		{"settle", oneRoute(`settle: 10m`), []said{{"6:13", `settle above 0s takes effect with a later version; leave it out, or write 0s: each file starts its window at once`}}},
+		// settle, late, count, deadline.
 		{"a settle that is no duration", oneRoute(`settle: 10 minutes`), []said{{"6:13", `settle "10 minutes" is not a duration; write a duration such as 10m, or 0s for at once`}}},
 		{"a settle of two days", oneRoute(`settle: 48h`), []said{{"6:13", `settle "48h" is not between 0s and 24h; write a duration such as 10m, or 0s for at once`}}},
 		{"a settle that is a number", oneRoute(`settle: 0`), []said{{"6:13", `settle is a number; put it in quotes if that is what you mean, or write a duration such as 10m, or 0s for at once`}}},
-		{"late", oneRoute(`late: hold`), []said{{"6:5", `late takes effect with a later version; leave it out: each file starts its window at once`}}},
-		{"an unknown late", oneRoute(`late: rerin`), []said{
-			{"6:5", `late takes effect with a later version; leave it out: each file starts its window at once`},
-			{"6:11", `late "rerin" is not known; did you mean rerun?`},
+		{"an unknown late", oneRoute(`late: rerin`), []said{{"6:11", `late "rerin" is not known; did you mean rerun?`}}},
+		{"a count of none", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 0}]`), []said{{"5:39", `count must be a whole number from 1 to 10000`}}},
+		{"a count below none", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: -1}]`), []said{{"5:39", `count must be a whole number from 1 to 10000`}}},
+		{"a count of too many", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 10001}]`), []said{{"5:39", `count must be a whole number from 1 to 10000`}}},
+		{"a count that is a word", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: all}]`), []said{{"5:39", `count must be a whole number from 1 to 10000`}}},
+		{"counts that are too many together", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 6000}, {key: "b/{yyyy}{MM}{dd}", count: 4001}]`), []said{
+			{"3:5", `the counts of the route's files are 10001 together, and may be 10000; wait for a marker such as _SUCCESS instead`},
 		}},
-		{"count", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 4}]`), []said{{"5:39", `count takes effect with a later version; leave it out: each file starts its window at once`}}},
-		{"a count of none", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 0}]`), []said{
-			{"5:39", `count must be a whole number from 1 to 10000`},
-			{"5:39", `count takes effect with a later version; leave it out: each file starts its window at once`},
+		{"counts that are too many with an optional one", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 6000}, {key: "b/{yyyy}{MM}{dd}", count: 6000, optional: true}]`), []said{
+			{"3:5", `the counts of the route's files are 12000 together, and may be 10000; wait for a marker such as _SUCCESS instead`},
 		}},
-		{"several required files", filesRoute(`["a/{yyyy}{MM}{dd}", "b/{yyyy}{MM}{dd}", "c/{yyyy}{MM}{dd}"]`), []said{{"5:34", `waiting for more than one of a route's files takes effect with a later version; write {key: …, optional: true} for all but one: each file starts its window at once`}}},
-		{"deadline", oneRoute(`timezone: UTC`, `deadline: "06:30 +1d"`), []said{{"7:5", `deadline takes effect with a later version; leave it out: each file starts its window at once`}}},
-		{"a deadline without a zone", oneRoute(`deadline: "06:30"`), []said{
-			{"6:5", `deadline takes effect with a later version; leave it out: each file starts its window at once`},
-			{"6:5", `a deadline is local time, and the route has no timezone; write "timezone: America/New_York" or the like, in the route or at the top of the file`},
-		}},
-		{"a deadline for hours", filesRoute(`a/{yyyy}{MM}{dd}{HH}`, `deadline: "06:30"`), []said{
-			{"6:5", `deadline takes effect with a later version; leave it out: each file starts its window at once`},
-			{"6:5", `deadline is for routes by day, and the keys of this one have {HH}; leave it out`},
-		}},
+		{"a deadline without a zone", oneRoute(`deadline: "06:30"`), []said{{"6:5", `a deadline is local time, and the route has no timezone; write "timezone: America/New_York" or the like, in the route or at the top of the file`}}},
+		{"a deadline for hours", filesRoute(`a/{yyyy}{MM}{dd}{HH}`, `deadline: "06:30"`), []said{{"6:5", `deadline is for routes by day, and the keys of this one have {HH}; leave it out`}}},
 		{"all that can be wrong with a deadline", oneRoute(`timezone: UTC`, `deadline: {at: "25:00 +1d", days: mon-fry, except: [2026-02-30, 7], then: runn, hour: x}`), []said{
-			{"7:5", `deadline takes effect with a later version; leave it out: each file starts its window at once`},
 			{"7:21", `at "25:00 +1d" is not a deadline; write a local time and the days after the file's date, such as "06:30 +1d", from +0d to +31d`},
 			{"7:39", `days: "mon-fry" is not a day of the week or a range of them; write days of the week such as mon-fri or mon,wed,sat-sun`},
 			{"7:57", `except: "2026-02-30" is not a date; write it as 2026-12-25`},
@@ -198,14 +187,8 @@ func TestRoutesFileMessages(t *testing.T) {
 			{"7:79", `then "runn" is not known; did you mean run?`},
 			{"7:85", `deadline has no key "hour"; its keys are at, days, except, then`},
 		}},
-		{"a deadline without a time", oneRoute(`timezone: UTC`, `deadline: {then: run}`), []said{
-			{"7:5", `deadline takes effect with a later version; leave it out: each file starts its window at once`},
-			{"7:5", `deadline has no at; write at: "06:30 +1d"`},
-		}},
-		{"a deadline of minus a day", oneRoute(`timezone: UTC`, `deadline: "06:30 -1d"`), []said{
-			{"7:5", `deadline takes effect with a later version; leave it out: each file starts its window at once`},
-			{"7:16", `deadline "06:30 -1d" is not a deadline; write a local time and the days after the file's date, such as "06:30 +1d", from +0d to +31d`},
-		}},
+		{"a deadline without a time", oneRoute(`timezone: UTC`, `deadline: {then: run}`), []said{{"7:5", `deadline has no at; write at: "06:30 +1d"`}}},
+		{"a deadline of minus a day", oneRoute(`timezone: UTC`, `deadline: "06:30 -1d"`), []said{{"7:16", `deadline "06:30 -1d" is not a deadline; write a local time and the days after the file's date, such as "06:30 +1d", from +0d to +31d`}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -238,12 +221,11 @@ func TestRoutesFileWarnings(t *testing.T) {
 		{"a bracket", filesRoute(`"{yyyy}{MM}{dd}/[ab].csv"`), []said{{"5:27", `"[" has no meaning in a pattern and stands for itself; only * and ** stand for others`}}},
 		{"a route that is ignored", "ignore: [\"**/*.tmp\", \"a/**\"]\n" + oneRoute(), []said{{"6:12", `no file starts this: "a/**" under "ignore" covers all that the pattern matches`}}},
 		{"a route that is ignored in part", "ignore: [\"a/2026*\"]\n" + oneRoute(), nil},
-		{"an optional file", filesRoute(`["a/{yyyy}{MM}{dd}", {key: "b/{yyyy}{MM}{dd}", optional: true}]`), []said{{"5:40", `in this version an optional file starts its window too, by itself`}}},
+		{"an optional file", filesRoute(`["a/{yyyy}{MM}{dd}", {key: "b/{yyyy}{MM}{dd}", optional: true}]`), nil},
 		{"nothing but optional files", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", optional: true}, {key: "b/{yyyy}{MM}{dd}", optional: true}]`), nil},
-		{"a pattern within another of the route", filesRoute(`["a/*{yyyy}{MM}{dd}*", {key: "a/x{yyyy}{MM}{dd}.csv", optional: true}]`), []said{
-			{"5:42", `in this version an optional file starts its window too, by itself`},
-			{"5:42", `the pattern adds nothing: "a/*{yyyy}{MM}{dd}*" of the same route matches all that it does`},
-		}},
+		{"a pattern within another of the route", filesRoute(`["a/*{yyyy}{MM}{dd}*", {key: "a/x{yyyy}{MM}{dd}.csv", optional: true}]`), []said{{"5:42", `the pattern adds nothing: "a/*{yyyy}{MM}{dd}*" of the same route matches all that it does`}}},
+		{"a required pattern within another of the route", filesRoute(`["a/*{yyyy}{MM}{dd}*", "a/x{yyyy}{MM}{dd}.csv"]`), []said{{"5:36", `no file meets this entry, and windows wait for it: "a/*{yyyy}{MM}{dd}*" of the same route, which stands before it, takes all that it matches; write this one first`}}},
+		{"a required pattern before one that it is within", filesRoute(`["a/x{yyyy}{MM}{dd}.csv", "a/*{yyyy}{MM}{dd}*"]`), nil},
 		{"the same pattern in two routes", two("a/{yyyy}{MM}{dd}", "a/{yyyy}{MM}{dd}"), []said{{"4:40", `its files start the route "a" too, by "a/{yyyy}{MM}{dd}"; fine if both runs are wanted`}}},
 		{"a pattern within one of another route", two("a/{yyyy}{MM}{dd}/x.csv", "a/{yyyy}{MM}{dd}/*"), []said{{"3:40", `its files start the route "b" too, by "a/{yyyy}{MM}{dd}/*"; fine if both runs are wanted`}}},
 		{"patterns that have nothing in common", two("a/{yyyy}{MM}{dd}/*", "b/{yyyy}{MM}{dd}/*"), nil},

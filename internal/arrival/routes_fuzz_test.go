@@ -17,7 +17,7 @@ import (
 
 func FuzzRoutes(f *testing.F) {
 	f.Add([]byte(landing))
-	f.Add([]byte(oneRoute("settle: 10m", "late: hold", `deadline: {at: "06:30 +1d", days: mon-fri, except: [2026-12-25], then: run}`)))
+	f.Add([]byte(oneRoute("settle: 10m", "late: hold", "timezone: UTC", `deadline: {at: "06:30 +1d", days: mon-fri, except: [2026-12-25], then: run}`)))
 	f.Add([]byte(filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 4}, b/*, &x "c", *x, !!str d]`, "bucket: [1]", "date_offset: 1.5", "run_mode: |", "  x")))
 	f.Add([]byte("version: 1\nversion: 2\n<<: {a: 1}\nroutes: [{}, x, ~]\nignore: '**'\n---\na: b\n"))
 	f.Add([]byte("%YAML 1.1\n---\na: [\n"))
@@ -50,6 +50,11 @@ func FuzzRoutes(f *testing.F) {
 		if d := cmp.Diff(r.routes, again.routes, same...); d != "" {
 			t.Fatalf("written as\n%s\n(-want +got):\n%s", written(r), d)
 		}
+		for i := range r.routes {
+			if r.routes[i].hash != again.routes[i].hash {
+				t.Fatalf("another route by its hash when written as\n%s", written(r))
+			}
+		}
 	})
 }
 
@@ -69,11 +74,15 @@ func checkFaults(t *testing.T, faults []Fault, lines int) {
 // its patterns start it.
 func checkRoute(t *testing.T, r *Routes, i int, route *Route) {
 	t.Helper()
-	if route.Name == "" || len(route.Files) == 0 || route.Settle != 0 || route.Deadline != nil || !route.dated && !route.hourly && route.Zone == nil {
+	if route.Name == "" || len(route.Files) == 0 || route.Settle < 0 || route.Settle > maxSettle || route.Deadline != nil && (route.hourly || route.Zone == nil) || !route.dated && !route.hourly && route.Zone == nil {
 		t.Fatalf("route %+v", route)
 	}
 	if err := (Match{Route: route, Period: dayPeriod(2026, 11, 22)}).Request().Validate(); err != nil {
 		t.Fatalf("route %+v: %v", route, err)
+	}
+	rules := route.Rules(dayPeriod(2026, 11, 22))
+	if len(rules.Entries) != len(route.Files) || rules.Hash == "" || rules.Late == "" || rules.Length <= 0 || !rules.Deadline.IsZero() && route.Deadline == nil {
+		t.Fatalf("route %+v: rules %+v", route, rules)
 	}
 	for _, f := range route.Files {
 		a := Arrival{Bucket: route.Bucket, Key: f.pattern.witnesses()[0], EventTime: benchReceived}
@@ -94,7 +103,14 @@ func checkRoute(t *testing.T, r *Routes, i int, route *Route) {
 func written(r *Routes) string {
 	type file struct {
 		Key      string `json:"key"`
+		Count    int    `json:"count"`
 		Optional bool   `json:"optional"`
+	}
+	type deadline struct {
+		At     string   `json:"at"`
+		Days   string   `json:"days"`
+		Except []string `json:"except"`
+		Then   string   `json:"then"`
 	}
 	type route struct {
 		Name       string           `json:"name"`
@@ -103,7 +119,9 @@ func written(r *Routes) string {
 		Bucket     string           `json:"bucket,omitempty"`
 		Timezone   string           `json:"timezone,omitempty"`
 		DateOffset string           `json:"date_offset"`
+		Late       Late             `json:"late"`
 		IfUnknown  IfUnknown        `json:"if_unknown"`
+		Deadline   *deadline        `json:"deadline,omitempty"`
 		Settle     string           `json:"settle"`
 		Files      []file           `json:"files"`
 	}
@@ -114,13 +132,25 @@ func written(r *Routes) string {
 	for _, from := range r.routes {
 		to := route{
 			Name: from.Name, ConfigID: from.ConfigID, RunMode: from.RunMode, Bucket: from.Bucket,
-			DateOffset: fmt.Sprintf("%dd", from.DateOffset), IfUnknown: from.IfUnknown, Settle: from.Settle.String(),
+			DateOffset: fmt.Sprintf("%dd", from.DateOffset), Late: from.Late, IfUnknown: from.IfUnknown, Settle: from.Settle.String(),
 		}
 		if from.Zone != nil {
 			to.Timezone = from.Zone.String()
 		}
+		if d := from.Deadline; d != nil {
+			var days []string
+			for i, on := range d.Weekdays {
+				if on {
+					days = append(days, weekdayNames[i])
+				}
+			}
+			to.Deadline = &deadline{At: d.String(), Days: strings.Join(days, ","), Except: append([]string{}, d.Except...), Then: "tell"}
+			if d.Run {
+				to.Deadline.Then = "run"
+			}
+		}
 		for _, f := range from.Files {
-			to.Files = append(to.Files, file{f.Pattern, f.Optional})
+			to.Files = append(to.Files, file{f.Pattern, f.Count, f.Optional})
 		}
 		doc.Routes = append(doc.Routes, to)
 	}

@@ -170,21 +170,27 @@ func TestEveryRequestIsValid(t *testing.T) {
 func TestRouteDefaults(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		extra []string
-		late  Late
-		held  IfUnknown
+		extra  []string
+		settle time.Duration
+		late   Late
+		held   IfUnknown
 	}{
-		{nil, LateHold, Hold},
-		{[]string{"run_mode: full"}, LateHold, Hold},
-		{[]string{"run_mode: source"}, LateRerun, Retry},
-		{[]string{"run_mode: refresh"}, LateRerun, Retry},
-		{[]string{"run_mode: source", "if_unknown: hold"}, LateRerun, Hold},
-		{[]string{"run_mode: full", "if_unknown: retry"}, LateHold, Retry},
-		{[]string{"settle: 0s"}, LateHold, Hold},
-		{[]string{"settle: 0h0m"}, LateHold, Hold},
+		{nil, 2 * time.Minute, LateHold, Hold},
+		{[]string{"run_mode: full"}, 2 * time.Minute, LateHold, Hold},
+		{[]string{"run_mode: source"}, 2 * time.Minute, LateRerun, Retry},
+		{[]string{"run_mode: refresh"}, 2 * time.Minute, LateRerun, Retry},
+		{[]string{"run_mode: source", "if_unknown: hold"}, 2 * time.Minute, LateRerun, Hold},
+		{[]string{"run_mode: full", "if_unknown: retry"}, 2 * time.Minute, LateHold, Retry},
+		{[]string{"run_mode: source", "late: hold"}, 2 * time.Minute, LateHold, Retry},
+		{[]string{"run_mode: source", "late: ignore"}, 2 * time.Minute, LateIgnore, Retry},
+		{[]string{"run_mode: full", "late: rerun"}, 2 * time.Minute, LateRerun, Hold},
+		{[]string{"settle: 0s"}, 0, LateHold, Hold},
+		{[]string{"settle: 0h0m"}, 0, LateHold, Hold},
+		{[]string{"settle: 10m"}, 10 * time.Minute, LateHold, Hold},
+		{[]string{"settle: 24h"}, 24 * time.Hour, LateHold, Hold},
 	} {
 		r := parse(t, oneRoute(tt.extra...)).Routes()[0]
-		if r.Late != tt.late || r.IfUnknown != tt.held || r.Settle != 0 || r.Deadline != nil {
+		if r.Late != tt.late || r.IfUnknown != tt.held || r.Settle != tt.settle || r.Deadline != nil {
 			t.Errorf("%v: %+v", tt.extra, r)
 		}
 	}
@@ -194,7 +200,46 @@ func TestRouteDefaults(t *testing.T) {
 	}
 }
 
-// A later version will take it; nothing but the refusal keeps this one from it.
+func TestWhatTheFilesOfARouteMayBe(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, files string
+		// want has the entries as "pattern count", with a ? where it is optional.
+		want []string
+	}{
+		{"one pattern", `a/{yyyy}{MM}{dd}`, []string{"a/{yyyy}{MM}{dd} 1"}},
+		{"several required ones", `["a/{yyyy}{MM}{dd}", "b/{yyyy}{MM}{dd}", "c/{yyyy}{MM}{dd}"]`, []string{"a/{yyyy}{MM}{dd} 1", "b/{yyyy}{MM}{dd} 1", "c/{yyyy}{MM}{dd} 1"}},
+		{"a count", `[{key: "a/{yyyy}{MM}{dd}/*", count: 4}]`, []string{"a/{yyyy}{MM}{dd}/* 4"}},
+		{"an optional one", `["a/{yyyy}{MM}{dd}", {key: "b/{yyyy}{MM}{dd}", optional: true}]`, []string{"a/{yyyy}{MM}{dd} 1", "b/{yyyy}{MM}{dd} 1?"}},
+		{"an optional one with a count", `[{key: "b/{yyyy}{MM}{dd}/*", count: 2, optional: true}]`, []string{"b/{yyyy}{MM}{dd}/* 2?"}},
+		{"one that is not optional", `[{key: "b/{yyyy}{MM}{dd}", optional: false}]`, []string{"b/{yyyy}{MM}{dd} 1"}},
+		{"as many counted keys as there may be", `[{key: "a/{yyyy}{MM}{dd}/*", count: 10000}, {key: "b/{yyyy}{MM}{dd}", count: 1}, "c/{yyyy}{MM}{dd}"]`, []string{"a/{yyyy}{MM}{dd}/* 10000", "b/{yyyy}{MM}{dd} 1", "c/{yyyy}{MM}{dd} 1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, f := range parse(t, filesRoute(tt.files)).Routes()[0].Files {
+				s := fmt.Sprintf("%s %d", f.Pattern, f.Count)
+				if f.Optional {
+					s += "?"
+				}
+				got = append(got, s)
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestAConfigIDOf200BytesIsOne(t *testing.T) {
+	t.Parallel()
+	id := "cg-" + strings.Repeat("1", 197)
+	if got := parse(t, strings.Replace(oneRoute(), "cg-1", id, 1)).Routes()[0].ConfigID; got != id {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestTheWholeGrammarOfADeadlineIsRead(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -208,13 +253,11 @@ func TestTheWholeGrammarOfADeadlineIsRead(t *testing.T) {
 		{`{at: "06:30 +1d", days: mon-fri, except: [2026-12-25, "2027-01-01"], then: run}`, "06:30 +1d", "mon tue wed thu fri", []string{"2026-12-25", "2027-01-01"}, true},
 		{`{at: "00:00 +31d", days: "fri-mon, wed", then: tell}`, "00:00 +31d", "sun mon wed fri sat", nil, false},
 	} {
-		p := &routesParser{source: &source{file: "routes.yaml"}, names: map[string]position{}, windows: map[windowKind]*Route{}}
-		p.whole(p.document([]byte(oneRoute("timezone: UTC", "deadline: "+tt.src))))
-		if len(p.faults) != 1 || !strings.HasPrefix(p.faults[0].Message, "deadline takes effect with a later version") {
-			t.Errorf("%s: %v", tt.src, p.faults)
+		d := parse(t, oneRoute("timezone: UTC", "deadline: "+tt.src)).Routes()[0].Deadline
+		if d == nil {
+			t.Errorf("%s: no deadline", tt.src)
 			continue
 		}
-		d := p.routes[0].Deadline
 		var days []string
 		for i, on := range d.Weekdays {
 			if on {

@@ -14,14 +14,11 @@ import (
 // Rules are what the route says of the window of a period.
 func (r *Route) Rules(p Period) window.Rules {
 	rules := window.Rules{
-		Hash:   r.hash,
-		Settle: r.Settle,
-		Length: 24 * time.Hour,
-		Late:   window.Late(r.Late),
-		EntryOf: func(bucket, key string) string {
-			pattern, _ := r.entry(bucket, key)
-			return pattern
-		},
+		Hash:    r.hash,
+		Settle:  r.Settle,
+		Length:  24 * time.Hour,
+		Late:    window.Late(r.Late),
+		EntryOf: r.entryOf,
 	}
 	if r.hourly {
 		rules.Length = time.Hour
@@ -35,18 +32,19 @@ func (r *Route) Rules(p Period) window.Rules {
 	return rules
 }
 
-// entry gives the first of the route's patterns that a file matches.
-func (r *Route) entry(bucket, key string) (string, bool) {
+// entryOf gives the first of the route's patterns that a file matches; empty:
+// it matches none.
+func (r *Route) entryOf(bucket, key string) string {
 	if r.Bucket != "" && r.Bucket != bucket {
-		return "", false
+		return ""
 	}
 	for _, f := range r.Files {
 		var c captured
 		if f.pattern.match(key, &c, nil) {
-			return f.Pattern, true
+			return f.Pattern
 		}
 	}
-	return "", false
+	return ""
 }
 
 // Request is the run request of the window of a period. Only courier groups
@@ -58,9 +56,6 @@ func (r *Route) Request(p Period) amperity.RunRequest {
 	}
 	return req
 }
-
-// Hourly reports whether each window of the route is an hour; else it is a day.
-func (r *Route) Hourly() bool { return r.hourly }
 
 // Of gives the route with the windows of a config id, by day or by hour; nil if
 // there is none.
@@ -87,7 +82,7 @@ func (r *Routes) Window(configID, period string) (*Route, Period) {
 	zone := route.zone()
 	local := t.In(zone)
 	p, ok := hourPeriod(local.Year(), int(local.Month()), local.Day(), local.Hour(), zone)
-	if !ok || p.start != t.Unix() {
+	if !ok || p.String() != period {
 		return nil, Period{}
 	}
 	return route, p
@@ -118,7 +113,11 @@ func (r *Route) DeadlineOf(p Period) (time.Time, bool) {
 // FirstDay is the first day that begins after a time, in the route's zone.
 func (r *Route) FirstDay(after time.Time) Period {
 	y, m, d := after.In(r.zone()).Date()
-	return dayPeriod(y, int(m), d+1)
+	p := dayPeriod(y, int(m), d+1)
+	for !r.Begins(p).After(after) {
+		p = r.NextDay(p) // clocks that went back past midnight show a day twice
+	}
+	return p
 }
 
 // NextDay is the day after p.

@@ -20,6 +20,8 @@ func (p *routesParser) warn(r *Routes) {
 				var c captured
 				switch {
 				case !h.pattern.match(keys[1], &c, nil):
+				case h.route == i && h.place < place && !f.Optional:
+					p.warnf(f.at.position, "no file meets this entry, and windows wait for it: %.100q of the same route, which stands before it, takes all that it matches; write this one first", h.pattern.text)
 				case h.route == i && h.place < place:
 					p.warnf(f.at.position, "the pattern adds nothing: %.100q of the same route matches all that it does", h.pattern.text)
 				case h.route > i && h.pattern.text == f.Pattern:

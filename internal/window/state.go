@@ -93,8 +93,8 @@ type Files struct {
 	// Samples are some of them, as s3://bucket/key.
 	Samples []string `json:"samples,omitempty"`
 	// Old counts those whose events are older than the ledger's memory,
-	// Doubtful those that may be duplicates of files that a launch without a
-	// run has answered.
+	// Doubtful those of the others that may be duplicates of files that a
+	// launch without a run has answered.
 	Old      int `json:"old,omitempty"`
 	Doubtful int `json:"doubtful,omitempty"`
 }
@@ -243,8 +243,7 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 		if s.Launch != nil {
 			files = &s.After
 		}
-		files.add(a, event, received)
-		if s.Declined && s.Launch == nil && !s.Fallen.IsZero() && !a.EventTime.After(s.Fallen) {
+		if old := files.add(a, event, received); !old && s.Declined && s.Launch == nil && !s.Fallen.IsZero() && m.event <= s.Fallen.UnixMilli() {
 			files.Doubtful++
 		}
 	}
@@ -254,18 +253,28 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 	return n
 }
 
-// add counts a file.
-func (f *Files) add(a Arrival, event, received time.Time) {
+// add counts a file. It reports whether it is an old one.
+func (f *Files) add(a Arrival, event, received time.Time) (old bool) {
 	if f.Count++; f.First.IsZero() || received.Before(f.First) {
 		f.First = received
 	}
 	f.Last = latest(f.Last, received)
 	f.Latest = latest(f.Latest, event)
-	if len(f.Samples) < MaxSamples {
-		f.Samples = append(f.Samples, "s3://"+a.Bucket+"/"+a.Key)
-	}
-	if received.Sub(event) > Memory {
+	f.sample("s3://" + a.Bucket + "/" + a.Key)
+	if old = received.Sub(event) > Memory; old {
 		f.Old++
+	}
+	return old
+}
+
+// sample keeps a file's name, if there is room.
+func (f *Files) sample(name string) {
+	room := MaxSampleBytes - len(name)
+	for _, s := range f.Samples {
+		room -= len(s)
+	}
+	if len(f.Samples) == 0 || len(f.Samples) < MaxSamples && room >= 0 {
+		f.Samples = append(f.Samples, name)
 	}
 }
 
@@ -304,34 +313,48 @@ func (r Rules) want(pattern string) int {
 }
 
 // carryOver counts what came for entries that the route no longer has for those
-// that take the same files now: a pattern was widened, say.
-func (s *State) carryOver(r Rules) {
-	if r.EntryOf == nil {
-		return
-	}
+// that take the same files now: a pattern was widened, say, or two became one.
+// Where fewer are wanted now than came, the entry is met.
+func (s *State) carryOver(r Rules, now time.Time) {
 	has := map[string]bool{}
 	for _, e := range r.Entries {
 		has[e.Pattern] = true
 	}
 	for _, old := range slices.Sorted(maps.Keys(s.Entries)) {
-		p := s.Entries[old]
-		now := r.EntryOf(p.Bucket, p.Key)
-		if has[old] || !has[now] || s.Entries[now].Count > 0 {
+		if has[old] || r.EntryOf == nil {
 			continue
 		}
-		switch want := r.want(now); {
-		case p.Count < want:
-			p.Met = time.Time{}
-			if len(p.Keys) == 0 {
-				p.Keys = Hashes{hash(p.Bucket, p.Key, "")}
-				p.Count = 1
-			}
-		case p.Met.IsZero():
-			p.Met, p.Keys = s.Open.Last, nil
+		p := s.Entries[old]
+		if into := r.EntryOf(p.Bucket, p.Key); has[into] {
+			s.Entries[into] = s.Entries[into].plus(p, r.want(into))
+			delete(s.Entries, old)
 		}
-		s.Entries[now] = p
-		delete(s.Entries, old)
 	}
+	for _, e := range r.Entries {
+		if p := s.Entries[e.Pattern]; p.Met.IsZero() && p.Count >= r.want(e.Pattern) {
+			p.Met, p.Keys = now, nil
+			s.Entries[e.Pattern] = p
+		}
+	}
+}
+
+// plus adds what came for another entry.
+func (p Progress) plus(q Progress, want int) Progress {
+	switch {
+	case !p.Met.IsZero():
+		return p
+	case q.Count >= want:
+		return q
+	case len(q.Keys) == 0: // it was met, by fewer
+		q.Keys = Hashes{hash(q.Bucket, q.Key, "")}
+	}
+	for _, key := range q.Keys {
+		if !p.Keys.has(key) {
+			p.Keys = append(p.Keys, key)
+		}
+	}
+	p.Count, p.Bucket, p.Key = len(p.Keys), q.Bucket, q.Key
+	return p
 }
 
 func latest(a, b time.Time) time.Time {

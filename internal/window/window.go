@@ -35,8 +35,11 @@ const (
 	Margin = 5 * time.Second
 	// MaxMarks is how many arrivals are told from their duplicates.
 	MaxMarks = 256
-	// MaxSamples is how many files are kept by name.
-	MaxSamples = 20
+	// MaxSamples is how many files are kept by name, if their names have
+	// MaxSampleBytes together: a key may have 1,024 bytes, each of which may
+	// take six in JSON, and the ledger takes documents of 400 KB.
+	MaxSamples     = 20
+	MaxSampleBytes = 4 << 10
 	// MaxReruns is how often a window runs again by itself.
 	MaxReruns = 3
 	// Spacing is the least time between two requests that may start runs of a
@@ -150,6 +153,9 @@ func (s *State) Evaluate(r Rules, now time.Time) Decision {
 		s.Ignored += s.Open.Count
 		s.Open = Files{}
 	}
+	if s.Open.Count == 0 {
+		s.WaitsSince = time.Time{}
+	}
 	if s.Open.Count == 0 || s.waits(r) {
 		d.At = look
 		return d
@@ -183,7 +189,7 @@ func (s *State) see(r Rules, now time.Time) bool {
 	}
 	s.RouteHash = r.Hash
 	if changed {
-		s.carryOver(r)
+		s.carryOver(r, now)
 	}
 	return changed
 }
@@ -242,7 +248,8 @@ func (s *State) Decide(r Rules, now time.Time, held bool) int {
 	s.Revision++
 	s.Launch = &Flight{Revision: s.Revision, Decided: now, Rerun: s.late() && !held, Files: s.Open}
 	s.Open, s.WaitsSince = Files{}, time.Time{}
-	if s.Missing && !s.Complete && len(s.unmet(r)) == 0 {
+	// A person may launch it without its route: then nobody knows.
+	if s.Missing && !s.Complete && len(r.Entries) > 0 && len(s.unmet(r)) == 0 {
 		s.Complete = true
 		s.notify(Notice{Type: announcement.FilesComplete, At: now, Revision: s.Revision, Met: s.met(r)})
 	}
@@ -292,8 +299,12 @@ func (s *State) cover(until time.Time) {
 	s.CoveredUntil = latest(s.CoveredUntil, until.Truncate(time.Millisecond))
 	if s.After.Count > 0 && !s.After.Latest.Before(s.CoveredUntil) {
 		s.Open = s.After
+		s.Open.First = latest(s.After.First, s.CoveredUntil) // none that is open came before
 		s.Open.Count = max(1, min(s.After.Count, s.Marks.after(s.CoveredUntil)))
-		s.Open.Old = min(s.Open.Old, s.Open.Count-1) // one at least is new
+		s.Open.Old = min(s.Open.Old, s.Open.Count)
+		if s.After.Old < s.After.Count {
+			s.Open.Old = min(s.Open.Old, s.Open.Count-1) // one at least is new
+		}
 	}
 	s.Marks.forget(s.CoveredUntil)
 	if s.Fallen.Before(s.CoveredUntil) {
@@ -324,7 +335,7 @@ func (s *State) Recall(revision, turn int, decided time.Time, end *Outcome) {
 		return
 	}
 	s.Launch = &Flight{Revision: revision, Turn: turn, Decided: decided}
-	s.After, s.Open = s.Open, Files{}
+	s.After, s.Open, s.WaitsSince = s.Open, Files{}, time.Time{}
 	for i := range s.Marks {
 		s.Marks[i].after = true
 	}

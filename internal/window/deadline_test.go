@@ -1,0 +1,84 @@
+package window
+
+import "testing"
+
+func TestDeadlines(t *testing.T) {
+	t.Parallel()
+	play(t, []story{
+		{name: "what is missing at the deadline is told once, and still waited for", route: day("a", "b").with(deadline("06:30")), lines: `
+			06:00 a/1 comes              -> look at 06:30
+			06:30 look                   -> missing (hold 1): b 0 of 1, a since 06:00; nothing
+			06:31 look                   -> nothing
+			07:00 b/1 comes              -> look at 07:02
+			07:02 look                   -> complete (launch 1): a since 06:00, b since 07:00; launch 1
+			07:02 started                -> closed
+			08:00 a/2 comes              -> look at 08:02
+			08:02 look                   -> launch 2`},
+		{name: "so is that nothing came", route: day("a", "b×2", "c?").with(deadline("06:30")), lines: `
+			00:00 expected               -> look at 06:30
+			06:30 look                   -> missing (hold 1): a 0 of 1, b 0 of 2; nothing`},
+		{name: "of a set it tells how many", route: day("a×3").with(deadline("06:30")), lines: `
+			06:00 a/1 a/2 a/1#2 come     -> look at 06:30
+			06:30 look                   -> missing (hold 1): a 2 of 3; nothing`},
+		{name: "where all are optional, any file meets the deadline", route: day("a?", "b?").with(deadline("06:30")), lines: `
+			06:27 b/1 comes              -> look at 06:29
+			06:29 look                   -> launch 1
+			06:30 look                   -> nothing`},
+		{name: "and none misses it", route: day("a?", "b×2?").with(deadline("06:30")), lines: `
+			00:00 expected               -> look at 06:30
+			06:30 look                   -> missing (hold 1): a 0 of 1, b 0 of 2; nothing`},
+		{name: "what is there but not yet quiet is not missing", route: day("a", "b").with(deadline("06:30")), lines: `
+			06:28 a/1 comes              -> look at 06:30
+			06:29 b/1 comes              -> look at 06:30
+			06:30 look                   -> look at 06:31
+			06:31 look                   -> launch 1`},
+		{name: "a window that has launched has no deadline", route: day("a", "b").with(deadline("06:30")), lines: `
+			06:00 a/1 b/1 come           -> look at 06:02
+			06:02 look                   -> launch 1
+			06:02 started                -> closed
+			06:20 a/2 comes              -> look at 06:22
+			06:22 look                   -> launch 2
+			06:30 look                   -> nothing`},
+		{name: "nor has one that a person launched without all its files", route: day("a", "b").with(deadline("06:30")), lines: `
+			06:00 a/1 comes              -> look at 06:30
+			06:10 released               -> launch 1
+			06:10 started                -> closed
+			06:30 look                   -> nothing`},
+		{name: "a file at the deadline's own instant comes in time", route: day("a").with(deadline("06:30")), lines: `
+			00:00 expected               -> look at 06:30
+			06:30 a/1 comes              -> look at 06:32`},
+		{name: "with then: run it goes with what is there, and again for what was missing (H20)", route: day("a", "b", "c").with(deadline("06:30"), thenRun), lines: `
+			06:00 a/1 b/1 come           -> look at 06:30
+			06:30 look                   -> missing (hold 1): c 0 of 1, a since 06:00, b since 06:00; launch 1
+			06:30 started                -> closed
+			07:00 c/1 comes              -> look at 07:02
+			07:02 look                   -> complete (launch 2): a since 06:00, b since 06:00, c since 07:00; launch 2`},
+		{name: "with then: run it still waits for quiet", route: day("a", "b").with(deadline("06:30"), thenRun), lines: `
+			06:29 a/1 comes              -> look at 06:30
+			06:30 look                   -> missing (hold 1): b 0 of 1, a since 06:29; look at 06:31
+			06:31 look                   -> launch 1`},
+		{name: "with then: run and nothing there it goes with the first file", route: day("a", "b").with(deadline("06:30"), thenRun), lines: `
+			00:00 expected               -> look at 06:30
+			06:30 look                   -> missing (hold 1): a 0 of 1, b 0 of 1; nothing
+			08:00 b/1 comes              -> look at 08:02
+			08:02 look                   -> launch 1`},
+		{name: "a window that comes to be after its deadline misses nothing", route: day("a", "b").with(deadline("06:30")), lines: `
+			07:00 a/1 comes              -> nothing
+			08:00 look                   -> nothing`},
+		{name: "unless it was expected: the sweep was late", route: day("a", "b").with(deadline("06:30")), lines: `
+			07:00 expected               -> missing (hold 1): a 0 of 1, b 0 of 1; nothing`},
+		{name: "a person launches it with what is there, which makes nothing complete", route: day("a", "b").with(deadline("06:30")), lines: `
+			06:00 a/1 comes              -> look at 06:30
+			06:30 look                   -> missing (hold 1): b 0 of 1, a since 06:00; nothing
+			06:40 released               -> launch 1
+			06:40 started                -> closed
+			07:00 b/1 comes              -> look at 07:02
+			07:02 look                   -> complete (launch 2): a since 06:00, b since 07:00; launch 2`},
+		{name: "what was missing and then is held is complete too", route: day("a", "b").with(deadline("06:30"), thenRun, late(Hold)), lines: `
+			06:00 a/1 comes              -> look at 06:30
+			06:30 look                   -> missing (hold 1): b 0 of 1, a since 06:00; launch 1
+			06:30 started                -> closed
+			07:00 b/1 comes              -> look at 07:02
+			07:02 look                   -> complete (launch 2): a since 06:00, b since 07:00; hold 2: late_file`},
+	})
+}

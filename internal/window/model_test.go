@@ -1,0 +1,527 @@
+package window
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+)
+
+// model is a second witness of what a window is to do. It keeps all that ever
+// happened in one list, forgets nothing, and works out each answer by reading
+// the whole list from the beginning. Where the window forgets by design, the
+// model says what exactly may be forgotten, by the words "by design".
+type model struct {
+	made     time.Time
+	expected bool
+	log      []happening
+	// reading is what a list of a length says: it was read already.
+	reading *reading
+	length  int
+}
+
+// happening is one thing that happened to the window.
+type happening struct {
+	what happened
+	// at is the clock of whoever saw it: of a file, its receipt.
+	at    time.Time
+	rules *Rules
+	// file came, and this was found of it.
+	file     Arrival
+	found    finding
+	doubtful bool
+	// revision and turn of the launch that begins. rerun: after one that may
+	// have a run, and without a person.
+	revision, turn int
+	rerun          bool
+	// end is how a launch ended.
+	end Outcome
+	// notice was put up.
+	notice *Notice
+}
+
+type happened int
+
+const (
+	came     happened = iota // a file
+	looked                   // the window was looked at, by rules
+	begun                    // a launch was decided, or decided again by a person
+	ended                    // a launch came to its end
+	waited                   // another run of the config id went on
+	ignored                  // what was open was ignored
+	closed                   // what was open was abandoned
+	missed                   // files were missing at the deadline
+	complete                 // what was missing had come
+	recalled                 // a launch from before the window was forgotten, that has no run
+)
+
+type finding int
+
+const (
+	isNew finding = iota
+	isDuplicate
+	isCovered
+)
+
+// taken is a file that was taken in as new.
+type taken struct {
+	*Arrival
+	// own is the event's own time, event the one that counts: no later than
+	// the receipt.
+	own, event time.Time
+	received   time.Time
+	doubtful   bool
+	// old by the ledger's memory.
+	old bool
+	// covered is for a file that opened nothing by itself, but came since the
+	// decision together with one that did.
+	covered bool
+	// period is when the period's length counts from, if it is the first.
+	period time.Time
+}
+
+func ms(t time.Time) time.Time { return t.Truncate(time.Millisecond) }
+
+// reading is what the list says at its end.
+type reading struct {
+	revision int
+	// flight is the launch that is not over.
+	flight *happening
+	// taken are all files so far, open those that no launch answers, after
+	// those that came since the present launch was decided.
+	taken, open, after []*taken
+	covered            time.Time
+	lastPost           time.Time
+	reruns             int
+	declined           bool
+	waitsSince         time.Time
+	missed, waived     bool
+	complete           bool
+	entries            map[string]*set
+	// seen is when the route was seen, as far as it is noted: every quarter of
+	// an hour.
+	seen time.Time
+	hash string
+	// changed: it was another when it was looked at the time before.
+	changed bool
+}
+
+// set is what came for an entry.
+type set struct {
+	keys map[[2]string]bool
+	met  time.Time
+	// last is the last key that counted.
+	last [2]string
+}
+
+// key is a file's bucket and key, id its version too.
+func key(a *Arrival) [2]string { return [2]string{a.Bucket, a.Key} }
+
+func id(a *Arrival) [3]string { return [3]string{a.Bucket, a.Key, a.Version} }
+
+// read reads the list from its beginning.
+func (m *model) read() *reading {
+	if m.reading != nil && m.length == len(m.log) {
+		return m.reading
+	}
+	v := &reading{entries: map[string]*set{}}
+	m.reading, m.length = v, len(m.log)
+	for i := range m.log {
+		h := &m.log[i]
+		switch h.what {
+		case came:
+			if h.found == isNew {
+				v.came(h)
+			}
+		case looked:
+			v.looked(h)
+		case begun:
+			v.revision = h.revision
+			v.flight = h
+			v.open, v.after, v.waitsSince = nil, nil, time.Time{}
+		case ended:
+			v.ended(h)
+		case recalled:
+			v.revision = h.revision
+			v.lastPost = latest(v.lastPost, h.end.LastPost)
+		case waited:
+			if v.waitsSince.IsZero() {
+				v.waitsSince = h.at
+			}
+		case ignored, closed:
+			v.open, v.waitsSince = nil, time.Time{}
+		case missed:
+			v.missed, v.waived = true, h.rules.ThenRun
+		case complete:
+			v.complete = true
+		}
+	}
+	return v
+}
+
+func (v *reading) came(h *happening) {
+	t := &taken{Arrival: &h.file, own: ms(h.file.EventTime), event: earliest(ms(h.file.EventTime), ms(h.at)), received: h.at, doubtful: h.doubtful, period: h.at}
+	t.old = h.at.Sub(t.event) > 45*24*time.Hour
+	v.taken = append(v.taken, t)
+	if v.flight != nil {
+		v.after = append(v.after, t)
+	} else {
+		v.open = append(v.open, t)
+	}
+	s := v.entries[t.Entry]
+	if s == nil {
+		s = &set{keys: map[[2]string]bool{}}
+		v.entries[t.Entry] = s
+	}
+	if want := wanted(h.rules, t.Entry); s.met.IsZero() && (want == 1 || !s.keys[key(t.Arrival)]) {
+		s.last = key(t.Arrival)
+		s.keys[s.last] = true
+		s.enough(want, h.at)
+	}
+}
+
+// enough notes that a set is met, which it stays.
+func (s *set) enough(want int, now time.Time) {
+	if s.met.IsZero() && len(s.keys) >= want {
+		s.met = now
+	}
+}
+
+func wanted(r *Rules, pattern string) int {
+	for _, e := range r.Entries {
+		if e.Pattern == pattern {
+			return max(1, e.Count)
+		}
+	}
+	return 1
+}
+
+// looked: by another route than before, what came for an entry that is gone
+// counts for the one that takes its last file now.
+func (v *reading) looked(h *happening) {
+	v.changed = v.hash != "" && v.hash != h.rules.Hash
+	if v.hash != h.rules.Hash || h.at.Sub(v.seen) > 15*time.Minute {
+		v.seen = h.at
+	}
+	v.hash = h.rules.Hash
+	if len(v.open) == 0 {
+		v.waitsSince = time.Time{}
+	}
+	if !v.changed {
+		return
+	}
+	has := map[string]bool{}
+	for _, e := range h.rules.Entries {
+		has[e.Pattern] = true
+	}
+	for _, gone := range slices.Sorted(maps.Keys(v.entries)) {
+		into := h.rules.EntryOf(v.entries[gone].last[0], v.entries[gone].last[1])
+		if has[gone] || !has[into] {
+			continue
+		}
+		from, to := v.entries[gone], v.entries[into]
+		delete(v.entries, gone)
+		switch {
+		case to != nil && !to.met.IsZero():
+			continue
+		case len(from.keys) >= wanted(h.rules, into):
+			v.entries[into] = from
+			continue
+		case !from.met.IsZero():
+			// By design: of a set that was met the last file alone is known.
+			from.keys = map[[2]string]bool{from.last: true}
+		}
+		if to == nil {
+			to = &set{keys: map[[2]string]bool{}}
+			v.entries[into] = to
+		}
+		maps.Copy(to.keys, from.keys)
+		to.last = from.last
+	}
+	for _, e := range h.rules.Entries {
+		if s := v.entries[e.Pattern]; s != nil {
+			s.enough(max(1, e.Count), h.at)
+		}
+	}
+}
+
+func (v *reading) ended(h *happening) {
+	if h.end.LastPost.After(v.lastPost) {
+		v.lastPost = h.end.LastPost
+		if v.flight.rerun {
+			v.reruns++
+		}
+	}
+	v.flight, v.declined = nil, !h.end.Started
+	since := v.after
+	v.after = nil
+	if !h.end.Started {
+		return // what was there is answered
+	}
+	v.covered = latest(v.covered, ms(h.end.CoveredUntil))
+	// By design: of what came since the decision its number, its first and last
+	// receipt are kept, not each. If any of it is not covered, all of it counts
+	// for quiet, and for the period, but not from before what is covered. And
+	// if any of it is not old, none is.
+	opens, young := false, false
+	for _, t := range since {
+		t.covered = t.event.Before(v.covered)
+		t.period = latest(t.received, v.covered)
+		opens = opens || !t.covered
+		young = young || !t.old
+	}
+	if !opens {
+		return
+	}
+	for _, t := range since {
+		t.old = t.old && !young
+	}
+	v.open = since
+}
+
+// remembered are the files that duplicates are known of: those that are not
+// surely covered, by their own event time. By design there are 256, the latest;
+// of equal ones those with the lower hash. It gives the latest event of those
+// that are forgotten, too.
+func (v *reading) remembered() (known map[[3]string]bool, forgotten time.Time) {
+	var all []*taken
+	for _, t := range v.taken {
+		if !t.own.Before(v.covered) {
+			all = append(all, t)
+		}
+	}
+	if len(all) > 256 {
+		hashes := map[*taken]uint64{}
+		for _, t := range all {
+			hashes[t] = hash(t.Bucket, t.Key, t.Version)
+		}
+		slices.SortFunc(all, func(a, b *taken) int {
+			return cmp.Or(b.own.Compare(a.own), cmp.Compare(hashes[a], hashes[b]))
+		})
+		// A file that was forgotten and came again is one.
+		all = slices.CompactFunc(all, func(a, b *taken) bool { return a.own.Equal(b.own) && hashes[a] == hashes[b] })
+	}
+	if len(all) > 256 {
+		forgotten = all[256].own
+		all = all[:256]
+	}
+	known = make(map[[3]string]bool, len(all))
+	for _, t := range all {
+		known[id(t.Arrival)] = true
+	}
+	return known, forgotten
+}
+
+func (m *model) fold(files []Arrival, r Rules, received time.Time) Counts {
+	var n Counts
+	v := m.read()
+	known, forgotten := v.remembered()
+	for _, a := range files {
+		h := happening{what: came, at: received, rules: &r, file: a}
+		switch event := earliest(ms(a.EventTime), ms(received)); {
+		case event.Before(v.covered):
+			h.found = isCovered
+			n.Covered++
+		case known[id(&a)]:
+			h.found = isDuplicate
+			n.Duplicates++
+		default:
+			n.New++
+			known[id(&a)] = true
+			// After a launch without a run, what is as old as a file that is
+			// forgotten may be that file, which was answered.
+			h.doubtful = v.flight == nil && v.declined && !forgotten.IsZero() && !ms(a.EventTime).After(forgotten)
+		}
+		m.log = append(m.log, h)
+	}
+	return n
+}
+
+// unmet are the entries that are waited for.
+func (v *reading) unmet(r Rules) []Unmet {
+	var us, all []Unmet
+	came := 0
+	for _, e := range r.Entries {
+		u := Unmet{Pattern: e.Pattern, Want: max(1, e.Count)}
+		met := false
+		if s := v.entries[e.Pattern]; s != nil {
+			u.Have = len(s.keys)
+			came += u.Have
+			met = !s.met.IsZero() || u.Have >= u.Want
+		}
+		if !met && !e.Optional {
+			us = append(us, u)
+		}
+		all = append(all, u)
+	}
+	if len(us) == 0 && came == 0 {
+		return all
+	}
+	return us
+}
+
+func (v *reading) nothingFor(r Rules) bool {
+	return !slices.ContainsFunc(r.Entries, func(e Entry) bool { return v.entries[e.Pattern] != nil })
+}
+
+func (m *model) evaluate(r Rules, now time.Time) Decision {
+	var d Decision
+	m.log = append(m.log, happening{what: looked, at: now, rules: &r})
+	v := m.read()
+	d.RouteChanged = v.changed
+	if v.flight != nil {
+		return d
+	}
+
+	var look time.Time
+	if v.revision == 0 && !v.missed && !r.Deadline.IsZero() && (m.expected || !m.made.After(r.Deadline)) {
+		unmet := v.unmet(r)
+		switch {
+		case now.Before(r.Deadline):
+			look = r.Deadline
+		case len(unmet) > 0:
+			m.log = append(m.log, happening{what: missed, at: now, rules: &r, notice: &Notice{
+				Type: announcement.FilesMissing, At: now, Revision: 1, Hold: 1, Deadline: r.Deadline, Unmet: unmet, Waived: r.ThenRun,
+			}})
+		}
+	}
+
+	v = m.read()
+	late := !v.lastPost.IsZero()
+	if late && r.Late == Ignore && len(v.open) > 0 {
+		d.Ignored = v.count()
+		m.log = append(m.log, happening{what: ignored, at: now})
+		v = m.read()
+	}
+	if len(v.open) == 0 || v.revision == 0 && !v.waived && len(v.unmet(r)) > 0 && !v.nothingFor(r) {
+		d.At = look
+		return d
+	}
+
+	first, last := v.open[0].period, v.open[0].received
+	certain, old := 0, 0
+	for _, t := range v.open {
+		first, last = earliest(first, t.period), latest(last, t.received)
+		switch {
+		case t.covered:
+		case t.old:
+			old++
+		case !t.doubtful:
+			certain++
+		}
+	}
+	quiet := earliest(last.Add(r.Settle), first.Add(r.Length))
+	spaced := v.lastPost.Add(15*time.Minute + 30*time.Second)
+	switch {
+	case now.Before(quiet):
+		d.At = earliest(look, quiet)
+	case late && r.Late == Hold:
+		d.Do, d.Reason = HoldIt, announcement.ReasonLateFile
+	case certain == 0 && old > 0:
+		d.Do, d.Reason = HoldIt, announcement.ReasonTooOld
+	case certain == 0:
+		d.Do, d.Reason = HoldIt, announcement.ReasonLateFile
+	case late && v.reruns >= 3:
+		d.Do, d.Reason = HoldIt, announcement.ReasonRerunLimit
+	case late && now.Before(spaced):
+		d.At = spaced
+	default:
+		d.Do = Launch
+	}
+	return d
+}
+
+// count is how many files are open.
+func (v *reading) count() int {
+	n := 0
+	for _, t := range v.open {
+		if !t.covered {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *model) wait(now time.Time) Decision {
+	m.log = append(m.log, happening{what: waited, at: now})
+	switch waits := now.Sub(m.read().waitsSince); {
+	case waits >= 12*time.Hour:
+		return Decision{Do: HoldIt, Reason: announcement.ReasonOverlap}
+	case waits > 30*time.Minute:
+		return Decision{At: earliest(now.Add(5*time.Minute), now.Add(12*time.Hour-waits))}
+	default:
+		return Decision{At: now.Add(time.Minute)}
+	}
+}
+
+func (m *model) decide(r Rules, now time.Time, held bool) int {
+	v := m.read()
+	m.log = append(m.log, happening{what: begun, at: now, revision: v.revision + 1, rerun: !v.lastPost.IsZero() && !held})
+	if v.missed && !v.complete && len(r.Entries) > 0 && len(v.unmet(r)) == 0 {
+		m.log = append(m.log, happening{what: complete, at: now, notice: &Notice{Type: announcement.FilesComplete, At: now, Revision: v.revision + 1, Hold: 1}})
+	}
+	return v.revision + 1
+}
+
+func (m *model) outcome(o Outcome) bool {
+	f := m.read().flight
+	if f == nil || f.revision != o.Revision || f.turn != o.Turn {
+		return false
+	}
+	m.log = append(m.log, happening{what: ended, end: o})
+	return true
+}
+
+func (m *model) reopen(revision, turn int, now time.Time) bool {
+	if v := m.read(); v.flight != nil || v.revision != revision {
+		return false
+	}
+	m.log = append(m.log, happening{what: begun, at: now, revision: revision, turn: turn})
+	return true
+}
+
+// recall puts the launch before all that came.
+func (m *model) recall(revision, turn int, decided time.Time, end *Outcome) {
+	if end != nil && !end.Started {
+		m.log = append(m.log, happening{what: recalled, revision: revision, end: *end})
+		return
+	}
+	m.reading = nil
+	m.log = slices.DeleteFunc(m.log, func(h happening) bool { return h.what == waited })
+	m.log = append([]happening{{what: begun, at: decided, revision: revision, turn: turn}}, m.log...)
+	if end != nil {
+		m.log = append(m.log, happening{what: ended, end: *end})
+	}
+}
+
+// notices are all that were put up so far.
+func (m *model) notices() []Notice {
+	var ns []Notice
+	for _, h := range m.log {
+		if h.notice != nil {
+			ns = append(ns, *h.notice)
+		}
+	}
+	return ns
+}
+
+func (m *model) abandon(now time.Time) Decision {
+	v := m.read()
+	if v.flight != nil {
+		return Decision{}
+	}
+	if end := v.seen.Add(time.Hour); now.Before(end) {
+		return Decision{At: end}
+	}
+	h := happening{what: closed, at: now}
+	if len(v.open) > 0 {
+		h.notice = &Notice{Type: announcement.WindowAbandoned, At: now, Revision: v.revision + 1}
+		if v.missed {
+			h.notice.Hold = 1
+		}
+	}
+	m.log = append(m.log, h)
+	return Decision{}
+}

@@ -1,0 +1,297 @@
+package window
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// launched is a window whose revision 1 was decided at 06:02 for a/1.
+func launched(t *testing.T) *State {
+	t.Helper()
+	s := New("cg-1", "2026-11-22", "orders", at("06:00"))
+	s.Fold([]Arrival{file("a/1", at("06:00"))}, day("a"), at("06:00"))
+	if d := s.Evaluate(day("a"), at("06:02")); d.Do != Launch || s.Decide(day("a"), at("06:02"), false) != 1 {
+		t.Fatalf("decided %+v", d)
+	}
+	return s
+}
+
+func file(key string, event time.Time) Arrival {
+	entry := day("a", "b").EntryOf("b", key)
+	return Arrival{Entry: entry, Bucket: "b", Key: key, Version: "1", EventTime: event}
+}
+
+// started is the outcome of a launch whose request was sent at a time.
+func started(revision, turn int, posted time.Time) Outcome {
+	return Outcome{Revision: revision, Turn: turn, Started: true, CoveredUntil: posted.Add(-Margin), LastPost: posted}
+}
+
+func TestAnOutcomeIsHeardOnce(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		// happened is what the window went through since revision 1 was decided.
+		happened func(*State)
+		told     Outcome
+		heard    bool
+	}{
+		{"the first time", func(*State) {}, started(1, 0, at("06:02")), true},
+		{"that there is no run", func(*State) {}, Outcome{Revision: 1}, true},
+		{"a second time", func(s *State) { s.Outcome(started(1, 0, at("06:02"))) }, started(1, 0, at("06:02")), false},
+		{"otherwise, a second time", func(s *State) { s.Outcome(Outcome{Revision: 1}) }, started(1, 0, at("06:02")), false},
+		{"of a launch to come", func(*State) {}, started(2, 0, at("06:02")), false},
+		{"of a turn to come", func(*State) {}, started(1, 1, at("06:02")), false},
+		{"of a launch before", func(s *State) {
+			s.Outcome(Outcome{Revision: 1})
+			s.Fold([]Arrival{file("a/2", at("06:10"))}, day("a"), at("06:10"))
+			s.Decide(day("a"), at("06:12"), false)
+		}, started(1, 0, at("06:02")), false},
+		{"of the former end, after a person released it", func(s *State) {
+			s.Outcome(Outcome{Revision: 1})
+			s.Reopen(1, 1, at("06:10"))
+		}, Outcome{Revision: 1}, false},
+		{"of its end in its new turn", func(s *State) {
+			s.Outcome(Outcome{Revision: 1})
+			s.Reopen(1, 1, at("06:10"))
+		}, started(1, 1, at("06:10")), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := launched(t)
+			tt.happened(s)
+			before := text(t, s)
+			if heard := s.Outcome(tt.told); heard != tt.heard {
+				t.Errorf("heard: %v", heard)
+			}
+			if d := cmp.Diff(before, text(t, s)); (d != "") != tt.heard {
+				t.Errorf("(-before +after):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestReopenIsForTheLatestLaunchOnceItHasEnded(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		happened func(*State)
+		want     bool
+	}{
+		{"rejected", func(s *State) { s.Outcome(Outcome{Revision: 1}) }, true},
+		{"started, of a run that turned out to be another's", func(s *State) { s.Outcome(started(1, 0, at("06:02"))) }, true},
+		{"going on", func(*State) {}, false},
+		{"reopened already", func(s *State) {
+			s.Outcome(Outcome{Revision: 1})
+			s.Reopen(1, 1, at("06:05"))
+		}, false},
+		{"followed by another", func(s *State) {
+			s.Outcome(Outcome{Revision: 1})
+			s.Decide(day("a"), at("06:12"), false)
+			s.Outcome(Outcome{Revision: 2})
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := launched(t)
+			tt.happened(s)
+			before := text(t, s)
+			if got := s.Reopen(1, 2, at("06:10")); got != tt.want {
+				t.Errorf("reopened: %v", got)
+			}
+			if d := cmp.Diff(before, text(t, s)); (d != "") != tt.want {
+				t.Errorf("(-before +after):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestAReopenedLaunchGoesWithAllFilesSoFar(t *testing.T) {
+	t.Parallel()
+	s := launched(t)
+	s.Outcome(Outcome{Revision: 1})
+	s.Fold([]Arrival{file("a/2", at("06:10")), file("a/3", at("06:10"))}, day("a"), at("06:10"))
+	s.Wait(at("06:12"))
+	s.Reopen(1, 1, at("06:15"))
+	want := &Flight{Revision: 1, Turn: 1, Decided: at("06:15"), Files: Files{
+		Count: 2, First: at("06:10"), Last: at("06:10"), Latest: at("06:10"), Samples: []string{"s3://b/a/2", "s3://b/a/3"},
+	}}
+	if d := cmp.Diff(want, s.Launch); d != "" || s.Open.Count != 0 || !s.WaitsSince.IsZero() {
+		t.Errorf("(-want +got):\n%s\nopen: %+v, waits since %v", d, s.Open, s.WaitsSince)
+	}
+	// What came with it is answered, should it be rejected once more.
+	s.Outcome(Outcome{Revision: 1, Turn: 1})
+	if n := s.Fold([]Arrival{file("a/2", at("06:10"))}, day("a"), at("06:20")); n.Duplicates != 1 {
+		t.Errorf("counted %+v", n)
+	}
+}
+
+// A window that the ledger forgot comes to be anew with the next file. Its
+// launch, which the ledger has not forgotten, is taken in when revision 1 turns
+// out to be there already (H24).
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	ended := func(o Outcome) *Outcome { return &o }
+	for _, tt := range []struct {
+		name string
+		// came is the event time of two files, at 06:00 on the second day.
+		came time.Time
+		late Late
+		end  *Outcome
+		want string
+	}{
+		{"of a launch that goes on: its outcome is waited for", at("+1 05:59"), Rerun, nil, "nothing"},
+		{"of a run that covers the file", at("06:00"), Rerun, ended(started(1, 0, at("06:02"))), "nothing"},
+		{"of a run that does not cover the file", at("06:02"), Rerun, ended(started(1, 0, at("06:02"))), "launch 2"},
+		{"of a run of a moment ago", at("+1 05:59"), Rerun, ended(started(1, 0, at("+1 05:58"))), "look at +1 06:13:30"},
+		{"whose late files are held", at("06:02"), Hold, ended(started(1, 0, at("06:02"))), "hold 2: late_file"},
+		{"whose late files are ignored", at("06:02"), Ignore, ended(started(1, 0, at("06:02"))), "2 ignored; nothing"},
+		{"of a rejected launch: the file gets the next", at("06:00"), Hold, ended(Outcome{Revision: 1}), "launch 2"},
+		{"of a discarded launch that may have a run", at("06:00"), Hold, ended(Outcome{Revision: 1, LastPost: at("06:02")}), "hold 2: late_file"},
+		{"of an old run, and an old file after it", at("-46 06:00"), Rerun, ended(started(1, 0, at("-50 06:00"))), "hold 2: too_old"},
+		{"of an old run, and an old file before it", at("-50 05:00"), Rerun, ended(started(1, 0, at("-50 06:00"))), "nothing"},
+		{"of a run in a turn after its first", at("06:02"), Rerun, ended(started(1, 3, at("06:02"))), "launch 2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := day("a", "b").with(late(tt.late), settle(0))
+			now := at("+1 06:00")
+			s := New("cg-1", "2026-11-22", "orders", now)
+			s.Fold([]Arrival{file("a/1", tt.came), file("a/2", tt.came)}, r, now)
+			s.Wait(now)
+			turn := 0
+			if tt.end != nil {
+				turn = tt.end.Turn
+			}
+			s.Recall(1, turn, at("06:00"), tt.end)
+			if s.Launch != nil && !s.WaitsSince.IsZero() {
+				t.Errorf("waits since %v", s.WaitsSince)
+			}
+			st := &stage{t: t, rules: r, state: s}
+			if got := st.decided(s.Evaluate(r, now), now); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			if tt.end != nil {
+				return
+			}
+			// Its outcome is heard, and the files judged by it.
+			if !s.Outcome(started(1, 0, at("06:02"))) || s.Open.Count != 2 {
+				t.Errorf("%d open", s.Open.Count)
+			}
+		})
+	}
+}
+
+func TestWhatIsCoveredIsNotKeptByName(t *testing.T) {
+	t.Parallel()
+	s := launched(t)
+	s.Fold([]Arrival{file("a/2", at("06:02:03")), file("a/3", at("06:02:04"))}, day("a"), at("06:02:05"))
+	if len(s.Marks) != 3 {
+		t.Errorf("%d marks before", len(s.Marks))
+	}
+	s.Outcome(started(1, 0, at("06:02:08.999")))
+	if len(s.Marks) != 1 {
+		t.Errorf("%d marks, want that of the last file", len(s.Marks))
+	}
+}
+
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	s := New("cg-1", "2026-11-22", "orders", at("06:00"))
+	idle := func(what string, want bool) {
+		t.Helper()
+		if s.Idle() != want {
+			t.Errorf("%s: idle %v", what, s.Idle())
+		}
+	}
+	idle("new", true)
+	s.Fold([]Arrival{file("a/1", at("06:00"))}, day("a"), at("06:00"))
+	idle("with a file", false)
+	s.Decide(day("a"), at("06:02"), false)
+	idle("while it launches", false)
+	s.Outcome(started(1, 0, at("06:02")))
+	idle("when its run has begun", true)
+	s.Notices = []Notice{{}}
+	idle("with something to tell", false)
+}
+
+// The clocks of S3 and ours are 2 s off at most, and EventBridge cuts times to
+// the second (H28). A file that was put after the request was sent must never
+// count as covered.
+func TestNoClockMakesAFileCoveredThatIsNot(t *testing.T) {
+	t.Parallel()
+	sent := at("06:02:00") // by the true clock
+	wrong := map[time.Duration]int{}
+	step := 250 * time.Millisecond
+	for s3 := -2 * time.Second; s3 <= 2*time.Second; s3 += step {
+		for ours := -2 * time.Second; ours <= 2*time.Second; ours += step {
+			for fraction := range time.Second / time.Millisecond {
+				// At least a millisecond after the request.
+				put := sent.Add(fraction * time.Millisecond).Add(time.Millisecond)
+				sent := sent.Add(fraction * time.Millisecond)
+				event := put.Add(s3).Truncate(time.Second)
+				for margin := 3 * time.Second; margin <= 6*time.Second; margin += time.Second {
+					if event.Before(sent.Add(ours).Add(-margin)) {
+						wrong[margin]++
+					}
+				}
+			}
+		}
+	}
+	if wrong[Margin] > 0 || wrong[4*time.Second] == 0 || Margin != 5*time.Second {
+		t.Errorf("counted as covered by margin: %v; the margin is %v", wrong, Margin)
+	}
+	// The worst of them, by the window itself.
+	for _, tt := range []struct {
+		margin  time.Duration
+		covered int
+	}{{5 * time.Second, 0}, {4 * time.Second, 1}} {
+		s := launched(t)
+		put := sent.Add(998 * time.Millisecond)
+		posted := put.Add(-time.Millisecond).Add(2 * time.Second)
+		s.Outcome(Outcome{Revision: 1, Started: true, CoveredUntil: posted.Add(-tt.margin), LastPost: posted})
+		n := s.Fold([]Arrival{file("a/2", put.Add(-2*time.Second).Truncate(time.Second))}, day("a"), at("06:03"))
+		if n.Covered != tt.covered {
+			t.Errorf("with %v: counted %+v", tt.margin, n)
+		}
+	}
+}
+
+// A file every minute for two days (H21): a run for each period's length, and
+// none more than the limit of reruns.
+func TestAFeedThatNeverPausesLaunchesByThePeriod(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		r    Rules
+		want []string
+	}{
+		{"a day", day("a").with(settle(2 * time.Minute)), []string{
+			"launch 1 at +1 00:00", "launch 2 at +2 00:01", "launch 3 at +3 00:02",
+		}},
+		{"an hour", hour("a").with(settle(2 * time.Minute)), []string{
+			"launch 1 at 01:00", "launch 2 at 02:01", "launch 3 at 03:02", "launch 4 at 04:03", "hold 5: rerun_limit at 05:04",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := New("cg-1", "2026-11-22", "orders", begin)
+			st := &stage{t: t, rules: tt.r, state: s}
+			var got []string
+			for now := begin; now.Before(begin.AddDate(0, 0, 4)); now = now.Add(time.Minute) {
+				s.Fold([]Arrival{file(fmt.Sprint("a/", now.Unix()), now)}, tt.r, now)
+				if d := s.Evaluate(tt.r, now); d.Do != Nothing {
+					got = append(got, st.decided(d, now)+" at "+told(now))
+					if d.Do == Launch {
+						s.Outcome(started(s.Revision, 0, now.Add(6*time.Second)))
+					}
+				}
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}

@@ -1,0 +1,129 @@
+package window
+
+import (
+	"testing"
+	"time"
+)
+
+func TestQuiet(t *testing.T) {
+	t.Parallel()
+	play(t, []story{
+		// Quiet.
+		{name: "a window launches once it has been quiet", route: day("a"), lines: `
+			06:00 a/1 comes -> look at 06:02
+			06:01:59 look   -> look at 06:02
+			06:02 look      -> launch 1
+			06:02 started   -> closed
+			07:00 look      -> nothing`},
+		{name: "each new file puts the launch off", route: day("a"), lines: `
+			06:00 a/1 comes -> look at 06:02
+			06:01 a/2 comes -> look at 06:03
+			06:02 look      -> look at 06:03
+			06:03 look      -> launch 1`},
+		{name: "a new version of a file is a new file", route: day("a"), lines: `
+			06:00 a/1 comes   -> look at 06:02
+			06:01 a/1#2 comes -> look at 06:03`},
+		{name: "a duplicate does not put the launch off", route: day("a"), lines: `
+			06:00 a/1 a/1 come -> 1 duplicate; look at 06:02
+			06:01 a/1 comes    -> 1 duplicate; look at 06:02
+			06:02 a/1 comes    -> 1 duplicate; launch 1`},
+		{name: "quiet is measured from receipt, not from the event", route: day("a"), lines: `
+			06:00 a/1@03:00 comes    -> look at 06:02
+			06:01 a/2@-1m comes      -> look at 06:03
+			06:03 look               -> launch 1`},
+		{name: "quiet is measured from the latest receipt, whoever's clock it is by", route: day("a"), lines: `
+			06:00:02 a/1 comes -> look at 06:02:02
+			06:00 a/2 comes    -> look at 06:02:02`},
+		{name: "with settle 0s it launches at once", route: day("a").with(settle(0)), lines: `
+			06:00 a/1 comes -> launch 1`},
+		{name: "a window that nothing came for has nothing to do", route: day("a"), lines: `
+			06:00 expected -> nothing
+			07:00 look     -> nothing`},
+		{name: "a sweep that comes late launches at once", route: day("a"), lines: `
+			06:00 a/1 comes -> look at 06:02
+			+3 06:00 look   -> launch 1`},
+
+		// Quiet is waited for at most as long as the period (H21).
+		{name: "a feed that never pauses launches after an hour, and after another", route: hour("a").with(settle(40 * time.Minute)), lines: `
+			06:00 a/1 comes -> look at 06:40
+			06:30 a/2 comes -> look at 07:00
+			06:59 a/3 comes -> look at 07:00
+			07:00 look      -> launch 1
+			07:00 started   -> closed
+			07:10 a/4 comes -> look at 07:50
+			07:45 a/5 comes -> look at 08:10
+			08:10 a/6 comes -> launch 2`},
+		{name: "a feed that never pauses launches after a day", route: day("a").with(settle(14 * time.Hour)), lines: `
+			06:00 a/1 comes    -> look at 20:00
+			19:00 a/2 comes    -> look at +1 06:00
+			+1 05:59 a/3 comes -> look at +1 06:00
+			+1 06:00 look      -> launch 1`},
+		{name: "the hour counts from the first file that no run covers", route: hour("a").with(settle(30 * time.Minute)), lines: `
+			06:00 a/1 comes                -> look at 06:30
+			06:30 look                     -> launch 1
+			06:40 a/2 comes                -> nothing
+			08:00:01 a/3 comes             -> nothing
+			08:00:02 started posted 08:00  -> 1 open
+			08:00:02 look                  -> look at 08:30:01
+			08:30:01 look                  -> launch 2`},
+
+		{name: "also where the last entry came after that: then it launches without quiet", route: hour("a", "b").with(settle(10 * time.Minute)), lines: `
+			06:00 a/1 comes -> nothing
+			07:05 b/1 comes -> launch 1`},
+	})
+}
+
+func TestEntries(t *testing.T) {
+	t.Parallel()
+	play(t, []story{
+		{name: "it waits for every required entry", route: day("a", "b"), lines: `
+			06:00 a/1 comes -> nothing
+			06:10 look      -> nothing
+			06:20 b/1 comes -> look at 06:22
+			06:22 look      -> launch 1`},
+		{name: "in any order", route: day("a", "b", "c"), lines: `
+			06:00 c/1 comes -> nothing
+			06:01 b/1 comes -> nothing
+			06:02 a/1 comes -> look at 06:04`},
+		{name: "it does not wait for an optional entry", route: day("a", "b?"), lines: `
+			06:00 a/1 comes -> look at 06:02
+			06:02 look      -> launch 1`},
+		{name: "an optional entry alone launches nothing", route: day("a", "b?"), lines: `
+			06:00 b/1 comes -> nothing
+			06:10 look      -> nothing
+			06:20 a/1 comes -> look at 06:22`},
+		{name: "where all are optional, one file of any will do", route: day("a?", "b?"), lines: `
+			06:00 b/1 comes -> look at 06:02
+			06:02 look      -> launch 1`},
+		{name: "where all are optional, one file of a counted one will do", route: day("a×3?"), lines: `
+			06:00 a/1 comes -> look at 06:02`},
+		{name: "a count waits for so many keys", route: day("a×3"), lines: `
+			06:00 a/1 comes -> nothing
+			06:01 a/2 comes -> nothing
+			06:02 a/3 comes -> look at 06:04
+			06:04 look      -> launch 1`},
+		{name: "in one batch", route: day("a×3", "b"), lines: `
+			06:00 a/1 a/2 b/1 a/3 come -> look at 06:02`},
+		{name: "a duplicate does not complete a set", route: day("a×2"), lines: `
+			06:00 a/1 comes -> nothing
+			06:01 a/1 comes -> 1 duplicate; nothing
+			06:02 a/2 comes -> look at 06:04`},
+		{name: "nor does a new version", route: day("a×2"), lines: `
+			06:00 a/1 comes     -> nothing
+			06:01 a/1#2 comes   -> nothing
+			06:02 a/1#3 comes   -> nothing
+			06:03 a/2 comes     -> look at 06:05`},
+		{name: "an entry that is met stays so over the window's life", route: day("a", "b"), lines: `
+			06:00 a/1 b/1 come -> look at 06:02
+			06:02 look         -> launch 1
+			06:02 rejected     -> closed
+			07:00 a/2 comes    -> look at 07:02
+			07:02 look         -> launch 2`},
+		{name: "a window that has launched waits for no entry (H20)", route: day("a", "b"), lines: `
+			06:00 a/1 b/1 come -> look at 06:02
+			06:02 look         -> launch 1
+			06:02 started      -> closed
+			08:00 b/1#2 comes  -> look at 08:02
+			08:02 look         -> launch 2`},
+	})
+}
