@@ -230,6 +230,7 @@ func (l *Launcher) decide(ctx context.Context, j *windowJob, w *Window, d window
 	l.tellDecision(ctx, w, d)
 	if d.Do == window.Launch && l.Paused {
 		d = window.Decision{At: now.Add(pausedFor)}
+		j.state.WaitsSince = time.Time{} // it waits for nothing else now
 		l.log(ctx, launchKey(w.ConfigID, w.Period, j.state.Revision+1), w.ConfigID, w.Route, Result{Outcome: Blocked, Reason: announcement.ReasonPaused,
 			Error: &announcement.Error{Kind: announcement.ErrorPaused, Message: pausedText}})
 	}
@@ -351,7 +352,7 @@ func (l *Launcher) recall(j *windowJob, item ledger.Item) error {
 
 // ended is how a launch ended, for its window.
 func (r *record) ended() window.Outcome {
-	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == started, CoveredUntil: r.CoveredUntil, LastPost: r.lastPost()}
+	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == started, CoveredUntil: r.CoveredUntil, LastPost: r.lastPost(), At: r.Since}
 }
 
 // isFree reports whether no run of a config id goes on that is known of. It

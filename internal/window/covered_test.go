@@ -37,7 +37,7 @@ func TestWhatARunCovers(t *testing.T) {
 		{name: "only what came since its own decision counts as open", route: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes                -> launch 1
 			06:00:01 a/2@+1h comes         -> nothing
-			06:00:02 rejected              -> closed
+			06:00:09 rejected              -> closed
 			06:10 a/3 comes                -> launch 2
 			06:10:01 a/4@06:09 a/5 come    -> nothing
 			06:10:02 started posted 06:10  -> 1 open`},
@@ -125,8 +125,20 @@ func TestLaunchesWithoutARunAnswerWhatWasThere(t *testing.T) {
 			06:00 a/1 comes    -> look at 06:02
 			06:02 look         -> launch 1
 			06:02:01 a/2 comes -> nothing
-			06:02:02 rejected  -> closed
+			06:02:09 rejected  -> closed
 			06:03 a/1 a/2 come -> 2 duplicates; nothing`},
+		{name: "what came after a rejection is not answered by it, though the window heard of it later", route: day("a"), lines: `
+			06:00 a/1 comes      -> look at 06:02
+			06:02 look           -> launch 1
+			06:03 a/2@06:01 a/3 come -> nothing
+			06:04 rejected at 06:02:02 -> 1 open
+			06:04 look           -> look at 06:05
+			06:05 a/2 a/3 come   -> 2 duplicates; launch 2`},
+		{name: "nor is what came after a discard, or so shortly before that a clock may be wrong", route: day("a").with(settle(0)), lines: `
+			06:00 a/1 comes      -> launch 1
+			06:03:56 a/2 comes   -> nothing
+			06:04 discarded      -> 1 open
+			06:04 look           -> launch 2`},
 		{name: "a new file after a rejection launches, and is not late", route: day("a").with(late(Hold)), lines: `
 			06:00 a/1 comes    -> look at 06:02
 			06:02 look         -> launch 1

@@ -257,18 +257,19 @@ func (v *reading) ended(h *happening) {
 	v.flight, v.declined = nil, !h.end.Started
 	since := v.after
 	v.after = nil
-	if !h.end.Started {
-		return // what was there is answered
+	from := h.end.At.Add(-5 * time.Second) // what was there is answered
+	if h.end.Started {
+		v.covered = latest(v.covered, ms(h.end.CoveredUntil))
+		from = v.covered
 	}
-	v.covered = latest(v.covered, ms(h.end.CoveredUntil))
 	// By design: of what came since the decision its number, its first and last
 	// receipt are kept, not each. If any of it is not covered, all of it counts
 	// for quiet, and for the period, but not from before what is covered. And
 	// if any of it is not old, none is.
 	opens, young := false, false
 	for _, t := range since {
-		t.covered = t.event.Before(v.covered)
-		t.period = latest(t.received, v.covered)
+		t.covered = t.event.Before(from)
+		t.period = latest(t.received, from)
 		opens = opens || !t.covered
 		young = young || !t.old
 	}
@@ -395,15 +396,33 @@ func (m *model) evaluate(r Rules, now time.Time) Decision {
 		m.log = append(m.log, happening{what: ignored, at: now})
 		v = m.read()
 	}
-	if len(v.open) == 0 || v.revision == 0 && !v.waived && len(v.unmet(r)) > 0 && !v.nothingFor(r) {
+	if len(v.open) == 0 {
 		d.At = look
 		return d
 	}
-
 	first, last := v.open[0].period, v.open[0].received
+	for _, t := range v.open {
+		first = earliest(first, t.period)
+	}
+	if v.revision == 0 && !v.waived && len(v.unmet(r)) > 0 && !v.nothingFor(r) {
+		// From hour to hour, and what waits for a day from day to day.
+		again := now.Add(now.Sub(first))
+		if again.Before(now.Add(time.Hour)) {
+			again = now.Add(time.Hour)
+		}
+		d.At = earliest(look, earliest(again, now.Add(24*time.Hour)))
+		return d
+	}
+	if v.revision == 0 && !v.waived {
+		for _, e := range r.Entries {
+			if s := v.entries[e.Pattern]; s != nil && !e.Optional {
+				first = latest(first, s.met)
+			}
+		}
+	}
 	certain, old := 0, 0
 	for _, t := range v.open {
-		first, last = earliest(first, t.period), latest(last, t.received)
+		last = latest(last, t.received)
 		switch {
 		case t.covered:
 		case t.old:

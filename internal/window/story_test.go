@@ -37,7 +37,7 @@ import (
 //	started           the launch ends with a run; posted 06:03 is when its
 //	                  request was sent, else it is when it was decided
 //	rejected          it ends without a run, and without a request that may have
-//	                  started one
+//	                  started one; at 06:03 is when, if the window hears later
 //	discarded         a person ends it; with posted, after a request
 //	reopened          a person releases a launch that had ended
 //	released          a person launches a window that waits
@@ -53,6 +53,8 @@ type story struct {
 	lines string
 	// other is the route after edited.
 	other Rules
+	// looks says also when a window is looked at again that waits for files.
+	looks bool
 }
 
 // begin is the first midnight of all stories.
@@ -215,7 +217,10 @@ func (st *stage) repeat() {
 
 // happens plays one line, and says what comes of it.
 func (st *stage) happens(words []string, now time.Time) string {
-	var posted time.Time
+	posted, ended := time.Time{}, now
+	if n := slices.Index(words, "at"); n >= 0 {
+		ended, words = at(strings.Join(words[n+1:], " ")), words[:n]
+	}
 	if n := slices.Index(words, "posted"); n >= 0 {
 		posted, words = at(strings.Join(words[n+1:], " ")), words[:n]
 	}
@@ -237,6 +242,8 @@ func (st *stage) happens(words []string, now time.Time) string {
 		st.rules = st.story.route
 		return ""
 	case "gone":
+		defer func(was bool) { st.story.looks = was }(st.story.looks)
+		st.story.looks = true
 		return st.decided(st.state.Abandon(now), now)
 	case "forgotten":
 		st.state = New("cg-1", "2026-11-22", "orders", now)
@@ -245,7 +252,7 @@ func (st *stage) happens(words []string, now time.Time) string {
 		// Whoever releases it does not know the route.
 		return strings.Join(append([]string{fmt.Sprint("launch ", st.begin(Rules{}, now, false))}, st.announced()...), "; ")
 	case "started", "rejected", "discarded":
-		return st.ends(verb, posted)
+		return st.ends(verb, posted, ended)
 	case "reopened":
 		st.turn++
 		if !st.state.Reopen(st.state.Revision, st.turn, now) {
@@ -334,7 +341,7 @@ func (st *stage) decided(d Decision, now time.Time) string {
 		what = fmt.Sprint("launch ", st.begin(st.rules, now, false))
 	case d.Do == HoldIt:
 		what = fmt.Sprintf("hold %d: %s", st.begin(st.rules, now, true), d.Reason)
-	case !d.At.IsZero():
+	case !d.At.IsZero() && (!st.state.waits(st.rules) || d.At.Equal(st.rules.Deadline) || st.story.looks):
 		what = "look at " + told(d.At)
 	}
 	return strings.Join(append(append(said, st.announced()...), what), "; ")
@@ -347,12 +354,12 @@ func (st *stage) begin(r Rules, now time.Time, held bool) int {
 	return revision
 }
 
-func (st *stage) ends(how string, posted time.Time) string {
+func (st *stage) ends(how string, posted, ended time.Time) string {
 	f := st.state.Launch
 	if f == nil {
 		return "nothing to end"
 	}
-	o := Outcome{Revision: f.Revision, Turn: f.Turn, LastPost: posted, Started: how == "started"}
+	o := Outcome{Revision: f.Revision, Turn: f.Turn, LastPost: posted, Started: how == "started", At: ended}
 	if o.Started {
 		if posted.IsZero() {
 			o.LastPost = st.since

@@ -156,11 +156,17 @@ func (s *State) Evaluate(r Rules, now time.Time) Decision {
 	if s.Open.Count == 0 {
 		s.WaitsSince = time.Time{}
 	}
-	if s.Open.Count == 0 || s.waits(r) {
+	if s.Open.Count == 0 {
 		d.At = look
 		return d
 	}
-	if ripe := earliest(s.Open.Last.Add(r.Settle), s.Open.First.Add(r.Length)); now.Before(ripe) {
+	if s.waits(r) {
+		// A route that is edited or gone by then is seen, seldom for what waits
+		// for long.
+		d.At = earliest(look, now.Add(min(max(now.Sub(s.Open.First), Grace), 24*time.Hour)))
+		return d
+	}
+	if ripe := earliest(s.Open.Last.Add(r.Settle), s.began(r).Add(r.Length)); now.Before(ripe) {
 		d.At = earliest(look, ripe)
 		return d
 	}
@@ -199,6 +205,20 @@ func (s *State) see(r Rules, now time.Time) bool {
 // nothing to wait for: it goes with what is there.
 func (s *State) waits(r Rules) bool {
 	return s.Revision == 0 && !s.Waived && len(s.unmet(r)) > 0 && !s.empty(r)
+}
+
+// began is from when on quiet is waited for: since the first file that is not
+// covered, and all are there that the first launch waits for.
+func (s *State) began(r Rules) time.Time {
+	t := s.Open.First
+	if s.Revision == 0 && !s.Waived {
+		for _, e := range r.Entries {
+			if !e.Optional {
+				t = latest(t, s.Entries[e.Pattern].Met)
+			}
+		}
+	}
+	return t
 }
 
 // late reports whether a request was sent for the window that may have
@@ -268,6 +288,9 @@ type Outcome struct {
 	// LastPost is when the last request was sent that may have started a run;
 	// zero: there was none.
 	LastPost time.Time
+	// At is, of a launch that ended without a run, when it did: what was there
+	// by then is answered.
+	At time.Time
 }
 
 // Outcome takes in how the launch ended. It reports whether there was anything
@@ -286,29 +309,37 @@ func (s *State) Outcome(o Outcome) bool {
 	s.Declined = !o.Started
 	if o.Started {
 		s.cover(o.CoveredUntil)
+	} else {
+		s.remain(o.At.Add(-Margin))
 	}
 	s.Marks.settle()
 	s.Launch, s.After = nil, Files{}
 	return true
 }
 
-// cover moves CoveredUntil. What came since the decision, and is not before
-// it, opens the window again.
+// cover moves CoveredUntil.
 func (s *State) cover(until time.Time) {
 	// To the millisecond, as event times are kept.
 	s.CoveredUntil = latest(s.CoveredUntil, until.Truncate(time.Millisecond))
-	if s.After.Count > 0 && !s.After.Latest.Before(s.CoveredUntil) {
-		s.Open = s.After
-		s.Open.First = latest(s.After.First, s.CoveredUntil) // none that is open came before
-		s.Open.Count = max(1, min(s.After.Count, s.Marks.after(s.CoveredUntil)))
-		s.Open.Old = min(s.Open.Old, s.Open.Count)
-		if s.After.Old < s.After.Count {
-			s.Open.Old = min(s.Open.Old, s.Open.Count-1) // one at least is new
-		}
-	}
+	s.remain(s.CoveredUntil)
 	s.Marks.forget(s.CoveredUntil)
 	if s.Fallen.Before(s.CoveredUntil) {
 		s.Fallen = time.Time{}
+	}
+}
+
+// remain opens the window again for what came since the decision, and is not
+// before a time.
+func (s *State) remain(from time.Time) {
+	if s.After.Count == 0 || s.After.Latest.Before(from) {
+		return
+	}
+	s.Open = s.After
+	s.Open.First = latest(s.After.First, from) // none that is open came before
+	s.Open.Count = max(1, min(s.After.Count, s.Marks.after(from)))
+	s.Open.Old = min(s.Open.Old, s.Open.Count)
+	if s.After.Old < s.After.Count {
+		s.Open.Old = min(s.Open.Old, s.Open.Count-1) // one at least is new
 	}
 }
 

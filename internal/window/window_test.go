@@ -67,9 +67,19 @@ func TestQuiet(t *testing.T) {
 			08:00:02 look                  -> look at 08:30:01
 			08:30:01 look                  -> launch 2`},
 
-		{name: "also where the last entry came after that: then it launches without quiet", route: hour("a", "b").with(settle(10 * time.Minute)), lines: `
+		{name: "counted from when all is there that it waits for", route: hour("a", "b").with(settle(10 * time.Minute)), lines: `
 			06:00 a/1 comes -> nothing
-			07:05 b/1 comes -> launch 1`},
+			07:05 b/1 comes -> look at 07:15
+			07:14 b/2 comes -> look at 07:24
+			07:59 b/3 comes -> look at 08:05
+			08:05 look      -> launch 1`},
+		{name: "what waits for files is looked at again, the more seldom the longer it waits", route: day("a", "b"), looks: true, lines: `
+			06:00 a/1 comes     -> look at 07:00
+			06:30 a/2 comes     -> look at 07:30
+			07:30 look          -> look at 09:00
+			09:00 look          -> look at 12:00
+			+1 12:00 look       -> look at +2 12:00
+			+2 12:00 look       -> look at +3 12:00`},
 	})
 }
 
