@@ -226,6 +226,8 @@ func TestRoutesFileWarnings(t *testing.T) {
 		{"a pattern within another of the route", filesRoute(`["a/*{yyyy}{MM}{dd}*", {key: "a/x{yyyy}{MM}{dd}.csv", optional: true}]`), []said{{"5:42", `the pattern adds nothing: "a/*{yyyy}{MM}{dd}*" of the same route matches all that it does`}}},
 		{"a required pattern within another of the route", filesRoute(`["a/*{yyyy}{MM}{dd}*", "a/x{yyyy}{MM}{dd}.csv"]`), []said{{"5:36", `no file meets this entry, and windows wait for it: "a/*{yyyy}{MM}{dd}*" of the same route, which stands before it, takes all that it matches; write this one first`}}},
 		{"a required pattern before one that it is within", filesRoute(`["a/x{yyyy}{MM}{dd}.csv", "a/*{yyyy}{MM}{dd}*"]`), nil},
+		{"several files by a pattern that one key matches", filesRoute(`[{key: "a/{yyyy}{MM}{dd}.csv", count: 3}]`), []said{{"5:20", `windows wait for 3 files, and in each bucket one key matches the pattern in a window: give it a *, or leave out count`}}},
+		{"several files by a pattern that many match", filesRoute(`[{key: "a/{yyyy}{MM}{dd}/**", count: 3}]`), nil},
 		{"the same pattern in two routes", two("a/{yyyy}{MM}{dd}", "a/{yyyy}{MM}{dd}"), []said{{"4:40", `its files start the route "a" too, by "a/{yyyy}{MM}{dd}"; fine if both runs are wanted`}}},
 		{"a pattern within one of another route", two("a/{yyyy}{MM}{dd}/x.csv", "a/{yyyy}{MM}{dd}/*"), []said{{"3:40", `its files start the route "b" too, by "a/{yyyy}{MM}{dd}/*"; fine if both runs are wanted`}}},
 		{"patterns that have nothing in common", two("a/{yyyy}{MM}{dd}/*", "b/{yyyy}{MM}{dd}/*"), nil},

@@ -1,6 +1,9 @@
 package arrival
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // warn looks for what is allowed but probably not meant, in a file without
 // faults.
@@ -10,6 +13,9 @@ func (p *routesParser) warn(r *Routes) {
 			p.warnf(route.at, "%.60s takes no date range: a file of any window starts the same run", route.ConfigID)
 		}
 		for place, f := range route.Files {
+			if f.Count > 1 && !f.pattern.manifold() {
+				p.warnf(f.at.position, "windows wait for %d files, and in each bucket one key matches the pattern in a window: give it a *, or leave out count", f.Count)
+			}
 			keys := f.pattern.witnesses()
 			if by, hidden := r.ignoredBy(keys[0]); hidden && p.ignores(by, keys[1]) {
 				p.warnf(f.at.position, "no file starts this: %.100q under \"ignore\" covers all that the pattern matches", by)
@@ -43,6 +49,11 @@ func (p *routesParser) ignores(pattern, key string) bool {
 		}
 	}
 	return false
+}
+
+// manifold tells whether more than one key of the same date matches.
+func (p *pattern) manifold() bool {
+	return slices.ContainsFunc(p.ops, func(o op) bool { return o.kind == star || o.kind == deep || o.kind == folders })
 }
 
 // witnesses are two keys that stand for all that the pattern matches: another
