@@ -6,8 +6,8 @@ GO ?= go
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build invoke local bench fuzz clean
-.PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
+.PHONY: help demo test check build invoke local bench fuzz soak crash clean
+.PHONY: test-all format unit simulation test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,7 +35,7 @@ test: ## run everything, end to end too; sets up what it needs (Linux, Python 3.
 	  echo "a secret of the fixtures stands in $(TEST_LOG), in the lines $$lines" >&2; status=1; fi; \
 	exit $$status
 
-test-all: check build test-environment
+test-all: check simulation build test-environment
 	@AMPERITY_RUNS_E2E="$(VENV)" $(call go_test,-count=1 -timeout 12m ./test/e2e)
 
 # go_test runs "go test $(1)". Where all output is kept, it shows of a package
@@ -58,6 +58,24 @@ format:
 
 unit:
 	@$(call go_test,$(RACE) $$($(GO) list ./... | grep -v '/test/e2e$$'))
+
+# The bulk of the simulation runs without the race detector: every pair of
+# faults in every small scenario, and HISTORIES histories by chance. "unit" has
+# run a thousand of these under it.
+HISTORIES ?= 25000
+
+simulation:
+	@$(call go_test,-count=1 -timeout 14m ./test/sim -run '^(TestExhaustive|TestRandom)$$' -pairs -runs $(HISTORIES) -from 100000)
+
+SOAK ?= 10m
+
+soak: ## run random histories of the simulation for SOAK (10m), each time others
+	$(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestRandom$$' -for $(SOAK) -from $$(date +%s)00000
+
+CRASHES ?= 200
+
+crash: build test-environment ## kill the built functions CRASHES times and more (200), while they start runs
+	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) test -count=1 -timeout 60m -v ./test/e2e -run '^TestKilledAtRandomMoments$$' -crashes $(CRASHES)
 
 FUZZTIME ?= 10s
 

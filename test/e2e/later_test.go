@@ -25,21 +25,27 @@ func later(t *testing.T, w *stack.World, table string, d time.Duration) {
 		t.Fatal(err)
 	}
 	for _, item := range items.Items {
-		earlier(t, item, "d", d.Milliseconds())
-		earlier(t, item, "h", d.Milliseconds())
-		earlier(t, item, "x", int64(d.Seconds()))
-		var doc any
-		if err := json.Unmarshal([]byte(item["doc"].(*types.AttributeValueMemberS).Value), &doc); err != nil {
-			t.Fatal(err)
-		}
-		text, err := json.Marshal(moved(doc, -d))
-		if err != nil {
-			t.Fatal(err)
-		}
-		item["doc"] = &types.AttributeValueMemberS{Value: string(text)}
-		if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(table), Item: item}); err != nil {
-			t.Fatal(err)
-		}
+		shift(t, client, table, item, d)
+	}
+}
+
+// shift moves the times of one item into the past.
+func shift(t *testing.T, client *dynamodb.Client, table string, item map[string]types.AttributeValue, d time.Duration) {
+	t.Helper()
+	earlier(t, item, "d", d.Milliseconds())
+	earlier(t, item, "h", d.Milliseconds())
+	earlier(t, item, "x", int64(d.Seconds()))
+	var doc any
+	if err := json.Unmarshal([]byte(item["doc"].(*types.AttributeValueMemberS).Value), &doc); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(moved(doc, -d))
+	if err != nil {
+		t.Fatal(err)
+	}
+	item["doc"] = &types.AttributeValueMemberS{Value: string(text)}
+	if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(table), Item: item}); err != nil {
+		t.Fatal(err)
 	}
 }
 

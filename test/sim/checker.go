@@ -189,6 +189,10 @@ func (c *checking) doubleStart() {
 		case ours && key == a.Detail.LaunchKey, c.byPerson("adopt", a.Detail.LaunchKey, run):
 		case !ours && c.w.foreign[run]:
 			c.allowed[allowedForeign]++
+		case ours && c.foreignRun(key):
+			// The launch whose run it is has been given the run of others before,
+			// so that nobody waits for its own any more.
+			c.allowed[allowedForeign]++
 		default:
 			c.fail(1, "%s adopted the run %s, which is that of %q", a.Detail.LaunchKey, run, key)
 		}

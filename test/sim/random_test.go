@@ -17,7 +17,7 @@ import (
 var (
 	seedFlag = flag.Uint64("seed", 0, "replay this seed alone, and print what happens")
 	fromFlag = flag.Uint64("from", 1, "the first seed")
-	runsFlag = flag.Uint64("runs", 2000, "how many random histories to run")
+	runsFlag = flag.Uint64("runs", 1000, "how many random histories to run")
 	forFlag  = flag.Duration("for", 0, "run random histories for so long instead")
 )
 

@@ -24,6 +24,7 @@ import (
 type front struct {
 	server *http.Server
 	done   chan struct{}
+	one    *oneByOne
 }
 
 // newFront listens on addr and passes on to moto, another address.
@@ -32,7 +33,8 @@ func newFront(addr, moto string) (*front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nothing can stand before moto: %w", err)
 	}
-	f := &front{done: make(chan struct{}), server: &http.Server{
+	one := &oneByOne{next: &http.Transport{DisableCompression: true}, asked: map[string]int{}}
+	f := &front{done: make(chan struct{}), one: one, server: &http.Server{
 		ReadHeaderTimeout: time.Minute,
 		Handler: &httputil.ReverseProxy{
 			// The caller's Host, because moto makes the URLs of queues of it.
@@ -40,7 +42,7 @@ func newFront(addr, moto string) (*front, error) {
 				r.SetURL(&url.URL{Scheme: "http", Host: moto})
 				r.Out.Host = r.In.Host
 			},
-			Transport: &oneByOne{next: &http.Transport{DisableCompression: true}},
+			Transport: one,
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 				http.Error(w, "moto does not answer: "+err.Error(), http.StatusBadGateway)
 			},
@@ -62,12 +64,16 @@ func (f *front) close() {
 type oneByOne struct {
 	mu   sync.Mutex
 	next http.RoundTripper
+	// asked counts the requests to DynamoDB by operation.
+	asked map[string]int
 }
 
 func (o *oneByOne) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_") {
+	if target := r.Header.Get("X-Amz-Target"); strings.HasPrefix(target, "DynamoDB_") {
 		o.mu.Lock()
 		defer o.mu.Unlock()
+		_, operation, _ := strings.Cut(target, ".")
+		o.asked[operation]++
 	}
 	return o.next.RoundTrip(r)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -206,6 +207,13 @@ func (w *World) MakeTable(ctx context.Context, name string) error {
 		TimeToLiveSpecification: &dynamodbtypes.TimeToLiveSpecification{AttributeName: aws.String("x"), Enabled: aws.Bool(true)},
 	})
 	return err
+}
+
+// Asked counts the requests to DynamoDB so far, by operation.
+func (w *World) Asked() map[string]int {
+	w.front.one.mu.Lock()
+	defer w.front.one.mu.Unlock()
+	return maps.Clone(w.front.one.asked)
 }
 
 // Ledger is the ledger in a table.
