@@ -423,6 +423,11 @@ func (c *checking) reopened(window string, before *post, key string) string {
 		covered = time.Time{} // nobody knows a run of it, so it covers nothing
 	case !before.certain:
 		covered = c.w.firstMark[before.launchKey]
+		// Nor can the request have been sent later than the run was made, by
+		// Amperity's clock, which may be off.
+		if made := before.started.Add(-5*time.Second - skewSlack); before.run != "" && made.Before(covered) {
+			covered = made
+		}
 	}
 	for _, f := range c.w.files {
 		// Its event is not surely before what the run before covers, and it was
