@@ -20,8 +20,8 @@ const explainUsage = `Usage:
   amperity-runs explain --event FILE [--routes FILE] [--buckets A,B]
 
 Tell what a file in S3 starts and why: its route, the date fields in its key, its
-window, the range and the request. If it starts nothing: the route that comes
-nearest, and where the key fails it.
+window, the range and the request, when it starts, and what a later file does. If
+it starts nothing: the route that comes nearest, and where the key fails it.
 
   --at TIME       when the file arrives, such as 2026-11-22T05:00:00Z
                   (default now); it counts where the key has no date
@@ -40,6 +40,8 @@ Keys are written as they are in S3, not encoded.
     window    day 2026-11-22, by the date in the key
     range     2026-11-22 to 2026-11-23
     request   POST /workflow/runs {"config_id":"cg-789GHi0JK","range_from":"2026-11-22","range_to":"2026-11-23","run_mode":"source"}
+    starts    once no file of the window has come for 2m
+    late      a later file starts it again (rerun)
 `
 
 // maxEvent bounds an event file: Lambda takes no payload above 6 MB (AWS Lambda
@@ -203,6 +205,55 @@ func (o *explainOptions) match(out io.Writer, m arrival.MatchExplanation) {
 		panic(err) // four strings
 	}
 	line(out, "request", "POST /workflow/runs "+strings.TrimSpace(b.String()))
+	line(out, "starts", starts(m.Route))
+	line(out, "late", map[arrival.Late]string{
+		arrival.LateRerun:  "a later file starts it again (rerun)",
+		arrival.LateHold:   "a later file is held for a person (hold)",
+		arrival.LateIgnore: "a later file is ignored (ignore)",
+	}[m.Route.Late])
+	if d, ok := m.Route.DeadlineOf(m.Period); ok {
+		text := d.In(m.Route.Zone).Format("2006-01-02 15:04 -07:00") + ": if files are missing then, that is announced"
+		if m.Route.Deadline.Run {
+			text += ", and it starts with what is there"
+		}
+		line(out, "deadline", text)
+	}
+}
+
+// starts says when a window starts its run.
+func starts(r *arrival.Route) string {
+	var needs []string
+	for _, f := range r.Files {
+		switch {
+		case f.Optional:
+		case f.Count > 1:
+			needs = append(needs, fmt.Sprintf("%d files for %s", f.Count, f.Pattern))
+		case len(r.Files) > 1:
+			needs = append(needs, "a file for "+f.Pattern)
+		}
+	}
+	quiet := "no file of the window has come for " + short(r.Settle)
+	switch {
+	case len(needs) == 0 && r.Settle == 0:
+		return "at once"
+	case len(needs) == 0:
+		return "once " + quiet
+	case r.Settle == 0:
+		return "once there is " + strings.Join(needs, ", and ")
+	}
+	return "once there is " + strings.Join(needs, ", and ") + ", and " + quiet
+}
+
+// short is a duration without the parts that are zero.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func line(out io.Writer, name, text string) {

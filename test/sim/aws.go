@@ -242,9 +242,7 @@ type word struct {
 	verb, key string
 	hold      int
 	runID     string
-	// accepted counts the calls that had an effect.
-	accepted int
-	at       []time.Time
+	at        []time.Time
 }
 
 // say lets a person call the trigger.
