@@ -87,6 +87,12 @@ func (c *config) began(j *job) {
 	}
 }
 
+// beganToo notes one more run of a launch that has one.
+func (c *config) beganToo(key string, run *amperity.Run, posted time.Time) {
+	c.Launches = append(c.Launches, entry{Key: key, State: entryStarted, Last: posted, RunID: run.ID})
+	c.saw(run)
+}
+
 func (r *record) lastPost() time.Time {
 	if len(r.Posts) == 0 {
 		return time.Time{}
@@ -197,9 +203,14 @@ func (l *Launcher) late(ctx context.Context, mine *job, run *amperity.Run, curre
 		}
 		if j.State == started && (j.Run.ID == run.ID || !j.Adopted) {
 			if j.Run.ID != run.ID {
+				err := l.ownToo(ctx, j, run, posted)
+				var lost *lostError
+				if errors.As(err, &lost) {
+					current = lost.current
+					continue
+				}
 				l.Logger.ErrorContext(ctx, "second run", slog.String(telemetry.LaunchKey, j.Key),
 					slog.String(telemetry.RunID, run.ID), slog.String("first_run_id", j.Run.ID))
-				l.ownToo(ctx, j, run)
 			}
 			return j.duplicate()
 		}
@@ -247,13 +258,17 @@ func (l *Launcher) free(ctx context.Context, j *job) []ledger.Item {
 	return []ledger.Item{item}
 }
 
-// ownToo notes a second run of a launch, so that no other adopts it.
-func (l *Launcher) ownToo(ctx context.Context, j *job, run *amperity.Run) {
+// ownToo notes a second run of a launch, so that no other launch adopts it, and
+// windows wait for it too.
+func (l *Launcher) ownToo(ctx context.Context, j *job, run *amperity.Run, posted time.Time) error {
 	other := &job{record: j.record}
 	other.Run = run
-	if err := l.persist(ctx, ownedBy(other)); err != nil {
+	err := l.transact(ctx, j, j.item.Due, func(c *config) { c.beganToo(j.Key, run, posted) }, ownedBy(other))
+	var lost *lostError
+	if err != nil && !errors.As(err, &lost) {
 		l.Logger.WarnContext(ctx, "second run not noted", slog.String(telemetry.RunID, run.ID), slog.String(telemetry.Error, err.Error()))
 	}
+	return err
 }
 
 // take records the run of j although the ledger has it as another launch's. An

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -377,7 +378,7 @@ func (l *Launcher) isFree(ctx context.Context, c *config) bool {
 // over drops a launch whose run is over, unless another run of it may exist.
 func (c *config) over(e entry) {
 	if !e.Doubt {
-		c.remove(e.Key)
+		c.Launches = slices.DeleteFunc(c.Launches, func(o entry) bool { return o == e })
 		return
 	}
 	e.State = entryHeld

@@ -421,7 +421,7 @@ func (c *checking) reopened(window string, before *post, key string) string {
 	switch {
 	case c.last(before.launchKey) != announcement.RunStarted:
 		covered = time.Time{} // nobody knows a run of it, so it covers nothing
-	case !before.certain:
+	case !before.certain || before.run != c.announcedRun(before.launchKey):
 		covered = c.w.firstMark[before.launchKey]
 		// Nor can the request have been sent later than the run was made, by
 		// Amperity's clock, which may be off.
@@ -438,6 +438,17 @@ func (c *checking) reopened(window string, before *post, key string) string {
 		}
 	}
 	return fmt.Sprintf("no file called for it: %s, sent at %s, covers them all", before.launchKey, sinceBegin(covered))
+}
+
+// announcedRun is the run that a launch was last announced to have.
+func (c *checking) announcedRun(key string) string {
+	run := ""
+	for _, a := range c.said[key] {
+		if a.Type == announcement.RunStarted {
+			run = a.Detail.Run.ID
+		}
+	}
+	return run
 }
 
 // overlap: two runs of one config id never go on at the same time because of
