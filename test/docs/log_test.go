@@ -2,9 +2,9 @@ package docs
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,67 +12,86 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
-	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+	"github.com/amperity-runs/amperity-runs/test/scale"
 )
 
-type api struct{}
-
-func (api) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, error) {
-	return &amperity.Run{ID: "wf-20261122-02317-TktNFF"}, nil
-}
-
-type bus struct{}
-
-func (bus) Announce(context.Context, ...announcement.Announcement) error { return nil }
-
-type clock struct{}
-
-func (clock) Now() time.Time                             { return time.Time{} }
-func (clock) Sleep(context.Context, time.Duration) error { return nil }
-
-func (clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
-}
-
-// The lines that the README tells to look for are those that are written.
+// The lines that the README tells to look for are those that the functions
+// write when somebody does what it says.
 func TestLogLinesInTheREADME(t *testing.T) {
 	t.Parallel()
+	routes, err := os.ReadFile(filepath.Join(root, "routes.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := scale.New(string(routes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	w.Logger = func(function string) *slog.Logger {
+		return telemetry.NewLogger(&log, slog.LevelInfo, slog.String(telemetry.Function, function))
+	}
+	// line is the line with a message that has come since the last call.
+	line := func(msg string) string {
+		defer log.Reset()
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, `"msg":"`+msg+`"`) {
+				return line
+			}
+		}
+		t.Fatalf("no line %q in\n%s", msg, &log)
+		return ""
+	}
+	lines := map[string]string{}
+
+	w.Paused = true
+	arrivals, err := w.Arrivals()
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := scale.Batch([]string{scale.Event("orders/2026/11/22/orders_1.csv.gz", "0055AED6DCD90281E5", w.Clock.Now())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := arrivals.Invoke(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	lines["window"] = line("window")
+	for _, state := range []string{"paused", "started"} {
+		w.Paused = state == "paused"
+		sweep, err := w.Sweep()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(6 * time.Minute)
+		if _, err := sweep.Invoke(w.Limit(t.Context(), time.Minute), []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		lines[state] = line("launch")
+	}
+
+	varying := regexp.MustCompile(`"(time|looks_again|run_id)":"[^"]*"`)
 	found := 0
-	times := regexp.MustCompile(`"time":"[^"]*"`)
 	for _, b := range blocks(t) {
-		state, ok := strings.CutPrefix(b.Before, "<!-- log: ")
+		state, ok := strings.CutPrefix(strings.TrimSuffix(b.Before, " -->"), "<!-- log: ")
 		if !ok {
 			continue
 		}
 		found++
-		paused := state == "paused -->"
-		var log bytes.Buffer
-		_, err := launch.NewDirect(launch.DirectConfig{API: api{}, Announcer: bus{}, Clock: clock{}, Tenant: "acme", Paused: paused,
-			Logger: telemetry.NewLogger(&log, slog.LevelInfo)}).Launch(t.Context(), launch.Launch{
-			Key:     "arrival/cg-789GHi0JK/2026-11-22/1",
-			Cause:   announcement.Cause{Type: announcement.CauseArrival, Route: "sales"},
-			Request: amperity.RunRequest{ConfigID: "cg-789GHi0JK"},
-		})
-		if (err != nil) != paused {
-			t.Fatal(err)
-		}
-		if !json.Valid(log.Bytes()) {
-			t.Fatal(log.String())
-		}
-		want, _, ok := strings.Cut(strings.TrimSpace(b.Text), ", …")
+		got, ok := lines[state]
 		if !ok {
-			t.Errorf("%s: the line does not end in …", b.Place())
+			t.Fatalf("%s: nobody makes the line %q", b.Place(), state)
 		}
-		got := log.String()
-		got = got[:min(len(got), strings.Index(got, `,"_aws"`))]
-		if diff := cmp.Diff(times.ReplaceAllString(want, "TIME"), times.ReplaceAllString(got, "TIME")); diff != "" {
-			t.Errorf("%s: (-documentation +real)\n%s", b.Place(), diff)
+		if i := strings.Index(got, `,"_aws"`); i >= 0 {
+			got = got[:i]
+		}
+		want, _, _ := strings.Cut(strings.TrimSpace(b.Text), ", …")
+		if diff := cmp.Diff(varying.ReplaceAllString(want, `"$1":"…"`), varying.ReplaceAllString(strings.TrimSpace(got), `"$1":"…"`)); diff != "" {
+			t.Errorf("%s: (-documentation +real)\n%s\n%s", b.Place(), diff, got)
 		}
 	}
-	if found != 2 {
-		t.Errorf("found %d lines of the log: the search is broken", found)
+	if found != len(lines) {
+		t.Errorf("found %d lines of the log, not %d", found, len(lines))
 	}
 }

@@ -182,11 +182,16 @@ type World struct {
 	Amperity *amperitytest.Server
 	Bus      *Bus
 	Routes   *arrival.Routes
+	// Paused and Logger are of the functions that are made from now on; a
+	// function's logger gets its name.
+	Paused bool
+	Logger func(function string) *slog.Logger
 }
 
 // New makes a world with a routes file.
 func New(routesFile string) (*World, error) {
-	w := &World{Clock: &Clock{now: Begin}, Ledger: &Meter{Memory: ledger.NewMemory(), known: map[string]ledger.Item{}}, Bus: &Bus{}}
+	w := &World{Clock: &Clock{now: Begin}, Ledger: &Meter{Memory: ledger.NewMemory(), known: map[string]ledger.Item{}}, Bus: &Bus{},
+		Logger: func(string) *slog.Logger { return slog.New(slog.DiscardHandler) }}
 	var err error
 	if w.Routes, _, err = arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{}); err != nil {
 		return nil, err
@@ -196,14 +201,14 @@ func New(routesFile string) (*World, error) {
 }
 
 // launcher makes what one instance of a function has.
-func (w *World) launcher(rate float64, paced bool) (*launch.Launcher, error) {
+func (w *World) launcher(logger *slog.Logger, rate float64, paced bool) (*launch.Launcher, error) {
 	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
 		amperity.WithBaseURL(w.Amperity.URL()), amperity.WithTransport(w.Amperity.Transport()))
 	if err != nil {
 		return nil, err
 	}
-	c := launch.Config{API: client, Ledger: w.Ledger, Announcer: w.Bus, Clock: w.Clock, Logger: slog.New(slog.DiscardHandler),
-		Tenant: amperitytest.DefaultTenant, Token: launch.NewToken}
+	c := launch.Config{API: client, Ledger: w.Ledger, Announcer: w.Bus, Clock: w.Clock, Logger: logger,
+		Tenant: amperitytest.DefaultTenant, Token: launch.NewToken, Paused: w.Paused}
 	if paced {
 		c.Pacer = wire.NewPacer(rate, w.Clock)
 	}
@@ -212,16 +217,18 @@ func (w *World) launcher(rate float64, paced bool) (*launch.Launcher, error) {
 
 // Arrivals makes an instance of s3arrival.
 func (w *World) Arrivals() (*s3arrival.Handler, error) {
-	l, err := w.launcher(wire.S3ArrivalRate, false)
+	logger := w.Logger("s3arrival")
+	l, err := w.launcher(logger, wire.S3ArrivalRate, false)
 	return &s3arrival.Handler{Routes: w.Routes, Windows: l, Announcer: w.Bus, Now: w.Clock.Now,
-		Logger: slog.New(slog.DiscardHandler), Tenant: amperitytest.DefaultTenant}, err
+		Logger: logger, Tenant: amperitytest.DefaultTenant}, err
 }
 
 // Sweep makes an instance of sweep.
 func (w *World) Sweep() (*sweep.Handler, error) {
-	l, err := w.launcher(wire.SweepRate, true)
+	logger := w.Logger("sweep")
+	l, err := w.launcher(logger, wire.SweepRate, true)
 	return &sweep.Handler{Ledger: w.Ledger, Launcher: l, Routes: w.Routes, Clock: w.Clock, Token: launch.NewToken,
-		Logger: slog.New(slog.DiscardHandler)}, err
+		Logger: logger}, err
 }
 
 // Limit is a context that ends as that of an invocation does.
