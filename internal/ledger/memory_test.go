@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,5 +54,22 @@ func TestSizeErrorNamesTheItem(t *testing.T) {
 	}
 	if want := "the ledger's table is throttled"; ledger.ErrThrottled.Error() != want {
 		t.Errorf("got %s", ledger.ErrThrottled)
+	}
+}
+
+func TestWhatNoLedgerTakes(t *testing.T) {
+	t.Parallel()
+	many := make([]ledger.Item, ledger.MaxItems+1)
+	for i := range many {
+		many[i] = ledger.Item{Key: fmt.Sprint(i)}
+	}
+	for want, items := range map[string][]ledger.Item{
+		"a write to the ledger has 0 items; it may have 1 to 25":  nil,
+		"a write to the ledger has 26 items; it may have 1 to 25": many,
+		"a write to the ledger has the item a twice":              {{Key: "a"}, {Key: "b"}, {Key: "a"}},
+	} {
+		if err := ledger.Check(items); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }
