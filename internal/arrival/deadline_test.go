@@ -60,7 +60,7 @@ func TestDeadlineOfADay(t *testing.T) {
 		{"an exception on a day that is not expected anyway", "UTC", `{at: "06:30", days: mon, except: [2026-11-22]}`, "2026-11-22", "none"},
 
 		// New York, a day of 23 hours: at 02:00 -05:00 the clocks go to 03:00
-		// -04:00 (H27).
+		// -04:00.
 		{"before the skipped hour", ny, `"01:59"`, "2026-03-08", "2026-03-08T06:59:00Z"},
 		{"at its beginning", ny, `"02:00"`, "2026-03-08", "2026-03-08T07:00:00Z"},
 		{"within it", ny, `"02:30"`, "2026-03-08", "2026-03-08T07:00:00Z"},
@@ -100,6 +100,32 @@ func TestDeadlineOfADay(t *testing.T) {
 			}
 			if got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestH27HoursAndDeadlinesWhereClocksChange(t *testing.T) {
+	t.Parallel()
+	hours := parse(t, filesRoute("a/{yyyy}{MM}{dd}{HH}", "timezone: America/New_York"))
+	days := parse(t, oneRoute("timezone: America/New_York", `deadline: "02:30"`)).Routes()[0]
+	for _, tt := range []struct{ name, hour, window, day, deadline string }{
+		{"in autumn the hour 01 comes twice", "2026110101", "2026-11-01T05:00:00Z to 2026-11-01T07:00:00Z", "2026-11-01", "2026-11-01T07:30:00Z"},
+		{"in spring the hour 02 is missing", "2026030802", "unrouted", "2026-03-08", "2026-03-08T07:00:00Z"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := "unrouted"
+			for _, m := range hours.Match(Arrival{Bucket: "b", Key: "a/" + tt.hour}, time.Time{}) {
+				from, to := m.Period.Range()
+				got = from + " to " + to
+			}
+			if got != tt.window {
+				t.Errorf("the window is %s, not %s", got, tt.window)
+			}
+			at, ok := days.DeadlineOf(dayOf(t, tt.day))
+			if want := instant(t, tt.deadline); !ok || !at.Equal(want) {
+				t.Errorf("the deadline is %s, not %s", at.UTC(), want)
 			}
 		})
 	}
