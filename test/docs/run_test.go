@@ -27,6 +27,8 @@ var notRun = map[string]string{
 	"make invoke": "needs the virtual environment of make test; test/e2e runs it",
 	"make fuzz":   "takes minutes",
 	"make bench":  "takes minutes",
+	"make soak":   "takes as long as it is told to",
+	"make crash":  "takes minutes; test/e2e does the same with fewer",
 }
 
 func blocks(t *testing.T) []commands.Fence {
