@@ -74,7 +74,7 @@ func environment(p program, api, standIn string) []string {
 		"AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=key-xSECRETx", "AWS_SESSION_TOKEN=session-xSECRETx",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL=" + standIn,
 		"AMPERITY_TENANT=" + tenant, "AMPERITY_BASE_URL=" + standIn + apiPrefix, "AMPERITY_SECRET_ID=" + secretID,
-		"EVENT_BUS_NAME=" + eventBus, "LEDGER_TABLE=memory",
+		"EVENT_BUS_NAME=" + eventBus,
 	}
 }
 
@@ -116,11 +116,22 @@ func (pr *process) Invoke(ctx context.Context) (answer, []call, error) {
 // calls lists the requests that an invocation of p has to make.
 func (p program) calls(first bool) []callKind {
 	var want []callKind
+	if p.Ledger {
+		want = append(want, putItem, getItem, transact)
+	}
 	if p.Secret && (first || !p.SecretOnce) {
 		want = append(want, readSecret)
 	}
-	if p.Announces {
-		want = append(want, startRun, putEvents)
+	if !p.Announces {
+		return want
+	}
+	want = append(want, startRun)
+	if p.Ledger {
+		want = append(want, getItem, transact)
+	}
+	want = append(want, putEvents)
+	if p.Ledger {
+		want = append(want, putItem)
 	}
 	return want
 }

@@ -6,9 +6,11 @@ import (
 	"debug/elf"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -32,11 +34,17 @@ type program struct {
 	SecretOnce bool
 	// Secret says that the program reads the secret at all.
 	Secret bool
+	// Ledger says that it claims, marks, records and confirms what it starts.
+	Ledger bool
+	// Beside is the program whose requests are the same, if there is one: what
+	// this one takes beyond them is its own time.
+	Beside string
 }
 
-// programs are the functions under measure; Python.Path is empty where there
-// is no Python to compare with.
-type programs struct{ Trigger, Hello, Bare, Python program }
+// programs are the functions under measure. Memory is Trigger without its
+// ledger, BareLedger is Bare with the requests to one. Python.Path is empty
+// where there is no Python to compare with.
+type programs struct{ Trigger, Memory, Hello, Bare, BareLedger, Python program }
 
 const functionARN = "arn:aws:lambda:" + region + ":123456789012:function:bench"
 
@@ -52,7 +60,10 @@ func prepare(ctx context.Context, o options, dir string) (programs, error) {
 	if err != nil {
 		return ps, err
 	}
-	ps.Trigger = program{Name: "trigger", Go: true, Path: trigger, Dir: dir, Payload: scheduled, Announces: true, Secret: true, SecretOnce: true}
+	ps.Trigger = program{Name: "trigger", Go: true, Path: trigger, Dir: dir, Payload: scheduled, Announces: true, Secret: true, SecretOnce: true,
+		Ledger: true, Env: []string{"LEDGER_TABLE=" + ledgerTable}, Beside: "bare+ledger"}
+	ps.Memory = ps.Trigger
+	ps.Memory.Name, ps.Memory.Ledger, ps.Memory.Env, ps.Memory.Beside = "memory", false, []string{"LEDGER_TABLE=memory"}, "bare"
 	ps.Hello = program{Name: "hello", Go: true, Dir: dir, Payload: empty}
 	ps.Bare = program{Name: "bare", Go: true, Dir: dir, Payload: empty, Announces: true, Env: bareEnv()}
 	for _, p := range []*program{&ps.Hello, &ps.Bare} {
@@ -61,6 +72,8 @@ func prepare(ctx context.Context, o options, dir string) (programs, error) {
 			return ps, err
 		}
 	}
+	ps.BareLedger = ps.Bare
+	ps.BareLedger.Name, ps.BareLedger.Ledger, ps.BareLedger.Env = "bare+ledger", true, append(bareEnv(), bareLedgerEnv())
 	if o.python == "" {
 		return ps, nil
 	}
@@ -82,14 +95,14 @@ func prepare(ctx context.Context, o options, dir string) (programs, error) {
 	}
 	ps.Python = program{
 		Name: "python", Path: python, Args: []string{"-m", "awslambdaric", "handler.lambda_handler"},
-		Dir: task, Payload: dated, Announces: true, Secret: true,
+		Dir: task, Payload: dated, Announces: true, Secret: true, Beside: "bare",
 	}
 	return ps, nil
 }
 
 // all lists the programs in the order of the tables.
 func (ps programs) all() []program {
-	l := []program{ps.Hello, ps.Bare, ps.Trigger}
+	l := []program{ps.Hello, ps.Bare, ps.BareLedger, ps.Memory, ps.Trigger}
 	if ps.Python.Path != "" {
 		l = append(l, ps.Python)
 	}
@@ -140,13 +153,14 @@ func (b goBuild) build(ctx context.Context, pkg, out string) error {
 func empty(time.Time) []byte { return []byte("{}") }
 
 // scheduled is what the template's schedule sends to trigger: a courier group,
-// a range relative to the scheduled time in a time zone.
+// a range relative to the scheduled time in a time zone. Each has a schedule of
+// its own, or the ledger would know it.
 func scheduled(now time.Time) []byte {
 	return mustJSON(map[string]any{
 		"config_id":      configID,
 		"range":          map[string]string{"from": "-1d", "to": "0d", "timezone": "America/New_York"},
 		"scheduled_time": now.UTC().Format(time.RFC3339),
-		"schedule_arn":   "arn:aws:scheduler:" + region + ":123456789012:schedule/default/daily",
+		"schedule_arn":   "arn:aws:scheduler:" + region + ":123456789012:schedule/default/daily-" + strconv.FormatInt(now.UnixNano(), 36),
 	})
 }
 
@@ -166,6 +180,33 @@ func bareEnv() []string {
 	events := mustJSON(map[string]any{"Entries": []any{map[string]string{
 		"Source": source, "DetailType": started, "Detail": string(detail), "EventBusName": eventBus}}})
 	return []string{"BARE_RUN=" + string(dated(time.Time{})), "BARE_EVENTS=" + string(events), "BARE_TOKEN=" + bearer}
+}
+
+// bareLedgerEnv has the bodies of the requests to the ledger that the bare
+// program sends: about as long as trigger's, in their order.
+func bareLedgerEnv() string {
+	item := map[string]any{"pk": map[string]string{"S": "launch/bare"}, "v": map[string]string{"N": "1"}, "w": map[string]string{"S": strings.Repeat("W", 26)},
+		"s": map[string]string{"S": "due"}, "d": map[string]string{"N": "1795305600000"}, "doc": map[string]string{"S": strings.Repeat("x", 600)}}
+	named := func(key string) map[string]any {
+		named := maps.Clone(item)
+		named["pk"] = map[string]string{"S": key}
+		return map[string]any{"TableName": ledgerTable, "Item": named, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+	}
+	var puts []any
+	for _, key := range []string{"launch/bare", "config/bare", "run/bare"} {
+		puts = append(puts, map[string]any{"Put": named(key)})
+	}
+	body := map[callKind]any{
+		putItem:  named("launch/bare"),
+		getItem:  map[string]any{"TableName": ledgerTable, "Key": map[string]any{"pk": map[string]string{"S": "config/bare"}}, "ConsistentRead": true},
+		transact: map[string]any{"ClientRequestToken": strings.Repeat("0", 32), "TransactItems": puts},
+	}
+	// Those before the run, and those after it: the last follows the event.
+	var requests [][2]string
+	for _, kind := range []callKind{putItem, getItem, transact, getItem, transact, putItem} {
+		requests = append(requests, [2]string{dynamoPrefix + string(kind), string(mustJSON(body[kind]))})
+	}
+	return "BARE_LEDGER=" + string(mustJSON(requests))
 }
 
 func mustJSON(v any) []byte {

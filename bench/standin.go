@@ -3,26 +3,33 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // What the stand-in knows and demands.
 const (
-	tenant    = "socktown"
-	secretID  = "amperity/socktown"
-	bearer    = "tok-xSECRETx-bench"
-	eventBus  = "default"
-	region    = "eu-west-1"
-	source    = "amperity.workflow"
-	started   = "Amperity Workflow Run Started"
-	configID  = "cg-123ABc4DE"
-	runID     = "wf-20261122-6001-bench"
-	awsJSON   = "application/x-amz-json-1.1"
-	apiPrefix = "/api"
+	tenant      = "socktown"
+	secretID    = "amperity/socktown"
+	bearer      = "tok-xSECRETx-bench"
+	eventBus    = "default"
+	ledgerTable = "bench-ledger"
+	region      = "eu-west-1"
+	source      = "amperity.workflow"
+	started     = "Amperity Workflow Run Started"
+	configID    = "cg-123ABc4DE"
+	runID       = "wf-20261122-6001-bench"
+	awsJSON     = "application/x-amz-json-1.1"
+	// DynamoDB's protocol is an older one.
+	dynamoJSON   = "application/x-amz-json-1.0"
+	dynamoPrefix = "DynamoDB_20120810."
+	apiPrefix    = "/api"
 )
 
 // A callKind is one of the requests that the stand-in answers.
@@ -32,6 +39,9 @@ const (
 	readSecret callKind = "GetSecretValue"
 	startRun   callKind = "POST /workflow/runs"
 	putEvents  callKind = "PutEvents"
+	getItem    callKind = "GetItem"
+	putItem    callKind = "PutItem"
+	transact   callKind = "TransactWriteItems"
 )
 
 // call is one request that was answered.
@@ -44,14 +54,15 @@ type call struct {
 	Took time.Duration
 }
 
-// standIn plays AWS (Secrets Manager and EventBridge in the AWS JSON 1.1
-// protocol) and Amperity (POST /api/workflow/runs) for one function process.
+// standIn plays AWS (Secrets Manager, EventBridge, and a table of DynamoDB) and
+// Amperity (POST /api/workflow/runs) for one function process.
 // It answers at once, and it answers nothing but the right request: what it
 // refuses is kept as a fault, so that no figure comes from a function that did
 // not do its job.
 type standIn struct {
 	url    string
 	server *http.Server
+	runs   atomic.Int64
 	// onEvents is called with the arrival time of a PutEvents request before
 	// it is answered. It must be set before the first request.
 	onEvents func(at time.Time)
@@ -59,10 +70,12 @@ type standIn struct {
 	mu     sync.Mutex
 	calls  []call
 	faults []error
+	// items are those of the table, by their keys.
+	items map[string]item
 }
 
 func newStandIn() (*standIn, error) {
-	s := &standIn{onEvents: func(time.Time) {}}
+	s := &standIn{onEvents: func(time.Time) {}, items: map[string]item{}}
 	server, addr, err := serve(s)
 	if err != nil {
 		return nil, err
@@ -103,6 +116,9 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost && r.URL.Path == "/" && target == "AWSEvents.PutEvents":
 		s.onEvents(at)
 		kind, err = putEvents, s.answerEvents(w, r, body)
+	case r.Method == http.MethodPost && r.URL.Path == "/" && strings.HasPrefix(target, dynamoPrefix):
+		kind = callKind(strings.TrimPrefix(target, dynamoPrefix))
+		err = s.answerTable(w, r, kind, body)
 	default:
 		err = fmt.Errorf("unexpected request %s %s (X-Amz-Target %q)", r.Method, r.URL.Path, target)
 	}
@@ -125,7 +141,7 @@ func (s *standIn) refuse(w http.ResponseWriter, err error) {
 
 func (s *standIn) answerSecret(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var in struct{ SecretId string }
-	if err := awsInput(r, body, &in); err != nil {
+	if err := awsInput(r, awsJSON, body, &in); err != nil {
 		return err
 	}
 	if in.SecretId != secretID {
@@ -161,7 +177,7 @@ func (s *standIn) answerRun(w http.ResponseWriter, r *http.Request, body []byte)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
 	return json.NewEncoder(w).Encode(map[string]any{
-		"task_instances": []any{}, "id": runID, "name": "Daily", "principal_name": "workflow key", "principal_id": "key-1",
+		"task_instances": []any{}, "id": fmt.Sprintf("%s-%d", runID, s.runs.Add(1)), "name": "Daily", "principal_name": "workflow key", "principal_id": "key-1",
 		"type": "courier.group/run", "launched_version": "20261119.1", "current_version": "20261119.1",
 		"state": "scheduled", "created_at": "2026-11-22T06:00:01.724Z", "tenant": tenant,
 	})
@@ -171,7 +187,7 @@ func (s *standIn) answerEvents(w http.ResponseWriter, r *http.Request, body []by
 	var in struct {
 		Entries []struct{ Source, DetailType, Detail, EventBusName string }
 	}
-	if err := awsInput(r, body, &in); err != nil {
+	if err := awsInput(r, awsJSON, body, &in); err != nil {
 		return err
 	}
 	if len(in.Entries) != 1 {
@@ -187,10 +203,10 @@ func (s *standIn) answerEvents(w http.ResponseWriter, r *http.Request, body []by
 	})
 }
 
-// awsInput reads a request in the AWS JSON 1.1 protocol.
-func awsInput(r *http.Request, body []byte, into any) error {
-	if t := r.Header.Get("Content-Type"); t != awsJSON {
-		return fmt.Errorf("a request to AWS of content type %q, not %s", t, awsJSON)
+// awsInput reads a request in one of AWS's JSON protocols.
+func awsInput(r *http.Request, contentType string, body []byte, into any) error {
+	if t := r.Header.Get("Content-Type"); t != contentType {
+		return fmt.Errorf("a request to AWS of content type %q, not %s", t, contentType)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("a request to AWS without a JSON body: %w", err)
@@ -199,6 +215,15 @@ func awsInput(r *http.Request, body []byte, into any) error {
 }
 
 func answer200(w http.ResponseWriter, contentType string, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", contentType)
-	return json.NewEncoder(w).Encode(body)
+	if contentType == dynamoJSON {
+		// The SDK compares it (DynamoDB developer guide, "Response content").
+		w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(text)), 10))
+	}
+	_, err = w.Write(text)
+	return err
 }

@@ -223,13 +223,20 @@ type Counts struct {
 // no later than that.
 func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 	var n Counts
-	known := s.Marks.index()
+	known, before := s.Marks.index(), len(s.Marks)
 	for _, a := range arrivals {
 		m := mark{hash: hash(a.Bucket, a.Key, a.Version), event: a.EventTime.UnixMilli(), after: s.Launch != nil}
 		event := earliest(a.EventTime.Truncate(time.Millisecond), received.Truncate(time.Millisecond))
 		switch {
 		case event.Before(s.CoveredUntil):
 			n.Covered++
+			if m.event >= s.CoveredUntil.UnixMilli() && !known[m.hash] {
+				// It was received before its own time, which is wrong. Its
+				// duplicate may be received after it, and is no news either.
+				m.after = false
+				known[m.hash] = true
+				s.Marks = append(s.Marks, m)
+			}
 			continue
 		case known[m.hash]:
 			n.Duplicates++
@@ -247,7 +254,7 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 			files.Doubtful++
 		}
 	}
-	if n.New > 0 {
+	if len(s.Marks) > before {
 		s.Fallen = latest(s.Fallen, s.Marks.trim())
 	}
 	return n

@@ -229,3 +229,25 @@ func TestTheFirstFilesAreKeptByName(t *testing.T) {
 		})
 	}
 }
+
+// A file's event may have a time that is yet to come, and count as received
+// before the window was covered. Its duplicate counts for later, and is known.
+func TestTheDuplicateOfWhatCameBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	at := func(clock string) time.Time {
+		at, err := time.Parse(time.RFC3339, "2026-11-22T"+clock+":00Z")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	s := New("cg-1", "2026-11-22", "a", at("06:00"))
+	s.CoveredUntil = at("06:38")
+	file := []Arrival{{Entry: "a", Bucket: "b", Key: "a/1", EventTime: at("07:37")}}
+	if got, want := s.Fold(file, Rules{}, at("06:37")), (Counts{Covered: 1}); got != want {
+		t.Errorf("before its time it is %+v, not %+v", got, want)
+	}
+	if got, want := s.Fold(file, Rules{}, at("07:40")), (Counts{Duplicates: 1}); got != want {
+		t.Errorf("the second time it is %+v, not %+v", got, want)
+	}
+}
