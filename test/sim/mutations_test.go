@@ -11,7 +11,27 @@ var searchFlag = flag.Int("search", 0, "look for so many histories that show eac
 
 // seen are seeds whose histories show a mutation, so that it need not be looked
 // for each time.
-var seen = map[Mutation]uint64{}
+var seen = map[Mutation]uint64{
+	PostBeforeClaim:      2,
+	PostWithoutMark:      2,
+	RetryServerErrors:    5,
+	RetryWhatIsHeld:      2,
+	BoundedList:          5,
+	AdoptInDoubt:         342,
+	CoveredFromClaim:     126,
+	CoveredFromAnswer:    346,
+	ShortMargin:          9509,
+	MarksForgotten:       1,
+	RejectedCovers:       8967,
+	TokenIsRequestID:     846,
+	ConfirmBeforeSending: 14,
+	ShortLease:           170,
+	LateFileDropped:      6,
+	OverlapNotDecided:    1215,
+	UnknownAsClaimed:     18,
+	ReconcileWaits:       4,
+	RetryBusy:            71,
+}
 
 // TestTheCheckerSeesEachMutation: a checker that cannot fail proves nothing.
 func TestTheCheckerSeesEachMutation(t *testing.T) {
