@@ -56,12 +56,15 @@ format:
 	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); if [ -n "$$files" ]; then \
 	  echo "not formatted, run gofmt -w on:" $$files >&2; exit 1; fi
 
+# What counts reads and writes by the hundred thousand runs without the race
+# detector.
 unit:
-	@$(call go_test,$(RACE) $$($(GO) list ./... | grep -v '/test/e2e$$'))
+	@$(call go_test,$(RACE) $$($(GO) list ./... | grep -vE '/test/(e2e|scale)$$'))
+	@$(call go_test,./test/scale)
 
-# The bulk of the simulation runs without the race detector: every pair of
-# faults in every small scenario, and HISTORIES histories by chance. "unit" has
-# run a thousand of these under it.
+# So does the bulk of the simulation: every pair of faults in every small
+# scenario, and HISTORIES histories by chance. "unit" has run a thousand of
+# these under the detector.
 HISTORIES ?= 25000
 
 simulation:

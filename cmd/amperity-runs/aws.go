@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -81,6 +82,34 @@ const (
 	outputTrigger       = "TriggerArn"
 	outputArrivalsQueue = "ArrivalsQueueUrl"
 )
+
+// deed is what a command does in the account.
+type deed interface {
+	region() string
+	do(ctx context.Context, c *cloud, out io.Writer) error
+}
+
+// act does what the arguments of a command say, unless err says what is wrong
+// with them, and gives the exit code.
+func act(ctx context.Context, command, usage string, d deed, err error, to connector, stdout, stderr io.Writer) int {
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, usage)
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "amperity-runs: %s: %v; \"amperity-runs %s -h\" explains it\n", command, err, command)
+		return 2
+	}
+	c, err := to(ctx, d.region())
+	if err == nil {
+		err = d.do(ctx, c, stdout)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "amperity-runs: %s: %s\n", command, printable(err.Error()))
+		return 1
+	}
+	return 0
+}
 
 // deployed says which stack, or which function of it, a command is for.
 type deployed struct {

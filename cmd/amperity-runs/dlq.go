@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -114,23 +113,7 @@ func runDLQ(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func dlq(ctx context.Context, args []string, getenv func(string) string, to connector, stdout, stderr io.Writer) int {
 	o, err := parseDLQ(args, getenv)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, dlqUsage)
-		return 0
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "amperity-runs: dlq: %v; \"amperity-runs dlq -h\" explains it\n", err)
-		return 2
-	}
-	c, err := to(ctx, o.region())
-	if err == nil {
-		err = o.do(ctx, c, stdout)
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "amperity-runs: dlq: %s\n", printable(err.Error()))
-		return 1
-	}
-	return 0
+	return act(ctx, "dlq", dlqUsage, o, err, to, stdout, stderr)
 }
 
 // parseDLQ reads verb, flags and argument. The error is misuse, or

@@ -81,23 +81,7 @@ func runHeld(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func held(ctx context.Context, args []string, getenv func(string) string, to connector, stdout, stderr io.Writer) int {
 	o, err := parseHeld(args, getenv)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, heldUsage)
-		return 0
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "amperity-runs: held: %v; \"amperity-runs held -h\" explains it\n", err)
-		return 2
-	}
-	c, err := to(ctx, o.region())
-	if err == nil {
-		err = o.do(ctx, c, stdout)
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "amperity-runs: held: %s\n", printable(err.Error()))
-		return 1
-	}
-	return 0
+	return act(ctx, "held", heldUsage, o, err, to, stdout, stderr)
 }
 
 // verbs splits the verb off the arguments. An asked-for help, and none at all,
