@@ -65,7 +65,7 @@ unit:
 # So does the bulk of the simulation: every pair of faults in every small
 # scenario, and HISTORIES histories by chance. "unit" has run a thousand of
 # these under the detector.
-HISTORIES ?= 25000
+HISTORIES ?= 20000
 
 simulation:
 	@$(call go_test,-count=1 -timeout 14m ./test/sim -run '^(TestExhaustive|TestRandom)$$' -pairs -runs $(HISTORIES) -from 100000)
