@@ -29,6 +29,8 @@ type office struct {
 	ledger *ledger.Memory
 	// refuses, unless it is nil, is what the ledger answers to a write.
 	refuses func(items []ledger.Item) error
+	// hides, unless it is nil, is what the ledger answers to a read.
+	hides func(key string) error
 	// posts are the answers to POSTs in turn; the last is repeated. meanwhile,
 	// unless it is nil, happens during the next.
 	posts     []answer
@@ -67,6 +69,11 @@ func (o *office) WithTimeout(ctx context.Context, _ time.Duration) (context.Cont
 }
 
 func (o *office) Get(ctx context.Context, key string) (ledger.Item, error) {
+	if o.hides != nil {
+		if err := o.hides(key); err != nil {
+			return ledger.Item{}, err
+		}
+	}
 	return o.ledger.Get(ctx, key)
 }
 
@@ -680,6 +687,25 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 
 // TestAWindowToWhichNothingCameIsForgotten: a feed that has ended fills nobody's
 // list for ever, and one with files is never forgotten.
+// What Amperity has answered is known nowhere else: one read that fails on the
+// way to its record must not lose it (found by the simulation).
+func TestAnAnswerIsNotLostToOneReadThatFails(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	failed := 0
+	o.hides = func(key string) error {
+		if o.sent == 1 && failed == 0 && key == "config/cg-1" {
+			failed++
+			return ledger.ErrThrottled
+		}
+		return nil
+	}
+	res := o.launch(func(l *launch.Launch) { l.Request.ConfigID = "cg-1" })
+	if res.Outcome != launch.Started || res.Warning != "" || failed != 1 {
+		t.Errorf("%d reads failed, and the answer is %+v", failed, res)
+	}
+}
+
 func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
 	t.Parallel()
 	for _, files := range []int{0, 1} {

@@ -152,7 +152,6 @@ func TestASeedReplaysExactly(t *testing.T) {
 func TestSeedsThatFoundMistakes(t *testing.T) {
 	t.Parallel()
 	for name, seed := range map[string]uint64{
-		"an answer was lost because the config id's item could not be read at once":      1008475,
 		"windows did not wait for the second run of a launch that a person had released": 20013163,
 	} {
 		t.Run(name, func(t *testing.T) {
