@@ -54,7 +54,7 @@ lambda:InvokeFunction on the trigger.
     cause        schedule
     config id    cg-123ABc4DE
     range        2026-11-20 to 2026-11-21
-    message      the run was wanted until 2026-11-22T11:00:00Z (max_age; for files, 7 days), and it is 2026-11-22T11:04:30Z
+    message      the run was wanted until 2026-11-22T11:00:00Z, and it is 2026-11-22T11:04:30Z
     to start it  amperity-runs held release schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z --hold 1
     to end it    amperity-runs held discard schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z --hold 1 --reason WHY
   1 waits for a person

@@ -269,7 +269,7 @@ func TestHelpExamplesWithAnAccount(t *testing.T) {
 	late := answering(t, trigger.HeldList{Held: []launch.HeldLaunch{{
 		LaunchKey: "schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z", Hold: 1, Reason: "too_old", Since: "2026-11-22T11:04:30Z",
 		Request: amperity.RunRequest{ConfigID: "cg-123ABc4DE", RangeFrom: "2026-11-20", RangeTo: "2026-11-21"}, Cause: announcement.Cause{Type: "schedule"},
-		Message: "the run was wanted until 2026-11-22T11:00:00Z (max_age; for files, 7 days), and it is 2026-11-22T11:04:30Z",
+		Message: "the run was wanted until 2026-11-22T11:00:00Z, and it is 2026-11-22T11:04:30Z",
 	}}})
 	files := newFakeCloud(t)
 	for i := range 2 {

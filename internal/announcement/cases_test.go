@@ -163,7 +163,7 @@ func examples(t testing.TB) []example {
 				Request: &amperity.RunRequest{ConfigID: "og-5MNo6PQ"},
 				Error: &announcement.Error{
 					Kind:    announcement.ErrorUnknown,
-					Message: "the request was sent and no answer came; Amperity has one run that may be this launch's, but that is not certain",
+					Message: "the request was sent and no answer came; Amperity has one run that may be this launch's, but that is not certain (sent 2026-11-27T05:00:02Z)",
 				},
 				Candidates: []announcement.Candidate{{
 					ID: "wf-20261127-3Mx9", Name: "Black Friday", Type: "orchestration.group/run", State: "running",

@@ -384,7 +384,7 @@ func TestTooOldSaysUntilWhenItWasWanted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, res, _ := run(t, &api{answers: []answer{started}}, &bus{}, func(_ *launch.DirectConfig, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Hour) })
 		// A synctest bubble begins at midnight UTC of 2000-01-01.
-		want := "the run was wanted until 1999-12-31T23:00:00Z (max_age; for files, 7 days), and it is 2000-01-01T00:00:00Z"
+		want := "the run was wanted until 1999-12-31T23:00:00Z, and it is 2000-01-01T00:00:00Z"
 		if res.Error == nil || res.Error.Message != want {
 			t.Errorf("got %+v, want %s", res.Error, want)
 		}

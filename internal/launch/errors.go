@@ -202,7 +202,7 @@ func (e *incompleteError) Error() string {
 
 func tooOld(notAfter, now time.Time) *announcement.Error {
 	return &announcement.Error{Kind: announcement.ErrorTooOld, Message: fmt.Sprintf(
-		"the run was wanted until %s (max_age; for files, 7 days), and it is %s",
+		"the run was wanted until %s, and it is %s",
 		notAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
 }
 
@@ -241,6 +241,21 @@ func doubtfulText(n int) string {
 
 func undecidedText(why error) string {
 	return fmt.Sprintf("the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: %v", why)
+}
+
+// errorTold is the error as a person is told it: where nobody knows whether
+// there is a run, with when the requests were sent, to look for one by.
+func (r *record) errorTold() *announcement.Error {
+	if r.State != held || r.Reason != announcement.ReasonUnknownOutcome || r.Error == nil || len(r.Posts) == 0 {
+		return r.Error
+	}
+	told := *r.Error
+	told.Message += " (sent " + r.Posts[0].UTC().Format(time.RFC3339)
+	for _, p := range r.Posts[1:] {
+		told.Message += " and " + p.UTC().Format(time.RFC3339)
+	}
+	told.Message += ")"
+	return &told
 }
 
 func tookAwayText(runID, key string) string {

@@ -288,7 +288,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			"Amperity Workflow Run Blocked in tenant acme (unauthorized): POST /workflow/runs: 401 Unauthorized: no (request id r-1); " +
 				"no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes; " +
 				"if it still cannot be sent at 2026-11-22T06:20:00Z, it is held for a person [" + scheduleKey + ", hold ]",
-			"Amperity Workflow Run Held in tenant acme (too_old): the run was wanted until 2026-11-22T06:20:00Z (max_age; for files, 7 days), and it is 2026-11-22T06:30:00Z; until then it was blocked (unauthorized); " +
+			"Amperity Workflow Run Held in tenant acme (too_old): the run was wanted until 2026-11-22T06:20:00Z, and it is 2026-11-22T06:30:00Z; until then it was blocked (unauthorized); " +
 				"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held) [" + scheduleKey + ", hold 1]",
 		}},
 
@@ -297,7 +297,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.launch(nil)
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear; " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+			"the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and a run that may be its", func(o *office) {
 			o.posts = []answer{noAnswer}
@@ -305,7 +305,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.runs = []*amperity.Run{aRun("wf-7", "Orders", o.now)}
 			o.wait(5 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the request was sent and no answer came; Amperity has one run that may be this launch's, but that is not certain; " + hintCandidatesWhole + " [" + scheduleKey + ", hold 1]"}},
+			"the request was sent and no answer came; Amperity has one run that may be this launch's, but that is not certain (sent 2026-11-22T06:00:00Z); " + hintCandidatesWhole + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and several runs", func(o *office) {
 			o.posts = []answer{noAnswer}
@@ -313,7 +313,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.runs = []*amperity.Run{aRun("wf-7", "Orders", o.now), aRun("wf-8", "Lines", o.now)}
 			o.wait(5 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the request was sent and no answer came; Amperity has 2 runs that may be this launch's; " +
+			"the request was sent and no answer came; Amperity has 2 runs that may be this launch's (sent 2026-11-22T06:00:00Z); " +
 			"look at wf-7, wf-8 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and no list either", func(o *office) {
@@ -322,7 +322,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.listing = &amperity.APIError{Method: "GET", Path: "/workflow/runs", Status: 503}
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: GET /workflow/runs: 503 Service Unavailable; " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+			"the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: GET /workflow/runs: 503 Service Unavailable (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and a list that lacks a run", func(o *office) {
 			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}, noAnswer}
@@ -331,13 +331,13 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(20 * time.Minute)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: the list of runs does not show the run wf-1, which is known to be there; " + hintHeldWhole + " [" + scheduleKey + ", hold 1]"}},
+			"the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: the list of runs does not show the run wf-1, which is known to be there (sent 2026-11-22T06:00:00Z); " + hintHeldWhole + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and then a refusal", func(o *office) {
 			o.posts = []answer{noAnswer, {err: status(400, 0)}}
 			o.launch(func(l *launch.Launch) { l.IfUnknown = launch.Retry })
 			o.wait(20 * time.Minute)
-		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): POST /workflow/runs: 400 Bad Request: no (request id r-1); " +
+		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): POST /workflow/runs: 400 Bad Request: no (request id r-1) (sent 2026-11-22T06:00:00Z); " +
 			"this answers a later request, and an earlier one without an answer may have started a run: " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"a run that was taken for another launch's", func(o *office) {
@@ -354,7 +354,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(2 * time.Minute)
 			o.mails = o.mails[3:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the run wf-9 was taken for this launch's and is that of manual/cg-2/b; whether this launch has started one is not known; " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+			"the run wf-9 was taken for this launch's and is that of manual/cg-2/b; whether this launch has started one is not known (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"a person ends what is held", func(o *office) {
 			o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })

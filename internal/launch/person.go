@@ -355,8 +355,8 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 		}
 		h := HeldLaunch{LaunchKey: j.Key, Hold: j.Hold, Reason: j.Reason, Since: j.Since.UTC().Format(time.RFC3339),
 			Request: j.Request, Cause: j.Cause, Candidates: j.Candidates}
-		if j.Error != nil {
-			h.Message = j.Error.Message
+		if e := j.errorTold(); e != nil {
+			h.Message = e.Message
 		}
 		return h, true
 	case strings.HasPrefix(item.Key, windowPrefix):

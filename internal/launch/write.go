@@ -191,7 +191,7 @@ func (r *record) announcement(tenant string) announcement.Announcement {
 		Request:    &r.Request,
 		Run:        r.Run,
 		Truncated:  r.RunCut,
-		Error:      r.Error,
+		Error:      r.errorTold(),
 		Candidates: r.Candidates,
 	}
 	switch r.State {

@@ -43,17 +43,21 @@ func TestWhatAPersonShouldKnowIsMailed(t *testing.T) {
 	given := everything()
 	given["AmperityTenant"] = amperitytest.DefaultTenant
 	made := stackOf(t, load(t).Translated, given)
-	transformer := at(made["NotificationRule"].Properties, "Targets", 0, "InputTransformer")
-	paths := map[string]string{}
-	for k, v := range at(transformer, "InputPathsMap").(map[string]any) {
-		paths[k] = v.(string)
+	watch := func(rule string) string {
+		transformer := at(made[rule].Properties, "Targets", 0, "InputTransformer")
+		paths := map[string]string{}
+		for k, v := range at(transformer, "InputPathsMap").(map[string]any) {
+			paths[k] = v.(string)
+		}
+		queue, err := w.Watch(t.Context(), rule, pattern(t, made, rule), &types.InputTransformer{
+			InputPathsMap: paths, InputTemplate: aws.String(at(transformer, "InputTemplate").(string)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return queue
 	}
-	mails, err := w.Watch(t.Context(), "mails", pattern(t, made, "NotificationRule"), &types.InputTransformer{
-		InputPathsMap: paths, InputTemplate: aws.String(at(transformer, "InputTemplate").(string)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	mails, files := watch("NotificationRule"), watch("FilesNotificationRule")
 	e := emulate(t, w, "trigger", nil)
 	fault(t, w, amperitytest.Fault{Kind: amperitytest.Status, Status: http.StatusForbidden, Body: `{"status":403,"message":"no permission"}`})
 	for _, sample := range []string{"trigger-campaign.json", "trigger-manual.json", "trigger-too-old.json"} { // rejected, started, held
@@ -61,16 +65,26 @@ func TestWhatAPersonShouldKnowIsMailed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := emulate(t, w, "s3arrival", nil).Invoke(t.Context(), read(t, "events", "s3arrival-unrouted.json")); err != nil {
+		t.Fatal(err)
+	}
 	got, err := w.Receive(t.Context(), mails)
 	if err != nil {
 		t.Fatal(err)
 	}
+	more, err := w.Receive(t.Context(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, more...)
 	// moto writes the name of what an event does not have, where AWS writes
 	// nothing, and does not mask quotation marks.
 	want := []string{
-		`"Amperity Workflow Run Rejected in tenant demo \(refused\): POST /workflow/runs: 403 Forbidden: no permission.*; .+ \[manual/cc-345CDe6FG/winter-sale-2026, hold 1\]"`,
+		`"Amperity Workflow Run Rejected in tenant demo \(refused\): POST /workflow/runs: 403 Forbidden: no permission.*; .+ \[manual/cc-345CDe6FG/winter-sale-2026, hold 1, stack .+ in .+\]"`,
 		`"Amperity Workflow Run Held in tenant demo \(too_old\): the run was wanted until 2026-01-06T11:00:00Z .*; ` +
-			`nothing was sent to Amperity.* \[schedule/cg-123ABc4DE/` + dailySchedule + `/2026-01-05T11:00:00Z, hold 1\]"`,
+			`nothing was sent to Amperity.* \[schedule/cg-123ABc4DE/` + dailySchedule + `/2026-01-05T11:00:00Z, hold 1, stack .+ in .+\]"`,
+		`"Amperity Files Unrouted in tenant demo: nothing was started for files such as arn:aws:s3:::acme-landing/.+, because no route has them; ` +
+			`run amperity-runs explain with the name, then mend routes.yaml or the name \[stack .+ in .+\]"`,
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d mails, want %d:\n%s", len(got), len(want), strings.Join(got, "\n"))

@@ -226,11 +226,15 @@ func TestNotifications(t *testing.T) {
 		t.Errorf("the address subscribes to %v", topic)
 	}
 	// Not Discarded: a person has done that.
-	want := `{"detail":{"tenant":["acme"]},"detail-type":["Amperity Workflow Run Rejected","Amperity Workflow Run Blocked",` +
-		`"Amperity Workflow Run Held","Amperity Workflow Run Failed","Amperity Files Missing","Amperity Window Abandoned"],"source":["amperity.workflow"]}`
-	got, err := json.Marshal(made["NotificationRule"].Properties["EventPattern"])
-	if err != nil || string(got) != want {
-		t.Errorf("mails are sent for %s, %v", got, err)
+	for id, types := range map[string]string{
+		"NotificationRule":      `"Amperity Workflow Run Rejected","Amperity Workflow Run Blocked","Amperity Workflow Run Held","Amperity Files Missing"`,
+		"FilesNotificationRule": `"Amperity Files Unrouted","Amperity Window Abandoned"`,
+	} {
+		want := `{"detail":{"tenant":["acme"]},"detail-type":[` + types + `],"source":["amperity.workflow"]}`
+		got, err := json.Marshal(made[id].Properties["EventPattern"])
+		if err != nil || string(got) != want {
+			t.Errorf("mails are sent by %s for %s, %v", id, got, err)
+		}
 	}
 }
 
