@@ -70,7 +70,7 @@ func (p *routesParser) fileMapping(n *ast.MappingNode) (f File, ok bool) {
 		if b, isBool := v.value.(*ast.BoolNode); isBool {
 			f.Optional = b.Value
 		} else {
-			p.faultf(v.at, "optional must be true or false")
+			p.faultf(v.at, "optional is %s; write true or false without quotes", shown(v.value))
 		}
 	}
 	return f, ok
@@ -85,7 +85,7 @@ func (p *routesParser) count(v member) int {
 			return c
 		}
 	}
-	p.faultf(v.at, "count must be a whole number from 1 to %d", maxCount)
+	p.faultf(v.at, "count is %s; write a whole number from 1 to %d without quotes", shown(v.value), maxCount)
 	return 1
 }
 

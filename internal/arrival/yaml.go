@@ -299,9 +299,19 @@ func (s *source) text(n ast.Node, name string, where position, example string) (
 	case *ast.SequenceNode, *ast.MappingNode:
 		s.faultf(at(n), "%s is %s; write %s", name, describe(n), example)
 	default:
-		s.faultf(at(n), "%s is %s; put it in quotes if that is what you mean, or write %s", name, describe(n), example)
+		quotes := ""
+		if mayBeAnyText(name) {
+			quotes = "put it in quotes if that is what you mean, or "
+		}
+		s.faultf(at(n), "%s is %s; %swrite %s", name, describe(n), quotes, example)
 	}
 	return "", textPosition{}, false
+}
+
+// mayBeAnyText reports whether a number or a truth value may be meant as the
+// text of a member.
+func mayBeAnyText(name string) bool {
+	return name == "name" || name == "bucket" || name == "key" || strings.Contains(name, "pattern")
 }
 
 func (s *source) textPosition(n *ast.StringNode) textPosition {
@@ -333,6 +343,15 @@ func (s *source) member(m mapping, name, example string) (string, textPosition, 
 		return "", textPosition{}, false
 	}
 	return s.text(v.value, name, v.at, example)
+}
+
+// shown is a value as a message names it.
+func shown(n ast.Node) string {
+	switch n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode, *ast.BoolNode:
+		return fmt.Sprintf("%.60s", n.GetToken().Value)
+	}
+	return describe(n)
 }
 
 // describe names what a value is.

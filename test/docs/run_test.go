@@ -211,7 +211,7 @@ func checkTool(t *testing.T, tool string, c commands.Call) {
 // checkSam looks at the arguments of sam, as far as the template knows them.
 func checkSam(t *testing.T, tpl section, dir string, c commands.Call) {
 	t.Helper()
-	known := map[string]bool{"build": true, "deploy": true, "logs": true, "local invoke": true, "remote invoke": true}
+	known := map[string]bool{"build": true, "deploy": true, "logs": true, "delete": true, "local invoke": true, "remote invoke": true}
 	command := c.Args[1]
 	if (command == "local" || command == "remote") && len(c.Args) > 3 {
 		command += " " + c.Args[2]

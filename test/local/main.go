@@ -82,11 +82,11 @@ type sample struct {
 func invoke(ctx context.Context, files []string, getenv func(string) string, stdout io.Writer) error {
 	var samples []sample
 	for _, file := range files {
-		f, err := stack.FunctionOf(file)
+		event, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		event, err := os.ReadFile(file)
+		f, err := stack.FunctionOf(file)
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func invoke(ctx context.Context, files []string, getenv func(string) string, std
 		}
 		answer, err := running[s.function.Name].Invoke(ctx, s.event)
 		if err != nil {
-			fmt.Fprintf(stdout, "\nIt failed; Lambda would deliver the event again:\n  %v\n", err)
+			fmt.Fprintf(stdout, "\nIt failed; what AWS calls without waiting for the answer, Lambda would call again:\n  %v\n", err)
 			failed = err
 		} else {
 			fmt.Fprintln(stdout, "\nIt answered:")

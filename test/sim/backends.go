@@ -190,9 +190,6 @@ func (w *World) wrote(p *process, was, items []ledger.Item) {
 		w.listed[item.Key] = listing{due: was[i].Due, changed: w.now}
 		if key, ok := strings.CutPrefix(item.Key, "launch/"); ok {
 			p.launchKey, p.wroteLaunch = key, w.now
-			if _, ok := w.firstMark[key]; !ok && bytes.Contains(item.Doc, []byte(`"state":"posting"`)) {
-				w.firstMark[key] = w.now
-			}
 			if !was[i].Exists() {
 				w.decidedAt[key] = w.now
 			}

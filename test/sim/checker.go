@@ -416,13 +416,15 @@ func (c *checking) lastBefore(posts []*post, key string, t time.Time) *post {
 // reopened says why no file called for another launch after one that may have
 // started a run; empty: one did.
 func (c *checking) reopened(window string, before *post, key string) string {
-	// Where it is not known which request made the run, the first counts.
+	// Where it is not known which request made the run, the first counts; and
+	// its mark may say an earlier time than it took effect at, if a process was
+	// frozen in between, but none before the decision.
 	covered := before.marked
 	switch {
 	case c.last(before.launchKey) != announcement.RunStarted:
 		covered = time.Time{} // nobody knows a run of it, so it covers nothing
 	case !before.certain || before.run != c.announcedRun(before.launchKey):
-		covered = c.w.firstMark[before.launchKey]
+		covered = before.decided
 		// Nor can the request have been sent later than the run was made, by
 		// Amperity's clock, which may be off.
 		if made := before.started.Add(-5*time.Second - skewSlack); before.run != "" && made.Before(covered) {

@@ -58,13 +58,12 @@ type World struct {
 	bads      []*bad
 	obeyed    []string // of what no person can mean
 	junk      *message
-	// By launch key, when it came to be, was first marked, and first over or
-	// held.
-	decidedAt, firstMark, endedAt map[string]time.Time
-	foreign                       map[string]bool // runs that others started under our principal
-	faults                        []string
-	calls                         int
-	lists                         int
+	// By launch key, when it came to be, and was first over or held.
+	decidedAt, endedAt map[string]time.Time
+	foreign            map[string]bool // runs that others started under our principal
+	faults             []string
+	calls              int
+	lists              int
 
 	sqs       sqs
 	processes int
@@ -137,7 +136,7 @@ func (q *queue) Pop() any {
 func newWorld(seed uint64, c chooser, busy bool) *World {
 	w := &World{
 		rng: rand.New(rand.NewPCG(seed, 0x5ea)), now: Begin, chooser: c,
-		listed: map[string]listing{}, decidedAt: map[string]time.Time{}, firstMark: map[string]time.Time{}, endedAt: map[string]time.Time{}, foreign: map[string]bool{}, living: map[*process]bool{},
+		listed: map[string]listing{}, decidedAt: map[string]time.Time{}, endedAt: map[string]time.Time{}, foreign: map[string]bool{}, living: map[*process]bool{},
 		logger: slog.New(slog.DiscardHandler), quiet: Begin, batch: 10,
 	}
 	w.ledger = ledger.NewMemory()
