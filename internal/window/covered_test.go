@@ -53,8 +53,8 @@ func TestWhatARunCovers(t *testing.T) {
 			06:02 started posted 06:10        -> closed
 			06:20 a/2 comes                   -> look at 06:22
 			06:40 look                        -> launch 2
-			06:40 started posted 06:05        -> closed
-			06:41 a/3@06:07 comes             -> 1 covered; nothing`},
+			06:40 started posted 06:05        -> 1 open
+			06:41 a/3@06:07 comes             -> 1 covered; launch 3`},
 		{name: "nothing more is decided while a launch is not over (H16)", route: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes                -> launch 1
 			06:01 a/2 comes                -> nothing

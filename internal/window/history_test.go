@@ -333,6 +333,12 @@ func (h *history) end() {
 		o.LastPost = f.posted
 	default:
 		o.Started, o.LastPost, o.CoveredUntil = true, f.posted, f.posted.Add(-Margin)
+		if h.pick(8) == 0 {
+			// A person names a run of before; no file is surely in it that came
+			// after it.
+			old := time.Duration(1+h.pick(90)) * time.Minute
+			o.CoveredUntil, f.sent = o.CoveredUntil.Add(-old), f.sent.Add(-old)
+		}
 		h.sent = latest(h.sent, f.sent)
 	}
 	h.note("ended: %+v", o)

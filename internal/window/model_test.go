@@ -91,15 +91,16 @@ type reading struct {
 	flight *happening
 	// taken are all files so far, open those that no launch answers, after
 	// those that came since the present launch was decided.
-	taken, open, after []*taken
-	covered            time.Time
-	lastPost           time.Time
-	reruns             int
-	declined           bool
-	waitsSince         time.Time
-	missed, waived     bool
-	complete           bool
-	entries            map[string]*set
+	// before are those that it was decided with.
+	taken, open, after, before []*taken
+	covered                    time.Time
+	lastPost                   time.Time
+	reruns                     int
+	declined                   bool
+	waitsSince                 time.Time
+	missed, waived             bool
+	complete                   bool
+	entries                    map[string]*set
 	// seen is when the route was seen, as far as it is noted: every quarter of
 	// an hour.
 	seen time.Time
@@ -140,7 +141,7 @@ func (m *model) read() *reading {
 		case begun:
 			v.revision = h.revision
 			v.flight = h
-			v.open, v.after, v.waitsSince = nil, nil, time.Time{}
+			v.before, v.open, v.after, v.waitsSince = v.open, nil, nil, time.Time{}
 		case ended:
 			v.ended(h)
 		case recalled:
@@ -254,9 +255,12 @@ func (v *reading) ended(h *happening) {
 			v.reruns++
 		}
 	}
-	v.flight, v.declined = nil, !h.end.Started
 	since := v.after
-	v.after = nil
+	if h.end.Started && h.end.CoveredUntil.Add(15*time.Second).Before(v.flight.at) {
+		since = append(slices.Clone(v.before), since...) // the run is older than the decision
+	}
+	v.flight, v.declined = nil, !h.end.Started
+	v.before, v.after = nil, nil
 	from := h.end.At.Add(-5 * time.Second) // what was there is answered
 	if h.end.Started {
 		v.covered = latest(v.covered, ms(h.end.CoveredUntil))

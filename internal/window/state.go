@@ -260,6 +260,19 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 	return n
 }
 
+// and gives these files and others together.
+func (f Files) and(g Files) Files {
+	if f.IsZero() {
+		return g
+	}
+	if g.IsZero() {
+		return f
+	}
+	return Files{Count: f.Count + g.Count, First: earliest(f.First, g.First), Last: latest(f.Last, g.Last), Latest: latest(f.Latest, g.Latest),
+		Samples: slices.Concat(f.Samples, g.Samples)[:min(MaxSamples, len(f.Samples)+len(g.Samples))],
+		Old:     f.Old + g.Old, Doubtful: f.Doubtful + g.Doubtful}
+}
+
 // add counts a file. It reports whether it is an old one.
 func (f *Files) add(a Arrival, event, received time.Time) (old bool) {
 	if f.Count++; f.First.IsZero() || received.Before(f.First) {

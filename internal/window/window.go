@@ -308,6 +308,15 @@ func (s *State) Outcome(o Outcome) bool {
 	}
 	s.Declined = !o.Started
 	if o.Started {
+		if o.CoveredUntil.Add(Margin + surely).Before(f.Decided) {
+			// The run is older than the decision, which then says nothing of what
+			// it has: a person has named it, or it was not the launch's after all
+			// and another is. Its files count by their times, as those after do.
+			s.After = f.Files.and(s.After)
+			for i := range s.Marks {
+				s.Marks[i].after = true
+			}
+		}
 		s.cover(o.CoveredUntil)
 	} else {
 		s.remain(o.At.Add(-Margin))
@@ -316,6 +325,9 @@ func (s *State) Outcome(o Outcome) bool {
 	s.Launch, s.After = nil, Files{}
 	return true
 }
+
+// surely is by how much a time that others have told is surely off, at most.
+const surely = 10 * time.Second
 
 // cover moves CoveredUntil.
 func (s *State) cover(until time.Time) {
