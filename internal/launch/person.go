@@ -44,6 +44,13 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		}
 		var more []ledger.Item
 		if j.State == rejected && j.Window != "" {
+			if !j.Told {
+				// A crash left the window without the news; it is not over for it.
+				if err := l.tell(ctx, j); err != nil {
+					return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
+				}
+				j.Told = true
+			}
 			j.Turn++
 			if more, err = l.reopen(ctx, j); err != nil {
 				return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
@@ -56,7 +63,7 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		}
 		now := l.Clock.Now()
 		j.to(claimed, now)
-		j.Released, j.NotAfter, j.Lease = true, time.Time{}, l.lease(ctx)
+		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), time.Time{}, l.lease(ctx)
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, blocked{}, looked{}
 		// A crash after this leaves a claimed launch: the sweep starts it.
 		err = l.transact(ctx, j, j.Lease, func(c *config) {
@@ -85,7 +92,7 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		if j == nil {
 			return l.nothingToAdopt(ctx, w)
 		}
-		run, err := l.API.GetRun(ctx, w.RunID, amperity.ViewVerbose)
+		run, err := l.getRun(ctx, w.RunID, amperity.ViewVerbose)
 		if err != nil {
 			return Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
 		}
@@ -313,15 +320,20 @@ func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, 
 	}
 	// What could not be announced yet is due, and held all the same.
 	due := 0
-	for row, err := range l.Ledger.Due(ctx, l.Clock.Now().Add(time.Hour)) {
+	// A window of which some files are there is looked at once a day.
+	for row, err := range l.Ledger.Due(ctx, l.Clock.Now().Add(25*time.Hour)) {
 		if err != nil {
 			return nil, false, &LedgerError{LaunchKey: "", Err: err}
 		}
 		if due++; due > maxHeld || len(launches) > maxHeld {
+			more = true
 			break
 		}
-		if strings.HasPrefix(row.Key, launchPrefix) {
+		switch {
+		case strings.HasPrefix(row.Key, launchPrefix):
 			launches = append(launches, row.Key)
+		case strings.HasPrefix(row.Key, windowPrefix):
+			windows = append(windows, row.Key)
 		}
 	}
 	list = []HeldLaunch{}
@@ -337,7 +349,7 @@ func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, 
 			list = append(list, h)
 		}
 	}
-	return list, false, nil
+	return list, more, nil
 }
 
 // heldOf tells of an item that waits for a person; false where it does not any

@@ -20,6 +20,9 @@ const (
 	patience = 15 * time.Minute
 	// control is how far back a list may reach to show a run that is known.
 	control = 7 * 24 * time.Hour
+	// reach is how old a run may be to be taken for a launch's: the ledger
+	// remembers for longer whose it is.
+	reach = keptFor - 10*24*time.Hour
 	// maxCandidates is how many runs a person is told of.
 	maxCandidates = 5
 	// maxUnresolved is how many requests of a launch may end without anybody
@@ -49,7 +52,12 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 		// Nothing was sent since it was claimed, or written back. Marking it
 		// takes it over.
 		j.Lease = l.lease(ctx)
-		l.carry(ctx, j)
+		v, err := l.start(ctx, j)
+		if err != nil {
+			l.unwritten(ctx, j, err)
+			return true, unlessLost(err)
+		}
+		l.settle(ctx, j, v)
 	case posting, unknown:
 		return true, l.look(ctx, j)
 	default:
@@ -92,7 +100,7 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 	}
 	// The list has no principals.
 	for i, run := range candidates[:min(len(candidates), maxCandidates)] {
-		verbose, err := l.API.GetRun(ctx, run.ID, amperity.ViewVerbose)
+		verbose, err := l.getRun(ctx, run.ID, amperity.ViewVerbose)
 		if err != nil {
 			return l.undecided(ctx, j, err)
 		}
@@ -113,6 +121,9 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 // why the list decides nothing.
 func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run, error) {
 	since := j.Posts[0].Add(-skew)
+	if oldest := l.Clock.Now().Add(-reach); since.Before(oldest) {
+		since = oldest // whose older runs are is forgotten
+	}
 	from := since
 	known := c.Newest.RunID
 	if known != "" {
@@ -130,7 +141,9 @@ func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run
 			return nil, err
 		}
 	}
-	for page, err := range l.API.ListRuns(ctx, amperity.ListOptions{CreatedFrom: from}) {
+	lctx, cancel := l.within(ctx, listTimeout)
+	defer cancel()
+	for page, err := range l.API.ListRuns(lctx, amperity.ListOptions{CreatedFrom: from}) {
 		if err != nil {
 			return nil, err
 		}
@@ -151,6 +164,27 @@ func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run
 		return nil, &incompleteError{known}
 	}
 	return runs, nil
+}
+
+const (
+	// getTimeout and listTimeout bound what is asked of Amperity, so that an
+	// answer which does not come holds up nothing else.
+	getTimeout  = 5 * time.Second
+	listTimeout = 20 * time.Second
+)
+
+// within bounds a question to Amperity: what follows needs time too.
+func (l *Launcher) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if d, ok := ctx.Deadline(); ok {
+		limit = min(limit, d.Sub(l.Clock.Now())-reserve)
+	}
+	return l.Clock.WithTimeout(ctx, max(0, limit))
+}
+
+func (l *Launcher) getRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error) {
+	gctx, cancel := l.within(ctx, getTimeout)
+	defer cancel()
+	return l.API.GetRun(gctx, id, view)
 }
 
 // candidate reports whether a run may be the launch's: whether it is nobody
@@ -177,6 +211,9 @@ func (l *Launcher) undecided(ctx context.Context, j *job, why error) error {
 	if now.Sub(j.Looked.Undecided) < patience {
 		return l.later(ctx, j, soon)
 	}
+	if j.pending() {
+		return l.later(ctx, j, pausedFor) // a person has decided already
+	}
 	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: undecidedText(why)}
 	return l.holdUnknown(ctx, j)
 }
@@ -188,6 +225,10 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job) error {
 		j.Looked.Empty = now
 	}
 	switch {
+	case j.pending() && l.Paused:
+		return l.later(ctx, j, pausedFor)
+	case j.pending():
+		// A person has said so; it could not be sent yet.
 	case now.Sub(j.Looked.Empty) < patience:
 		return l.later(ctx, j, soon)
 	case j.IfUnknown != Retry || len(j.Posts) >= maxUnresolved || !j.NotAfter.IsZero() && now.After(j.NotAfter):
@@ -196,13 +237,13 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job) error {
 	case l.Paused:
 		return l.later(ctx, j, pausedFor)
 	}
-	// The one place where two runs are possible. The list was read just now;
-	// marking takes the launch over.
+	// The one place where two runs are possible without a person. The list was
+	// read just now; marking takes the launch over.
 	empty := j.Looked.Empty
 	v, err := l.start(ctx, j)
 	if err != nil {
 		l.unwritten(ctx, j, err)
-		return nil
+		return unlessLost(err)
 	}
 	if v.outcome == Blocked {
 		// Nothing new is under way: what the lists said goes on to count.

@@ -88,8 +88,9 @@ type record struct {
 	Candidates []announcement.Candidate `json:"candidates,omitempty"`
 	// Hold counts how often a person was asked.
 	Hold int `json:"hold,omitempty"`
-	// Released: a person said to start it.
-	Released bool `json:"released,omitempty"`
+	// Released: a person said to start it, after so many of Posts.
+	Released      bool `json:"released,omitempty"`
+	ReleasedAfter int  `json:"released_after,omitempty"`
 
 	// Told: the window has taken in the state. Announced: the event bus has.
 	Told      bool `json:"told,omitempty"`
@@ -120,6 +121,10 @@ type job struct {
 
 // maySucceed reports whether a run may exist that nobody knows of.
 func (r *record) maySucceed() bool { return len(r.Posts) > 0 && r.Run == nil }
+
+// pending reports whether a person has said to send the request, and that could
+// not be done yet.
+func (r *record) pending() bool { return r.Released && len(r.Posts) <= r.ReleasedAfter }
 
 // to changes the state.
 func (r *record) to(s state, now time.Time) {
@@ -219,6 +224,11 @@ const (
 	// maxEntries bounds the launches of a config id: of those that were
 	// started and that nobody had to look at, the oldest go.
 	maxEntries = 50
+	// maxDoubts bounds those of which nobody knows whether there is a run; the
+	// oldest beyond it are one entry together.
+	maxDoubts = 200
+	// olderDoubts is that entry's key.
+	olderDoubts = "older"
 )
 
 // set adds or replaces the entry of a launch.
@@ -241,6 +251,26 @@ func (c *config) prune(now time.Time) {
 	c.Launches = slices.DeleteFunc(c.Launches, func(e entry) bool {
 		return e.State == entryHeld && now.Sub(e.Last) > doubtKept
 	})
+	held := 0
+	for i := len(c.Launches) - 1; i >= 0; i-- {
+		e := c.Launches[i]
+		if e.State != entryHeld || e.Key == olderDoubts {
+			continue
+		}
+		if held++; held <= maxDoubts {
+			continue
+		}
+		c.Launches = slices.Delete(c.Launches, i, i+1)
+		at := slices.IndexFunc(c.Launches, func(o entry) bool { return o.Key == olderDoubts })
+		if at < 0 {
+			c.Launches = slices.Insert(c.Launches, 0, entry{Key: olderDoubts, State: entryHeld, Last: e.Last, Doubt: true})
+			i++ // what was before it has moved
+			continue
+		}
+		if e.Last.After(c.Launches[at].Last) {
+			c.Launches[at].Last = e.Last
+		}
+	}
 	for i := 0; i < len(c.Launches) && len(c.Launches) > maxEntries; {
 		if e := c.Launches[i]; e.State == entryStarted && (!e.Doubt || now.Sub(e.Last) > doubtFor) {
 			c.Launches = slices.Delete(c.Launches, i, i+1)

@@ -211,6 +211,10 @@ func (l *Launcher) late(ctx context.Context, mine *job, run *amperity.Run, curre
 				}
 				l.Logger.ErrorContext(ctx, "second run", slog.String(telemetry.LaunchKey, j.Key),
 					slog.String(telemetry.RunID, run.ID), slog.String("first_run_id", j.Run.ID))
+				// A crash before this leaves the line of the log alone.
+				second := &job{record: j.record}
+				second.keep(run)
+				_ = l.announce(ctx, second.announcement(l.Tenant)) // what failed is logged
 			}
 			return j.duplicate()
 		}
@@ -225,8 +229,13 @@ func (l *Launcher) late(ctx context.Context, mine *job, run *amperity.Run, curre
 		j.Adopted, j.Lease = false, l.lease(ctx)
 		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, append([]ledger.Item{ownedBy(j)}, freed...)...)
 		var taken *takenError
-		if errors.As(err, &taken) {
+		if errors.As(err, &taken) && taken.current.Key == runKey(run.ID) {
 			err = l.take(ctx, j, taken.current)
+		} else if taken != nil {
+			// The run that is given up was written in between.
+			if current, err = l.read(ctx, j.item.Key); err == nil {
+				continue
+			}
 		}
 		var lost *lostError
 		if errors.As(err, &lost) {

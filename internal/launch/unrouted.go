@@ -52,7 +52,8 @@ func (l *Launcher) Unrouted(ctx context.Context, bucket, folder string, files []
 			u.Since = now
 		}
 		u.Count += len(files)
-		u.Files = append(u.Files, files[:min(len(files), announcement.MaxFiles-min(len(u.Files), announcement.MaxFiles))]...)
+		// More than are announced at once: these may be announced just now.
+		u.Files = append(u.Files, files[:min(len(files), 2*announcement.MaxFiles-min(len(u.Files), 2*announcement.MaxFiles))]...)
 		due := u.Announced.Add(unroutedEvery)
 		if due.Before(now) {
 			due = now
@@ -87,9 +88,13 @@ func (l *Launcher) LookUnrouted(ctx context.Context, key string) (bool, error) {
 // announceUnrouted announces, and then notes it. What could not be announced
 // stays due, and is no error.
 func (l *Launcher) announceUnrouted(ctx context.Context, item ledger.Item, u unrouted) error {
+	var resources []string
+	if len(u.Files) > 0 { // their names fell out where very many came at once
+		resources = []string{"arn:aws:s3:::" + u.Files[0].Bucket + "/" + u.Files[0].Key}
+	}
 	err := l.announce(ctx, announcement.Announcement{
 		Type:      announcement.FilesUnrouted,
-		Resources: []string{"arn:aws:s3:::" + u.Files[0].Bucket + "/" + u.Files[0].Key},
+		Resources: resources,
 		Detail: announcement.Detail{
 			Version:  announcement.Version,
 			ID:       announcement.ID(announcement.FilesUnrouted, u.Bucket, u.Folder, u.Since.UTC().Format(time.RFC3339Nano), strconv.Itoa(u.Count)),
@@ -100,7 +105,7 @@ func (l *Launcher) announceUnrouted(ctx context.Context, item ledger.Item, u unr
 	if err != nil {
 		return nil
 	}
-	count, shown := u.Count, len(u.Files)
+	count, shown := u.Count, min(len(u.Files), announcement.MaxFiles)
 	for range maxFolds {
 		now := l.Clock.Now()
 		u.Announced, u.Since = now, time.Time{}
@@ -108,7 +113,14 @@ func (l *Launcher) announceUnrouted(ctx context.Context, item ledger.Item, u unr
 		if u.Count -= count; u.Count > 0 {
 			u.Since, due = now, now.Add(unroutedEvery)
 		}
-		u.Files = u.Files[shown:]
+		rest := u.Files[shown:]
+		if u.Count > 0 && len(rest) == 0 {
+			rest = u.Files[max(0, shown-1):shown] // for a sample
+		}
+		u.Files = rest
+		if u.Count == 0 {
+			u.Files = nil
+		}
 		// A crash before this repeats the announcement, with the same id.
 		_, err := l.putUnrouted(ctx, item, u, due)
 		var conflict *ledger.ConflictError

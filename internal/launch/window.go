@@ -360,7 +360,8 @@ func (r *record) ended() window.Outcome {
 // drops from c the runs that are over.
 func (l *Launcher) isFree(ctx context.Context, c *config) bool {
 	free := true
-	for _, e := range append([]entry(nil), c.Launches...) {
+	// The newest first: the one that goes on is most likely among them.
+	for _, e := range slices.SortedStableFunc(slices.Values(c.Launches), func(a, b entry) int { return b.Last.Compare(a.Last) }) {
 		switch {
 		case e.State == entryGoing:
 			free = false
@@ -385,12 +386,18 @@ func (c *config) over(e entry) {
 	c.set(e)
 }
 
+// askAbove is how much time must be left to ask whether a run is over.
+const askAbove = 15 * time.Second
+
 // isOver asks whether a run is over. What cannot be learned counts as going on.
 func (l *Launcher) isOver(ctx context.Context, e entry) bool {
+	if d, ok := ctx.Deadline(); ok && d.Sub(l.Clock.Now()) < askAbove {
+		return false // the files that are to be written come first
+	}
 	if l.Pacer != nil && l.Pacer.Wait(ctx) != nil {
 		return false
 	}
-	run, err := l.API.GetRun(ctx, e.RunID, amperity.ViewOverview)
+	run, err := l.getRun(ctx, e.RunID, amperity.ViewOverview)
 	switch {
 	case errors.Is(err, amperity.ErrNotFound):
 		// A run that Amperity does not know does not go on; one of a moment

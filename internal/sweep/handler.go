@@ -13,6 +13,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -174,6 +175,29 @@ func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string
 // item works on one item. One that cannot be worked on is pushed back, so that
 // it is in nobody's way.
 func (h *Handler) item(ctx context.Context, key string) (did bool, err error) {
+	did, err = h.workOn(ctx, key)
+	if err != nil {
+		a := []any{slog.String("item", key), slog.String(telemetry.Error, err.Error())}
+		if h.push(ctx, key) >= alarmingTries {
+			a = append(a, telemetry.Count("StaysUndone", ""))
+		}
+		h.Logger.ErrorContext(ctx, "item not worked on", a...)
+	}
+	return did, err
+}
+
+// workOn works on one item. A mistake of the code's own is an error of this item
+// alone: the sweep is the only clock there is.
+func (h *Handler) workOn(ctx context.Context, key string) (did bool, err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = &PanicError{Key: key, Err: r}
+		default:
+			panic(r)
+		}
+	}()
 	switch kind, _, _ := strings.Cut(key, "/"); kind {
 	case "launch":
 		did, err = h.Launcher.Reconcile(ctx, key)
@@ -185,13 +209,6 @@ func (h *Handler) item(ctx context.Context, key string) (did bool, err error) {
 		did, err = h.expected(ctx, key)
 	default:
 		err = &UnknownItemError{Key: key}
-	}
-	if err != nil {
-		a := []any{slog.String("item", key), slog.String(telemetry.Error, err.Error())}
-		if h.push(ctx, key) >= alarmingTries {
-			a = append(a, telemetry.Count("StaysUndone", ""))
-		}
-		h.Logger.ErrorContext(ctx, "item not worked on", a...)
 	}
 	return did, err
 }
@@ -234,6 +251,19 @@ func (e *UnreadableError) Error() string {
 
 // Unwrap returns the ledger's errors.
 func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// PanicError says that working on an item met a mistake in the code.
+type PanicError struct {
+	Key string
+	Err runtime.Error
+}
+
+func (e *PanicError) Error() string {
+	return "the ledger's item " + e.Key + " met a mistake in the code, please report it: " + e.Err.Error()
+}
+
+// Unwrap returns the mistake.
+func (e *PanicError) Unwrap() error { return e.Err }
 
 // UnknownItemError says that an item is of a kind that this version does not
 // know.

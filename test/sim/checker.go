@@ -28,10 +28,11 @@ func (v Violation) String() string { return fmt.Sprintf("guarantee %d: %s", v.Gu
 type Allowed map[string]int
 
 const (
-	allowedRetry   = "two runs, because if_unknown is retry"
-	allowedForeign = "a run of others under our own principal was adopted"
-	allowedPerson  = "a person started it again"
-	allowedLie     = "an event had a time an hour before its file was there"
+	allowedRetry       = "two runs, because if_unknown is retry"
+	allowedForeign     = "a run of others under our own principal was adopted"
+	allowedPerson      = "a person started it again"
+	allowedPersonErred = "a person gave a launch a run, and its own came later"
+	allowedLie         = "an event had a time an hour before its file was there"
 )
 
 // listLag is by how much a list of runs lags behind at most, and the time from
@@ -193,6 +194,9 @@ func (c *checking) doubleStart() {
 			// The launch whose run it is has been given the run of others before,
 			// so that nobody waits for its own any more.
 			c.allowed[allowedForeign]++
+		case ours && c.adoptedByPerson(key):
+			// The same, by a person.
+			c.allowed[allowedPersonErred]++
 		default:
 			c.fail(1, "%s adopted the run %s, which is that of %q", a.Detail.LaunchKey, run, key)
 		}
@@ -476,7 +480,7 @@ func (c *checking) overlap() {
 		for _, q := range c.w.posts {
 			_, window := windowOf(q.launchKey)
 			if window && q != p && q.body.ConfigID == p.body.ConfigID && q.launchKey != p.launchKey && q.sent.Before(p.sent) &&
-				!q.answered.IsZero() && q.answered.After(p.sent) && len(c.releases(q.launchKey)) == 0 && !c.endedBefore(q.launchKey, p.sent) && !(q.known && !q.recorded.After(p.sent)) {
+				!q.answered.IsZero() && q.answered.After(p.sent) && len(c.releases(q.launchKey)) == 0 && !c.endedBefore(q.launchKey, p.sent) && !c.endedBefore(p.launchKey, q.sent) && !(q.known && !q.recorded.After(p.sent)) {
 				c.fail(1, "overlap: %s sent its request while that of %s was under way", p.launchKey, q.launchKey)
 			}
 		}
