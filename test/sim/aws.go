@@ -243,6 +243,9 @@ type word struct {
 	hold      int
 	runID     string
 	at        []time.Time
+	// answered is when it was first answered, obeyed when with that it is done,
+	// or begun.
+	answered, obeyed time.Time
 }
 
 // say lets a person call the trigger.
@@ -258,7 +261,15 @@ func (w *World) say(v *word) {
 	w.note("a person says %s", payload)
 	v.at = append(v.at, w.now)
 	in := w.instance("trigger", 10)
-	w.invoke("trigger", in, triggerLimit, fmt.Sprintf("r%d", w.processes), []byte(payload), func([]byte, error) {}, func() {})
+	w.invoke("trigger", in, triggerLimit, fmt.Sprintf("r%d", w.processes), []byte(payload), func(answer []byte, err error) {
+		var a struct{ Outcome, Warning string }
+		if err == nil && v.answered.IsZero() {
+			v.answered = w.now
+		}
+		if err == nil && json.Unmarshal(answer, &a) == nil && a.Outcome != "duplicate" && a.Outcome != "waiting" && v.obeyed.IsZero() {
+			v.obeyed = w.now
+		}
+	}, func() {})
 }
 
 // sweepOnce lets the schedule of the sweep fire once.

@@ -58,6 +58,7 @@ func (w *World) check() ([]Violation, Allowed) {
 	}
 	c.doubleStart()
 	c.lostInput()
+	c.words()
 	c.mistaken()
 	c.economy()
 	c.overlap()
@@ -133,7 +134,7 @@ func (c *checking) doubleStart() {
 		}
 		releases := c.releases(key)
 		slices.SortStableFunc(posts, func(a, b *post) int { return a.marked.Compare(b.marked) })
-		retried := false
+		var retried []*post
 		for i, p := range posts {
 			open := 0
 			var last time.Time
@@ -143,31 +144,31 @@ func (c *checking) doubleStart() {
 					last = q.marked
 				}
 			}
-			byPerson := 0
-			for _, r := range releases {
-				if !r.After(p.marked) {
-					byPerson++
-				}
-			}
+			// A release is for the one request that follows it.
+			byPerson := slices.ContainsFunc(releases, func(r time.Time) bool {
+				return !r.After(p.marked) && !slices.ContainsFunc(posts[:i], func(q *post) bool {
+					return !q.marked.Before(r) && !(q.refused && !q.answered.After(p.marked))
+				})
+			})
 			switch {
 			case open == 0:
-			case open <= byPerson:
+			case byPerson:
 				c.allowed[allowedPerson]++
-			case c.retries(key) && open <= byPerson+1:
-				if p.marked.Sub(last) < 15*time.Minute-skewSlack && byPerson == 0 {
+			case c.retries(key) && !slices.ContainsFunc(retried, func(q *post) bool { return !(q.refused && !q.answered.After(p.marked)) }):
+				// One, and again only if that was refused.
+				if retried = append(retried, p); len(retried) == 1 {
+					c.allowed[allowedRetry]++
+				}
+				if p.marked.Sub(last) < 15*time.Minute-skewSlack {
 					c.fail(1, "%s: a second request after %s", key, p.marked.Sub(last))
 				}
-				if !p.listed && byPerson == 0 {
+				if !p.listed {
 					c.fail(1, "%s: request %d was sent without reading the list of runs before it", key, i+1)
 				}
 				for _, q := range posts[:i] {
-					if q.run != "" && byPerson == 0 && p.marked.Sub(q.started) > listLag && !c.adoptedFor(q.run, key) {
+					if q.run != "" && p.marked.Sub(q.started) > listLag && !c.adoptedFor(q.run, key) {
 						c.fail(1, "%s: a second request although the list of runs had shown the run of the first, %s, for long", key, q.run)
 					}
-				}
-				if !retried {
-					retried = true
-					c.allowed[allowedRetry]++
 				}
 			default:
 				c.fail(1, "%s: request %d, of %s, was sent although %d before may have started runs; releases %v", key, i+1, sinceBegin(p.marked), open, releases)
@@ -227,6 +228,41 @@ func (c *checking) last(key string) announcement.DetailType {
 		}
 	}
 	return ""
+}
+
+// words: guarantee 2. What a person was told to be done, is; and nothing is said
+// to be a person's that is not.
+func (c *checking) words() {
+	for _, v := range c.w.words {
+		asks := func(a announced) bool { return a.Type == announcement.RunHeld && a.Detail.Hold == v.hold }
+		asked := slices.ContainsFunc(c.said[v.key], func(a announced) bool { return asks(a) && !a.at.After(v.at[0]) })
+		// What was asked may be said again, and late.
+		other := slices.ContainsFunc(c.said[v.key], func(a announced) bool { return !asks(a) && !a.asked.Before(v.at[0]) })
+		before := slices.ContainsFunc(c.said[v.key], func(a announced) bool {
+			return (a.Type == announcement.RunStarted || a.Type == announcement.RunDiscarded || a.Detail.Hold > v.hold) && a.at.Before(v.at[0])
+		})
+		posted := slices.ContainsFunc(c.byLaunch[v.key], func(p *post) bool { return !p.marked.Before(v.at[0]) })
+		if !v.answered.IsZero() && v.verb != "adopt" && asked && !other && !before && !posted {
+			c.fail(2, "%s of %s, hold %d, was answered, and it still waits for an answer", v.verb, v.key, v.hold)
+		}
+		if v.obeyed.IsZero() {
+			continue
+		}
+		said := slices.ContainsFunc(c.said[v.key], func(a announced) bool {
+			return !a.at.Before(v.at[0]) && (v.verb != "discard" || a.Type == announcement.RunDiscarded)
+		})
+		sent := v.verb == "release" && slices.ContainsFunc(c.byLaunch[v.key], func(p *post) bool { return !p.marked.Before(v.at[0]) })
+		if !said && !sent {
+			c.fail(2, "%s of %s, hold %d, was answered as done, and nothing came of it", v.verb, v.key, v.hold)
+		}
+	}
+	for _, a := range c.w.announced {
+		if a.Type == announcement.RunDiscarded && !slices.ContainsFunc(c.w.words, func(v *word) bool {
+			return v.verb == "discard" && v.key == a.Detail.LaunchKey && len(v.at) > 0
+		}) {
+			c.fail(5, "%s was announced as discarded, and no person has said so", a.Detail.LaunchKey)
+		}
+	}
 }
 
 // lostInput: guarantees 2 and 3.
@@ -312,8 +348,10 @@ func (c *checking) settled(f *file) string {
 	}
 	route := routesOf[f.config]
 	switch {
-	case latest != "" && c.last(latest) != announcement.RunStarted:
-		return "" // held, rejected or discarded
+	case latest != "" && c.last(latest) == announcement.RunHeld:
+		return ""
+	case latest != "" && c.last(latest) != announcement.RunStarted && !f.recorded.After(c.w.endedAt[latest]):
+		return "" // rejected or discarded, with all that was there
 	case abandoned && len(c.w.routes) > 1:
 		return ""
 	case latest != "" && route.late == "ignore":
