@@ -685,8 +685,6 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 	}
 }
 
-// TestAWindowToWhichNothingCameIsForgotten: a feed that has ended fills nobody's
-// list for ever, and one with files is never forgotten.
 // What Amperity has answered is known nowhere else: one read that fails on the
 // way to its record must not lose it (found by the simulation).
 func TestAnAnswerIsNotLostToOneReadThatFails(t *testing.T) {
@@ -706,6 +704,8 @@ func TestAnAnswerIsNotLostToOneReadThatFails(t *testing.T) {
 	}
 }
 
+// TestAWindowToWhichNothingCameIsForgotten: a feed that has ended fills nobody's
+// list for ever, and one with files is never forgotten.
 func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
 	t.Parallel()
 	for _, files := range []int{0, 1} {

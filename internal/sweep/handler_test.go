@@ -360,3 +360,28 @@ func TestWithoutALedgerThereIsNothingToSweep(t *testing.T) {
 		t.Errorf("got %v", sweep.ErrNoLedger)
 	}
 }
+
+// One item that meets a mistake in the code does not end the sweep.
+func TestAMistakeInTheCodeIsItsItemsAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, routesFile)
+	for _, key := range []string{"launch/a", "launch/b"} {
+		if err := w.ledger.Put(t.Context(), key, ledger.Item{Key: key, Due: base.Add(-time.Minute), Doc: []byte(`{}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var none []string
+	w.launcher.each = func() {
+		if len(w.launcher.did) == 0 {
+			w.launcher.did = append(w.launcher.did, "the one that fails")
+			_ = none[len(w.launcher.did)]
+		}
+	}
+	answer, err := w.handler.Invoke(t.Context(), []byte("{}"))
+	if err != nil || string(answer) != `{"done":1,"failed":1,"more":false}` {
+		t.Errorf("answered %s, %v", answer, err)
+	}
+	if want := "the ledger's item launch/a met a mistake in the code, please report it: runtime error: index out of range [1] with length 0"; !strings.Contains(w.log.String(), want) {
+		t.Errorf("no line has %q:\n%s", want, w.log.String())
+	}
+}

@@ -35,7 +35,7 @@ func tests(t *testing.T) map[string][]string {
 func TestTestsThatTheDocumentationNamesExist(t *testing.T) {
 	t.Parallel()
 	named := tests(t)
-	place := regexp.MustCompile("`(Test\\w+)`(?: \\(([a-z0-9/]+)\\))?")
+	place := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`(?: \\(([a-z0-9/]+)\\))?")
 	for _, file := range []string{"docs/guarantees.md", "docs/capacity.md", "docs/ledger.md", "docs/aws.md", "bench/README.md"} {
 		for _, m := range place.FindAllStringSubmatch(read(t, file), -1) {
 			name, folder := m[1], m[2]

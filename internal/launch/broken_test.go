@@ -1,0 +1,154 @@
+package launch_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Sequences by which readers have broken the launcher.
+
+func TestAReleaseThatCannotBeSentYetGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string]answer{
+		"too many requests": {err: status(429, 0)}, "an expired token": {err: status(401, 0)}, "a group that is busy": {err: status(409, 0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.posts = []answer{noAnswer, refused}
+			o.launch(nil)
+			o.wait(20 * time.Minute) // held
+			res, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1})
+			if err != nil || res.Outcome != launch.Unknown {
+				t.Fatalf("answered %+v, %v", res, err)
+			}
+			o.wait(time.Hour)
+			o.posts = []answer{started}
+			o.wait(30 * time.Minute)
+			if last := o.mails[len(o.mails)-1]; !strings.HasPrefix(last, "Amperity Workflow Run Started") {
+				t.Errorf("the last mail is\n%s", last)
+			}
+		})
+	}
+}
+
+func TestAReleaseWhilePausedGoesOnAfterwards(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.wait(20 * time.Minute)
+	o.Paused = true
+	if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+		t.Fatal(err)
+	}
+	o.wait(2 * time.Hour)
+	o.Paused = false
+	o.posts = []answer{started}
+	o.wait(10 * time.Minute)
+	if last := o.mails[len(o.mails)-1]; !strings.HasPrefix(last, "Amperity Workflow Run Started") {
+		t.Errorf("the last mail is\n%s", last)
+	}
+}
+
+// Two instances take very many files of one folder at once, and the one that
+// announced last notes it first.
+func TestUnroutedFilesOfTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	files := func(from int) (fs []announcement.File) {
+		for i := range 30 {
+			fs = append(fs, announcement.File{Bucket: "b", Key: fmt.Sprintf("x/%d", from+i)})
+		}
+		return fs
+	}
+	other := false
+	o.refuses = func(items []ledger.Item) error {
+		// Before the first one notes what it has announced.
+		if !other && len(o.ids) == 1 && strings.HasPrefix(items[0].Key, "unrouted/") {
+			other = true
+			if err := o.Unrouted(t.Context(), "b", "x", files(100)); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}
+	if err := o.Unrouted(t.Context(), "b", "x", files(0)); err != nil {
+		t.Fatal(err)
+	}
+	if o.refuses = nil; !other {
+		t.Fatal("the two did not meet")
+	}
+	for range 3 {
+		o.now = o.now.Add(61 * time.Minute)
+		for row := range o.ledger.Due(t.Context(), o.now) {
+			if _, err := o.LookUnrouted(t.Context(), row.Key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for row := range o.ledger.Due(t.Context(), o.now.Add(24*time.Hour)) {
+		t.Errorf("%s is still due", row.Key)
+	}
+}
+
+func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = &launch.Window{ConfigID: "cg-1", Period: "2026-11-22", Route: "orders", Request: amperity.RunRequest{ConfigID: "cg-1"},
+		Rules: window.Rules{Hash: "h", Entries: []window.Entry{{Pattern: "a"}, {Pattern: "b"}}, Length: 24 * time.Hour, Settle: time.Minute,
+			Deadline: o.now.Add(time.Hour)}}
+	o.arrive(o.arrivals("a", "a/1"))
+	o.wait(3 * time.Hour)
+	list, more, err := o.ListHeld(t.Context())
+	if err != nil || more || len(list) != 1 || list[0].Reason != announcement.ReasonFilesMissing {
+		t.Errorf("listed %+v, more %t, error %v", list, more, err)
+	}
+}
+
+// An old run whose owner the ledger has forgotten is not the run of a launch
+// that was held for so long.
+func TestARunWhoseOwnerIsForgottenIsNotTaken(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	old := aRun("wf-old", "Orders", o.now.Add(time.Hour))
+	o.posts = []answer{noAnswer, {run: aRun("wf-known", "Orders", o.now)}, noAnswer}
+	o.launch(nil)
+	o.wait(20 * time.Minute)
+	o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" }) // what runs look like
+	o.runs = []*amperity.Run{old}
+	o.now = o.now.Add(52 * 24 * time.Hour)
+	if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+		t.Fatal(err)
+	}
+	o.wait(time.Hour)
+	if i := slices.IndexFunc(o.mails, func(m string) bool { return strings.Contains(m, "wf-old") }); i >= 0 {
+		t.Errorf("it was: %s", o.mails[i])
+	}
+}
+
+// A launch that cannot be marked is not tried each minute for ever.
+func TestWhatCannotBeMarkedIsAnError(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	if err := o.ledger.Put(t.Context(), "newer", ledger.Item{Key: "config/cg-1", Doc: []byte(`{"format":2}`)}); err != nil {
+		t.Fatal(err)
+	}
+	o.launch(nil)
+	o.now = o.now.Add(time.Hour)
+	_, err := o.Reconcile(t.Context(), "launch/"+scheduleKey)
+	var document *launch.DocumentError
+	if !errors.As(err, &document) {
+		t.Errorf("got %v", err)
+	}
+}
