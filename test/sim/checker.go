@@ -350,7 +350,9 @@ func (c *checking) settled(f *file) string {
 	switch {
 	case latest != "" && c.last(latest) == announcement.RunHeld:
 		return ""
-	case latest != "" && c.last(latest) != announcement.RunStarted && !f.recorded.After(c.w.endedAt[latest]):
+	case latest != "" && c.last(latest) != announcement.RunStarted && slices.ContainsFunc(c.said[latest], func(a announced) bool {
+		return (a.Type == announcement.RunRejected || a.Type == announcement.RunDiscarded) && !f.recorded.After(a.asked)
+	}):
 		return "" // rejected or discarded, with all that was there
 	case abandoned && len(c.w.routes) > 1:
 		return ""
