@@ -249,7 +249,7 @@ func (c *checking) words() {
 			continue
 		}
 		said := slices.ContainsFunc(c.said[v.key], func(a announced) bool {
-			return !a.at.Before(v.at[0]) && (v.verb != "discard" || a.Type == announcement.RunDiscarded)
+			return !a.at.Before(v.at[0]) && (v.verb != "discard" || a.Type == announcement.RunDiscarded || a.Type == announcement.RunStarted) // Amperity's own answer wins
 		})
 		sent := v.verb == "release" && slices.ContainsFunc(c.byLaunch[v.key], func(p *post) bool { return !p.marked.Before(v.at[0]) })
 		if !said && !sent {
@@ -509,8 +509,8 @@ func (c *checking) overlap() {
 				continue
 			}
 			// Known is what was answered in good time, and recorded.
-			if q.answered.IsZero() || q.refused || !q.known || q.recorded.After(p.decided) {
-				continue
+			if q.answered.IsZero() || q.refused || !q.known || q.recorded.After(p.decided) || c.adoptedFor(q.run, q.launchKey) {
+				continue // a person has given it to a launch that may be of another config id
 			}
 			if end := c.w.endOf(q.run); end.IsZero() || end.Add(-skewSlack).After(p.decided) {
 				c.fail(1, "overlap: %s was decided at %s while %s of %s went on (until %s)", p.launchKey, sinceBegin(p.decided), q.run, q.launchKey, sinceBegin(end))
