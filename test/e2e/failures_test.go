@@ -81,7 +81,7 @@ func TestWhatAPersonShouldKnowIsMailed(t *testing.T) {
 	// nothing, and does not mask quotation marks.
 	want := []string{
 		`"Amperity Workflow Run Rejected in tenant demo \(refused\): POST /workflow/runs: 403 Forbidden: no permission.*; .+ \[manual/cc-345CDe6FG/winter-sale-2026, hold 1, stack .+ in .+\]"`,
-		`"Amperity Workflow Run Held in tenant demo \(too_old\): the run was wanted until 2026-01-06T11:00:00Z .*; ` +
+		`"Amperity Workflow Run Held in tenant demo \(too_old\): the run was wanted until 2026-01-06T11:00:00Z, .*; ` +
 			`nothing was sent to Amperity.* \[schedule/cg-123ABc4DE/` + dailySchedule + `/2026-01-05T11:00:00Z, hold 1, stack .+ in .+\]"`,
 		`"Amperity Files Unrouted in tenant demo: nothing was started for files such as arn:aws:s3:::acme-landing/.+, because no route has them; ` +
 			`run amperity-runs explain with the name, then mend routes.yaml or the name \[stack .+ in .+\]"`,
