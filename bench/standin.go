@@ -220,6 +220,7 @@ func answer200(w http.ResponseWriter, contentType string, body any) error {
 		return err
 	}
 	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	if contentType == dynamoJSON {
 		// The SDK compares it (DynamoDB developer guide, "Response content").
 		w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(text)), 10))
