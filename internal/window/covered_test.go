@@ -131,7 +131,7 @@ func TestLaunchesWithoutARunAnswerWhatWasThere(t *testing.T) {
 			06:00 a/1 comes      -> look at 06:02
 			06:02 look           -> launch 1
 			06:03 a/2@06:01 a/3 come -> nothing
-			06:04 rejected at 06:02:02 -> 1 open
+			06:04 rejected at 06:02:02 -> 2 open
 			06:04 look           -> look at 06:05
 			06:05 a/2 a/3 come   -> 2 duplicates; launch 2`},
 		{name: "nor is what came after a discard, or so shortly before that a clock may be wrong", route: day("a").with(settle(0)), lines: `

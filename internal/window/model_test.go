@@ -272,7 +272,9 @@ func (v *reading) ended(h *happening) {
 	// if any of it is not old, none is.
 	opens, young := false, false
 	for _, t := range since {
-		t.covered = t.event.Before(from)
+		if t.covered = t.event.Before(from); !h.end.Started {
+			t.covered = t.received.Before(from)
+		}
 		t.period = latest(t.received, from)
 		opens = opens || !t.covered
 		young = young || !t.old
@@ -282,6 +284,7 @@ func (v *reading) ended(h *happening) {
 	}
 	for _, t := range since {
 		t.old = t.old && !young
+		t.covered = t.covered && h.end.Started // of others the receipts are not kept
 	}
 	v.open = since
 }

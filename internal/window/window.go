@@ -319,7 +319,8 @@ func (s *State) Outcome(o Outcome) bool {
 		}
 		s.cover(o.CoveredUntil)
 	} else {
-		s.remain(o.At.Add(-Margin))
+		// What had come by then is answered, however old what came later is.
+		s.remain(o.At.Add(-Margin), s.After.Last, s.After.Count)
 	}
 	s.Marks.settle()
 	s.Launch, s.After = nil, Files{}
@@ -333,22 +334,22 @@ const surely = 10 * time.Second
 func (s *State) cover(until time.Time) {
 	// To the millisecond, as event times are kept.
 	s.CoveredUntil = latest(s.CoveredUntil, until.Truncate(time.Millisecond))
-	s.remain(s.CoveredUntil)
+	s.remain(s.CoveredUntil, s.After.Latest, s.Marks.after(s.CoveredUntil))
 	s.Marks.forget(s.CoveredUntil)
 	if s.Fallen.Before(s.CoveredUntil) {
 		s.Fallen = time.Time{}
 	}
 }
 
-// remain opens the window again for what came since the decision, and is not
-// before a time.
-func (s *State) remain(from time.Time) {
-	if s.After.Count == 0 || s.After.Latest.Before(from) {
+// remain opens the window again for what came since the decision, if the last of
+// it is not before a time; at most so many of it.
+func (s *State) remain(from, last time.Time, count int) {
+	if s.After.Count == 0 || last.Before(from) {
 		return
 	}
 	s.Open = s.After
 	s.Open.First = latest(s.After.First, from) // none that is open came before
-	s.Open.Count = max(1, min(s.After.Count, s.Marks.after(from)))
+	s.Open.Count = max(1, min(s.After.Count, count))
 	s.Open.Old = min(s.Open.Old, s.Open.Count)
 	if s.After.Old < s.After.Count {
 		s.Open.Old = min(s.Open.Old, s.Open.Count-1) // one at least is new

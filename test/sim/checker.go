@@ -318,7 +318,7 @@ func (c *checking) settled(f *file) string {
 	// A run of others that was taken for the window's, by a person or by the
 	// named exception, covers for the stack what it may not cover.
 	for key := range c.said {
-		if window, ok := windowOf(key); ok && window == f.window && (c.foreignRun(key) || c.adoptedByPerson(key)) {
+		if window, ok := windowOf(key); ok && window == f.window && (c.foreignRun(key) || c.adoptedByPerson(key) || c.leftByPerson(key)) {
 			return ""
 		}
 	}
@@ -366,6 +366,15 @@ func (c *checking) settled(f *file) string {
 
 func (c *checking) adoptedByPerson(key string) bool {
 	return slices.ContainsFunc(c.w.words, func(v *word) bool { return v.verb == "adopt" && v.key == key && len(v.at) > 0 })
+}
+
+// leftByPerson reports whether a launch was announced with the run of one that a
+// person had given another.
+func (c *checking) leftByPerson(key string) bool {
+	run := c.announcedRun(key)
+	return slices.ContainsFunc(c.w.posts, func(p *post) bool {
+		return run != "" && p.run == run && p.launchKey != key && c.adoptedByPerson(p.launchKey)
+	})
 }
 
 func (c *checking) foreignRun(key string) bool {
