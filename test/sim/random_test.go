@@ -153,6 +153,8 @@ func TestSeedsThatFoundMistakes(t *testing.T) {
 	t.Parallel()
 	for name, seed := range map[string]uint64{
 		"windows did not wait for the second run of a launch that a person had released": 20013163,
+		"a file that came late, after a discard that its window had not heard of yet":    50090120,
+		"the same, where files were missing":                                             50054845,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
