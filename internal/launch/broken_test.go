@@ -19,21 +19,28 @@ import (
 
 func TestAReleaseThatCannotBeSentYetGoesOn(t *testing.T) {
 	t.Parallel()
-	for name, refused := range map[string]answer{
-		"too many requests": {err: status(429, 0)}, "an expired token": {err: status(401, 0)}, "a group that is busy": {err: status(409, 0)},
+	for name, row := range map[string]struct {
+		refused answer
+		paused  bool
+	}{
+		"too many requests":    {refused: answer{err: status(429, 0)}},
+		"an expired token":     {refused: answer{err: status(401, 0)}},
+		"a group that is busy": {refused: answer{err: status(409, 0)}},
+		"paused":               {paused: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t)
-			o.posts = []answer{noAnswer, refused}
+			o.posts = []answer{noAnswer, row.refused}
 			o.launch(nil)
 			o.wait(20 * time.Minute) // held
+			o.Paused = row.paused
 			res, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1})
 			if err != nil || res.Outcome != launch.Unknown {
 				t.Fatalf("answered %+v, %v", res, err)
 			}
-			o.wait(time.Hour)
-			o.posts = []answer{started}
+			o.wait(2 * time.Hour)
+			o.Paused, o.posts = false, []answer{started}
 			o.wait(30 * time.Minute)
 			if last := o.mails[len(o.mails)-1]; !strings.HasPrefix(last, "Amperity Workflow Run Started") {
 				t.Errorf("the last mail is\n%s", last)
@@ -42,63 +49,56 @@ func TestAReleaseThatCannotBeSentYetGoesOn(t *testing.T) {
 	}
 }
 
-func TestAReleaseWhilePausedGoesOnAfterwards(t *testing.T) {
+// Before the one who has announced files that no route matches notes it, others
+// take in more of them: they are announced too, and nothing stays due.
+func TestUnroutedFilesOfSeveralAtOnce(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	o.posts = []answer{noAnswer}
-	o.launch(nil)
-	o.wait(20 * time.Minute)
-	o.Paused = true
-	if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
-		t.Fatal(err)
-	}
-	o.wait(2 * time.Hour)
-	o.Paused = false
-	o.posts = []answer{started}
-	o.wait(10 * time.Minute)
-	if last := o.mails[len(o.mails)-1]; !strings.HasPrefix(last, "Amperity Workflow Run Started") {
-		t.Errorf("the last mail is\n%s", last)
-	}
-}
-
-// Two instances take very many files of one folder at once, and the one that
-// announced last notes it first.
-func TestUnroutedFilesOfTwoAtOnce(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t)
-	files := func(from int) (fs []announcement.File) {
-		for i := range 30 {
-			fs = append(fs, announcement.File{Bucket: "b", Key: fmt.Sprintf("x/%d", from+i)})
+	files := func(n int) (fs []announcement.File) {
+		for i := range n {
+			fs = append(fs, announcement.File{Bucket: "b", Key: fmt.Sprintf("x/%d", i)})
 		}
 		return fs
 	}
-	other := false
-	o.refuses = func(items []ledger.Item) error {
-		// Before the first one notes what it has announced.
-		if !other && len(o.ids) == 1 && strings.HasPrefix(items[0].Key, "unrouted/") {
-			other = true
-			if err := o.Unrouted(t.Context(), "b", "x", files(100)); err != nil {
-				t.Error(err)
+	for name, meanwhile := range map[string][]int{"one more": {30}, "two more": {30, 50}, "few more": {1, 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			came, met := 0, false
+			take := func(n int) {
+				came += n
+				if err := o.Unrouted(t.Context(), "b", "x", files(n)); err != nil {
+					t.Error(err)
+				}
 			}
-		}
-		return nil
-	}
-	if err := o.Unrouted(t.Context(), "b", "x", files(0)); err != nil {
-		t.Fatal(err)
-	}
-	if o.refuses = nil; !other {
-		t.Fatal("the two did not meet")
-	}
-	for range 3 {
-		o.now = o.now.Add(61 * time.Minute)
-		for row := range o.ledger.Due(t.Context(), o.now) {
-			if _, err := o.LookUnrouted(t.Context(), row.Key); err != nil {
-				t.Fatal(err)
+			o.refuses = func([]ledger.Item) error {
+				if len(o.ids) == 1 && !met {
+					met = true
+					for _, n := range meanwhile {
+						o.now = o.now.Add(time.Millisecond)
+						take(n)
+					}
+				}
+				return nil
 			}
-		}
-	}
-	for row := range o.ledger.Due(t.Context(), o.now.Add(24*time.Hour)) {
-		t.Errorf("%s is still due", row.Key)
+			take(30)
+			if o.refuses = nil; !met {
+				t.Fatal("they did not meet")
+			}
+			for range 3 {
+				o.now = o.now.Add(61 * time.Minute)
+				for row := range o.ledger.Due(t.Context(), o.now) {
+					if _, err := o.LookUnrouted(t.Context(), row.Key); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if want := 30 + came; o.files != want { // the first 30 twice
+				t.Errorf("%d are announced instead of %d", o.files, want)
+			}
+			for row := range o.ledger.Due(t.Context(), o.now.Add(24*time.Hour)) {
+				t.Errorf("%s is still due", row.Key)
+			}
+		})
 	}
 }
 

@@ -44,6 +44,8 @@ type office struct {
 	busErr error
 	ids    []string
 	mails  []string
+	// files counts those that were announced as unrouted.
+	files  int
 	logged strings.Builder
 	tokens int
 }
@@ -135,6 +137,9 @@ func (o *office) Announce(_ context.Context, as ...announcement.Announcement) er
 		}
 		mail := fmt.Sprintf("%s in tenant %s (%s): %s; %s [%s, hold %d]", a.Type, d.Tenant, d.Reason, message, d.Hint, d.LaunchKey, d.Hold)
 		o.ids = append(o.ids, d.ID)
+		if d.Unrouted != nil {
+			o.files += d.Unrouted.Count
+		}
 		o.mails = append(o.mails, strings.ReplaceAll(mail, ", hold 0]", ", hold ]"))
 	}
 	return nil

@@ -251,26 +251,7 @@ func (c *config) prune(now time.Time) {
 	c.Launches = slices.DeleteFunc(c.Launches, func(e entry) bool {
 		return e.State == entryHeld && now.Sub(e.Last) > doubtKept
 	})
-	held := 0
-	for i := len(c.Launches) - 1; i >= 0; i-- {
-		e := c.Launches[i]
-		if e.State != entryHeld || e.Key == olderDoubts {
-			continue
-		}
-		if held++; held <= maxDoubts {
-			continue
-		}
-		c.Launches = slices.Delete(c.Launches, i, i+1)
-		at := slices.IndexFunc(c.Launches, func(o entry) bool { return o.Key == olderDoubts })
-		if at < 0 {
-			c.Launches = slices.Insert(c.Launches, 0, entry{Key: olderDoubts, State: entryHeld, Last: e.Last, Doubt: true})
-			i++ // what was before it has moved
-			continue
-		}
-		if e.Last.After(c.Launches[at].Last) {
-			c.Launches[at].Last = e.Last
-		}
-	}
+	c.mergeDoubts()
 	for i := 0; i < len(c.Launches) && len(c.Launches) > maxEntries; {
 		if e := c.Launches[i]; e.State == entryStarted && (!e.Doubt || now.Sub(e.Last) > doubtFor) {
 			c.Launches = slices.Delete(c.Launches, i, i+1)
@@ -278,6 +259,36 @@ func (c *config) prune(now time.Time) {
 			i++
 		}
 	}
+}
+
+// mergeDoubts makes one entry of the oldest doubts, which leaves maxDoubts
+// others.
+func (c *config) mergeDoubts() {
+	excess := -maxDoubts
+	for _, e := range c.Launches {
+		if e.State == entryHeld && e.Key != olderDoubts {
+			excess++
+		}
+	}
+	if excess <= 0 {
+		return
+	}
+	older := entry{Key: olderDoubts, State: entryHeld, Doubt: true}
+	var rest []entry
+	for _, e := range c.Launches {
+		isOlder := e.Key == olderDoubts
+		switch {
+		case !isOlder && (e.State != entryHeld || excess == 0):
+			rest = append(rest, e)
+			continue
+		case !isOlder:
+			excess--
+		}
+		if e.Last.After(older.Last) {
+			older.Last = e.Last
+		}
+	}
+	c.Launches = slices.Insert(rest, 0, older)
 }
 
 // doubts reports whether a run found for a launch whose first request was sent

@@ -88,13 +88,9 @@ func (l *Launcher) LookUnrouted(ctx context.Context, key string) (bool, error) {
 // announceUnrouted announces, and then notes it. What could not be announced
 // stays due, and is no error.
 func (l *Launcher) announceUnrouted(ctx context.Context, item ledger.Item, u unrouted) error {
-	var resources []string
-	if len(u.Files) > 0 { // their names fell out where very many came at once
-		resources = []string{"arn:aws:s3:::" + u.Files[0].Bucket + "/" + u.Files[0].Key}
-	}
 	err := l.announce(ctx, announcement.Announcement{
 		Type:      announcement.FilesUnrouted,
-		Resources: resources,
+		Resources: []string{"arn:aws:s3:::" + u.Files[0].Bucket + "/" + u.Files[0].Key},
 		Detail: announcement.Detail{
 			Version:  announcement.Version,
 			ID:       announcement.ID(announcement.FilesUnrouted, u.Bucket, u.Folder, u.Since.UTC().Format(time.RFC3339Nano), strconv.Itoa(u.Count)),
@@ -105,22 +101,9 @@ func (l *Launcher) announceUnrouted(ctx context.Context, item ledger.Item, u unr
 	if err != nil {
 		return nil
 	}
-	count, shown := u.Count, min(len(u.Files), announcement.MaxFiles)
+	before, count, shown := u.Announced, u.Count, min(len(u.Files), announcement.MaxFiles)
 	for range maxFolds {
-		now := l.Clock.Now()
-		u.Announced, u.Since = now, time.Time{}
-		due := time.Time{}
-		if u.Count -= count; u.Count > 0 {
-			u.Since, due = now, now.Add(unroutedEvery)
-		}
-		rest := u.Files[shown:]
-		if u.Count > 0 && len(rest) == 0 {
-			rest = u.Files[max(0, shown-1):shown] // for a sample
-		}
-		u.Files = rest
-		if u.Count == 0 {
-			u.Files = nil
-		}
+		due := u.told(count, shown, l.Clock.Now())
 		// A crash before this repeats the announcement, with the same id.
 		_, err := l.putUnrouted(ctx, item, u, due)
 		var conflict *ledger.ConflictError
@@ -129,11 +112,23 @@ func (l *Launcher) announceUnrouted(ctx context.Context, item ledger.Item, u unr
 		}
 		item = conflict.Current[0]
 		u = unrouted{}
-		if decode(item, &u, func() int { return u.Format }) != nil || u.Count < count || len(u.Files) < shown {
+		if decode(item, &u, func() int { return u.Format }) != nil || !u.Announced.Equal(before) {
 			return nil // somebody else has announced them too
 		}
 	}
 	return nil
+}
+
+// told takes out the files that were announced: count of them, and the names
+// that were shown. It returns when those that came meanwhile are due.
+func (u *unrouted) told(count, shown int, now time.Time) (due time.Time) {
+	u.Announced = now
+	if u.Count -= count; u.Count == 0 {
+		u.Since, u.Files = time.Time{}, nil
+		return time.Time{}
+	}
+	u.Since, u.Files = now, u.Files[shown:]
+	return now.Add(unroutedEvery)
 }
 
 func (l *Launcher) putUnrouted(ctx context.Context, item ledger.Item, u unrouted, due time.Time) (ledger.Item, error) {
