@@ -24,7 +24,7 @@ func TestMisuseIsToldAndExitsWith2(t *testing.T) {
 		{"a demo of something", t.Context(), []string{"demo", "fast"}, 2,
 			"amperity-runs: demo takes no arguments, and got \"fast\"; \"amperity-runs demo -h\" explains it\n"},
 		{"a demo that is interrupted", cancelled, []string{"demo"}, 1,
-			"amperity-runs: demo: A schedule, which AWS delivers twice: nothing was started, because the ledger could not be read or written " +
+			"amperity-runs: demo: A schedule, which AWS delivers twice: this call has started nothing, because the ledger could not be read or written " +
 				"for schedule/cg-456DEf7GH/-/2026-11-22T03:40:00Z; try again: context canceled\n"},
 	}
 	for _, row := range rows {

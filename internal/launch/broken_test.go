@@ -1,6 +1,7 @@
 package launch_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -110,9 +111,100 @@ func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
 			Deadline: o.now.Add(time.Hour)}}
 	o.arrive(o.arrivals("a", "a/1"))
 	o.wait(3 * time.Hour)
-	list, more, err := o.ListHeld(t.Context())
-	if err != nil || more || len(list) != 1 || list[0].Reason != announcement.ReasonFilesMissing {
-		t.Errorf("listed %+v, more %t, error %v", list, more, err)
+	listed := func(key string) {
+		t.Helper()
+		list, more, err := o.ListHeld(t.Context())
+		if err != nil || more || len(list) != 1 || list[0].Reason != announcement.ReasonFilesMissing || list[0].LaunchKey != key ||
+			list[0].Since != "2026-11-22T07:00:00Z" {
+			t.Errorf("listed %+v, more %t, error %v", list, more, err)
+		}
+	}
+	listed("arrival/cg-1/2026-11-22/1")
+	// After a person has ended it, it is no question until files come.
+	if res, err := o.Discard(t.Context(), launch.Word{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "r"}); err != nil || res.Outcome != launch.Discarded {
+		t.Fatalf("answered %+v, %v", res, err)
+	}
+	o.wait(time.Hour)
+	if list, _, err := o.ListHeld(t.Context()); err != nil || len(list) > 0 {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+	o.arrive(o.arrivals("a", "a/2"))
+	o.wait(time.Hour)
+	listed("arrival/cg-1/2026-11-22/2")
+	if o.sent > 0 {
+		t.Error("a request was sent before its files were there")
+	}
+	o.arrive(o.arrivals("b", "b/1"))
+	o.wait(time.Hour)
+	if o.sent != 1 {
+		t.Errorf("sent %d requests", o.sent)
+	}
+}
+
+// While a bus is down it is said since when files are missing all the same.
+func TestAWindowIsListedBeforeItIsAnnounced(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = &launch.Window{ConfigID: "cg-1", Period: "2026-11-22", Route: "orders", Request: amperity.RunRequest{ConfigID: "cg-1"},
+		Rules: window.Rules{Hash: "h", Entries: []window.Entry{{Pattern: "a"}, {Pattern: "b"}}, Length: 24 * time.Hour, Settle: time.Minute,
+			Deadline: o.now.Add(time.Hour)}}
+	o.arrive(o.arrivals("a", "a/1"))
+	o.busErr = errors.New("the bus is gone")
+	o.wait(2 * time.Hour)
+	list, _, err := o.ListHeld(t.Context())
+	if err != nil || len(list) != 1 || list[0].Since != "2026-11-22T07:00:00Z" {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+}
+
+// An outage, however long, leaves no window to a person: what waits for a launch
+// that is blocked goes on after it.
+func TestWindowsBehindABlockedLaunchGoOnByThemselves(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{{err: status(401, 0)}}
+	for _, period := range []string{"2026-11-22T06:00:00Z", "2026-11-22T07:00:00Z"} {
+		o.window = &launch.Window{ConfigID: "cg-1", Period: period, Route: "orders", Request: amperity.RunRequest{ConfigID: "cg-1"},
+			Rules: window.Rules{Hash: "h", Entries: []window.Entry{{Pattern: "a"}}, Length: time.Hour, Settle: time.Minute}}
+		o.arrive(o.arrivals("a", "a/"+period))
+		o.wait(10 * time.Minute)
+	}
+	o.wait(40 * time.Hour)
+	o.posts = []answer{started}
+	o.wait(5 * time.Hour)
+	held, begun := 0, 0
+	for _, m := range o.mails {
+		if strings.HasPrefix(m, "Amperity Workflow Run Held") {
+			held++
+		}
+		if strings.HasPrefix(m, "Amperity Workflow Run Started") {
+			begun++
+		}
+	}
+	if held > 0 || begun == 0 {
+		t.Errorf("%d are held, %d are started: %s", held, begun, strings.Join(o.mails, "\n"))
+	}
+}
+
+// turns counts how often a turn was waited for.
+type turns int
+
+func (n *turns) Wait(context.Context) error { *n++; return nil }
+
+// Each question to Amperity waits for its turn.
+func TestEachQuestionIsPaced(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	for i := range 3 {
+		o.runs = append(o.runs, aRun(fmt.Sprint("wf-", i), "Orders", o.now))
+	}
+	var n turns
+	o.Pacer = &n
+	o.wait(3 * time.Minute)
+	if want := turns(1 + 1 + len(o.runs)); n != want { // the list, what would be its next page, and each run
+		t.Errorf("waited for %d turns instead of %d", n, want)
 	}
 }
 

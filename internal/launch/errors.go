@@ -154,7 +154,9 @@ func (e *LeasedError) Error() string {
 }
 
 // LedgerError says that the ledger could not be read or written, so that this
-// invocation has started nothing: deliver the input again.
+// invocation has started nothing: deliver the input again. If the launch was
+// claimed after all and only the answer was lost, the sweep goes on with it, and
+// the input is known by its key.
 type LedgerError struct {
 	// LaunchKey is the launch, or the window's item; empty for all of them.
 	LaunchKey string
@@ -166,7 +168,7 @@ func (e *LedgerError) Error() string {
 	if e.LaunchKey != "" {
 		what = " for " + e.LaunchKey
 	}
-	return fmt.Sprintf("nothing was started, because the ledger could not be read or written%s; try again: %v", what, e.Err)
+	return fmt.Sprintf("this call has started nothing, because the ledger could not be read or written%s; try again: %v", what, e.Err)
 }
 
 // Unwrap returns the ledger's error.

@@ -535,7 +535,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 		{"a ledger that does not answer at the beginning", func(o *office) (launch.Result, error) {
 			o.refuses = func([]ledger.Item) error { return errThrottled }
 			return o.Launch(o.t.Context(), request())
-		}, "", "", "nothing was started, because the ledger could not be read or written for " + scheduleKey + "; try again: throttled"},
+		}, "", "", "this call has started nothing, because the ledger could not be read or written for " + scheduleKey + "; try again: throttled"},
 
 		{"a ledger that does not answer when the request is to be sent", func(o *office) (launch.Result, error) {
 			o.refuses = func(items []ledger.Item) error {
@@ -566,13 +566,13 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 		{"an item of a later version", func(o *office) (launch.Result, error) {
 			o.put("launch/"+scheduleKey, `{"format":2}`)
 			return o.Launch(o.t.Context(), request())
-		}, "", "", "nothing was started, because the ledger could not be read or written for " + scheduleKey + "; try again: " +
+		}, "", "", "this call has started nothing, because the ledger could not be read or written for " + scheduleKey + "; try again: " +
 			"the ledger's item launch/" + scheduleKey + " cannot be read: its format is 2, and this version knows 1: deploy the newer version again"},
 
 		{"an item that is no JSON", func(o *office) (launch.Result, error) {
 			o.put("launch/"+scheduleKey, `{`)
 			return o.Release(o.t.Context(), word)
-		}, "", "", "nothing was started, because the ledger could not be read or written for " + scheduleKey + "; try again: " +
+		}, "", "", "this call has started nothing, because the ledger could not be read or written for " + scheduleKey + "; try again: " +
 			"the ledger's item launch/" + scheduleKey + " cannot be read: unexpected end of JSON input"},
 
 		{"a word for nothing", func(o *office) (launch.Result, error) {

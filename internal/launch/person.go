@@ -130,7 +130,7 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 // nothingToAdopt answers for a window that waits, which has no run, and for
 // anything that is not known.
 func (l *Launcher) nothingToAdopt(ctx context.Context, w Word) (Result, error) {
-	if key, _, ok := WindowOf(w.Key); ok {
+	if key, _, ok := windowOf(w.Key); ok {
 		switch item, err := l.Ledger.Get(ctx, key); {
 		case err != nil:
 			return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
@@ -234,7 +234,7 @@ func (l *Launcher) afterwards(ctx context.Context, j *job) Result {
 // askedWindow carries out a word for a window that waits, whatever it waits
 // for: it is launched, or, where discard says why, ended.
 func (l *Launcher) askedWindow(ctx context.Context, word Word, discard string) (Result, error) {
-	key, text, ok := WindowOf(word.Key)
+	key, text, ok := windowOf(word.Key)
 	revision, err := strconv.Atoi(text)
 	if !ok || err != nil {
 		return Result{}, &UnknownKeyError{Key: word.Key}
@@ -373,11 +373,11 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 		return h, true
 	case strings.HasPrefix(item.Key, windowPrefix):
 		j, w, err := decodeWindow(item, nil)
-		if err != nil || !j.state.Missing || j.state.Revision > 0 {
+		if err != nil || !j.state.Asks() {
 			return HeldLaunch{}, false
 		}
-		return HeldLaunch{LaunchKey: launchKey(w.ConfigID, w.Period, 1), Hold: j.state.Hold, Reason: announcement.ReasonFilesMissing,
-			Since: item.Held.UTC().Format(time.RFC3339), Request: w.Request,
+		return HeldLaunch{LaunchKey: launchKey(w.ConfigID, w.Period, j.state.Revision+1), Hold: j.state.Hold, Reason: announcement.ReasonFilesMissing,
+			Since: j.state.Missing.UTC().Format(time.RFC3339), Request: w.Request,
 			Cause:   announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Files: j.state.Open.Count},
 			Message: missingText}, true
 	}

@@ -136,10 +136,8 @@ func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run
 	}
 	shown := known == ""
 	var runs []*amperity.Run
-	if l.Pacer != nil {
-		if err := l.Pacer.Wait(ctx); err != nil {
-			return nil, err
-		}
+	if err := l.paced(ctx); err != nil {
+		return nil, err
 	}
 	lctx, cancel := l.within(ctx, listTimeout)
 	defer cancel()
@@ -154,10 +152,8 @@ func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run
 				runs = append(runs, run)
 			}
 		}
-		if l.Pacer != nil {
-			if err := l.Pacer.Wait(ctx); err != nil {
-				return nil, err
-			}
+		if err := l.paced(ctx); err != nil {
+			return nil, err
 		}
 	}
 	if !shown {
@@ -173,6 +169,14 @@ const (
 	listTimeout = 20 * time.Second
 )
 
+// paced waits until the next question may be asked.
+func (l *Launcher) paced(ctx context.Context) error {
+	if l.Pacer == nil {
+		return nil
+	}
+	return l.Pacer.Wait(ctx)
+}
+
 // within bounds a question to Amperity: what follows needs time too.
 func (l *Launcher) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	if d, ok := ctx.Deadline(); ok {
@@ -182,6 +186,9 @@ func (l *Launcher) within(ctx context.Context, limit time.Duration) (context.Con
 }
 
 func (l *Launcher) getRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error) {
+	if err := l.paced(ctx); err != nil {
+		return nil, err
+	}
 	gctx, cancel := l.within(ctx, getTimeout)
 	defer cancel()
 	return l.API.GetRun(gctx, id, view)
@@ -322,9 +329,9 @@ func candidateOf(run *amperity.Run) announcement.Candidate {
 	return c
 }
 
-// WindowOf gives the key of the window's item for a launch key of an arrival,
+// windowOf gives the key of the window's item for a launch key of an arrival,
 // and the revision; false for any other launch key.
-func WindowOf(launchKey string) (key string, revision string, ok bool) {
+func windowOf(launchKey string) (key string, revision string, ok bool) {
 	rest, ok := strings.CutPrefix(launchKey, "arrival/")
 	i := strings.LastIndexByte(rest, '/')
 	if !ok || i < 0 {

@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -101,6 +102,7 @@ func (l *Launcher) announceUnrouted(ctx context.Context, item ledger.Item, u unr
 	if err != nil {
 		return nil
 	}
+	l.Logger.InfoContext(ctx, "unrouted files announced", slog.String("folder", "s3://"+u.Bucket+"/"+u.Folder), slog.Int("count", u.Count))
 	before, count, shown := u.Announced, u.Count, min(len(u.Files), announcement.MaxFiles)
 	for range maxFolds {
 		due := u.told(count, shown, l.Clock.Now())

@@ -71,16 +71,16 @@ func decodeWindow(item ledger.Item, w *Window) (*windowJob, *Window, error) {
 	return &windowJob{item, doc.State}, w, nil
 }
 
-// putWindow gives the window's item as it is to be written, to be looked at at
-// a time.
+// write gives the window's item as it is to be written, to be looked at at a
+// time.
 func (j *windowJob) write(w *Window, look, now time.Time) (ledger.Item, error) {
 	doc, err := encode(windowDoc{j.state, w.Request, w.IfUnknown})
 	item := ledger.Item{Key: w.Key(), Version: j.item.Version, Due: look, Doc: doc}
-	switch {
-	case len(j.state.Notices) > 0:
+	if len(j.state.Notices) > 0 {
 		item.Due = now
-	case j.state.Missing && j.state.Revision == 0:
-		item.Held = j.state.Made
+	}
+	if j.state.Asks() {
+		item.Held = j.state.Missing
 	}
 	if j.state.Idle() && item.Due.IsZero() {
 		// One that was expected and to which nothing came at all is forgotten
@@ -223,12 +223,19 @@ func (l *Launcher) Look(ctx context.Context, key string, route func(configID, pe
 	return true, nil
 }
 
-// decide carries out a decision about a window: it writes the window, and with
-// it the launch that begins. The error is a [*ledger.ConflictError] where the
-// window has a newer version.
+// decide carries out a decision about a window, and logs what is worth knowing
+// of it. It writes the window, and with it the launch that begins. The error is a
+// [*ledger.ConflictError] where the window has a newer version.
 func (l *Launcher) decide(ctx context.Context, j *windowJob, w *Window, d window.Decision) (*job, error) {
+	claimed, err := l.carryOut(ctx, j, w, d)
+	if err == nil {
+		l.tellDecision(ctx, w, d)
+	}
+	return claimed, err
+}
+
+func (l *Launcher) carryOut(ctx context.Context, j *windowJob, w *Window, d window.Decision) (*job, error) {
 	now := l.Clock.Now()
-	l.tellDecision(ctx, w, d)
 	if d.Do == window.Launch && l.Paused {
 		d = window.Decision{At: now.Add(pausedFor)}
 		j.state.WaitsSince = time.Time{} // it waits for nothing else now
@@ -247,9 +254,11 @@ func (l *Launcher) decide(ctx context.Context, j *windowJob, w *Window, d window
 		if err != nil {
 			return nil, err
 		}
-		if d.Do == window.Launch && !l.isFree(ctx, c) {
-			if d = j.state.Wait(now); d.Do == window.Nothing {
-				return nil, l.putWindow(ctx, j, w, d.At)
+		if d.Do == window.Launch {
+			if free, launch := l.isFree(ctx, c); !free {
+				if d = j.state.Wait(now, launch); d.Do == window.Nothing {
+					return nil, l.putWindow(ctx, j, w, d.At)
+				}
 			}
 		}
 		claimed, err := l.begin(ctx, j, w, d, "", at, c)
@@ -356,15 +365,15 @@ func (r *record) ended() window.Outcome {
 	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == started, CoveredUntil: r.CoveredUntil, LastPost: r.lastPost(), At: r.Since}
 }
 
-// isFree reports whether no run of a config id goes on that is known of. It
-// drops from c the runs that are over.
-func (l *Launcher) isFree(ctx context.Context, c *config) bool {
-	free := true
+// isFree reports whether no run of a config id goes on that is known of, and if
+// not, whether a launch does. It drops from c the runs that are over.
+func (l *Launcher) isFree(ctx context.Context, c *config) (free, launch bool) {
+	free = true
 	// The newest first: the one that goes on is most likely among them.
 	for _, e := range slices.SortedStableFunc(slices.Values(c.Launches), func(a, b entry) int { return b.Last.Compare(a.Last) }) {
 		switch {
 		case e.State == entryGoing:
-			free = false
+			free, launch = false, true
 		case e.State == entryStarted && free:
 			if l.isOver(ctx, e) {
 				c.over(e)
@@ -373,7 +382,7 @@ func (l *Launcher) isFree(ctx context.Context, c *config) bool {
 			}
 		}
 	}
-	return free
+	return free, launch
 }
 
 // over drops a launch whose run is over, unless another run of it may exist.
@@ -393,9 +402,6 @@ const askAbove = 15 * time.Second
 func (l *Launcher) isOver(ctx context.Context, e entry) bool {
 	if d, ok := ctx.Deadline(); ok && d.Sub(l.Clock.Now()) < askAbove {
 		return false // the files that are to be written come first
-	}
-	if l.Pacer != nil && l.Pacer.Wait(ctx) != nil {
-		return false
 	}
 	run, err := l.getRun(ctx, e.RunID, amperity.ViewOverview)
 	switch {
@@ -501,6 +507,6 @@ func (l *Launcher) tellDecision(ctx context.Context, w *Window, d window.Decisio
 		l.Logger.InfoContext(ctx, "route changed", a...)
 	}
 	if d.Ignored > 0 {
-		l.Logger.WarnContext(ctx, "late files ignored", append(a, slog.Int("count", d.Ignored), telemetry.Count("Ignored", ""))...)
+		l.Logger.WarnContext(ctx, "late files ignored", append(a, slog.Int("count", d.Ignored), telemetry.Gauge("Ignored", telemetry.Files, float64(d.Ignored)))...)
 	}
 }

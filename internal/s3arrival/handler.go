@@ -125,16 +125,22 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 func (h *Handler) keep(ctx context.Context, w *work) {
 	arrived := make([]launch.Arrived, len(w.windows))
 	for i, win := range w.windows {
-		arrived[i], win.err = h.Windows.Arrive(ctx, routefile.Window(win.match.Route, win.match.Period), win.arrivals, w.received)
+		asked := routefile.Window(win.match.Route, win.match.Period)
+		arrived[i], win.err = h.Windows.Arrive(ctx, asked, win.arrivals, w.received)
+		if win.err != nil {
+			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("window", asked.Key()), slog.String(telemetry.ConfigID, asked.ConfigID),
+				slog.String(telemetry.Route, asked.Route), slog.Int("count", len(win.arrivals)), slog.String(telemetry.Error, win.err.Error()))
+		}
 		w.duplicates += arrived[i].Counts.Duplicates + arrived[i].Counts.Covered
 	}
-	folders, files := w.folders()
-	for _, f := range folders {
-		if err := h.Windows.Unrouted(ctx, f.bucket, f.folder, files[f]); err != nil {
-			w.unroutedErr = err
+	for _, f := range w.folders {
+		if f.err = h.Windows.Unrouted(ctx, f.bucket, f.folder, f.files); f.err != nil {
+			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("folder", f.uri()), slog.Int("count", len(f.files)),
+				slog.String(telemetry.Error, f.err.Error()))
+			continue
 		}
+		h.logUnrouted(ctx, f)
 	}
-	h.logUnrouted(ctx, w)
 	for i, win := range w.windows {
 		if win.err == nil {
 			// A crash here leaves a launch that the sweep goes on with.
@@ -143,11 +149,9 @@ func (h *Handler) keep(ctx context.Context, w *work) {
 	}
 }
 
-func (h *Handler) logUnrouted(ctx context.Context, w *work) {
-	if len(w.unrouted) > 0 {
-		h.Logger.WarnContext(ctx, "files unrouted", slog.Int("count", len(w.unrouted)), slog.String("first_file", uri(w.unrouted[0])),
-			telemetry.Count("Unrouted", ""))
-	}
+func (h *Handler) logUnrouted(ctx context.Context, f *folder) {
+	h.Logger.WarnContext(ctx, "files unrouted", slog.String("folder", f.uri()), slog.Int("count", len(f.files)),
+		slog.String("first_file", "s3://"+f.bucket+"/"+f.files[0].Key), telemetry.Gauge("Unrouted", telemetry.Files, float64(len(f.files))))
 }
 
 // report writes what the launcher has not written: the batch as a whole, what

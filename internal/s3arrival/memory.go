@@ -33,8 +33,10 @@ func (h *Handler) unrouted(ctx context.Context, w *work) {
 			u.Files = append(u.Files, announcement.File{Bucket: a.Bucket, Key: a.Key})
 		}
 	}
-	h.logUnrouted(ctx, w)
-	w.unroutedErr = h.Announcer.Announce(ctx, announcement.Announcement{
+	for _, f := range w.folders {
+		h.logUnrouted(ctx, f)
+	}
+	err := h.Announcer.Announce(ctx, announcement.Announcement{
 		Type:      announcement.FilesUnrouted,
 		Resources: []string{objectARN(w.unrouted[0])},
 		Detail: announcement.Detail{
@@ -44,6 +46,9 @@ func (h *Handler) unrouted(ctx context.Context, w *work) {
 			Unrouted: &u,
 		},
 	})
+	for _, f := range w.folders {
+		f.err = err
+	}
 }
 
 func (win *batchWindow) key() string {

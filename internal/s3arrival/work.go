@@ -1,6 +1,7 @@
 package s3arrival
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -13,27 +14,34 @@ import (
 // work is one batch on its way: which messages want which windows, and what
 // became of these.
 type work struct {
-	received    time.Time
-	messages    []*message
-	windows     []*batchWindow
-	unrouted    []arrival.Arrival
-	unroutedErr error
-	arrivals    int
-	duplicates  int
-	ignored     int
+	received   time.Time
+	messages   []*message
+	windows    []*batchWindow
+	unrouted   []arrival.Arrival
+	folders    []*folder // of unrouted
+	arrivals   int
+	duplicates int
+	ignored    int
 }
 
 // message is what is delivered again, or not: one SQS message, or the whole of
 // any other envelope.
 type message struct {
-	id       string
-	err      error
-	windows  []*batchWindow
-	unrouted bool
-	work     *work
+	id      string
+	err     error
+	windows []*batchWindow
+	folders []*folder
 }
 
-// window is one config id and one period of the batch.
+// folder is a bucket and the first part of a key, with the files of the batch
+// that no route matches.
+type folder struct {
+	bucket, folder string
+	files          []announcement.File
+	err            error
+}
+
+// batchWindow is one config id and one period of the batch.
 type batchWindow struct {
 	match    arrival.Match
 	first    arrival.Arrival
@@ -65,7 +73,7 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 	windows := make(map[windowKey]*batchWindow)
 	seen := make(map[fileKey]bool)
 	for _, bm := range batch.Messages {
-		m := &message{id: bm.ID, err: bm.Err, work: w}
+		m := &message{id: bm.ID, err: bm.Err}
 		w.messages = append(w.messages, m)
 		if bm.Err != nil {
 			continue
@@ -79,11 +87,15 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 			}
 			matches := h.Routes.Match(a, received)
 			if len(matches) == 0 {
-				m.unrouted = true
+				f := w.folder(a)
+				if !slices.Contains(m.folders, f) {
+					m.folders = append(m.folders, f)
+				}
 				file := fileKey{bucket: a.Bucket, key: a.Key, version: version(a)}
 				if !seen[file] {
 					seen[file] = true
 					w.unrouted = append(w.unrouted, a)
+					f.files = append(f.files, announcement.File{Bucket: a.Bucket, Key: a.Key})
 				}
 			}
 			for _, match := range matches {
@@ -120,23 +132,20 @@ func (win *batchWindow) take(m *message, file fileKey, seen map[fileKey]bool, w 
 	return true
 }
 
-// folder is a bucket and the first part of a key.
-type folder struct{ bucket, folder string }
-
-// folders parts the files that no route matches by bucket and first folder.
-func (w *work) folders() ([]folder, map[folder][]announcement.File) {
-	var order []folder
-	files := map[folder][]announcement.File{}
-	for _, a := range w.unrouted {
-		first, _, _ := strings.Cut(a.Key, "/")
-		f := folder{a.Bucket, first}
-		if files[f] == nil {
-			order = append(order, f)
+// folder finds the folder of a file that no route matches.
+func (w *work) folder(a arrival.Arrival) *folder {
+	first, _, _ := strings.Cut(a.Key, "/")
+	for _, f := range w.folders {
+		if f.bucket == a.Bucket && f.folder == first {
+			return f
 		}
-		files[f] = append(files[f], announcement.File{Bucket: a.Bucket, Key: a.Key})
 	}
-	return order, files
+	f := &folder{bucket: a.Bucket, folder: first}
+	w.folders = append(w.folders, f)
+	return f
 }
+
+func (f *folder) uri() string { return "s3://" + f.bucket + "/" + f.folder }
 
 // settle says which messages to deliver again: those that could not be read,
 // and those with something unsettled. Without a ledger none of which a run was
@@ -156,7 +165,7 @@ func (m *message) again(ledger bool) bool {
 	if m.err != nil {
 		return true
 	}
-	unsettled := m.unrouted && m.work.unroutedErr != nil
+	unsettled := slices.ContainsFunc(m.folders, func(f *folder) bool { return f.err != nil })
 	for _, win := range m.windows {
 		if !ledger && win.result.MayHaveStarted() {
 			return false
@@ -176,7 +185,12 @@ func (m *message) reason() error {
 			return win.err
 		}
 	}
-	return m.work.unroutedErr
+	for _, f := range m.folders {
+		if f.err != nil {
+			return f.err
+		}
+	}
+	return nil
 }
 
 func (w *work) summary() Summary {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
+	"log/slog"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
 
 const expectPrefix = "expect/"
@@ -37,15 +38,21 @@ type expectation struct {
 
 // seeToExpected begins to expect windows of the routes that have deadlines. It
 // asks the ledger once for each in the life of an instance: a change of the
-// routes makes new instances.
-func (h *Handler) seeToExpected(ctx context.Context) error {
-	var errs error
+// routes makes new instances. failed counts those that could not be seen to; the
+// next sweep tries again.
+func (h *Handler) seeToExpected(ctx context.Context) (failed int) {
 	for _, route := range h.Routes.Routes() {
 		if route.Deadline == nil || h.sees(route.ConfigID) {
 			continue
 		}
 		if err := h.begin(ctx, route); err != nil {
-			errs = errors.Join(errs, err)
+			failed++
+			a := []any{slog.String(telemetry.ConfigID, route.ConfigID), slog.String(telemetry.Route, route.Name), slog.String(telemetry.Error, err.Error())}
+			var document *launch.DocumentError
+			if errors.As(err, &document) {
+				a = append(a, telemetry.Count("StaysUndone", "")) // it does not pass by itself
+			}
+			h.Logger.ErrorContext(ctx, "windows not expected", a...)
 			continue
 		}
 		h.mu.Lock()
@@ -55,7 +62,7 @@ func (h *Handler) seeToExpected(ctx context.Context) error {
 		h.expects[route.ConfigID] = true
 		h.mu.Unlock()
 	}
-	return errs
+	return failed
 }
 
 func (h *Handler) sees(configID string) bool {
@@ -126,7 +133,7 @@ func (h *Handler) write(ctx context.Context, item ledger.Item, e expectation, du
 func readExpectation(item ledger.Item) (expectation, error) {
 	var e expectation
 	err := json.Unmarshal(item.Doc, &e)
-	if err == nil && (e.Format != format || item.Key != expectPrefix+strings.TrimSpace(e.ConfigID)) {
+	if err == nil && (e.Format != format || item.Key != expectPrefix+e.ConfigID) {
 		err = errors.New("it is not of the form that this version knows")
 	}
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -84,7 +83,8 @@ const (
 	// be worked on, the first time and at most.
 	firstPush = time.Minute
 	mostPush  = time.Hour
-	// alarmingTries is from how many on they are counted: after half an hour.
+	// alarmingTries is from how many on they are counted: after a quarter of
+	// an hour.
 	alarmingTries = 5
 )
 
@@ -105,16 +105,15 @@ func (h *Handler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	return json.Marshal(s)
 }
 
-func (h *Handler) sweep(ctx context.Context) (Summary, error) {
-	var s Summary
-	err := h.seeToExpected(ctx)
-	work, wait := h.workers(ctx, &s)
+func (h *Handler) sweep(ctx context.Context) (s Summary, err error) {
+	s.Failed = h.seeToExpected(ctx)
+	work, more, wait := h.workers(ctx, &s)
+	defer wait()
 	now := h.Clock.Now()
 	first := true
-	for row, rowErr := range h.Ledger.Due(ctx, now) {
-		if rowErr != nil {
-			err = errors.Join(err, rowErr)
-			break
+	for row, err := range h.Ledger.Due(ctx, now) {
+		if err != nil {
+			return s, err
 		}
 		if first {
 			h.Logger.InfoContext(ctx, "oldest due", slog.String("item", row.Key),
@@ -122,15 +121,12 @@ func (h *Handler) sweep(ctx context.Context) (Summary, error) {
 			first = false
 		}
 		if !h.timeFor(ctx, itemTime) {
-			h.mu.Lock()
-			s.More = true
-			h.mu.Unlock()
+			more()
 			break
 		}
 		work(row.Key)
 	}
-	wait()
-	return s, err
+	return s, nil
 }
 
 func (h *Handler) timeFor(ctx context.Context, d time.Duration) bool {
@@ -138,8 +134,14 @@ func (h *Handler) timeFor(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() == nil && (!ok || end.Sub(h.Clock.Now()) >= d)
 }
 
-// workers gives what works on an item, and what waits until all are done.
-func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string), wait func()) {
+// workers gives what works on an item, what notes that one is left, and what
+// waits until all are done.
+func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string), more, wait func()) {
+	more = func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		s.More = true
+	}
 	one := func(key string) {
 		did, err := h.item(ctx, key)
 		h.mu.Lock()
@@ -152,7 +154,7 @@ func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string
 		}
 	}
 	if h.Workers < 2 {
-		return one, func() {}
+		return one, more, func() {}
 	}
 	var wg sync.WaitGroup
 	keys := make(chan string)
@@ -162,11 +164,13 @@ func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string
 				// The time may have passed while it waited for a worker.
 				if h.timeFor(ctx, itemTime) {
 					one(key)
+				} else {
+					more()
 				}
 			}
 		})
 	}
-	return func(key string) { keys <- key }, func() {
+	return func(key string) { keys <- key }, more, func() {
 		close(keys)
 		wg.Wait()
 	}
@@ -192,8 +196,10 @@ func (h *Handler) workOn(ctx context.Context, key string) (did bool, err error) 
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case runtime.Error:
+		case error:
 			err = &PanicError{Key: key, Err: r}
+		case string:
+			err = &PanicError{Key: key, Err: errors.New(r)}
 		default:
 			panic(r)
 		}
@@ -255,7 +261,7 @@ func (e *UnreadableError) Unwrap() error { return e.Err }
 // PanicError says that working on an item met a mistake in the code.
 type PanicError struct {
 	Key string
-	Err runtime.Error
+	Err error
 }
 
 func (e *PanicError) Error() string {

@@ -32,6 +32,15 @@ func (c *clock) WithTimeout(ctx context.Context, d time.Duration) (context.Conte
 	return context.WithTimeout(ctx, d)
 }
 
+// clockOf is a clock that others may ask at the same time.
+type clockOf func() time.Time
+
+func (c clockOf) Now() time.Time                                   { return c() }
+func (c clockOf) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+func (c clockOf) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
+
 // limited is a context with a deadline by the test's clock.
 type limited struct {
 	context.Context
@@ -218,7 +227,7 @@ func TestOneBadItemIsInNobodysWay(t *testing.T) {
 	if diff := cmp.Diff(want, waits); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	// Since it is not due meanwhile, it is counted from half an hour on.
+	// Since it is not due meanwhile, it is counted from a quarter of an hour on.
 	if n := strings.Count(w.log.String(), `"StaysUndone":1`); n != 2*6 {
 		t.Errorf("it was counted %d times: %s", n, &w.log)
 	}
@@ -241,6 +250,75 @@ func TestManyWorkersDoEachItemOnce(t *testing.T) {
 	}
 	if got := w.sweep(t, time.Minute); got.Done != 200 || len(w.launcher.did) != 200 {
 		t.Errorf("got %+v after %d", got, len(w.launcher.did))
+	}
+}
+
+// The time passes while items wait for a worker: what was listed and not begun
+// is told.
+func TestManyWorkersTellWhatTheyDidNotBegin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "version: 1\nroutes: []\n")
+	w.handler.Workers = 2
+	var mu sync.Mutex
+	asked := 0
+	w.put(t, "launch/0", base.Add(-time.Hour))
+	w.handler.Clock = clockOf(func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		if asked++; asked > 2 { // when the sweep began, and when the item was listed
+			return base.Add(time.Hour)
+		}
+		return base
+	})
+	out, err := w.handler.Invoke(limited{t.Context(), base.Add(time.Minute)}, nil)
+	var got sweep.Summary
+	if err != nil || json.Unmarshal(out, &got) != nil || !got.More || got.Done != 0 {
+		t.Errorf("got %s, %v", out, err)
+	}
+}
+
+// A mistake in the code is one of the item alone, whoever made it.
+func TestAPanicIsOfItsItemAlone(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]any{"the run time's": nil, "an error": errors.New("broken"), "a text": "strings: negative Repeat count"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "version: 1\nroutes: []\n")
+			w.put(t, "launch/bad", base.Add(-time.Hour))
+			w.put(t, "launch/good", base.Add(-time.Minute))
+			w.launcher.each = func() {
+				w.launcher.each = nil
+				if value == nil {
+					_ = []int{}[len(w.launcher.did)]
+				}
+				panic(value)
+			}
+			if got := w.sweep(t, time.Minute); got.Done != 1 || got.Failed != 1 {
+				t.Errorf("got %+v", got)
+			}
+			if !strings.Contains(w.log.String(), "the ledger's item launch/bad met a mistake in the code, please report it: ") {
+				t.Errorf("the log says %s", &w.log)
+			}
+		})
+	}
+}
+
+// An expectation that this version cannot read holds up nothing, and is no error
+// of the sweep's.
+func TestWhatCannotBeExpectedHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, routesFile)
+	if err := w.ledger.Put(t.Context(), "1", ledger.Item{Key: "expect/cg-1", Doc: []byte(`{"format":2,"config_id":"cg-1"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	w.put(t, "launch/good", base.Add(-time.Minute))
+	for range 2 {
+		if got := w.sweep(t, time.Minute); got.Failed != 1 {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if len(w.launcher.did) != 1 || !strings.Contains(w.log.String(), `"StaysUndone":1`) || !strings.Contains(w.log.String(), `"msg":"windows not expected","config_id":"cg-1","route":"orders","error":"`) {
+		t.Errorf("did %q, and the log says %s", w.launcher.did, &w.log)
 	}
 }
 

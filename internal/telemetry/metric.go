@@ -22,8 +22,11 @@ func Count(name, outcome string) slog.Attr {
 	return slog.Any("_aws", counted{name, outcome, "Count", 1})
 }
 
-// Seconds is the unit of a [Gauge] that is a time.
-const Seconds = "Seconds"
+// The units of a [Gauge]: of a time, and of how many files.
+const (
+	Seconds = "Seconds"
+	Files   = "Count"
+)
 
 // Gauge makes the line a value of the metric of that name; otherwise it is as
 // Count.

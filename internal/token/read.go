@@ -29,7 +29,6 @@ func (s *Source) fetch(ctx context.Context) (*credentials, error) {
 		return nil, &SecretError{SecretID: s.cfg.SecretID, Faults: f.list}
 	}
 	c.raw = amperity.NewToken(*out.SecretString)
-	c.at = s.cfg.Now()
 	return c, nil
 }
 

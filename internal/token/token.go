@@ -68,6 +68,8 @@ type Source struct {
 	refused *credentials   // what a 401 has put in doubt; nil if nothing
 	given   amperity.Token // what Token gave last
 	reading *reading       // the reading that goes on; nil if none
+	looked  time.Time      // when a reading began last
+	failed  bool           // it did
 }
 
 var _ amperity.TokenSource = (*Source)(nil)
@@ -75,7 +77,6 @@ var _ amperity.TokenSource = (*Source)(nil)
 // credentials are what one reading of the secret gave. They do not change.
 type credentials struct {
 	raw     amperity.Token // the secret as it is, to tell whether it changed
-	at      time.Time      // when it was read
 	static  amperity.Token
 	expires time.Time // of static; zero if it does not say
 	oauth   *amperity.ClientCredentials
@@ -165,7 +166,7 @@ func (s *Source) credentials(ctx context.Context, doubted *credentials) (*creden
 		r := s.reading
 		if r == nil {
 			r = &reading{done: make(chan struct{})}
-			s.reading = r
+			s.reading, s.looked = r, s.cfg.Now()
 			s.mu.Unlock()
 			s.read(ctx, r)
 		} else {
@@ -186,10 +187,16 @@ func (s *Source) credentials(ctx context.Context, doubted *credentials) (*creden
 	}
 }
 
-// expiring tells whether the secret should be looked at for a newer token.
+// expiring tells whether the secret should be looked at for a newer token. s.mu
+// is held.
 func (s *Source) expiring(c *credentials) bool {
 	now := s.cfg.Now()
-	return !c.expires.IsZero() && now.After(c.expires.Add(-early)) && now.Sub(c.at) >= pause
+	if c.expires.IsZero() || !now.After(c.expires.Add(-early)) {
+		return false
+	}
+	// A token that is good no more is worth a reading each time, until one comes
+	// about.
+	return now.Sub(s.looked) >= pause || s.failed && !now.Before(c.expires)
 }
 
 // read reads the secret and tells everybody who waits for it.
@@ -202,12 +209,12 @@ func (s *Source) read(ctx context.Context, r *reading) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reading = nil
+	s.reading, s.failed = nil, r.err != nil
 	if r.err != nil {
 		return
 	}
 	if old := s.current; old != nil && old.oauth != nil && old.raw.Equal(r.got.raw) {
-		r.got.oauth = old.oauth // it knows which token was refused
+		r.got.oauth = old.oauth // it has a token, unless that was refused
 	}
 	s.current, s.refused = r.got, nil
 }

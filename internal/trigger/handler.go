@@ -83,7 +83,7 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (launch.Result, er
 	}
 	in, err := ParseInput(payload)
 	if err != nil {
-		return h.reject(ctx, payload, requestID, err)
+		return h.reject(ctx, in, payload, requestID, err)
 	}
 	l, warning := Decide(in, h.Now(), requestID)
 	l.InputHash = in.hash()
@@ -130,7 +130,7 @@ func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning string) {
 	l = launch.Launch{
 		Request:   amperity.RunRequest{ConfigID: in.ConfigID, RangeFrom: in.RangeFrom, RangeTo: in.RangeTo, RunMode: in.RunMode},
-		Cause:     announcement.Cause{Type: announcement.CauseManual, ScheduleARN: in.ScheduleARN, RequestID: requestID},
+		Cause:     in.cause(requestID),
 		Resource:  in.ScheduleARN,
 		IfUnknown: in.IfUnknown,
 	}
@@ -140,8 +140,6 @@ func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning
 	if scheduled := in.ScheduledTime; !scheduled.IsZero() {
 		anchor = scheduled
 		l.NotAfter = scheduled.Add(in.MaxAge)
-		l.Cause.ScheduledTime = scheduled.Format(time.RFC3339)
-		l.Cause.Type = announcement.CauseSchedule
 	}
 	if in.Range != nil {
 		l.Request.RangeFrom, l.Request.RangeTo = in.Range.Resolve(anchor)
@@ -162,25 +160,43 @@ func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning
 	return l, warning
 }
 
+// cause tells what invoked the function, as far as the input says.
+func (in Input) cause(requestID string) announcement.Cause {
+	c := announcement.Cause{Type: announcement.CauseManual, ScheduleARN: in.ScheduleARN, RequestID: requestID}
+	if !in.ScheduledTime.IsZero() {
+		c.Type, c.ScheduledTime = announcement.CauseSchedule, in.ScheduledTime.Format(time.RFC3339)
+	}
+	return c
+}
+
 // reject announces and answers an input that cannot be carried out. It is
-// settled by that: delivering it again would not make it right.
-func (h *Handler) reject(ctx context.Context, payload []byte, requestID string, invalid error) (launch.Result, error) {
+// settled by that: delivering it again would not make it right. in is what could
+// be read of it.
+func (h *Handler) reject(ctx context.Context, in Input, payload []byte, requestID string, invalid error) (launch.Result, error) {
+	cause := in.cause(requestID)
+	var resources []string
+	if in.ScheduleARN != "" {
+		resources = []string{in.ScheduleARN}
+	}
 	detail := &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: invalid.Error()}
 	h.Logger.WarnContext(ctx, "input rejected",
 		slog.String(telemetry.Outcome, string(launch.Rejected)),
 		slog.String(telemetry.Reason, announcement.ReasonInvalidInput),
-		slog.String("error", detail.Message),
+		slog.String(telemetry.ConfigID, in.ConfigID),
+		slog.String("schedule_arn", in.ScheduleARN),
+		slog.String(telemetry.Error, detail.Message),
 		telemetry.Count("Launches", string(launch.Rejected)))
 	sum := sha256.Sum256(payload)
 	err := h.Announcer.Announce(ctx, announcement.Announcement{
-		Type: announcement.RunRejected,
+		Type:      announcement.RunRejected,
+		Resources: resources,
 		Detail: announcement.Detail{
 			Version: announcement.Version,
 			ID:      announcement.ID(announcement.RunRejected, "input", requestID, hex.EncodeToString(sum[:])),
 			Tenant:  h.Tenant,
 			Reason:  announcement.ReasonInvalidInput,
 			Hint:    hintInput,
-			Cause:   &announcement.Cause{Type: announcement.CauseManual, RequestID: requestID},
+			Cause:   &cause,
 			Error:   detail,
 		},
 	})

@@ -182,6 +182,24 @@ func TestRejectedInputIsAnnouncedAndAnswered(t *testing.T) {
 	if got, want := b.announced[0].Detail.Hint, "no run was started: correct the input where it is written, a schedule, a rule or a call"; got != want {
 		t.Errorf("hint %q, want %q", got, want)
 	}
+	// Whose schedule it is stands in the announcement, as far as it can be read.
+	b.announced = nil
+	for input, want := range map[string]announcement.Cause{
+		`{"config_id":"cg-1","run_mode":"fulll","schedule_arn":"` + arn + `","scheduled_time":"2026-11-22T06:00:00Z"}`: {Type: "schedule", ScheduleARN: arn, ScheduledTime: "2026-11-22T06:00:00Z", RequestID: "req-1"},
+		`{"config_id":"cg-1","run_mode":"fulll","schedule_arn":"not one","scheduled_time":"06:00"}`:                    {Type: "manual", RequestID: "req-1"},
+	} {
+		b.announced = nil
+		_, _ = invoke(t, l, b, input)
+		var resources []string
+		if want.ScheduleARN != "" {
+			resources = []string{arn}
+		}
+		if diff := cmp.Diff(want, *b.announced[0].Detail.Cause) + cmp.Diff(resources, b.announced[0].Resources); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+	b.announced = nil
+	_, _ = invoke(t, l, b, `{"config_id":"nope"}`)
 	// Lambda's retry of the same invocation is the same announcement, another
 	// input is another one.
 	first := b.announced[0].Detail.ID

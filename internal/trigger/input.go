@@ -83,12 +83,13 @@ func (f *faults) faultf(field, format string, args ...any) {
 }
 
 // ParseInput reads and checks trigger's input: a JSON object whose unknown
-// fields are errors. Its error is an [*InputError] with every fault.
+// fields are errors. Its error is an [*InputError] with every fault; the input is
+// then what could be read, which tells whose it is, and is good for nothing else.
 func ParseInput(payload []byte) (Input, error) {
 	var f faults
 	in := parse(payload, &f)
 	if len(f) > 0 {
-		return Input{}, &InputError{Faults: f}
+		return in, &InputError{Faults: f}
 	}
 	return in, nil
 }
@@ -218,6 +219,7 @@ func scheduleARN(s string, f *faults) string {
 	if len(p) != 6 || p[0] != "arn" || p[2] != "scheduler" && p[2] != "events" || p[5] == "" ||
 		len(s) > maxARNLength || strings.ContainsFunc(s, notPrintable) {
 		f.faultf("schedule_arn", "%.60q is not the ARN of a schedule or a rule: write <aws.scheduler.schedule-arn> in a schedule's input, or leave it out", s)
+		return ""
 	}
 	return s
 }

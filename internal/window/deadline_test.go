@@ -67,6 +67,22 @@ func TestDeadlines(t *testing.T) {
 			08:00 look                   -> nothing`},
 		{name: "unless it was expected: the sweep was late", route: day("a", "b").with(deadline("06:30")), lines: `
 			07:00 expected               -> missing (hold 1): a 0 of 1, b 0 of 1; nothing`},
+		{name: "a person ends it, and it goes on waiting for the files that are missing", route: day("a×2", "b").with(deadline("06:30")), lines: `
+			06:00 a/1 comes              -> look at 06:30
+			06:30 look                   -> missing (hold 1): a 1 of 2, b 0 of 1; nothing
+			06:40 released               -> launch 1
+			06:41 discarded              -> closed
+			07:00 a/2 comes              -> nothing
+			08:00 look                   -> nothing
+			08:01 b/1 comes              -> look at 08:03
+			08:03 look                   -> complete (launch 2): a since 07:00, b since 08:01; launch 2`},
+		{name: "a window that was edited after a rejection has a deadline", route: day("a").with(deadline("06:30")), other: day("a", "b").with(deadline("06:30")), lines: `
+			06:00 a/1 comes              -> look at 06:02
+			06:02 look                   -> launch 1
+			06:03 rejected               -> closed
+			06:10 edited
+			06:10 a/2 comes              -> route changed; look at 06:30
+			06:30 look                   -> missing (hold 1): b 0 of 1, a since 06:00; nothing`},
 		{name: "a person launches it with what is there, which makes nothing complete", route: day("a", "b").with(deadline("06:30")), lines: `
 			06:00 a/1 comes              -> look at 06:30
 			06:30 look                   -> missing (hold 1): b 0 of 1, a since 06:00; nothing

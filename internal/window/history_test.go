@@ -49,7 +49,8 @@ type history struct {
 	put   map[[3]string]time.Time
 	rules Rules
 	next  time.Time // when the window wants to be looked at
-	busy  bool
+	// busy: a run of the config id goes on, queued: a launch does.
+	busy, queued bool
 	// flight is the launch that goes on, past those that ended.
 	flight *flying
 	past   []Outcome
@@ -167,8 +168,8 @@ func (h *history) step() {
 	case n == 18:
 		h.strange()
 	case h.pick(3) == 0:
-		h.busy = !h.busy
-		h.note("busy: %v", h.busy)
+		h.busy, h.queued = !h.busy, h.pick(3) == 0
+		h.note("busy: %v, queued: %v", h.busy, h.queued)
 	default:
 		h.pass()
 	}
@@ -288,7 +289,7 @@ func (h *history) look(now time.Time) {
 		return w.state.Evaluate(h.rules, now), w.model.evaluate(h.rules, now)
 	})
 	if d.Do == Launch && h.busy {
-		d = h.both(func(w *witness) (Decision, Decision) { return w.state.Wait(now), w.model.wait(now) })
+		d = h.both(func(w *witness) (Decision, Decision) { return w.state.Wait(now, h.queued), w.model.wait(now, h.queued) })
 	}
 	if h.next = d.At; d.Do != Nothing {
 		h.begin(h.rules, now, d.Do == HoldIt)

@@ -159,6 +159,18 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			06:33 look                   -> look at 06:38
 			18:01 look                   -> look at 18:02
 			18:02 look                   -> hold 1: overlap`},
+		{name: "another launch ends by itself, however long it is blocked", route: day("a"), lines: `
+			06:00 busy
+			06:00 a/1 comes              -> look at 06:02
+			06:02 look                   -> look at 06:03
+			06:03 queued
+			06:03 look                   -> look at 06:04
+			06:30 look                   -> look at 06:31
+			06:31 look                   -> look at 06:36
+			+2 06:00 look                -> look at +2 06:05
+			+2 06:05 busy
+			+2 06:05 look                -> look at +2 06:06
+			+2 18:05 look                -> hold 1: overlap`},
 		{name: "a file that comes meanwhile goes with it", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02

@@ -50,6 +50,7 @@ const (
 	begun                    // a launch was decided, or decided again by a person
 	ended                    // a launch came to its end
 	waited                   // another run of the config id went on
+	queued                   // another launch of the config id went on
 	ignored                  // what was open was ignored
 	closed                   // what was open was abandoned
 	missed                   // files were missing at the deadline
@@ -93,6 +94,7 @@ type reading struct {
 	// those that came since the present launch was decided.
 	// before are those that it was decided with.
 	taken, open, after, before []*taken
+	more                       int // is open too, as far as is known
 	covered                    time.Time
 	lastPost                   time.Time
 	reruns                     int
@@ -142,17 +144,21 @@ func (m *model) read() *reading {
 			v.revision = h.revision
 			v.flight = h
 			v.before, v.open, v.after, v.waitsSince = v.open, nil, nil, time.Time{}
+			v.more = 0
 		case ended:
 			v.ended(h)
 		case recalled:
 			v.revision = h.revision
 			v.lastPost = latest(v.lastPost, h.end.LastPost)
+			v.waived = true // nobody knows what it waited for
 		case waited:
 			if v.waitsSince.IsZero() {
 				v.waitsSince = h.at
 			}
+		case queued:
+			v.waitsSince = time.Time{}
 		case ignored, closed:
-			v.open, v.waitsSince = nil, time.Time{}
+			v.open, v.more, v.waitsSince = nil, 0, time.Time{}
 		case missed:
 			v.missed, v.waived = true, h.rules.ThenRun
 		case complete:
@@ -161,6 +167,9 @@ func (m *model) read() *reading {
 	}
 	return v
 }
+
+// late: there is a run of the window, or may be one.
+func (v *reading) late() bool { return !v.lastPost.IsZero() || !v.covered.IsZero() }
 
 func (v *reading) came(h *happening) {
 	t := &taken{Arrival: &h.file, own: ms(h.file.EventTime), event: earliest(ms(h.file.EventTime), ms(h.at)), received: h.at, doubtful: h.doubtful, period: h.at}
@@ -256,7 +265,8 @@ func (v *reading) ended(h *happening) {
 		}
 	}
 	since := v.after
-	if h.end.Started && h.end.CoveredUntil.Add(15*time.Second).Before(v.flight.at) {
+	older := h.end.Started && h.end.CoveredUntil.Add(15*time.Second).Before(v.flight.at)
+	if older {
 		since = append(slices.Clone(v.before), since...) // the run is older than the decision
 	}
 	v.flight, v.declined = nil, !h.end.Started
@@ -286,7 +296,17 @@ func (v *reading) ended(h *happening) {
 		t.old = t.old && !young
 		t.covered = t.covered && h.end.Started // of others the receipts are not kept
 	}
-	v.open = since
+	v.open, v.more = since, 0
+	if older {
+		// By design: which of the files were answered before is not known then.
+		n := 0
+		for _, t := range v.taken {
+			if !t.own.Before(v.covered) {
+				n++
+			}
+		}
+		v.more = max(0, min(len(since), n)-v.count())
+	}
 }
 
 // remembered are the files that duplicates are known of: those that are not
@@ -384,20 +404,20 @@ func (m *model) evaluate(r Rules, now time.Time) Decision {
 	}
 
 	var look time.Time
-	if v.revision == 0 && !v.missed && !r.Deadline.IsZero() && (m.expected || !m.made.After(r.Deadline)) {
+	if !v.late() && !v.missed && !r.Deadline.IsZero() && (m.expected || !m.made.After(r.Deadline)) {
 		unmet := v.unmet(r)
 		switch {
 		case now.Before(r.Deadline):
 			look = r.Deadline
 		case len(unmet) > 0:
 			m.log = append(m.log, happening{what: missed, at: now, rules: &r, notice: &Notice{
-				Type: announcement.FilesMissing, At: now, Revision: 1, Hold: 1, Deadline: r.Deadline, Unmet: unmet, Waived: r.ThenRun,
+				Type: announcement.FilesMissing, At: now, Revision: v.revision + 1, Hold: 1, Deadline: r.Deadline, Unmet: unmet, Waived: r.ThenRun,
 			}})
 		}
 	}
 
 	v = m.read()
-	late := !v.lastPost.IsZero()
+	late := v.late()
 	if late && r.Late == Ignore && len(v.open) > 0 {
 		d.Ignored = v.count()
 		m.log = append(m.log, happening{what: ignored, at: now})
@@ -411,7 +431,7 @@ func (m *model) evaluate(r Rules, now time.Time) Decision {
 	for _, t := range v.open {
 		first = earliest(first, t.period)
 	}
-	if v.revision == 0 && !v.waived && len(v.unmet(r)) > 0 && !v.nothingFor(r) {
+	if !late && !v.waived && len(v.unmet(r)) > 0 && !v.nothingFor(r) {
 		// From hour to hour, and what waits for a day from day to day.
 		again := now.Add(now.Sub(first))
 		if again.Before(now.Add(time.Hour)) {
@@ -420,7 +440,7 @@ func (m *model) evaluate(r Rules, now time.Time) Decision {
 		d.At = earliest(look, earliest(again, now.Add(24*time.Hour)))
 		return d
 	}
-	if v.revision == 0 && !v.waived {
+	if !late && !v.waived {
 		for _, e := range r.Entries {
 			if s := v.entries[e.Pattern]; s != nil && !e.Optional {
 				first = latest(first, s.met)
@@ -461,7 +481,7 @@ func (m *model) evaluate(r Rules, now time.Time) Decision {
 
 // count is how many files are open.
 func (v *reading) count() int {
-	n := 0
+	n := v.more
 	for _, t := range v.open {
 		if !t.covered {
 			n++
@@ -470,7 +490,19 @@ func (v *reading) count() int {
 	return n
 }
 
-func (m *model) wait(now time.Time) Decision {
+func (m *model) wait(now time.Time, launch bool) Decision {
+	if launch {
+		v := m.read()
+		last := v.open[0].received
+		for _, t := range v.open {
+			last = latest(last, t.received)
+		}
+		m.log = append(m.log, happening{what: queued, at: now})
+		if now.After(last.Add(30 * time.Minute)) {
+			return Decision{At: now.Add(5 * time.Minute)}
+		}
+		return Decision{At: now.Add(time.Minute)}
+	}
 	m.log = append(m.log, happening{what: waited, at: now})
 	switch waits := now.Sub(m.read().waitsSince); {
 	case waits >= 12*time.Hour:
@@ -484,7 +516,7 @@ func (m *model) wait(now time.Time) Decision {
 
 func (m *model) decide(r Rules, now time.Time, held bool) int {
 	v := m.read()
-	m.log = append(m.log, happening{what: begun, at: now, revision: v.revision + 1, rerun: !v.lastPost.IsZero() && !held})
+	m.log = append(m.log, happening{what: begun, at: now, revision: v.revision + 1, rerun: v.late() && !held})
 	if v.missed && !v.complete && len(r.Entries) > 0 && len(v.unmet(r)) == 0 {
 		m.log = append(m.log, happening{what: complete, at: now, notice: &Notice{Type: announcement.FilesComplete, At: now, Revision: v.revision + 1, Hold: 1}})
 	}

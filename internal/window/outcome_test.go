@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
 // launched is a window whose revision 1 was decided at 06:02 for a/1.
@@ -108,12 +110,24 @@ func TestReopenIsForTheLatestLaunchOnceItHasEnded(t *testing.T) {
 	}
 }
 
+// A person may give a launch that sent no request a run of Amperity's.
+func TestFilesAfterAnAdoptedRunAreLate(t *testing.T) {
+	t.Parallel()
+	r := day("a").with(late(Hold))
+	s := launched(t)
+	s.Outcome(Outcome{Revision: 1, Started: true, CoveredUntil: at("06:02")})
+	s.Fold([]Arrival{file("a/2", at("07:00"))}, r, at("07:00"))
+	if d := s.Evaluate(r, at("07:02")); d.Do != HoldIt || d.Reason != announcement.ReasonLateFile {
+		t.Errorf("decided %+v", d)
+	}
+}
+
 func TestAReopenedLaunchGoesWithAllFilesSoFar(t *testing.T) {
 	t.Parallel()
 	s := launched(t)
 	s.Outcome(Outcome{Revision: 1})
 	s.Fold([]Arrival{file("a/2", at("06:10")), file("a/3", at("06:10"))}, day("a"), at("06:10"))
-	s.Wait(at("06:12"))
+	s.Wait(at("06:12"), false)
 	s.Reopen(1, 1, at("06:15"))
 	want := &Flight{Revision: 1, Turn: 1, Decided: at("06:15"), Files: Files{
 		Count: 2, First: at("06:10"), Last: at("06:10"), Latest: at("06:10"), Samples: []string{"s3://b/a/2", "s3://b/a/3"},
@@ -160,7 +174,7 @@ func TestRecall(t *testing.T) {
 			now := at("+1 06:00")
 			s := New("cg-1", "2026-11-22", "orders", now)
 			s.Fold([]Arrival{file("a/1", tt.came), file("a/2", tt.came)}, r, now)
-			s.Wait(now)
+			s.Wait(now, false)
 			turn := 0
 			if tt.end != nil {
 				turn = tt.end.Turn

@@ -55,11 +55,11 @@ type State struct {
 	// Ignored counts the files that the route's policy ignored.
 	Ignored int `json:"ignored,omitempty"`
 
-	// Missing: files were missing at the deadline. Waived: the window waits
-	// for them no more. Complete: they came after all.
-	Missing  bool `json:"missing,omitempty"`
-	Waived   bool `json:"waived,omitempty"`
-	Complete bool `json:"complete,omitempty"`
+	// Missing is since when files are known to be missing at the deadline.
+	// Waived: the window waits for them no more. Complete: they came after all.
+	Missing  time.Time `json:"missing,omitzero"`
+	Waived   bool      `json:"waived,omitempty"`
+	Complete bool      `json:"complete,omitempty"`
 	// Hold counts what a person was asked to decide about this window before
 	// its next launch.
 	Hold int `json:"hold,omitempty"`
@@ -154,6 +154,12 @@ func New(configID, period, route string, now time.Time) *State {
 // may be forgotten some day.
 func (s *State) Idle() bool {
 	return s.Launch == nil && s.Open.Count == 0 && len(s.Notices) == 0
+}
+
+// Asks reports whether the window waits for files that were missing at its
+// deadline, and a person may be wanted.
+func (s *State) Asks() bool {
+	return !s.Missing.IsZero() && s.Launch == nil && !s.late() && (s.Revision == 0 || s.Open.Count > 0 && !s.Complete && !s.Waived)
 }
 
 func (s *State) notify(n Notice) {

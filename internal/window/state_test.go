@@ -60,7 +60,7 @@ func anyState(r *rand.Rand) *State {
 	s := &State{
 		Format: 1, ConfigID: word(), Period: word(), Route: word(), RouteHash: word(), RouteSeen: when(), Made: when(), Expected: some(),
 		Revision: r.IntN(9), CoveredUntil: when(), LastPost: when(), Reruns: r.IntN(4), Declined: some(), Open: files(), After: files(),
-		Fallen: when(), Ignored: r.IntN(9), Missing: some(), Waived: some(), Complete: some(), Hold: r.IntN(3), WaitsSince: when(),
+		Fallen: when(), Ignored: r.IntN(9), Missing: when(), Waived: some(), Complete: some(), Hold: r.IntN(3), WaitsSince: when(),
 	}
 	if some() {
 		s.Launch = &Flight{Revision: r.IntN(9), Turn: r.IntN(3), Decided: when(), Rerun: some(), Files: files()}

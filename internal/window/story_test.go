@@ -34,6 +34,7 @@ import (
 //	come, comes       files are received, and the window is looked at
 //	look              the window is looked at
 //	busy, free        another run of the config id goes on, or no more
+//	queued            another launch of it does
 //	started           the launch ends with a run; posted 06:03 is when its
 //	                  request was sent, else it is when it was decided
 //	rejected          it ends without a run, and without a request that may have
@@ -150,6 +151,7 @@ type stage struct {
 	// events has the event time of each file.
 	events map[string]time.Time
 	busy   bool
+	queued bool
 	// ended is how the window's latest launch ended, as the ledger has it.
 	ended *Outcome
 	turn  int
@@ -232,8 +234,8 @@ func (st *stage) happens(words []string, now time.Time) string {
 	case "expected":
 		st.state.Expected = true
 		return st.decided(st.state.Evaluate(st.rules, now), now)
-	case "busy", "free":
-		st.busy = verb == "busy"
+	case "busy", "queued", "free":
+		st.busy, st.queued = verb != "free", verb == "queued"
 		return ""
 	case "edited":
 		st.rules = st.story.other
@@ -333,7 +335,7 @@ func (st *stage) decided(d Decision, now time.Time) string {
 		said = append(said, fmt.Sprint(d.Ignored, " ignored"))
 	}
 	if d.Do == Launch && st.busy {
-		d = st.state.Wait(now)
+		d = st.state.Wait(now, st.queued)
 	}
 	what := "nothing"
 	switch {

@@ -200,18 +200,19 @@ func (s *State) see(r Rules, now time.Time) bool {
 	return changed
 }
 
-// waits reports whether the window waits for files before its first launch.
-// Where all that came was for entries that the route no longer has, there is
-// nothing to wait for: it goes with what is there.
+// waits reports whether the window waits for files before its first run: a launch
+// that a person has discarded was none. Where all that came was for
+// entries that the route no longer has, there is nothing to wait for: it goes
+// with what is there.
 func (s *State) waits(r Rules) bool {
-	return s.Revision == 0 && !s.Waived && len(s.unmet(r)) > 0 && !s.empty(r)
+	return !s.late() && !s.Waived && len(s.unmet(r)) > 0 && !s.empty(r)
 }
 
 // began is from when on quiet is waited for: since the first file that is not
 // covered, and all are there that the first launch waits for.
 func (s *State) began(r Rules) time.Time {
 	t := s.Open.First
-	if s.Revision == 0 && !s.Waived {
+	if !s.late() && !s.Waived {
 		for _, e := range r.Entries {
 			if !e.Optional {
 				t = latest(t, s.Entries[e.Pattern].Met)
@@ -221,14 +222,14 @@ func (s *State) began(r Rules) time.Time {
 	return t
 }
 
-// late reports whether a request was sent for the window that may have
-// started a run: files that are not covered then come late.
-func (s *State) late() bool { return !s.LastPost.IsZero() }
+// late reports whether the window has a run, or may have one: files that are
+// not covered then come late.
+func (s *State) late() bool { return !s.LastPost.IsZero() || !s.CoveredUntil.IsZero() }
 
 // deadline tells when the deadline is to be looked at, zero if no more, and
 // notes that files are missing once it has passed.
 func (s *State) deadline(r Rules, now time.Time) time.Time {
-	if s.Revision > 0 || s.Missing || r.Deadline.IsZero() || !s.Expected && s.Made.After(r.Deadline) {
+	if s.late() || !s.Missing.IsZero() || r.Deadline.IsZero() || !s.Expected && s.Made.After(r.Deadline) {
 		return time.Time{}
 	}
 	if now.Before(r.Deadline) {
@@ -238,7 +239,7 @@ func (s *State) deadline(r Rules, now time.Time) time.Time {
 	if len(unmet) == 0 {
 		return time.Time{} // all is there, it is only not quiet
 	}
-	s.Missing = true
+	s.Missing = now
 	s.Waived = r.ThenRun
 	s.Hold++
 	s.notify(Notice{Type: announcement.FilesMissing, At: now, Deadline: r.Deadline, Unmet: unmet, Met: s.met(r), Waived: r.ThenRun})
@@ -246,8 +247,17 @@ func (s *State) deadline(r Rules, now time.Time) time.Time {
 }
 
 // Wait decides for a window that is to launch while another run of its config
-// id goes on: later, or after [MaxWait] not without a person.
-func (s *State) Wait(now time.Time) Decision {
+// id goes on: later, or after [MaxWait] not without a person. launch says that
+// it is a launch that goes on, which may be blocked: it ends by itself, and what
+// waits for it needs nobody.
+func (s *State) Wait(now time.Time, launch bool) Decision {
+	if launch {
+		s.WaitsSince = time.Time{}
+		if now.Sub(s.Open.Last) > 30*time.Minute {
+			return Decision{At: now.Add(5 * time.Minute)}
+		}
+		return Decision{At: now.Add(time.Minute)}
+	}
 	if s.WaitsSince.IsZero() {
 		s.WaitsSince = now
 	}
@@ -269,7 +279,7 @@ func (s *State) Decide(r Rules, now time.Time, held bool) int {
 	s.Launch = &Flight{Revision: s.Revision, Decided: now, Rerun: s.late() && !held, Files: s.Open}
 	s.Open, s.WaitsSince = Files{}, time.Time{}
 	// A person may launch it without its route: then nobody knows.
-	if s.Missing && !s.Complete && len(r.Entries) > 0 && len(s.unmet(r)) == 0 {
+	if !s.Missing.IsZero() && !s.Complete && len(r.Entries) > 0 && len(s.unmet(r)) == 0 {
 		s.Complete = true
 		s.notify(Notice{Type: announcement.FilesComplete, At: now, Revision: s.Revision, Met: s.met(r)})
 	}
@@ -376,6 +386,7 @@ func (s *State) Recall(revision, turn int, decided time.Time, end *Outcome) {
 	s.Revision = revision
 	if end != nil && !end.Started {
 		s.LastPost = latest(s.LastPost, end.LastPost)
+		s.Waived = true // what it had waited for is forgotten
 		return
 	}
 	s.Launch = &Flight{Revision: revision, Turn: turn, Decided: decided}

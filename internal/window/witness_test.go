@@ -122,7 +122,7 @@ func (h *history) compare() {
 			missed, waived, isComplete bool
 		}
 		told := facts{v.revision, v.reruns, v.flight != nil, len(v.open) > 0, v.covered.UnixNano(), v.lastPost.UnixNano(), v.missed, v.waived, v.complete}
-		state := facts{s.Revision, s.Reruns, s.Launch != nil, s.Open.Count > 0, s.CoveredUntil.UnixNano(), s.LastPost.UnixNano(), s.Missing, s.Waived, s.Complete}
+		state := facts{s.Revision, s.Reruns, s.Launch != nil, s.Open.Count > 0, s.CoveredUntil.UnixNano(), s.LastPost.UnixNano(), !s.Missing.IsZero(), s.Waived, s.Complete}
 		if state != told {
 			h.fail("witness %d is %+v, and by the model %+v", i, state, told)
 		}

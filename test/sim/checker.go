@@ -346,7 +346,6 @@ func (c *checking) settled(f *file) string {
 			latest, revision = key, n
 		}
 	}
-	route := routesOf[f.config]
 	switch {
 	case latest != "" && c.last(latest) == announcement.RunHeld:
 		return ""
@@ -356,10 +355,11 @@ func (c *checking) settled(f *file) string {
 		return "" // rejected or discarded, with all that was there
 	case abandoned && len(c.w.routes) > 1:
 		return ""
-	case latest != "" && route.late == "ignore":
+	case latest != "" && routesOf[f.config].late == "ignore":
 		return ""
-	case latest == "" && c.waits(f, route):
-		return ""
+	case (latest == "" || !slices.ContainsFunc(c.byWindow[f.window], func(p *post) bool { return !p.refused })) &&
+		c.waits(f.window, f.config, c.w.now):
+		return "" // for others; a launch that was discarded before it had a request changes nothing
 	}
 	return "no run covers it, and nothing holds it; the latest launch is " + latest
 }
@@ -383,16 +383,17 @@ func (c *checking) foreignRun(key string) bool {
 	})
 }
 
-// waits reports whether the window of a file still waits for others.
-func (c *checking) waits(f *file, route routeOf) bool {
+// waits reports whether a window waited for files at a time.
+func (c *checking) waits(window, config string, at time.Time) bool {
+	route := routesOf[config]
 	required := route.required
-	if len(c.w.routes) > 1 && f.config == "cg-C" {
+	if len(c.w.routes) > 1 && config == "cg-C" {
 		required = []string{"x", "y", "z"}
 	}
 	for _, entry := range required {
 		keys := map[string]bool{}
 		for _, other := range c.w.files {
-			if other.window == f.window && other.entry == entry && !other.recorded.IsZero() {
+			if other.window == window && other.entry == entry && !other.recorded.IsZero() && !other.recorded.After(at) {
 				keys[other.key] = true
 			}
 		}
@@ -413,6 +414,11 @@ func (c *checking) economy() {
 			if !slices.Contains(keys, p.launchKey) {
 				keys = append(keys, p.launchKey)
 			}
+		}
+		// The first request by itself waits for all its files, unless their
+		// route says otherwise, or said so before it was edited.
+		if first := posts[0]; !routesOf[config].deadline && len(c.w.routes) == 1 && len(c.releases(first.launchKey)) == 0 && c.waits(window, config, first.marked) {
+			c.fail(4, "%s: %s sent a request before all its files were there", window, first.launchKey)
 		}
 		automatic := 0
 		for i, key := range keys {

@@ -155,6 +155,7 @@ func TestSeedsThatFoundMistakes(t *testing.T) {
 		"windows did not wait for the second run of a launch that a person had released": 20013163,
 		"a file that came late, after a discard that its window had not heard of yet":    50090120,
 		"the same, where files were missing":                                             50054845,
+		"a window did not wait for its files after a discard":                            71000772,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
