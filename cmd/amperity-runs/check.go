@@ -113,8 +113,8 @@ func checkFile(name string, o arrival.Options, out io.Writer) error {
 	return nil
 }
 
-// readBounded reads a file; one byte more than the limit is enough to see that
-// it is too large.
+// readBounded reads a file, of which there is one byte more than the limit where
+// it is too large: whoever parses it says so.
 func readBounded(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

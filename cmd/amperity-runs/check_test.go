@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,5 +75,27 @@ func TestTheSampleRoutesWithAllTheirOptions(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	if code := runCheck(context.Background(), []string{name}, &stdout, &stderr); code != 0 || strings.Contains(stdout.String(), "warning") {
 		t.Errorf("exit code %d\n%s%s", code, stdout.String(), stderr.String())
+	}
+}
+
+func TestExplainRefusesAnEventThatLambdaDoesNotTake(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	event, routes := filepath.Join(dir, "event.json"), filepath.Join(dir, "routes.yaml")
+	if err := os.WriteFile(event, make([]byte, maxEvent+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(routes, []byte("version: 1\nroutes:\n  - {name: a, config_id: cg-1, files: \"a/{yyyy}{MM}{dd}{HH}\", settle: 3h}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := (&explainOptions{routes: routes, event: event}).explain(io.Discard)
+	if want := event + ": has more than 6291456 bytes, which is more than Lambda takes"; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	// An hour's window does not wait for longer than an hour.
+	var out strings.Builder
+	if err := (&explainOptions{routes: routes, bucket: "b", key: "a/2026112206"}).explain(&out); err != nil ||
+		!strings.Contains(out.String(), "once no file of the window has come for 3h, or 1h after the first\n") {
+		t.Errorf("%v\n%s", err, &out)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
 const explainUsage = `Usage:
@@ -132,6 +133,9 @@ func (o *explainOptions) explain(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if len(payload) > maxEvent {
+		return fmt.Errorf("%s: has more than %d bytes, which is more than Lambda takes", o.event, maxEvent)
+	}
 	batch, err := arrival.Decode(payload)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.event, err)
@@ -206,10 +210,10 @@ func (o *explainOptions) match(out io.Writer, m arrival.MatchExplanation) {
 	}
 	line(out, "request", "POST /workflow/runs "+strings.TrimSpace(b.String()))
 	line(out, "starts", starts(m.Route))
-	line(out, "late", map[arrival.Late]string{
-		arrival.LateRerun:  "a later file starts it again (rerun)",
-		arrival.LateHold:   "a later file is held for a person (hold)",
-		arrival.LateIgnore: "a later file is ignored (ignore)",
+	line(out, "late", map[window.Late]string{
+		window.Rerun:  "a later file starts it again (rerun)",
+		window.Hold:   "a later file is held for a person (hold)",
+		window.Ignore: "a later file is ignored (ignore)",
 	}[m.Route.Late])
 	if d, ok := m.Route.DeadlineOf(m.Period); ok {
 		text := d.In(m.Route.Zone).Format("2006-01-02 15:04 -07:00") + ": if files are missing then, that is announced"
@@ -235,6 +239,9 @@ func starts(r *arrival.Route) string {
 		}
 	}
 	quiet := "no file of the window has come for " + short(r.Settle)
+	if most := r.Longest(); r.Settle > most {
+		quiet += ", or " + short(most) + " after the first"
+	}
 	switch {
 	case len(needs) == 0 && r.Settle == 0:
 		return "at once"

@@ -22,7 +22,7 @@ func main() {
 			return nil, err
 		}
 		if p.Launcher == nil {
-			return nil, sweep.ErrNoLedger
+			return nil, &sweep.NoLedgerError{}
 		}
 		routes, err := routefile.Load(p.Settings.RoutesFile, p.Settings.Buckets, p.Logger)
 		if err != nil {

@@ -58,15 +58,7 @@ type Arrival struct {
 	// padding the shorter one with zeros on the right (S3 User Guide, Event
 	// message structure). A duplicate has the same.
 	Sequencer string
-	// EventName is the event's name, as "ObjectCreated:Put" in a notification
-	// and "Object Created" in an EventBridge event.
-	EventName string
-	// Reason is the S3 operation, as "PutObject"; EventBridge events only.
-	Reason string
 	// EventTime is when S3 finished the request, in UTC; EventBridge events
 	// give whole seconds.
 	EventTime time.Time
-	// Size is the object's size in bytes, and ETag its entity tag.
-	Size int64
-	ETag string
 }

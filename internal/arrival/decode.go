@@ -139,8 +139,6 @@ func (c *collector) mismatch(err *json.UnmarshalTypeError, at *place) {
 	switch err.Type.Kind() {
 	case reflect.String:
 		want = "text"
-	case reflect.Int64:
-		want = "a whole number"
 	case reflect.Slice:
 		want = "a list"
 	}

@@ -37,9 +37,6 @@ func (c *collector) s3(r *record, at *place) {
 		Key:       key,
 		VersionID: object.VersionID,
 		Sequencer: object.Sequencer,
-		EventName: name,
-		Size:      object.Size,
-		ETag:      object.ETag,
 	}, r.EventTime, at, &places{"s3.bucket.name", "s3.object.key", "eventTime"}, err == nil)
 }
 
@@ -61,10 +58,6 @@ func (c *collector) event(p *envelope, at *place) {
 		Key:       object.Key,
 		VersionID: object.VersionID,
 		Sequencer: object.Sequencer,
-		EventName: *p.DetailType,
-		Reason:    p.Detail.Reason,
-		Size:      object.Size,
-		ETag:      object.ETag,
 	}, p.Time, at, &places{"detail.bucket.name", "detail.object.key", "time"}, true)
 }
 

@@ -45,11 +45,10 @@ func TestEveryEnvelopeGivesTheKeyAsS3KnowsIt(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := Arrival{
-					Bucket: "acme-landing", Key: key, VersionID: "v1", Sequencer: "0055AED6DCD90281E5", Size: 1024, ETag: "d41d8cd9",
-					EventName: "Object Created", Reason: "PutObject", EventTime: time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC),
+					Bucket: "acme-landing", Key: key, VersionID: "v1", Sequencer: "0055AED6DCD90281E5",
+					EventTime: time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC),
 				}
 				if e.byS3 {
-					want.EventName, want.Reason = "ObjectCreated:Put", ""
 					want.EventTime = want.EventTime.Add(123 * time.Millisecond)
 				}
 				m := Message{Arrivals: []Arrival{want}}

@@ -62,9 +62,8 @@ func TestEnvelopeMessages(t *testing.T) {
 		{"a key that is not UTF-8", notification(s3Record("ObjectCreated:Put", "b", "a%FF", "2026-11-22T05:00:00Z")),
 			[]EnvelopeFault{{"Records[0].s3.object.key", `"a\xff" is not UTF-8, which every key is`}}},
 		{"a key too long", ebCreated(strings.Repeat("k", 1025)), []EnvelopeFault{{"detail.object.key", `has 1025 bytes; S3's longest key has 1024`}}},
-		{"a size in words", edit(notification(created("a")), `"size":1024`, `"size":"big"`), []EnvelopeFault{{"Records[0].s3.object.size", `is of the type string, and a whole number was expected`}}},
-		{"half a byte", edit(notification(created("a")), `"size":1024`, `"size":0.5`), []EnvelopeFault{{"Records[0].s3.object.size", `is of the type number, and a whole number was expected`}}},
-		{"an event with a size in words", edit(ebCreated("a"), `"size":1024`, `"size":"big"`), []EnvelopeFault{{"detail.object.size", `is of the type string, and a whole number was expected`}}},
+		{"a sequencer in figures", edit(notification(created("a")), `"sequencer":"0055AED6DCD90281E5"`, `"sequencer":55`), []EnvelopeFault{{"Records[0].s3.object.sequencer", `is of the type number, and text was expected`}}},
+		{"an event with a version that is a list", edit(ebCreated("a"), `"sequencer":"0055AED6DCD90281E5"`, `"sequencer":[]`), []EnvelopeFault{{"detail.object.sequencer", `is of the type list, and text was expected`}}},
 		{"an event with a list for a detail", edit(ebCreated("a"), `"bucket":{"name":"acme-landing"}`, `"bucket":[]`), []EnvelopeFault{{"detail.bucket", `is of the type list, and an object was expected`}}},
 
 		// All that is wrong, at once.
@@ -159,8 +158,8 @@ func TestPatternMessages(t *testing.T) {
 		{`{yyyy}/{MM}/{DD}`, 12, `{DD} is not a date field; did you mean {dd}?`},
 		{`{yyyy}{MM}{dd}{hh}`, 14, `{hh} is not a date field; did you mean {HH}?`},
 		{`{week}.csv`, 0, `{week} is not a date field; the fields are {yyyy}, {MM}, {dd} and {HH}`},
-		{`a/{yyyy}/{MM}.csv`, 2, `the pattern has {yyyy}{MM}; a day needs {yyyy}, {MM} and {dd}, an hour {HH} too`},
-		{`{HH}.csv`, 0, `the pattern has {HH}; a day needs {yyyy}, {MM} and {dd}, an hour {HH} too`},
+		{`a/{yyyy}/{MM}.csv`, 2, `the pattern has {yyyy}{MM}; windows are days, which need {yyyy}, {MM} and {dd}, or hours, {HH} too: for another period write * in its place, and a file counts for the day on which it comes`},
+		{`{HH}.csv`, 0, `the pattern has {HH}; windows are days, which need {yyyy}, {MM} and {dd}, or hours, {HH} too: for another period write * in its place, and a file counts for the day on which it comes`},
 		{`{yyyy}/*/{MM}{dd}`, 13, `a * stands between {yyyy}, {MM} and {dd}; write them with nothing but fixed characters between`},
 		{`**/{yyyy}/{MM}/{dd}/*_{yyyy}.csv`, 22, `{yyyy} comes a second time, after a *, and its first place has a * before it too; write * in this place`},
 	} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
@@ -67,13 +68,13 @@ func (p *routesParser) settle(r *Route, m mapping) {
 // outcomes reads late and if_unknown, whose defaults depend on what a second
 // run would do.
 func (p *routesParser) outcomes(r *Route, m mapping) {
-	r.Late, r.IfUnknown = LateHold, Hold
+	r.Late, r.IfUnknown = window.Hold, Hold
 	if r.RunMode == amperity.RunModeSource || r.RunMode == amperity.RunModeRefresh {
-		r.Late, r.IfUnknown = LateRerun, Retry
+		r.Late, r.IfUnknown = window.Rerun, Retry
 	}
 	if s, where, ok := p.member(m, "late", "rerun, hold or ignore"); ok {
-		switch l := Late(s); l {
-		case LateRerun, LateHold, LateIgnore:
+		switch l := window.Late(s); l {
+		case window.Rerun, window.Hold, window.Ignore:
 			r.Late = l
 		default:
 			p.word(where, "late", s, "rerun", "hold", "ignore")

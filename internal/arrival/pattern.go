@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// A pattern describes the keys of files.
+// A pattern describes the keys of files:
 //
 //   - any characters within a folder, or none; it does not cross a /
-//     **        any characters, folders included, or none
-//     **/       any number of whole folders, or none: **/a.csv matches a.csv too;
-//     at the start of a pattern or after a /
-//     {yyyy}    four digits, 1970 to 2999
-//     {MM}      two digits, 01 to 12
-//     {dd}      two digits, 01 to the last of that month
-//     {HH}      two digits, 00 to 23
+//     **            any characters, folders included, or none
+//     **/           any number of whole folders, or none, at the start of a pattern
+//     or after a /: **/a.csv matches a.csv too
+//     {yyyy}        four digits, 1970 to 2999
+//     {MM}          two digits, 01 to 12
+//     {dd}          two digits, 01 to the last of that month
+//     {HH}          two digits, 00 to 23
 //     \* \{ \} \\   that character itself
 //
 // Everything else stands for itself, ? and [ included, and the whole key must
@@ -257,9 +257,7 @@ func meantField(name string) (string, bool) {
 	switch strings.ToLower(strings.Trim(name, "{}")) {
 	case "yyyy", "yy", "y", "year":
 		return "{yyyy}", true
-	case "m", "mon", "month":
-		return "{MM}", true
-	case "mm":
+	case "m", "mm", "mon", "month":
 		return "{MM}", true
 	case "d", "dd", "day":
 		return "{dd}", true
@@ -297,7 +295,7 @@ func (p *patternParser) check() {
 	case p.fields == noFields:
 		return
 	case p.fields&dateFields != dateFields:
-		p.faultf(p.ops[p.firstField()].at, "the pattern has %v; a day needs {yyyy}, {MM} and {dd}, an hour {HH} too", p.fields)
+		p.faultf(p.ops[p.firstField()].at, "the pattern has %v; windows are days, which need {yyyy}, {MM} and {dd}, or hours, {HH} too: for another period write * in its place, and a file counts for the day on which it comes", p.fields)
 		return
 	}
 	last := max(first[year], first[month], first[day])

@@ -3,6 +3,7 @@ package arrival
 import (
 	"time"
 
+	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
@@ -28,7 +29,7 @@ type Route struct {
 	// once.
 	Settle time.Duration
 	// Late is what a file after the launch does.
-	Late Late
+	Late window.Late
 	// IfUnknown is what to do when a run may or may not have been started.
 	IfUnknown IfUnknown
 	// Deadline is when a day's files are to be there; nil: no time is set.
@@ -57,16 +58,6 @@ type File struct {
 	at      textPosition
 }
 
-// Late is what a file does that comes after the launch of its window.
-type Late string
-
-// The values of late.
-const (
-	LateRerun  Late = "rerun"
-	LateHold   Late = "hold"
-	LateIgnore Late = "ignore"
-)
-
 // IfUnknown is what to do when the outcome of a POST cannot be known.
 type IfUnknown string
 
@@ -91,7 +82,7 @@ type Deadline struct {
 	Run bool
 }
 
-// Period finds the window of a file: fields are the values of its key, t is
+// period finds the window of a file: fields are the values of its key, t is
 // when it arrived. False: the clocks skip that hour.
 func (r *Route) period(fields captured, t time.Time) (Period, bool) {
 	y, m, d := fields[year], time.Month(fields[month]), fields[day]

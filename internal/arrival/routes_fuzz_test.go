@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
@@ -119,7 +120,7 @@ func written(r *Routes) string {
 		Bucket     string           `json:"bucket,omitempty"`
 		Timezone   string           `json:"timezone,omitempty"`
 		DateOffset string           `json:"date_offset"`
-		Late       Late             `json:"late"`
+		Late       window.Late      `json:"late"`
 		IfUnknown  IfUnknown        `json:"if_unknown"`
 		Deadline   *deadline        `json:"deadline,omitempty"`
 		Settle     string           `json:"settle"`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
@@ -172,22 +173,22 @@ func TestRouteDefaults(t *testing.T) {
 	for _, tt := range []struct {
 		extra  []string
 		settle time.Duration
-		late   Late
+		late   window.Late
 		held   IfUnknown
 	}{
-		{nil, 2 * time.Minute, LateHold, Hold},
-		{[]string{"run_mode: full"}, 2 * time.Minute, LateHold, Hold},
-		{[]string{"run_mode: source"}, 2 * time.Minute, LateRerun, Retry},
-		{[]string{"run_mode: refresh"}, 2 * time.Minute, LateRerun, Retry},
-		{[]string{"run_mode: source", "if_unknown: hold"}, 2 * time.Minute, LateRerun, Hold},
-		{[]string{"run_mode: full", "if_unknown: retry"}, 2 * time.Minute, LateHold, Retry},
-		{[]string{"run_mode: source", "late: hold"}, 2 * time.Minute, LateHold, Retry},
-		{[]string{"run_mode: source", "late: ignore"}, 2 * time.Minute, LateIgnore, Retry},
-		{[]string{"run_mode: full", "late: rerun"}, 2 * time.Minute, LateRerun, Hold},
-		{[]string{"settle: 0s"}, 0, LateHold, Hold},
-		{[]string{"settle: 0h0m"}, 0, LateHold, Hold},
-		{[]string{"settle: 10m"}, 10 * time.Minute, LateHold, Hold},
-		{[]string{"settle: 24h"}, 24 * time.Hour, LateHold, Hold},
+		{nil, 2 * time.Minute, window.Hold, Hold},
+		{[]string{"run_mode: full"}, 2 * time.Minute, window.Hold, Hold},
+		{[]string{"run_mode: source"}, 2 * time.Minute, window.Rerun, Retry},
+		{[]string{"run_mode: refresh"}, 2 * time.Minute, window.Rerun, Retry},
+		{[]string{"run_mode: source", "if_unknown: hold"}, 2 * time.Minute, window.Rerun, Hold},
+		{[]string{"run_mode: full", "if_unknown: retry"}, 2 * time.Minute, window.Hold, Retry},
+		{[]string{"run_mode: source", "late: hold"}, 2 * time.Minute, window.Hold, Retry},
+		{[]string{"run_mode: source", "late: ignore"}, 2 * time.Minute, window.Ignore, Retry},
+		{[]string{"run_mode: full", "late: rerun"}, 2 * time.Minute, window.Rerun, Hold},
+		{[]string{"settle: 0s"}, 0, window.Hold, Hold},
+		{[]string{"settle: 0h0m"}, 0, window.Hold, Hold},
+		{[]string{"settle: 10m"}, 10 * time.Minute, window.Hold, Hold},
+		{[]string{"settle: 24h"}, 24 * time.Hour, window.Hold, Hold},
 	} {
 		r := parse(t, oneRoute(tt.extra...)).Routes()[0]
 		if r.Late != tt.late || r.IfUnknown != tt.held || r.Settle != tt.settle || r.Deadline != nil {
@@ -195,7 +196,7 @@ func TestRouteDefaults(t *testing.T) {
 		}
 	}
 	r := parse(t, strings.Replace(oneRoute(), "cg-1", "og-1", 1)).Routes()[0]
-	if r.Late != LateHold || r.IfUnknown != Hold || r.RunMode != amperity.RunMode("") {
+	if r.Late != window.Hold || r.IfUnknown != Hold || r.RunMode != amperity.RunMode("") {
 		t.Errorf("%+v", r)
 	}
 }

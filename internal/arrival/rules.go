@@ -16,12 +16,9 @@ func (r *Route) Rules(p Period) window.Rules {
 	rules := window.Rules{
 		Hash:    r.hash,
 		Settle:  r.Settle,
-		Length:  24 * time.Hour,
-		Late:    window.Late(r.Late),
+		Length:  r.Longest(),
+		Late:    r.Late,
 		EntryOf: r.entryOf,
-	}
-	if r.hourly {
-		rules.Length = time.Hour
 	}
 	for _, f := range r.Files {
 		rules.Entries = append(rules.Entries, window.Entry{Pattern: f.Pattern, Count: f.Count, Optional: f.Optional})
@@ -30,6 +27,14 @@ func (r *Route) Rules(p Period) window.Rules {
 		rules.Deadline, rules.ThenRun = at, r.Deadline.Run
 	}
 	return rules
+}
+
+// Longest is how long its windows wait for quiet at most, from the first file.
+func (r *Route) Longest() time.Duration {
+	if r.hourly {
+		return time.Hour
+	}
+	return 24 * time.Hour
 }
 
 // entryOf gives the first of the route's patterns that a file matches; empty:
@@ -167,7 +172,7 @@ func hashOf(r *Route) string {
 		Files                           []file
 		DateOffset                      int
 		Settle                          time.Duration
-		Late                            Late
+		Late                            window.Late
 		IfUnknown                       IfUnknown
 		Deadline                        *Deadline
 	}{r.ConfigID, string(r.RunMode), r.Bucket, zone, nil, r.DateOffset, r.Settle, r.Late, r.IfUnknown, r.Deadline}

@@ -17,12 +17,9 @@ type envelope struct {
 		} `json:"bucket"`
 		Object struct {
 			Key       string `json:"key"`
-			Size      int64  `json:"size"`
-			ETag      string `json:"etag"`
 			VersionID string `json:"version-id"`
 			Sequencer string `json:"sequencer"`
 		} `json:"object"`
-		Reason string `json:"reason"`
 	} `json:"detail"`
 	// Type and Message: what SNS puts in an SQS message (SNS Developer Guide,
 	// Message and JSON formats), for example "Notification".
@@ -57,8 +54,6 @@ type record struct {
 		} `json:"bucket"`
 		Object struct {
 			Key       string `json:"key"`
-			Size      int64  `json:"size"`
-			ETag      string `json:"eTag"`
 			VersionID string `json:"versionId"`
 			Sequencer string `json:"sequencer"`
 		} `json:"object"`

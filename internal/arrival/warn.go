@@ -12,6 +12,13 @@ func (p *routesParser) warn(r *Routes) {
 		if !takesRange(route.ConfigID) {
 			p.warnf(route.at, "%.60s takes no date range: a file of any window starts the same run", route.ConfigID)
 		}
+		if route.Settle > route.Longest() {
+			p.warnf(route.at, "an hour's window waits for quiet for an hour at most, from its first file: a longer settle changes nothing")
+		}
+		if d := route.Deadline; d != nil && !route.dated && d.Days+route.DateOffset > 0 && !d.Run {
+			p.warnf(route.at, "the keys have no date, so that no file counts for a day that is over: what is missing at the deadline cannot come after it; "+
+				"put the deadline on the day itself, as \"18:00\", add \"then: run\", or give the keys a date")
+		}
 		for place, f := range route.Files {
 			if f.Count > 1 && !f.pattern.manifold() {
 				p.warnf(f.at.position, "windows wait for %d files, and in each bucket one key matches the pattern in a window: give it a *, or leave out count", f.Count)

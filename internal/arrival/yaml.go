@@ -156,6 +156,10 @@ func (s *source) syntax(err error) {
 			s.faultf(position{where.line, column}, "a value that begins with * or { must stand in quotes: \"**/a.csv\"")
 			return
 		}
+		if column, ok := bare(s.lines[where.line-1]); ok {
+			s.faultf(position{where.line, column}, "between [ ] or { } a pattern with a date must stand in quotes: \"a/{yyyy}-{MM}-{dd}.csv\"")
+			return
+		}
 	}
 	s.faultf(where, "not valid YAML: %s", message)
 }
@@ -174,6 +178,29 @@ func unquoted(line string) (column int, ok bool) {
 		field, _, closed := strings.Cut(rest, "}")
 		if strings.HasPrefix(rest, "*") || closed && slices.Contains([]string{"{yyyy", "{MM", "{dd", "{HH"}, field) {
 			return 1 + utf8.RuneCountInString(line[:len(line)-len(rest)]), true
+		}
+	}
+	return 0, false
+}
+
+// bare finds a date field between brackets, and not in quotes: YAML takes it for
+// a mapping.
+func bare(line string) (column int, ok bool) {
+	depth, quote := 0, rune(0)
+	for i, c := range line {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '{' && slices.ContainsFunc(fieldNames[year:], func(f string) bool { return strings.HasPrefix(line[i:], f) }):
+			if depth > 0 {
+				return 1 + utf8.RuneCountInString(line[:i]), true
+			}
+		case c == '[' || c == '{':
+			depth++
 		}
 	}
 	return 0, false

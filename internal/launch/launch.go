@@ -152,8 +152,8 @@ type Result struct {
 	Warning string              `json:"warning,omitempty"`
 }
 
-// MayHaveStarted reports whether a run exists or may exist, so that delivering
-// the same input again could start a second one.
+// MayHaveStarted reports, of a result of [Direct], whether a run exists or may
+// exist, so that delivering the same input again could start a second one.
 func (r Result) MayHaveStarted() bool {
 	return r.Outcome == Started || r.Outcome == Held && r.Reason == announcement.ReasonUnknownOutcome
 }

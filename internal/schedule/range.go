@@ -7,20 +7,6 @@ import (
 	"time"
 )
 
-// A Range is a relative date range as a person writes it.
-type Range struct {
-	// From is where the range begins, inclusive: a whole number of days or
-	// hours before or after the anchor, as "-1d", "0d", "+2d" or "-6h".
-	From string `json:"from"`
-	// To is where the range ends, exclusive, in the same form and unit as From
-	// and after it.
-	To string `json:"to"`
-	// Timezone is the IANA name of the zone whose calendar counts the days.
-	// Empty: UTC, in which Amperity's own schedules and file dates are unless
-	// told otherwise. Hours are counted in UTC whatever it says.
-	Timezone string `json:"timezone,omitempty"`
-}
-
 // MaxDays is how far a range may reach from its anchor, in days: ten years.
 // What is further away is a slip of the pen.
 const MaxDays = 3660
@@ -77,8 +63,13 @@ func (fs *faults) faultf(field, format string, args ...any) {
 	*fs = append(*fs, Fault{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
-// Parse checks a range; see [Range] for the grammar. The error is an [*Error]
-// with every fault at once.
+// Parse checks a relative range as a person writes it. From is where it begins,
+// inclusive: a whole number of days or hours before or after the anchor, as
+// "-1d", "0d", "+2d" or "-6h". To is where it ends, exclusive, in the same form
+// and unit and after it. Timezone is the IANA name of the zone whose calendar
+// counts the days; empty: UTC, in which Amperity's own schedules and file dates
+// are unless told otherwise. Hours are counted in UTC whatever it says. The error
+// is an [*Error] with every fault.
 func Parse(from, to, timezone string) (Relative, error) {
 	var fs faults
 	r := Relative{zone: time.UTC}

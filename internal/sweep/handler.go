@@ -62,8 +62,12 @@ type Handler struct {
 // several answers of Amperity, and few enough for the memory it has.
 const Workers = 8
 
-// ErrNoLedger says that there is nothing to sweep.
-var ErrNoLedger = errors.New("LEDGER_TABLE: is memory, which remembers nothing that could be due; give the stack's DynamoDB table")
+// NoLedgerError says that there is nothing to sweep.
+type NoLedgerError struct{}
+
+func (*NoLedgerError) Error() string {
+	return "LEDGER_TABLE: memory remembers nothing that could be due; give the stack's DynamoDB table"
+}
 
 // Summary is the answer to an invocation.
 type Summary struct {

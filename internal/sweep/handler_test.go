@@ -434,8 +434,8 @@ func TestALedgerThatDoesNotAnswerIsAnError(t *testing.T) {
 
 func TestWithoutALedgerThereIsNothingToSweep(t *testing.T) {
 	t.Parallel()
-	if want := "LEDGER_TABLE: is memory, which remembers nothing that could be due; give the stack's DynamoDB table"; sweep.ErrNoLedger.Error() != want {
-		t.Errorf("got %v", sweep.ErrNoLedger)
+	if want := "LEDGER_TABLE: memory remembers nothing that could be due; give the stack's DynamoDB table"; new(sweep.NoLedgerError).Error() != want {
+		t.Errorf("got %v", new(sweep.NoLedgerError))
 	}
 }
 

@@ -10,11 +10,6 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// ErrUnavailable is what errors.Is finds in a *SecretError that may pass by
-// itself: the secret or the token endpoint could not be reached. Try again.
-// All others need a person: errors.Is finds amperity.ErrUnauthorized in them.
-var ErrUnavailable = errors.New("the Amperity token cannot be had now")
-
 // SecretError says that there is no token: what is wrong with the secret, and
 // what to do. It shows no part of the secret.
 //
@@ -43,14 +38,12 @@ func (e *SecretError) Error() string {
 	return text
 }
 
-// Is tells whether the error is amperity.ErrUnauthorized, ErrUnavailable, or the
-// end of a context.
+// Is tells whether the error is amperity.ErrUnauthorized, which needs a person, or
+// the end of a context.
 func (e *SecretError) Is(target error) bool {
 	switch target {
 	case amperity.ErrUnauthorized:
 		return !e.Retryable
-	case ErrUnavailable:
-		return e.Retryable
 	case context.Canceled, context.DeadlineExceeded:
 		return errors.Is(e.Err, target)
 	}

@@ -3,6 +3,7 @@ package token_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -207,4 +208,10 @@ func (w *world) fails(t *testing.T) error {
 		t.Error("a token beside an error")
 	}
 	return err
+}
+
+// retryable tells whether an error says that trying again can help.
+func retryable(err error) bool {
+	secret, ok := errors.AsType[*token.SecretError](err)
+	return ok && secret.Retryable
 }

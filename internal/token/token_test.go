@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/token"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
@@ -106,7 +105,7 @@ func TestAfterARefusalASecretThatCannotBeReadIsAnError(t *testing.T) {
 	w := newWorld("tok-xSECRETx-1")
 	w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
 	w.manager.fail(apiError("ThrottlingException", "Rate exceeded"))
-	if err := w.fails(t); !errors.Is(err, token.ErrUnavailable) {
+	if err := w.fails(t); !retryable(err) {
 		t.Errorf("error is %v", err)
 	}
 	w.manager.set("tok-xSECRETx-2")
@@ -158,7 +157,7 @@ func TestATokenThatStillLivesOutlastsAFailedReading(t *testing.T) {
 	w.gives(t, first)
 	check(t, "it was read again", true, w.manager.readings() > after)
 	w.clock.advance(29 * time.Second)
-	if err := w.fails(t); !errors.Is(err, token.ErrUnavailable) {
+	if err := w.fails(t); !retryable(err) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -172,7 +171,7 @@ func TestAnExpiredTokenIsSentForOneMoreMinute(t *testing.T) {
 	w.clock.advance(61 * time.Minute) // Amperity's clock decides
 	w.gives(t, first)
 	w.clock.advance(time.Second)
-	if err := w.fails(t); !errors.Is(err, amperity.ErrUnauthorized) || errors.Is(err, token.ErrUnavailable) {
+	if err := w.fails(t); !errors.Is(err, amperity.ErrUnauthorized) || retryable(err) {
 		t.Errorf("error is %v", err)
 	}
 	w.clock.advance(30 * time.Second)
@@ -269,7 +268,7 @@ func TestAnEndpointThatFailsIsWorthAnotherTry(t *testing.T) {
 			w := newWorld(credentials("id", "cs-xSECRETx-1"))
 			w.endpoint.change(row.change)
 			err := w.fails(t)
-			check(t, "worth another try", row.retryable, errors.Is(err, token.ErrUnavailable))
+			check(t, "worth another try", row.retryable, retryable(err))
 			check(t, "a person must mend it", !row.retryable, errors.Is(err, amperity.ErrUnauthorized))
 			// The workflow API has refused nothing.
 			check(t, "rejected", false, errors.Is(err, amperity.ErrRejected))
@@ -328,7 +327,7 @@ func TestAnAskerWhoGivesUpDoesNotTakeTheOthersAlong(t *testing.T) {
 		var group sync.WaitGroup
 		group.Go(func() {
 			_, err := w.Token(ctx)
-			if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, token.ErrUnavailable) {
+			if !errors.Is(err, context.DeadlineExceeded) || !retryable(err) {
 				t.Errorf("error of the reader is %v", err)
 			}
 		})
@@ -351,7 +350,7 @@ func TestAReadingThatHangsEnds(t *testing.T) {
 		w := newWorld("")
 		w.manager.wait = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		begin := time.Now()
-		if err := w.fails(t); !errors.Is(err, token.ErrUnavailable) {
+		if err := w.fails(t); !retryable(err) {
 			t.Errorf("error is %v", err)
 		}
 		check(t, "waited", 10*time.Second, time.Since(begin))

@@ -31,15 +31,18 @@ func ExampleClient_StartRun() {
 		RangeTo:   "2026-11-23",
 		RunMode:   amperity.RunModeSource,
 	})
+	var invalid *amperity.RequestError
 	switch {
 	case err == nil:
 		fmt.Println("started:", run.State)
 	case amperity.MayHaveBeenProcessed(err):
 		fmt.Println("look in Amperity before you start it again:", err)
-	case errors.Is(err, amperity.ErrRejected):
+	case errors.As(err, &invalid), errors.Is(err, amperity.ErrRejected):
 		fmt.Println("mend the request first:", err)
+	case errors.Is(err, amperity.ErrUnauthorized):
+		fmt.Println("renew the token first:", err)
 	default:
-		fmt.Println("try again later:", err)
+		fmt.Println("nothing was started, try again later:", err)
 	}
 	// Output: started: scheduled
 }

@@ -141,6 +141,7 @@ func TestMessages(t *testing.T) {
 
 		// Settings.
 		{"nothing set", func() error { _, err := New("", nil); return err }(), `invalid client settings: tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity; token source is nil: give one, such as StaticToken(…)`},
+		{"a tenant that is a host", func() error { _, err := New("acme.amperity.com", StaticToken(testToken)); return err }(), `invalid client settings: tenant is "acme.amperity.com", a host: write the tenant id alone, acme of acme.amperity.com`},
 		{"a tenant with a slash", func() error { _, err := New("acme/x", StaticToken(testToken)); return err }(), `invalid client settings: tenant is "acme/x": write the tenant id as Copy tenant ID gives it in Amperity, without blanks, slashes and quotes`},
 		{"no base URL", newWith(WithBaseURL("")), `invalid client settings: WithBaseURL is not a URL: write one such as https://app.amperity.com/api`},
 		{"a base URL in the clear", newWith(WithBaseURL("http://app.amperity.com/api")), `invalid client settings: WithBaseURL would send the token in the clear: write https (http is for localhost, 127.0.0.1, ::1 and host.docker.internal)`},
@@ -148,7 +149,7 @@ func TestMessages(t *testing.T) {
 		{"a base URL with a query", newWith(WithBaseURL("https://app.amperity.com/api?x=1")), `invalid client settings: WithBaseURL has a query or a fragment: end it with the path`},
 		{"nothing for the options", newWith(WithTransport(nil), WithDeprecationHook(nil), WithClock(nil)), `invalid client settings: WithTransport is nil: leave the option out to use the client's own transports; WithDeprecationHook is nil: leave the option out to hear of no deprecation; WithClock is nil: leave the option out to go by the Date header of the answers`},
 		{"headers that cannot be sent", newWith(WithUserAgent("a\n"), WithAPIVersion("")), `invalid client settings: WithUserAgent is "a\n": write printable ASCII, such as acme-etl/1.0; WithAPIVersion is "": write a version such as 2024-04-01`},
-		{"no credentials", func() error { _, err := NewClientCredentials(ClientCredentialsConfig{}); return err }(), `invalid client settings: TokenURL is not a URL: write one such as https://app.amperity.com/api; ClientID is missing: write the client id, as Get OAuth credentials gives it in Amperity; ClientSecret is missing: write the client secret, as Get OAuth credentials gives it in Amperity; Tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity; Now is nil: give a clock, such as time.Now`},
+		{"no credentials", func() error { _, err := NewClientCredentials(ClientCredentialsConfig{}); return err }(), `invalid client settings: TokenURL is not a URL: write one such as https://app.amperity.com/api/v0/oauth2/token; ClientID is missing: write the client id, as Get OAuth credentials gives it in Amperity; ClientSecret is missing: write the client secret, as Get OAuth credentials gives it in Amperity; Tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity; Now is nil: give a clock, such as time.Now`},
 
 		// The API's answers.
 		{"400", start(t, 400, nil, runError), `POST /workflow/runs: 400 Bad Request: config_id: unknown (request id r-1, trace id t-1)`},

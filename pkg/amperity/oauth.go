@@ -60,10 +60,13 @@ const (
 	fieldNow          = "Now"
 )
 
+// exampleTokenURL is the token endpoint beside [DefaultBaseURL] (Amperity API reference, OAuth client credentials).
+const exampleTokenURL = DefaultBaseURL + "/v0/oauth2/token"
+
 // NewClientCredentials makes the source. Its error is a *ConfigError with every fault. Nothing is sent.
 func NewClientCredentials(cfg ClientCredentialsConfig) (*ClientCredentials, error) {
 	var f faults
-	u := f.checkURL(fieldTokenURL, cfg.TokenURL)
+	u := f.checkURL(fieldTokenURL, cfg.TokenURL, exampleTokenURL)
 	if cfg.ClientID == "" {
 		f.faultf(fieldClientID, "is missing: write the client id, as Get OAuth credentials gives it in Amperity")
 	}

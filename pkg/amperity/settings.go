@@ -50,7 +50,7 @@ const (
 func WithBaseURL(base string) Option {
 	return func(s *settings) error {
 		var f faults
-		if u := f.checkURL(fieldBaseURL, base); u != nil {
+		if u := f.checkURL(fieldBaseURL, base, DefaultBaseURL); u != nil {
 			s.baseURL = u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/")
 		}
 		return f.config()
@@ -160,17 +160,20 @@ func (f *faults) checkTenant(field, tenant string) {
 	switch {
 	case tenant == "":
 		f.faultf(field, "is missing: write the tenant id, as Copy tenant ID gives it in Amperity")
+	case strings.Contains(tenant, ".amperity.com"):
+		f.faultf(field, "is %s, a host: write the tenant id alone, acme of acme.amperity.com", quote(tenant))
 	case !isCleanID(tenant) || !isPrintableASCII(tenant):
 		f.faultf(field, "is %s: write the tenant id as Copy tenant ID gives it in Amperity, without blanks, slashes and quotes", quote(tenant))
 	}
 }
 
-// checkURL gives the parsed URL, or nil after a fault. The faults do not show the URL: it may hold a password.
-func (f *faults) checkURL(field, raw string) *url.URL {
+// checkURL gives the parsed URL, or nil after a fault. The faults do not show the URL, which may hold a password, but the
+// example.
+func (f *faults) checkURL(field, raw, example string) *url.URL {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Scheme == "" || u.Hostname() == "":
-		f.faultf(field, "is not a URL: write one such as %s", DefaultBaseURL)
+		f.faultf(field, "is not a URL: write one such as %s", example)
 	case u.User != nil:
 		f.faultf(field, "holds a user or a password: leave them out, the token goes in a header")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":

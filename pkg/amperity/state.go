@@ -6,7 +6,7 @@ import "strings"
 // differently in different places ("In progress", "in-progress"), so compare with Is, or switch on Canonical.
 type State string
 
-// The documented states. The last three of the list are of tasks only.
+// The documented states. Running, finalizing and skipped are of tasks only.
 const (
 	StateScheduled           State = "scheduled"
 	StateStarted             State = "started"
