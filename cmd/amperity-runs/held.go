@@ -29,8 +29,8 @@ function. "list" shows each with the commands that answer it.
             is mended: the rejected are not in the list, their event names them
   adopt     the run is there already: it is this launch's. Look on the Workflows
             page in Amperity
-  discard   nothing more is started for it: a launch that is held, or a window
-            whose files are missing
+  discard   nothing more is started for what has come: a launch that is held,
+            or a window whose files are missing, which then waits for all
 
   KEY              the launch key, as in the list and in the event
   --hold N         the number, as there. Each time that a person is asked it
