@@ -37,7 +37,7 @@ func TestRoutesFileThatCannotBeUsed(t *testing.T) {
 	if _, err := routefile.Load(write("bad.yaml", "version: 2\n"), nil, logger); !errors.As(err, &invalid) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := routefile.Load(write("big.yaml", "# "+strings.Repeat("x", arrival.MaxRoutesFile)), nil, logger); !errors.As(err, &invalid) {
+	if _, err := routefile.Load(write("big.yaml", "version: 1\nroutes: []\n"+strings.Repeat("#", arrival.MaxRoutesFile)), nil, logger); !errors.As(err, &invalid) {
 		t.Errorf("got %v", err)
 	}
 	if routes, err := routefile.Load(write("good.yaml", "version: 1\nroutes:\n  - {name: a, config_id: cg-1, files: \"a/{yyyy}/{MM}/{dd}/*\"}\n"), nil, logger); err != nil || routes == nil {

@@ -213,8 +213,5 @@ func (s *Source) read(ctx context.Context, r *reading) {
 	if r.err != nil {
 		return
 	}
-	if old := s.current; old != nil && old.oauth != nil && old.raw.Equal(r.got.raw) {
-		r.got.oauth = old.oauth // it has a token, unless that was refused
-	}
 	s.current, s.refused = r.got, nil
 }

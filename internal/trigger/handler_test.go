@@ -141,6 +141,45 @@ func TestInputBecomesALaunch(t *testing.T) {
 	}
 }
 
+// Each part of an input tells it from another with the same key, and how it is
+// written does not.
+func TestTheHashOfAnInputIsOfAllItAsksFor(t *testing.T) {
+	t.Parallel()
+	hash := func(input string) string {
+		l := &launcher{result: launch.Result{Outcome: launch.Started}}
+		if res, err := invoke(t, l, &bus{}, input); err != nil || len(l.got) != 1 {
+			t.Fatalf("%s: %+v, %v", input, res, err)
+		}
+		return l.got[0].InputHash
+	}
+	const scheduled = `"scheduled_time":"2026-11-22T06:00:00Z","idempotency_key":"k"`
+	seen := map[string]string{}
+	for _, input := range []string{
+		`{"config_id":"cg-1",` + scheduled + `}`,
+		`{"config_id":"cg-2",` + scheduled + `}`,
+		`{"config_id":"cg-1","run_mode":"full",` + scheduled + `}`,
+		`{"config_id":"cg-1","range_from":"2026-11-22",` + scheduled + `}`,
+		`{"config_id":"cg-1","range_from":"2026-11-22","range_to":"2026-11-23",` + scheduled + `}`,
+		`{"config_id":"cg-1","range":{"from":"-1d","to":"0d"},` + scheduled + `}`,
+		`{"config_id":"cg-1","range":{"from":"-2d","to":"0d"},` + scheduled + `}`,
+		`{"config_id":"cg-1","range":{"from":"-1d","to":"0d","timezone":"America/New_York"},` + scheduled + `}`,
+		`{"config_id":"cg-1","scheduled_time":"2026-11-22T07:00:00Z","idempotency_key":"k"}`,
+		`{"config_id":"cg-1","schedule_arn":"` + arn + `",` + scheduled + `}`,
+		`{"config_id":"cg-1","max_age":"1h",` + scheduled + `}`,
+		`{"config_id":"cg-1","if_unknown":"retry",` + scheduled + `}`,
+	} {
+		h := hash(input)
+		if other, ok := seen[h]; ok {
+			t.Errorf("the same hash:\n%s\n%s", other, input)
+		}
+		seen[h] = input
+	}
+	same := `{ "idempotency_key":"k", "max_age":"24h", "if_unknown":"hold", "run_mode":null, "scheduled_time":"2026-11-22T01:00:00-05:00", "config_id":"cg-1" }`
+	if first, ok := seen[hash(same)]; !ok || first != `{"config_id":"cg-1",`+scheduled+`}` {
+		t.Errorf("written otherwise it is %q", first)
+	}
+}
+
 func TestRetryOfASchedulePastMidnightKeepsTheRange(t *testing.T) {
 	t.Parallel()
 	in, err := trigger.ParseInput([]byte(`{"config_id":"cg-1","range":{"from":"-1d","to":"0d"},"scheduled_time":"2026-11-22T23:59:00Z"}`))

@@ -92,6 +92,28 @@ func TestAConfigurationThatAWSRefuses(t *testing.T) {
 	}
 }
 
+// A request that cannot wait for its turn takes nobody else's.
+func TestATurnThatIsNotTakenIsGivenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := wire.NewPacer(1, wire.Clock{NowFunc: time.Now})
+		begin := time.Now()
+		if err := p.Wait(t.Context()); err != nil || time.Since(begin) != 0 {
+			t.Fatalf("the first waited %s, %v", time.Since(begin), err)
+		}
+		for range 5 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+			if err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 0 {
+				t.Errorf("it waited %s, %v", time.Since(begin), err)
+			}
+			cancel()
+		}
+		if err := p.Wait(t.Context()); err != nil || time.Since(begin) != time.Second {
+			t.Errorf("the second waited %s, %v", time.Since(begin), err)
+		}
+	})
+}
+
 func TestSleepEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -89,7 +89,7 @@ func TestEverySampleLeadsToWhatItSaysWithoutALedger(t *testing.T) {
 		before := len(w.Simulator.Runs())
 		answer, err := emulators[f.Name].Invoke(t.Context(), payload)
 		if f.Name == "sweep" {
-			if err == nil || !strings.Contains(err.Error(), "LEDGER_TABLE: is memory, which remembers nothing that could be due; give the stack's DynamoDB table") {
+			if err == nil || !strings.Contains(err.Error(), "LEDGER_TABLE: memory remembers nothing that could be due; give the stack's DynamoDB table") {
 				t.Errorf("it answers %s, %v", answer, err)
 			}
 			return
