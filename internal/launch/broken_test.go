@@ -141,6 +141,46 @@ func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
 	}
 }
 
+// What had come for a window when its launch was rejected is answered by that,
+// and what came later is not, however the ledger behaves.
+func TestARejectionAnswersWhatHadCome(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		hidden bool // the window, when the launch is rejected
+		sent   int
+	}{"it is counted": {false, 1}, "it cannot be counted": {true, 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.window = &launch.Window{ConfigID: "cg-1", Period: "2026-11-22", Route: "orders", Request: amperity.RunRequest{ConfigID: "cg-1"},
+				Rules: window.Rules{Hash: "h", Entries: []window.Entry{{Pattern: "a"}}, Length: 24 * time.Hour}}
+			o.posts = []answer{{err: status(400, 0)}}
+			o.meanwhile = func() {
+				o.arrive(o.arrivals("a", "a/2"))
+				if row.hidden {
+					o.hides = func(key string) error {
+						if strings.HasPrefix(key, "window/") {
+							o.hides = nil
+							return errThrottled
+						}
+						return nil
+					}
+				}
+			}
+			o.arrive(o.arrivals("a", "a/1"))
+			o.wait(time.Hour)
+			if o.sent != row.sent {
+				t.Errorf("sent %d requests instead of %d: %s", o.sent, row.sent, strings.Join(o.mails, "\n"))
+			}
+			o.arrive(o.arrivals("a", "a/3"))
+			o.wait(time.Hour)
+			if o.sent != row.sent+1 {
+				t.Errorf("sent %d requests instead of %d, after another file", o.sent, row.sent+1)
+			}
+		})
+	}
+}
+
 // While a bus is down it is said since when files are missing all the same.
 func TestAWindowIsListedBeforeItIsAnnounced(t *testing.T) {
 	t.Parallel()

@@ -169,6 +169,7 @@ func (l *Launcher) Discard(ctx context.Context, w Word) (Result, error) {
 		if j == nil {
 			return l.askedWindow(ctx, w, w.Reason)
 		}
+		j.Answered = l.answered(ctx, j)
 		j.to(discarded, l.Clock.Now())
 		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
 		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.heldBack(j) })

@@ -86,6 +86,9 @@ type record struct {
 	Reason     string                   `json:"reason,omitempty"`
 	Error      *announcement.Error      `json:"error,omitempty"`
 	Candidates []announcement.Candidate `json:"candidates,omitempty"`
+	// Answered counts the files that had come for the window since the decision
+	// when the launch ended without a run.
+	Answered int `json:"answered,omitempty"`
 	// Hold counts how often a person was asked.
 	Hold int `json:"hold,omitempty"`
 	// Released: a person said to start it, after so many of Posts.

@@ -36,6 +36,7 @@ func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
 		err = l.hold(ctx, j, announcement.ReasonUnknownOutcome)
 	case v.outcome == Rejected:
 		j.Posts = nil
+		j.Answered = l.answered(ctx, j)
 		j.to(rejected, now)
 		j.Hold++
 		// A crash before this leaves it posting, although nothing was

@@ -360,9 +360,29 @@ func (l *Launcher) recall(j *windowJob, item ledger.Item) error {
 	return nil
 }
 
+// answered counts the files that have come for a launch's window since its
+// decision: they are answered if it ends without a run. Where they cannot be
+// counted none is, and the window opens again for them.
+func (l *Launcher) answered(ctx context.Context, n *job) int {
+	if n.Window == "" {
+		return 0
+	}
+	item, err := l.Ledger.Get(ctx, n.Window)
+	if err == nil && item.Exists() {
+		var j *windowJob
+		if j, _, err = decodeWindow(item, nil); err == nil {
+			return j.state.Since(n.Revision, n.Turn)
+		}
+	}
+	if err != nil {
+		l.Logger.WarnContext(ctx, "window not seen", slog.String(telemetry.LaunchKey, n.Key), slog.String(telemetry.Error, err.Error()))
+	}
+	return 0
+}
+
 // ended is how a launch ended, for its window.
 func (r *record) ended() window.Outcome {
-	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == started, CoveredUntil: r.CoveredUntil, LastPost: r.lastPost(), At: r.Since}
+	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == started, CoveredUntil: r.CoveredUntil, LastPost: r.lastPost(), Answered: r.Answered, At: r.Since}
 }
 
 // isFree reports whether no run of a config id goes on that is known of, and if

@@ -327,7 +327,7 @@ func (h *history) end() {
 		f.posted = f.sent.Add(h.ours[h.pick(2)])
 	}
 	// The window may be told some time after the end.
-	o := Outcome{Revision: f.revision, Turn: f.turn, At: latest(f.posted, h.now.Add(-time.Duration(h.pick(3))*5*time.Second))}
+	o := Outcome{Revision: f.revision, Turn: f.turn, Answered: h.pick(1 + h.witnesses[0].state.After.Count), At: latest(f.posted, h.now.Add(-time.Duration(h.pick(3))*5*time.Second))}
 	switch h.pick(5) {
 	case 0: // rejected, or discarded before any request
 	case 1: // discarded, after a request that may have started a run

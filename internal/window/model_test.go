@@ -271,7 +271,7 @@ func (v *reading) ended(h *happening) {
 	}
 	v.flight, v.declined = nil, !h.end.Started
 	v.before, v.after = nil, nil
-	from := h.end.At.Add(-5 * time.Second) // what was there is answered
+	from := h.end.At.Add(-5 * time.Second)
 	if h.end.Started {
 		v.covered = latest(v.covered, ms(h.end.CoveredUntil))
 		from = v.covered
@@ -281,11 +281,11 @@ func (v *reading) ended(h *happening) {
 	// for quiet, and for the period, but not from before what is covered. And
 	// if any of it is not old, none is.
 	opens, young := false, false
-	for _, t := range since {
+	for i, t := range since {
 		if t.covered = t.event.Before(from); !h.end.Started {
-			t.covered = t.received.Before(from)
+			t.covered = i < h.end.Answered
 		}
-		t.period = latest(t.received, from)
+		t.period = latest(t.period, from)
 		opens = opens || !t.covered
 		young = young || !t.old
 	}

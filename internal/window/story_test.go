@@ -156,6 +156,8 @@ type stage struct {
 	ended *Outcome
 	turn  int
 	since time.Time
+	// after are the receipts of the files that came since.
+	after []time.Time
 }
 
 // play plays stories, each as a test.
@@ -260,7 +262,7 @@ func (st *stage) happens(words []string, now time.Time) string {
 		if !st.state.Reopen(st.state.Revision, st.turn, now) {
 			return "refused"
 		}
-		st.since = now
+		st.since, st.after = now, nil
 		return fmt.Sprintf("launch %d again", st.state.Revision)
 	default:
 		st.t.Fatalf("no such thing as %q", verb)
@@ -274,6 +276,9 @@ func (st *stage) come(names []string, now time.Time) string {
 		files = append(files, st.files(name, now)...)
 	}
 	n := st.state.Fold(files, st.rules, now)
+	if st.state.Launch != nil {
+		st.after = append(st.after, slices.Repeat([]time.Time{now}, n.New)...)
+	}
 	var said []string
 	if n.Duplicates > 0 {
 		said = append(said, plural(n.Duplicates, "duplicate"))
@@ -352,7 +357,7 @@ func (st *stage) decided(d Decision, now time.Time) string {
 // begin begins a launch, unless the ledger has it already.
 func (st *stage) begin(r Rules, now time.Time, held bool) int {
 	revision := st.state.Decide(r, now, held)
-	st.since, st.turn, st.ended = now, 0, nil
+	st.since, st.turn, st.ended, st.after = now, 0, nil, nil
 	return revision
 }
 
@@ -362,6 +367,11 @@ func (st *stage) ends(how string, posted, ended time.Time) string {
 		return "nothing to end"
 	}
 	o := Outcome{Revision: f.Revision, Turn: f.Turn, LastPost: posted, Started: how == "started", At: ended}
+	for _, received := range st.after {
+		if !received.After(ended) {
+			o.Answered++
+		}
+	}
 	if o.Started {
 		if posted.IsZero() {
 			o.LastPost = st.since

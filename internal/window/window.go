@@ -298,9 +298,10 @@ type Outcome struct {
 	// LastPost is when the last request was sent that may have started a run;
 	// zero: there was none.
 	LastPost time.Time
-	// At is, of a launch that ended without a run, when it did: what was there
-	// by then is answered.
-	At time.Time
+	// Answered is, of a launch that ended without a run, how many of the files
+	// since its decision were there when it did: these are answered. At is when.
+	Answered int
+	At       time.Time
 }
 
 // Outcome takes in how the launch ended. It reports whether there was anything
@@ -329,12 +330,22 @@ func (s *State) Outcome(o Outcome) bool {
 		}
 		s.cover(o.CoveredUntil)
 	} else {
-		// What had come by then is answered, however old what came later is.
-		s.remain(o.At.Add(-Margin), s.After.Last, s.After.Count)
+		// What came later is not answered, however old it is, and however long
+		// it was on its way to the ledger.
+		s.remain(o.At.Add(-Margin), s.After.Count > o.Answered, s.After.Count)
 	}
 	s.Marks.settle()
 	s.Launch, s.After = nil, Files{}
 	return true
+}
+
+// Since counts the files that came since a launch was decided, which is not
+// over for the window.
+func (s *State) Since(revision, turn int) int {
+	if f := s.Launch; f == nil || f.Revision != revision || f.Turn != turn {
+		return 0
+	}
+	return s.After.Count
 }
 
 // surely is by how much a time that others have told is surely off, at most.
@@ -344,17 +355,17 @@ const surely = 10 * time.Second
 func (s *State) cover(until time.Time) {
 	// To the millisecond, as event times are kept.
 	s.CoveredUntil = latest(s.CoveredUntil, until.Truncate(time.Millisecond))
-	s.remain(s.CoveredUntil, s.After.Latest, s.Marks.after(s.CoveredUntil))
+	s.remain(s.CoveredUntil, !s.After.Latest.Before(s.CoveredUntil), s.Marks.after(s.CoveredUntil))
 	s.Marks.forget(s.CoveredUntil)
 	if s.Fallen.Before(s.CoveredUntil) {
 		s.Fallen = time.Time{}
 	}
 }
 
-// remain opens the window again for what came since the decision, if the last of
-// it is not before a time; at most so many of it.
-func (s *State) remain(from, last time.Time, count int) {
-	if s.After.Count == 0 || last.Before(from) {
+// remain opens the window again for what came since the decision, at most so
+// many of it, if any of it remains: none that does came before a time.
+func (s *State) remain(from time.Time, any bool, count int) {
+	if s.After.Count == 0 || !any {
 		return
 	}
 	s.Open = s.After

@@ -22,7 +22,7 @@ var seen = map[Mutation]uint64{
 	CoveredFromAnswer:    551,
 	ShortMargin:          9878,
 	MarksForgotten:       1,
-	RejectedCovers:       8967,
+	RejectedCovers:       384,
 	TokenIsRequestID:     846,
 	ConfirmBeforeSending: 14,
 	ShortLease:           170,

@@ -156,6 +156,8 @@ func TestSeedsThatFoundMistakes(t *testing.T) {
 		"a file that came late, after a discard that its window had not heard of yet":    50090120,
 		"the same, where files were missing":                                             50054845,
 		"a window did not wait for its files after a discard":                            71000772,
+		"a file that was long on its way to the ledger when its window was discarded":    90365049,
+		"the same, and its launch was held":                                              90436521,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
