@@ -439,7 +439,7 @@ func (c *checking) economy() {
 			if gap := first.marked.Sub(before.marked); gap < 15*time.Minute-skewSlack {
 				c.fail(4, "%s: %s sent a request %s after one of %s that may have started a run", window, key, gap, before.launchKey)
 			}
-			if why := c.reopened(window, before, key); why != "" {
+			if why := c.reopened(window, before, first); why != "" {
 				c.fail(4, "%s: %s", key, why)
 			}
 		}
@@ -474,14 +474,16 @@ func (c *checking) lastBefore(posts []*post, key string, t time.Time) *post {
 
 // reopened says why no file called for another launch after one that may have
 // started a run; empty: one did.
-func (c *checking) reopened(window string, before *post, key string) string {
+func (c *checking) reopened(window string, before, next *post) string {
 	// Where it is not known which request made the run, the first counts; and
 	// its mark may say an earlier time than it took effect at, if a process was
 	// frozen in between, but none before the decision.
 	covered := before.marked
 	switch {
-	case c.last(before.launchKey) != announcement.RunStarted:
-		covered = time.Time{} // nobody knows a run of it, so it covers nothing
+	case c.last(before.launchKey) != announcement.RunStarted, before.known && before.recorded.After(next.decided):
+		// Nobody knew a run of it, so it covered nothing: a person had discarded
+		// it, and Amperity's answer came later, if at all.
+		covered = time.Time{}
 	case !before.certain || before.run != c.announcedRun(before.launchKey):
 		covered = before.decided
 		// Nor can the request have been sent later than the run was made, by
