@@ -9,15 +9,15 @@ import (
 
 // A pattern describes the keys of files:
 //
-//   - any characters within a folder, or none; it does not cross a /
-//     **            any characters, folders included, or none
-//     **/           any number of whole folders, or none, at the start of a pattern
-//     or after a /: **/a.csv matches a.csv too
-//     {yyyy}        four digits, 1970 to 2999
-//     {MM}          two digits, 01 to 12
-//     {dd}          two digits, 01 to the last of that month
-//     {HH}          two digits, 00 to 23
-//     \* \{ \} \\   that character itself
+//	{yyyy}        four digits, 1970 to 2999
+//	{MM}          two digits, 01 to 12
+//	{dd}          two digits, 01 to the last of that month
+//	{HH}          two digits, 00 to 23
+//	*             any characters within a folder, or none; it does not cross a /
+//	**            any characters, folders included, or none
+//	**/           any number of whole folders, or none, at the start of a pattern
+//	              or after a /: **/a.csv matches a.csv too
+//	\* \{ \} \\   that character itself
 //
 // Everything else stands for itself, ? and [ included, and the whole key must
 // match, upper and lower case told apart. Where a key can be read in several

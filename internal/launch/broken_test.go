@@ -103,13 +103,18 @@ func TestUnroutedFilesOfSeveralAtOnce(t *testing.T) {
 	}
 }
 
+// halfAWindow is a window for a and b with a deadline in an hour, at seven, of
+// which a has come.
+func (o *office) halfAWindow() {
+	o.window = aWindow("", window.Entry{Pattern: "a"}, window.Entry{Pattern: "b"})
+	o.window.Rules.Settle, o.window.Rules.Deadline = time.Minute, o.now.Add(time.Hour)
+	o.arrive(o.arrivals("a", "a/1"))
+}
+
 func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.window = &launch.Window{ConfigID: "cg-1", Period: "2026-11-22", Route: "orders", Request: amperity.RunRequest{ConfigID: "cg-1"},
-		Rules: window.Rules{Hash: "h", Entries: []window.Entry{{Pattern: "a"}, {Pattern: "b"}}, Length: 24 * time.Hour, Settle: time.Minute,
-			Deadline: o.now.Add(time.Hour)}}
-	o.arrive(o.arrivals("a", "a/1"))
+	o.halfAWindow()
 	o.wait(3 * time.Hour)
 	listed := func(key string) {
 		t.Helper()
@@ -152,8 +157,7 @@ func TestARejectionAnswersWhatHadCome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t)
-			o.window = &launch.Window{ConfigID: "cg-1", Period: "2026-11-22", Route: "orders", Request: amperity.RunRequest{ConfigID: "cg-1"},
-				Rules: window.Rules{Hash: "h", Entries: []window.Entry{{Pattern: "a"}}, Length: 24 * time.Hour}}
+			o.window = aWindow("", window.Entry{Pattern: "a"})
 			o.posts = []answer{{err: status(400, 0)}}
 			o.meanwhile = func() {
 				o.arrive(o.arrivals("a", "a/2"))
@@ -185,10 +189,7 @@ func TestARejectionAnswersWhatHadCome(t *testing.T) {
 func TestAWindowIsListedBeforeItIsAnnounced(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.window = &launch.Window{ConfigID: "cg-1", Period: "2026-11-22", Route: "orders", Request: amperity.RunRequest{ConfigID: "cg-1"},
-		Rules: window.Rules{Hash: "h", Entries: []window.Entry{{Pattern: "a"}, {Pattern: "b"}}, Length: 24 * time.Hour, Settle: time.Minute,
-			Deadline: o.now.Add(time.Hour)}}
-	o.arrive(o.arrivals("a", "a/1"))
+	o.halfAWindow()
 	o.busErr = errors.New("the bus is gone")
 	o.wait(2 * time.Hour)
 	list, _, err := o.ListHeld(t.Context())
@@ -204,8 +205,8 @@ func TestWindowsBehindABlockedLaunchGoOnByThemselves(t *testing.T) {
 	o := newOffice(t)
 	o.posts = []answer{{err: status(401, 0)}}
 	for _, period := range []string{"2026-11-22T06:00:00Z", "2026-11-22T07:00:00Z"} {
-		o.window = &launch.Window{ConfigID: "cg-1", Period: period, Route: "orders", Request: amperity.RunRequest{ConfigID: "cg-1"},
-			Rules: window.Rules{Hash: "h", Entries: []window.Entry{{Pattern: "a"}}, Length: time.Hour, Settle: time.Minute}}
+		o.window = aWindow("", window.Entry{Pattern: "a"})
+		o.window.Period, o.window.Rules.Length, o.window.Rules.Settle = period, time.Hour, time.Minute
 		o.arrive(o.arrivals("a", "a/"+period))
 		o.wait(10 * time.Minute)
 	}
