@@ -249,6 +249,64 @@ func TestEachQuestionIsPaced(t *testing.T) {
 	}
 }
 
+// Where too many ask at once, as three sweeps do that go on after a crash, each
+// asks again: none begins anew with all of its questions.
+func TestAQuestionTooManyIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	for _, of := range []string{"", "wf-0", "wf-1"} {
+		t.Run("of "+of, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			for i := range 2 {
+				o.runs = append(o.runs, aRun(fmt.Sprint("wf-", i), "Orders", o.now))
+			}
+			questions, from := map[string]int{}, o.now
+			o.asked = func(id string) error {
+				if questions[id]++; id == of && questions[id] < 4 {
+					return status(429, time.Second)
+				}
+				return nil
+			}
+			o.wait(2 * time.Minute)
+			if len(o.mails) != 1 || !strings.Contains(o.mails[0], "Held") {
+				t.Errorf("%s after %v: %v", o.mails, o.now.Sub(from), questions)
+			}
+			if questions[of] != 4 || questions[""]+questions["wf-0"]+questions["wf-1"] != 6 {
+				t.Errorf("asked %v", questions)
+			}
+		})
+	}
+}
+
+// A list that can be read is no use where its runs cannot: that is not tried for
+// ever. Whoever is asked then is told of the runs.
+func TestRunsThatCannotBeReadAreLeftToAPerson(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{
+		"too many": status(429, time.Second), "too many, for long": status(429, time.Hour), "gone": status(404, 0), "down": status(503, 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.runs = []*amperity.Run{aRun("wf-1", "Orders", o.now), aRun("wf-2", "Orders", o.now)}
+			o.asked = func(id string) error {
+				if id != "" {
+					return err
+				}
+				return nil
+			}
+			o.wait(25 * time.Minute)
+			if len(o.mails) != 1 || !strings.Contains(o.mails[0], "Held") || !slices.Equal(o.told, []string{"wf-1", "wf-2"}) {
+				t.Errorf("%q, of %q", o.mails, o.told)
+			}
+		})
+	}
+}
+
 // An old run whose owner the ledger has forgotten is not the run of a launch
 // that was held for so long.
 func TestARunWhoseOwnerIsForgottenIsNotTaken(t *testing.T) {

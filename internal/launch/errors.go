@@ -242,7 +242,7 @@ func doubtfulText(n int) string {
 }
 
 func undecidedText(why error) string {
-	return fmt.Sprintf("the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: %v", why)
+	return fmt.Sprintf("the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: %v", why)
 }
 
 // errorTold is the error as a person is told it: where nobody knows whether

@@ -36,16 +36,19 @@ type office struct {
 	posts     []answer
 	sent      int
 	meanwhile func()
-	// runs are those that Amperity lists, listing the error of the list.
-	runs    []*amperity.Run
-	listing error
+	// runs are those that Amperity lists. asked, unless it is nil, is the error
+	// of a question: for a run, or for the list, which has no id.
+	runs  []*amperity.Run
+	asked func(id string) error
 	// window is what the routes say of any window; nil: there is none.
 	window *launch.Window
 	busErr error
 	ids    []string
 	mails  []string
 	// files counts those that were announced as unrouted.
-	files  int
+	files int
+	// told are the runs that the last announcement names as possible.
+	told   []string
 	logged strings.Builder
 	tokens int
 }
@@ -105,6 +108,11 @@ func (o *office) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, 
 }
 
 func (o *office) GetRun(_ context.Context, id string, _ amperity.View) (*amperity.Run, error) {
+	if o.asked != nil {
+		if err := o.asked(id); err != nil {
+			return nil, err
+		}
+	}
 	for _, r := range o.runs {
 		if r.ID == id {
 			return r, nil
@@ -115,9 +123,11 @@ func (o *office) GetRun(_ context.Context, id string, _ amperity.View) (*amperit
 
 func (o *office) ListRuns(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	return func(yield func(*amperity.Page, error) bool) {
-		if o.listing != nil {
-			yield(nil, o.listing)
-			return
+		if o.asked != nil {
+			if err := o.asked(""); err != nil {
+				yield(nil, err)
+				return
+			}
 		}
 		yield(&amperity.Page{Runs: o.runs}, nil)
 	}
@@ -139,6 +149,10 @@ func (o *office) Announce(_ context.Context, as ...announcement.Announcement) er
 		o.ids = append(o.ids, d.ID)
 		if d.Unrouted != nil {
 			o.files += d.Unrouted.Count
+		}
+		o.told = nil
+		for _, c := range d.Candidates {
+			o.told = append(o.told, c.ID)
 		}
 		o.mails = append(o.mails, strings.ReplaceAll(mail, ", hold 0]", ", hold ]"))
 	}
@@ -324,10 +338,10 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 		{"no answer, and no list either", func(o *office) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
-			o.listing = &amperity.APIError{Method: "GET", Path: "/workflow/runs", Status: 503}
+			o.asked = func(string) error { return &amperity.APIError{Method: "GET", Path: "/workflow/runs", Status: 503} }
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: GET /workflow/runs: 503 Service Unavailable (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+			"the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: GET /workflow/runs: 503 Service Unavailable (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and a list that lacks a run", func(o *office) {
 			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}, noAnswer}
@@ -336,7 +350,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(20 * time.Minute)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the request was sent and no answer came, and for 15 minutes Amperity's list of runs could not tell whether there is a run: the list of runs does not show the run wf-1, which is known to be there (sent 2026-11-22T06:00:00Z); " + hintHeldWhole + " [" + scheduleKey + ", hold 1]"}},
+			"the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: the list of runs does not show the run wf-1, which is known to be there (sent 2026-11-22T06:00:00Z); " + hintHeldWhole + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and then a refusal", func(o *office) {
 			o.posts = []answer{noAnswer, {err: status(400, 0)}}

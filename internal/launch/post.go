@@ -119,15 +119,20 @@ func (p poster) post(ctx context.Context, r amperity.RunRequest, most int, mark 
 		if v.outcome != Blocked || v.reason == announcement.ReasonUnauthorized || n == most {
 			return v, nil
 		}
-		// Half of the delay is random, so that many schedules of the same
-		// second do not come back in the same second.
-		wait := backoff/2 + time.Duration(p.rand()*float64(backoff/2))
-		wait = max(wait, v.retryAfter)
-		if !p.timeFor(ctx, wait+minPost) || p.clock.Sleep(ctx, wait) != nil {
+		if !p.rest(ctx, backoff, v.retryAfter) {
 			return v, nil
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
+}
+
+// rest waits before a request is sent again, for as long as Amperity asks at
+// least. It reports whether there was time for that, and there is for the
+// request. Half of the delay is random, so that many schedules of the same second
+// do not come back in the same second.
+func (p poster) rest(ctx context.Context, backoff, atLeast time.Duration) bool {
+	wait := max(backoff/2+time.Duration(p.rand()*float64(backoff/2)), atLeast)
+	return p.timeFor(ctx, wait+minPost) && p.clock.Sleep(ctx, wait) == nil
 }
 
 // turn waits for this instance's turn within the rate limit. It reports whether

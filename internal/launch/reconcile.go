@@ -84,6 +84,7 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 	if err != nil {
 		return l.undecided(ctx, j, err)
 	}
+	j.Candidates = nil
 	var candidates []*amperity.Run
 	for _, run := range runs {
 		mine, err := l.candidate(ctx, j, run)
@@ -94,24 +95,29 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 			candidates = append(candidates, run)
 		}
 	}
-	j.Looked.Undecided = time.Time{}
 	if len(candidates) == 0 {
+		j.Looked.Undecided = time.Time{}
 		return l.noCandidate(ctx, j)
 	}
 	// The list has no principals.
-	for i, run := range candidates[:min(len(candidates), maxCandidates)] {
+	named := candidates[:min(len(candidates), maxCandidates)]
+	var unread error
+	for i, run := range named {
 		verbose, err := l.getRun(ctx, run.ID, amperity.ViewVerbose)
 		if err != nil {
-			return l.undecided(ctx, j, err)
+			unread = err
+			break
 		}
-		candidates[i] = verbose
+		named[i] = verbose
 	}
-	if len(candidates) == 1 && c.Identity != nil && *identityOf(candidates[0]) == *c.Identity && !c.doubts(j.Key, j.Posts[0]) {
+	if unread == nil && len(candidates) == 1 && c.Identity != nil && *identityOf(candidates[0]) == *c.Identity && !c.doubts(j.Key, j.Posts[0]) {
 		return l.adopt(ctx, j, candidates[0])
 	}
-	j.Candidates = nil
-	for _, run := range candidates[:min(len(candidates), maxCandidates)] {
+	for _, run := range named {
 		j.Candidates = append(j.Candidates, candidateOf(run))
+	}
+	if unread != nil {
+		return l.undecided(ctx, j, unread)
 	}
 	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(len(candidates))}
 	return l.holdUnknown(ctx, j)
@@ -134,29 +140,31 @@ func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run
 			from = c.Newest.Created
 		}
 	}
-	shown := known == ""
 	var runs []*amperity.Run
-	if err := l.paced(ctx); err != nil {
-		return nil, err
-	}
-	lctx, cancel := l.within(ctx, listTimeout)
-	defer cancel()
-	for page, err := range l.API.ListRuns(lctx, amperity.ListOptions{CreatedFrom: from}) {
-		if err != nil {
-			return nil, err
-		}
-		for _, run := range page.Runs {
-			shown = shown || run.ID == known
-			// A run without a time may be any.
-			if run.CreatedAt.IsZero() || !run.CreatedAt.Before(since) {
-				runs = append(runs, run)
+	var shown bool
+	err := l.ask(ctx, listTimeout, func(ctx context.Context) error {
+		runs, shown = nil, known == ""
+		for page, err := range l.API.ListRuns(ctx, amperity.ListOptions{CreatedFrom: from}) {
+			if err != nil {
+				return err
+			}
+			for _, run := range page.Runs {
+				shown = shown || run.ID == known
+				// A run without a time may be any.
+				if run.CreatedAt.IsZero() || !run.CreatedAt.Before(since) {
+					runs = append(runs, run)
+				}
+			}
+			if err := l.paced(ctx); err != nil {
+				return err
 			}
 		}
-		if err := l.paced(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if !shown {
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !shown:
 		return nil, &incompleteError{known}
 	}
 	return runs, nil
@@ -177,21 +185,43 @@ func (l *Launcher) paced(ctx context.Context) error {
 	return l.Pacer.Wait(ctx)
 }
 
+// ask puts a question to Amperity when it is its turn, with so much time for an
+// answer; and again, a few times, where too many have asked: whoever began anew
+// with all that he has to ask would find as many there the next time.
+func (l *Launcher) ask(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
+	backoff := firstBackoff
+	for n := 1; ; n++ {
+		if err := l.paced(ctx); err != nil {
+			return err
+		}
+		err := l.within(ctx, limit, question)
+		var api *amperity.APIError
+		if n == attempts || !errors.As(err, &api) || !errors.Is(err, amperity.ErrRateLimited) || api.RetryAfter > maxBackoff {
+			return err
+		}
+		if !l.rest(ctx, backoff, api.RetryAfter) {
+			return err
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
 // within bounds a question to Amperity: what follows needs time too.
-func (l *Launcher) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+func (l *Launcher) within(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
 	if d, ok := ctx.Deadline(); ok {
 		limit = min(limit, d.Sub(l.Clock.Now())-reserve)
 	}
-	return l.Clock.WithTimeout(ctx, max(0, limit))
+	ctx, cancel := l.Clock.WithTimeout(ctx, max(0, limit))
+	defer cancel()
+	return question(ctx)
 }
 
-func (l *Launcher) getRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error) {
-	if err := l.paced(ctx); err != nil {
-		return nil, err
-	}
-	gctx, cancel := l.within(ctx, getTimeout)
-	defer cancel()
-	return l.API.GetRun(gctx, id, view)
+func (l *Launcher) getRun(ctx context.Context, id string, view amperity.View) (run *amperity.Run, err error) {
+	err = l.ask(ctx, getTimeout, func(ctx context.Context) error {
+		run, err = l.API.GetRun(ctx, id, view)
+		return err
+	})
+	return run, err
 }
 
 // candidate reports whether a run may be the launch's: whether it is nobody

@@ -19,6 +19,10 @@ type random struct {
 	// freezes, if the history has any: few of those that fail do.
 	freezes bool
 	lags    bool
+	// unread is a kind of question, "read" or "list", that gets the answer status
+	// for ever, also when the world is quiet.
+	unread string
+	status int
 }
 
 func (r random) lag(w *World) time.Duration {
@@ -35,6 +39,10 @@ func (r random) choose(w *World, p *process, o op) choice {
 	}
 	if w.chance(0.03) {
 		c.before = w.between(100*time.Millisecond, 3*time.Second)
+	}
+	if o.kind == r.unread {
+		c.status = r.status
+		return c
 	}
 	if !w.now.Before(w.quiet) || !w.chance(r.p) {
 		return c

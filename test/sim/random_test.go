@@ -158,6 +158,7 @@ func TestSeedsThatFoundMistakes(t *testing.T) {
 		"a window did not wait for its files after a discard":                            71000772,
 		"a file that was long on its way to the ledger when its window was discarded":    90365049,
 		"the same, and its launch was held":                                              90436521,
+		"runs could be listed and never read, and a launch was looked at for ever":       120000374,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -249,6 +250,11 @@ func Random(seed uint64, m Mutation, tracing bool) *World {
 	w.tracing, w.mutant = tracing, m
 	r.p = []float64{0, 0.01, 0.03, 0.06, 0.12, 0.25}[w.pick(6)]
 	r.freezes, r.lags = w.chance(0.5), w.chance(0.5)
+	// These are drawn apart, so that they change no other history.
+	if rng := rand.New(rand.NewPCG(seed, 2)); rng.IntN(40) == 0 {
+		r.unread = []string{"read", "list"}[rng.IntN(2)]
+		r.status = []int{401, 404, 429, 500, 503}[rng.IntN(5)]
+	}
 	active := w.between(20*time.Minute, 4*time.Hour)
 	w.quiet = Begin.Add(active)
 	w.deployAtStart()
