@@ -38,14 +38,9 @@ test: ## run everything, end to end too; sets up what it needs (Linux, Python 3.
 test-all: check simulation build test-environment
 	@AMPERITY_RUNS_E2E="$(VENV)" $(call go_test,-count=1 -timeout 12m ./test/e2e)
 
-# go_test runs "go test $(1)". Where all output is kept, it shows of a package
-# that passes one line, and of one that fails all that is not about success.
-go_test = $(GO) test $(if $(KEEP),-v )$(1)$(if $(KEEP), 2>&1 | tee -a $(TEST_LOG) | awk '$(SUMMARY)'; \
+# go_test runs "go test $(1)". Where all output is kept, a summary of it is shown.
+go_test = $(GO) test $(if $(KEEP),-v )$(1)$(if $(KEEP), 2>&1 | tee -a $(TEST_LOG) | awk -f test/summary.awk; \
   exit $${PIPESTATUS[0]})
-SUMMARY = /^(ok|\?) .*\t/ {print; n = 0; next} \
-  /^FAIL\t/ {for (i = 0; i < n; i++) print kept[i]; print; n = 0; next} \
-  !/^(=== | *--- PASS)/ {kept[n++] = $$0} \
-  END {for (i = 0; i < n; i++) print kept[i]}
 
 check: format ## check format, vet, staticcheck and unit tests; needs Go alone
 	$(GO) vet ./...

@@ -147,6 +147,7 @@ func lateSchedule(configID string) string {
 }
 
 func TestCLIAnswersWhatIsHeld(t *testing.T) {
+	t.Parallel()
 	w := world(t)
 	l, address := triggerUnderEmulator(t, w, "trigger")
 	// Not the whole template: moto (5.2.5) answers 500 to an event for the
@@ -259,6 +260,7 @@ func s3Event(key string) string {
 }
 
 func TestCLIRedrivesTheDeadLetterQueues(t *testing.T) {
+	t.Parallel()
 	w := world(t)
 	a := account{t, w}
 	a.aws(nil, "s3api", "create-bucket", "--bucket", "packages")
@@ -366,6 +368,7 @@ func TestCLIRedrivesTheDeadLetterQueues(t *testing.T) {
 }
 
 func TestCLISaysWhatTheStackIs(t *testing.T) {
+	t.Parallel()
 	w := world(t)
 	cli := commandLine(t, w, w.URL)
 	const none = "there is no stack cli in this account and region: name it with --stack or AMPERITY_RUNS_STACK, and look at AWS_PROFILE and AWS_REGION\n"

@@ -120,6 +120,7 @@ func zipped(t *testing.T) string {
 }
 
 func TestTheDeployedStackStartsRuns(t *testing.T) {
+	t.Parallel()
 	w := world(t)
 	a := account{t, w}
 	a.aws(nil, "s3api", "create-bucket", "--bucket", "packages")

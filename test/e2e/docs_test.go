@@ -56,6 +56,7 @@ func markedBlocks(t *testing.T) (files []string, marked map[string][]commands.Fe
 }
 
 func TestTheCommandsOfTheDocumentationWork(t *testing.T) {
+	t.Parallel()
 	w := world(t)
 	a := account{t, w}
 	a.aws(nil, "s3api", "create-bucket", "--bucket", "packages")
@@ -287,6 +288,7 @@ func TestMakeInvokeTakesSeveralEvents(t *testing.T) {
 // Without anything configured, the first of the two commands writes only what
 // is to be added: the AWS command line shows nothing for nothing.
 func TestABucketWithoutNotificationsGetsTheOne(t *testing.T) {
+	t.Parallel()
 	w := world(t)
 	a := account{t, w}
 	a.aws(nil, "s3api", "create-bucket", "--bucket", "acme-landing")

@@ -21,6 +21,7 @@ import (
 // TestCostOnDynamoDBIsFlat: what the built functions ask of DynamoDB is the same
 // whether the table has 10 or 1,000 windows and launches that are over.
 func TestCostOnDynamoDBIsFlat(t *testing.T) {
+	t.Parallel()
 	routes := "version: 1\nroutes:\n"
 	for i := range 10 {
 		routes += fmt.Sprintf("  - {name: r%d, config_id: cg-%d, files: \"r%d/{yyyy}/{MM}/{dd}/*\"}\n", i, i, i)

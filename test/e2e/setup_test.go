@@ -70,7 +70,13 @@ func emulate(t *testing.T, w *stack.World, name string, change map[string]string
 // the program fails.
 func command(t *testing.T, dir, name string, args ...string) []byte {
 	t.Helper()
-	out, err := try(t, dir, name, args...)
+	return commandWith(t, nil, dir, name, args...)
+}
+
+// commandWith is command with more variables in the environment.
+func commandWith(t *testing.T, environ []string, dir, name string, args ...string) []byte {
+	t.Helper()
+	out, err := tryWith(t, environ, dir, name, args...)
 	if err != nil {
 		t.Fatalf("%s %v: %v", name, args, err)
 	}
@@ -79,6 +85,12 @@ func command(t *testing.T, dir, name string, args ...string) []byte {
 
 // try is command, but for the failure. The output is kept with the test's.
 func try(t *testing.T, dir, name string, args ...string) ([]byte, error) {
+	t.Helper()
+	return tryWith(t, nil, dir, name, args...)
+}
+
+// tryWith is try with more variables in the environment.
+func tryWith(t *testing.T, environ []string, dir, name string, args ...string) ([]byte, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -93,6 +105,7 @@ func try(t *testing.T, dir, name string, args ...string) ([]byte, error) {
 			cmd.Env = append(cmd.Env, keep+"="+v)
 		}
 	}
+	cmd.Env = append(cmd.Env, environ...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()

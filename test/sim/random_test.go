@@ -4,7 +4,9 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +22,15 @@ var (
 	runsFlag = flag.Uint64("runs", 1000, "how many random histories to run")
 	forFlag  = flag.Duration("for", 0, "run random histories for so long instead")
 )
+
+// TestMain lets garbage lie for longer than Go does: a history leaves much of it,
+// and little that is used.
+func TestMain(m *testing.M) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(1000)
+	}
+	os.Exit(m.Run())
+}
 
 // TestRandom lets histories happen in which everything that can happen does, by
 // chance, and holds each to the guarantees.
