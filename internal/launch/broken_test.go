@@ -280,6 +280,32 @@ func TestAQuestionTooManyIsAskedAgain(t *testing.T) {
 	}
 }
 
+// Whether a run is over is asked once: its window is looked at again anyway, and
+// others wait.
+func TestWhetherARunIsOverIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.window.Rules.Settle = time.Minute
+	o.arrive(o.arrivals("a", "a/1"))
+	o.wait(5 * time.Minute)
+	o.arrive(o.arrivals("a", "a/2"))
+	looks, asked := 0, 0
+	o.asked = func(string) error {
+		if asked++; asked > looks {
+			t.Errorf("asked %d times in %d minutes", asked, looks)
+		}
+		return status(429, time.Second)
+	}
+	for range 20 {
+		looks++
+		o.wait(time.Minute)
+	}
+	if asked == 0 {
+		t.Error("never asked")
+	}
+}
+
 // A list that can be read is no use where its runs cannot: that is not tried for
 // ever. Whoever is asked then is told of the runs.
 func TestRunsThatCannotBeReadAreLeftToAPerson(t *testing.T) {

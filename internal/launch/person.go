@@ -92,7 +92,7 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		if j == nil {
 			return l.nothingToAdopt(ctx, w)
 		}
-		run, err := l.getRun(ctx, w.RunID, amperity.ViewVerbose)
+		run, err := l.getRun(ctx, w.RunID, amperity.ViewVerbose, attempts)
 		if err != nil {
 			return Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
 		}

@@ -103,7 +103,7 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 	named := candidates[:min(len(candidates), maxCandidates)]
 	var unread error
 	for i, run := range named {
-		verbose, err := l.getRun(ctx, run.ID, amperity.ViewVerbose)
+		verbose, err := l.getRun(ctx, run.ID, amperity.ViewVerbose, attempts)
 		if err != nil {
 			unread = err
 			break
@@ -142,7 +142,7 @@ func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run
 	}
 	var runs []*amperity.Run
 	var shown bool
-	err := l.ask(ctx, listTimeout, func(ctx context.Context) error {
+	err := l.ask(ctx, listTimeout, attempts, func(ctx context.Context) error {
 		runs, shown = nil, known == ""
 		for page, err := range l.API.ListRuns(ctx, amperity.ListOptions{CreatedFrom: from}) {
 			if err != nil {
@@ -186,9 +186,9 @@ func (l *Launcher) paced(ctx context.Context) error {
 }
 
 // ask puts a question to Amperity when it is its turn, with so much time for an
-// answer; and again, a few times, where too many have asked: whoever began anew
-// with all that he has to ask would find as many there the next time.
-func (l *Launcher) ask(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
+// answer; and again, at most so many times in all, where too many have asked:
+// whoever began anew with all that he has to ask would find as many there.
+func (l *Launcher) ask(ctx context.Context, limit time.Duration, most int, question func(context.Context) error) error {
 	backoff := firstBackoff
 	for n := 1; ; n++ {
 		if err := l.paced(ctx); err != nil {
@@ -196,7 +196,7 @@ func (l *Launcher) ask(ctx context.Context, limit time.Duration, question func(c
 		}
 		err := l.within(ctx, limit, question)
 		var api *amperity.APIError
-		if n == attempts || !errors.As(err, &api) || !errors.Is(err, amperity.ErrRateLimited) || api.RetryAfter > maxBackoff {
+		if n == most || !errors.As(err, &api) || !errors.Is(err, amperity.ErrRateLimited) || api.RetryAfter > maxBackoff {
 			return err
 		}
 		if !l.rest(ctx, backoff, api.RetryAfter) {
@@ -216,8 +216,8 @@ func (l *Launcher) within(ctx context.Context, limit time.Duration, question fun
 	return question(ctx)
 }
 
-func (l *Launcher) getRun(ctx context.Context, id string, view amperity.View) (run *amperity.Run, err error) {
-	err = l.ask(ctx, getTimeout, func(ctx context.Context) error {
+func (l *Launcher) getRun(ctx context.Context, id string, view amperity.View, most int) (run *amperity.Run, err error) {
+	err = l.ask(ctx, getTimeout, most, func(ctx context.Context) error {
 		run, err = l.API.GetRun(ctx, id, view)
 		return err
 	})

@@ -423,7 +423,7 @@ func (l *Launcher) isOver(ctx context.Context, e entry) bool {
 	if d, ok := ctx.Deadline(); ok && d.Sub(l.Clock.Now()) < askAbove {
 		return false // the files that are to be written come first
 	}
-	run, err := l.getRun(ctx, e.RunID, amperity.ViewOverview)
+	run, err := l.getRun(ctx, e.RunID, amperity.ViewOverview, 1)
 	switch {
 	case errors.Is(err, amperity.ErrNotFound):
 		// A run that Amperity does not know does not go on; one of a moment
