@@ -306,6 +306,38 @@ func TestWhetherARunIsOverIsAskedOnce(t *testing.T) {
 	}
 }
 
+// A release waits for Amperity to answer questions again, and not for ever.
+func TestAReleaseThatCannotBeLookedIntoIsHeldAgain(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		outage time.Duration
+		want   string
+	}{
+		"a night":  {10 * time.Hour, "Amperity Workflow Run Started"},
+		"for ever": {100 * time.Hour, "Amperity Workflow Run Held in tenant acme (unknown_outcome): the request was sent and no answer came, and for a day "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.asked = func(string) error { return status(503, 0) }
+			o.wait(20 * time.Minute) // held
+			o.posts = []answer{{err: status(429, 0)}}
+			if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+				t.Fatal(err)
+			}
+			o.posts = []answer{started}
+			o.wait(row.outage)
+			o.asked = nil
+			o.wait(time.Hour)
+			if last := o.mails[len(o.mails)-1]; len(o.mails) != 2 || !strings.HasPrefix(last, row.want) {
+				t.Errorf("%d mails, the last %s", len(o.mails), last)
+			}
+		})
+	}
+}
+
 // A list that can be read is no use where its runs cannot: that is not tried for
 // ever. Whoever is asked then is told of the runs.
 func TestRunsThatCannotBeReadAreLeftToAPerson(t *testing.T) {

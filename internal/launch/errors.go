@@ -241,8 +241,8 @@ func doubtfulText(n int) string {
 	return fmt.Sprintf("the request was sent and no answer came; Amperity has %d runs that may be this launch's", n)
 }
 
-func undecidedText(why error) string {
-	return fmt.Sprintf("the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: %v", why)
+func undecidedText(howLong string, why error) string {
+	return fmt.Sprintf("the request was sent and no answer came, and for %s Amperity could not tell whether there is a run: %v", howLong, why)
 }
 
 // errorTold is the error as a person is told it: where nobody knows whether

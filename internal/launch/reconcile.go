@@ -18,6 +18,9 @@ const (
 	// patience is how long lists of runs are asked that show no run, or decide
 	// nothing.
 	patience = 15 * time.Minute
+	// releasePatience is the same for a launch that a person has released, and
+	// that may be sent only after a list of runs.
+	releasePatience = 24 * time.Hour
 	// control is how far back a list may reach to show a run that is known.
 	control = 7 * 24 * time.Hour
 	// reach is how old a run may be to be taken for a launch's: the ledger
@@ -245,13 +248,15 @@ func (l *Launcher) undecided(ctx context.Context, j *job, why error) error {
 	if j.Looked.Undecided.IsZero() {
 		j.Looked.Undecided = now
 	}
-	if now.Sub(j.Looked.Undecided) < patience {
-		return l.later(ctx, j, soon)
-	}
+	// Where a person has decided already, an outage of a night is sat out.
+	most, inWords, next := patience, "15 minutes", soon
 	if j.pending() {
-		return l.later(ctx, j, pausedFor) // a person has decided already
+		most, inWords, next = releasePatience, "a day", pausedFor
 	}
-	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: undecidedText(why)}
+	if now.Sub(j.Looked.Undecided) < most {
+		return l.later(ctx, j, next)
+	}
+	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: undecidedText(inWords, why)}
 	return l.holdUnknown(ctx, j)
 }
 

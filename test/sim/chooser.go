@@ -19,10 +19,10 @@ type random struct {
 	// freezes, if the history has any: few of those that fail do.
 	freezes bool
 	lags    bool
-	// unread is a kind of question, "read" or "list", that gets the answer status
-	// for ever, also when the world is quiet.
-	unread string
-	status int
+	// broken is a kind of request to Amperity that fails in the same way for
+	// ever, also when the world is quiet.
+	broken string
+	how    choice
 }
 
 func (r random) lag(w *World) time.Duration {
@@ -40,8 +40,8 @@ func (r random) choose(w *World, p *process, o op) choice {
 	if w.chance(0.03) {
 		c.before = w.between(100*time.Millisecond, 3*time.Second)
 	}
-	if o.kind == r.unread {
-		c.status = r.status
+	if o.kind == r.broken {
+		c.fault, c.status = r.how.fault, r.how.status
 		return c
 	}
 	if !w.now.Before(w.quiet) || !w.chance(r.p) {

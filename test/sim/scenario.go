@@ -252,8 +252,11 @@ func Random(seed uint64, m Mutation, tracing bool) *World {
 	r.freezes, r.lags = w.chance(0.5), w.chance(0.5)
 	// These are drawn apart, so that they change no other history.
 	if rng := rand.New(rand.NewPCG(seed, 2)); rng.IntN(40) == 0 {
-		r.unread = []string{"read", "list"}[rng.IntN(2)]
-		r.status = []int{401, 404, 429, 500, 503}[rng.IntN(5)]
+		r.broken = []string{"read", "list", "post"}[rng.IntN(3)]
+		r.how.status = []int{401, 429, 500, 503}[rng.IntN(4)]
+		if r.broken == "post" { // processed or not, and nobody can know
+			r.how = []choice{{status: 500}, {fault: failAfter, status: -1}}[rng.IntN(2)]
+		}
 	}
 	active := w.between(20*time.Minute, 4*time.Hour)
 	w.quiet = Begin.Add(active)
