@@ -25,7 +25,7 @@ var Mutations = []Mutation{
 	PostBeforeClaim, PostWithoutMark, RetryServerErrors, RetryWhatIsHeld, BoundedList, AdoptInDoubt,
 	CoveredFromClaim, CoveredFromAnswer, ShortMargin, MarksForgotten, RejectedCovers, TokenIsRequestID,
 	ConfirmBeforeSending, ShortLease, LateFileDropped, OverlapNotDecided, UnknownAsClaimed, ReconcileWaits,
-	RetryBusy,
+	RetryBusy, PatienceForgotten,
 }
 
 // The mistakes.
@@ -49,6 +49,7 @@ const (
 	UnknownAsClaimed     Mutation = "a launch with an unknown request is written back as claimed"
 	ReconcileWaits       Mutation = "reconciling waits while another launch is in flight"
 	RetryBusy            Mutation = "a 409 is sent again without reading the list"
+	PatienceForgotten    Mutation = "since when looks decide nothing is forgotten"
 )
 
 // fullLedger is all that any function asks of the ledger.
@@ -265,6 +266,9 @@ func (l mutantLedger) change(ctx context.Context, item *ledger.Item, together in
 			return false
 		case l.is(RetryWhatIsHeld):
 			d["if_unknown"] = "retry"
+		case l.is(PatienceForgotten) && state == "unknown" && d["looked"] != nil:
+			looked, _ := d["looked"].(map[string]any)
+			delete(looked, "undecided")
 		case l.is(UnknownAsClaimed) && state == "unknown" && d["blocked"] != nil:
 			d["state"] = "claimed"
 		case l.is(ShortLease) && (state == "posting" || state == "claimed") && d["lease"] != nil:

@@ -31,6 +31,7 @@ var seen = map[Mutation]uint64{
 	UnknownAsClaimed:     18,
 	ReconcileWaits:       4,
 	RetryBusy:            71,
+	PatienceForgotten:    200,
 }
 
 // TestTheCheckerSeesEachMutation: a checker that cannot fail proves nothing.
