@@ -161,8 +161,9 @@ func (w *World) tick() {
 
 // maxSweeps is how many sweeps without faults it may take until everything has
 // come to rest: a window waits up to 12 hours for another run and up to a day
-// for its deadline or for quiet, and then runs three times more.
-const maxSweeps = 38 * 60
+// for its deadline or for quiet, and then runs three times more; and a release
+// waits up to a day for a list of runs, and once more if it is said again.
+const maxSweeps = (38 + 2*24) * 60
 
 func (w *World) isDue() bool {
 	until := w.now.Add(10 * time.Second)
