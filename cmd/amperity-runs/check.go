@@ -24,8 +24,8 @@ to write instead, and warnings about what is allowed but probably not meant.
 
   $ amperity-runs check routes.yaml
   routes.yaml:5:26: error: {mm} is not a date field; did you mean {MM}?
-      files: orders/{yyyy}/{mm}/{dd}/*.csv
-                           ^
+          files: orders/{yyyy}/{mm}/{dd}/*.csv
+                               ^
 
 Exit code 1 if there is an error, 0 if there are warnings only.
 `
@@ -144,15 +144,12 @@ func printFault(out io.Writer, kind string, f arrival.Fault, src []byte) {
 // Lines longer than this are shown in part.
 const caretWidth = 100
 
-// printCaret prints a line, without the blanks it begins with, and a caret
-// under the character at, with a note behind it.
+// printCaret prints a line and a caret under the character at, with a note
+// behind it.
 func printCaret(out io.Writer, margin, line string, at int, note string) {
 	runes := []rune(strings.TrimRight(line, "\r"))
 	at = min(at, len(runes))
 	start := 0
-	for start < at && (runes[start] == ' ' || runes[start] == '\t') {
-		start++
-	}
 	before, after := "", ""
 	if at-start > caretWidth*3/4 {
 		start, before = at-caretWidth/2, "…"

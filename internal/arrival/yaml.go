@@ -161,7 +161,24 @@ func (s *source) syntax(err error) {
 			return
 		}
 	}
-	s.faultf(where, "not valid YAML: %s", message)
+	s.faultf(where, "not valid YAML: %s%s", printable(message), hint(message))
+}
+
+// hint says what is meant most often by words of the YAML parser that name
+// neither the cause nor what to do.
+func hint(message string) string {
+	switch {
+	case strings.Contains(message, "'\t'"):
+		return "; this is a tab: indent with blanks"
+	case strings.Contains(message, "not allowed in this context"), strings.Contains(message, "value is specified"):
+		return "; compare the indentation of this line with the lines around it, and look for a missing blank after : or -"
+	}
+	return ""
+}
+
+// printable writes characters that move the cursor as Go does.
+func printable(message string) string {
+	return strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`).Replace(message)
 }
 
 // unquoted finds a pattern that begins with * or a date field and has no
@@ -318,6 +335,10 @@ func (s *source) text(n ast.Node, name string, where position, example string) (
 			s.faultf(at(n), "%s must be on one line; write %s", name, example)
 			return "", textPosition{}, false
 		}
+		if first, _, folded := strings.Cut(strings.TrimSpace(n.Token.Origin), "\n"); folded {
+			s.faultf(s.lineOf(first, at(n)), "this and the next line are read as one text, %.100q; indent the next line as those beside it, or write the text on one line", n.Value)
+			return "", textPosition{}, false
+		}
 		return n.Value, s.textPosition(n), true
 	case *ast.NullNode:
 		s.faultf(where, "%s is empty; write %s", name, example)
@@ -339,6 +360,18 @@ func (s *source) text(n ast.Node, name string, where position, example string) (
 // text of a member.
 func mayBeAnyText(name string) bool {
 	return name == "name" || name == "bucket" || name == "key" || strings.Contains(name, "pattern")
+}
+
+// lineOf is where a text begins that goes on over several lines, the last of
+// which is at most at the position: the YAML parser gives now the first of them
+// and now the last.
+func (s *source) lineOf(first string, last position) position {
+	for line := min(last.line, len(s.lines)); line > 0; line-- {
+		if i := strings.LastIndex(s.lines[line-1], first); i >= 0 {
+			return position{line, 1 + utf8.RuneCountInString(s.lines[line-1][:i])}
+		}
+	}
+	return last
 }
 
 func (s *source) textPosition(n *ast.StringNode) textPosition {
