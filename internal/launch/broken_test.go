@@ -264,7 +264,7 @@ func TestAQuestionTooManyIsAskedAgain(t *testing.T) {
 			}
 			questions, from := map[string]int{}, o.now
 			o.asked = func(id string) error {
-				if questions[id]++; id == of && questions[id] < 4 {
+				if questions[id]++; id == of && questions[id] < 3 {
 					return status(429, time.Second)
 				}
 				return nil
@@ -273,7 +273,7 @@ func TestAQuestionTooManyIsAskedAgain(t *testing.T) {
 			if len(o.mails) != 1 || !strings.Contains(o.mails[0], "Held") {
 				t.Errorf("%s after %v: %v", o.mails, o.now.Sub(from), questions)
 			}
-			if questions[of] != 4 || questions[""]+questions["wf-0"]+questions["wf-1"] != 6 {
+			if questions[of] != 3 || questions[""]+questions["wf-0"]+questions["wf-1"] != 5 {
 				t.Errorf("asked %v", questions)
 			}
 		})
@@ -314,7 +314,7 @@ func TestAReleaseThatCannotBeLookedIntoIsHeldAgain(t *testing.T) {
 		want   string
 	}{
 		"a night":  {10 * time.Hour, "Amperity Workflow Run Started"},
-		"for ever": {100 * time.Hour, "Amperity Workflow Run Held in tenant acme (unknown_outcome): the request was sent and no answer came, and for a day "},
+		"for ever": {100 * time.Hour, "Amperity Workflow Run Held in tenant acme (unknown_outcome): no answer came to the request, and the release of hold 1 could not be carried out for a day, so that nothing was sent for it: POST /workflow/runs: 503"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -338,6 +338,181 @@ func TestAReleaseThatCannotBeLookedIntoIsHeldAgain(t *testing.T) {
 	}
 }
 
+// A release is good for a day. Until then it is counted that it is not carried out,
+// and announced where no run can exist.
+func TestAReleaseThatIsBlockedForEverIsHeldAgain(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		posts []answer // the first before the release, the others after it
+		told  string
+		held  string
+	}{
+		"with a request before": {[]answer{noAnswer, {err: status(409, 0)}}, "", "Amperity Workflow Run Held in tenant acme (unknown_outcome): no answer came to the request, " +
+			"and the release of hold 1 could not be carried out for a day, so that nothing was sent for it: POST /workflow/runs: 409 Conflict"},
+		"without one": {[]answer{{err: status(400, 0)}, {err: status(409, 0)}}, "Amperity Workflow Run Blocked in tenant acme (busy)", "Amperity Workflow Run Held in tenant acme (too_old): the run was wanted until 2026-11-23T06:20:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.posts = row.posts
+			o.launch(nil)
+			o.wait(20 * time.Minute) // held, or rejected
+			o.mails = nil
+			if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+				t.Fatal(err)
+			}
+			o.wait(30 * time.Minute)
+			if !strings.HasPrefix(strings.Join(o.mails, ""), row.told) || row.told == "" && len(o.mails) > 0 || strings.Count(o.logged.String(), `"StaysBlocked":1`) != 1 {
+				t.Errorf("after half an hour: %q", o.mails)
+			}
+			o.mails = nil
+			o.wait(10 * 24 * time.Hour)
+			if len(o.mails) != 1 || !strings.HasPrefix(o.mails[0], row.held) {
+				t.Errorf("after ten days: %q", o.mails)
+			}
+			if o.sent > 450 {
+				t.Errorf("%d requests", o.sent)
+			}
+		})
+	}
+}
+
+// A list that lags behind, after lists that have shown a run, is no proof that
+// there is none.
+func TestARunThatWasSeenIsNotStartedAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer, started}
+	o.launch(func(l *launch.Launch) { l.IfUnknown = launch.Retry })
+	o.wait(3 * time.Minute) // no run is listed yet
+	runs := []*amperity.Run{aRun("wf-9", "Orders", o.now.Add(-3*time.Minute))}
+	o.runs, o.asked = runs, func(id string) error {
+		if id != "" {
+			return status(503, 0)
+		}
+		return nil
+	}
+	o.wait(13 * time.Minute)
+	o.runs = nil
+	o.wait(2 * time.Minute)
+	o.runs = runs
+	o.wait(20 * time.Minute)
+	if o.sent != 1 || len(o.mails) != 1 || !slices.Equal(o.told, []string{"wf-9"}) {
+		t.Errorf("%d requests, %q, of %q", o.sent, o.mails, o.told)
+	}
+}
+
+// A launch with two requests may have a second run, also when its first is over:
+// that is nobody else's.
+func TestTheLateSecondRunOfALaunchIsNotTakenByTheNext(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.window.IfUnknown, o.window.Rules.Settle = launch.Retry, time.Minute
+	o.posts = []answer{noAnswer, {run: aRun("wf-2", "Orders", o.now.Add(19*time.Minute))}, noAnswer}
+	o.arrive(o.arrivals("a", "a/1"))
+	o.wait(25 * time.Minute)
+	over := aRun("wf-2", "Orders", o.now.Add(-6*time.Minute))
+	over.State = amperity.StateSucceeded
+	o.runs = []*amperity.Run{over}
+	o.window.Period = "2026-11-23"
+	o.arrive(o.arrivals("a", "b/1"))
+	for o.sent < 3 {
+		o.wait(time.Minute)
+	}
+	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now)) // of the very first request
+	o.wait(20 * time.Minute)
+	if last := o.mails[len(o.mails)-1]; !strings.HasPrefix(last, "Amperity Workflow Run Held") || !slices.Equal(o.told, []string{"wf-1"}) {
+		t.Errorf("%q, of %q", o.mails, o.told)
+	}
+}
+
+// The 15 minutes count from when looks began to decide nothing.
+func TestWhatALookDecidesEndsTheWaiting(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	down := func(string) error { return status(503, 0) }
+	o.asked = down
+	o.wait(10 * time.Minute)
+	o.asked = nil
+	o.wait(2 * time.Minute)
+	o.asked = down
+	o.wait(8 * time.Minute)
+	if len(o.mails) > 0 {
+		t.Errorf("after 20 minutes: %q", o.mails)
+	}
+	o.wait(10 * time.Minute)
+	if len(o.mails) != 1 {
+		t.Errorf("after half an hour: %q", o.mails)
+	}
+}
+
+// A release that was sent, and has no answer either, waits no longer than any
+// request.
+func TestAReleaseWithoutAnAnswerIsHeldAgainSoon(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.wait(20 * time.Minute)
+	o.asked = func(string) error { return status(503, 0) }
+	if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+		t.Fatal(err)
+	}
+	o.wait(20 * time.Minute)
+	if len(o.mails) != 2 || o.sent != 2 {
+		t.Errorf("%d requests, %q", o.sent, o.mails)
+	}
+}
+
+// What cannot be announced is counted after a while: there is nobody else to
+// tell.
+func TestWhatStaysUntoldIsCounted(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.busErr = errors.New("AccessDenied")
+	o.posts = []answer{{err: status(400, 0)}}
+	o.launch(nil)
+	o.wait(14 * time.Minute)
+	const untold = `"msg":"launch stays untold"`
+	if n := strings.Count(o.logged.String(), untold); n > 0 {
+		t.Errorf("counted %d times after 14 minutes", n)
+	}
+	o.wait(10 * time.Minute)
+	if n := strings.Count(o.logged.String(), untold); n < 8 || n != strings.Count(o.logged.String(), `"StaysUndone":1`) {
+		t.Errorf("counted %d times", n)
+	}
+	o.busErr = nil
+	o.wait(5 * time.Minute)
+	if len(o.mails) != 1 {
+		t.Errorf("%q", o.mails)
+	}
+}
+
+// A list that begins anew after a 429 counts no run twice.
+func TestAListThatBeginsAnewCountsNoRunTwice(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{{run: aRun("wf-known", "Orders", o.now)}, noAnswer}
+	o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" }) // what runs look like
+	o.now = o.now.Add(time.Minute)
+	o.launch(nil)
+	o.runs = []*amperity.Run{o.posts[0].run, aRun("wf-mine", "Orders", o.now)}
+	asked := 0
+	o.secondPage = func() error {
+		if asked++; asked == 1 {
+			return status(429, time.Second)
+		}
+		return nil
+	}
+	o.wait(3 * time.Minute)
+	if last := o.mails[len(o.mails)-1]; asked < 2 || !strings.HasPrefix(last, "Amperity Workflow Run Started") {
+		t.Errorf("asked %d times for the second page: %q", asked, o.mails)
+	}
+}
+
 // A list that can be read is no use where its runs cannot: that is not tried for
 // ever. Whoever is asked then is told of the runs.
 func TestRunsThatCannotBeReadAreLeftToAPerson(t *testing.T) {
@@ -351,13 +526,18 @@ func TestRunsThatCannotBeReadAreLeftToAPerson(t *testing.T) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
 			o.runs = []*amperity.Run{aRun("wf-1", "Orders", o.now), aRun("wf-2", "Orders", o.now)}
+			asked := 0
 			o.asked = func(id string) error {
 				if id != "" {
+					asked++
 					return err
 				}
 				return nil
 			}
-			o.wait(25 * time.Minute)
+			o.wait(70 * time.Minute)
+			if once := !errors.Is(err, amperity.ErrRateLimited); once && asked > 17 {
+				t.Errorf("asked %d times", asked)
+			}
 			if len(o.mails) != 1 || !strings.Contains(o.mails[0], "Held") || !slices.Equal(o.told, []string{"wf-1", "wf-2"}) {
 				t.Errorf("%q, of %q", o.mails, o.told)
 			}

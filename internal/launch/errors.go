@@ -241,8 +241,14 @@ func doubtfulText(n int) string {
 	return fmt.Sprintf("the request was sent and no answer came; Amperity has %d runs that may be this launch's", n)
 }
 
-func undecidedText(howLong string, why error) string {
-	return fmt.Sprintf("the request was sent and no answer came, and for %s Amperity could not tell whether there is a run: %v", howLong, why)
+func undecidedText(why error) string {
+	return fmt.Sprintf("the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: %v", why)
+}
+
+// unsentText says that a release came to nothing; hold is the one that was
+// released.
+func unsentText(hold int, why string) string {
+	return fmt.Sprintf("no answer came to the request, and the release of hold %d could not be carried out for a day, so that nothing was sent for it: %s", hold, why)
 }
 
 // errorTold is the error as a person is told it: where nobody knows whether
@@ -278,7 +284,7 @@ func heldBy(reason string) *announcement.Error {
 		announcement.ReasonLateFile:   "files came after a run of their window was started (late: hold), or they cannot be told from repeats of files whose launch was rejected or discarded",
 		announcement.ReasonTooOld:     "the events of the files came more than 45 days late: the ledger may have forgotten a run that had these files",
 		announcement.ReasonRerunLimit: "files came after the window had been run again three times, which is the most that it is by itself",
-		announcement.ReasonOverlap:    "the window has waited for 12 hours, because another run of its config id goes on, or may go on",
+		announcement.ReasonOverlap:    "the window has waited for 12 hours, because another run of its config id goes on, or may go on (\"run not seen\" in the log tells of a run that could not be asked for)",
 	}[reason]
 	kind := announcement.ErrorPolicy
 	if reason == announcement.ReasonTooOld {

@@ -73,6 +73,12 @@ const (
 	pausedFor = 5 * time.Minute
 	// blockedNews is how long a launch is blocked until that is announced.
 	blockedNews = 5 * time.Minute
+	// untoldNews is how long the window or the event bus does not take in how a
+	// launch ended until that is counted.
+	untoldNews = 15 * time.Minute
+	// releasedFor is how long a release is good for: what a person wants now is
+	// not wanted some other day.
+	releasedFor = 24 * time.Hour
 )
 
 // Launch carries out a launch: it claims it, starts the run and announces the
@@ -172,7 +178,7 @@ func (l *Launcher) carry(ctx context.Context, j *job) Result {
 func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
 	now := l.Clock.Now()
 	// One of which a run may exist is not too old to be sent: noCandidate asks.
-	if !j.Released && len(j.Posts) == 0 && !j.NotAfter.IsZero() && now.After(j.NotAfter) {
+	if len(j.Posts) == 0 && j.tooLate(now) {
 		return verdict{outcome: Held, reason: announcement.ReasonTooOld, detail: tooOldAfter(j.NotAfter, now, j.Reason)}, nil
 	}
 	if l.Paused {

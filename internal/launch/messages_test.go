@@ -40,6 +40,9 @@ type office struct {
 	// of a question: for a run, or for the list, which has no id.
 	runs  []*amperity.Run
 	asked func(id string) error
+	// secondPage, unless it is nil, is the error of the list's second page, which
+	// is empty.
+	secondPage func() error
 	// window is what the routes say of any window; nil: there is none.
 	window *launch.Window
 	busErr error
@@ -129,7 +132,14 @@ func (o *office) ListRuns(context.Context, amperity.ListOptions) iter.Seq2[*ampe
 				return
 			}
 		}
-		yield(&amperity.Page{Runs: o.runs}, nil)
+		if !yield(&amperity.Page{Runs: o.runs}, nil) || o.secondPage == nil {
+			return
+		}
+		if err := o.secondPage(); err != nil {
+			yield(nil, err)
+			return
+		}
+		yield(&amperity.Page{}, nil)
 	}
 }
 
@@ -433,7 +443,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(13 * time.Hour)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (overlap): " +
-			"the window has waited for 12 hours, because another run of its config id goes on, or may go on; " +
+			"the window has waited for 12 hours, because another run of its config id goes on, or may go on (\"run not seen\" in the log tells of a run that could not be asked for); " +
 			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"files that are missing, and come after all", func(o *office) {

@@ -63,7 +63,7 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		}
 		now := l.Clock.Now()
 		j.to(claimed, now)
-		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), time.Time{}, l.lease(ctx)
+		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releasedFor), l.lease(ctx)
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, blocked{}, looked{}
 		// A crash after this leaves a claimed launch: the sweep starts it.
 		err = l.transact(ctx, j, j.Lease, func(c *config) {
@@ -92,7 +92,7 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		if j == nil {
 			return l.nothingToAdopt(ctx, w)
 		}
-		run, err := l.getRun(ctx, w.RunID, amperity.ViewVerbose, attempts)
+		run, err := l.getRun(ctx, w.RunID, amperity.ViewVerbose, questions)
 		if err != nil {
 			return Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
 		}

@@ -18,9 +18,10 @@ const (
 	// patience is how long lists of runs are asked that show no run, or decide
 	// nothing.
 	patience = 15 * time.Minute
-	// releasePatience is the same for a launch that a person has released, and
-	// that may be sent only after a list of runs.
-	releasePatience = 24 * time.Hour
+	// questions is how often a question is asked in a row, and maxPause how long
+	// Amperity may ask to wait in between: others wait, too.
+	questions = 3
+	maxPause  = 2 * time.Second
 	// control is how far back a list may reach to show a run that is known.
 	control = 7 * 24 * time.Hour
 	// reach is how old a run may be to be taken for a launch's: the ledger
@@ -102,11 +103,12 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 		j.Looked.Undecided = time.Time{}
 		return l.noCandidate(ctx, j)
 	}
+	j.Looked.Empty = time.Time{}
 	// The list has no principals.
 	named := candidates[:min(len(candidates), maxCandidates)]
 	var unread error
 	for i, run := range named {
-		verbose, err := l.getRun(ctx, run.ID, amperity.ViewVerbose, attempts)
+		verbose, err := l.getRun(ctx, run.ID, amperity.ViewVerbose, questions)
 		if err != nil {
 			unread = err
 			break
@@ -145,7 +147,7 @@ func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run
 	}
 	var runs []*amperity.Run
 	var shown bool
-	err := l.ask(ctx, listTimeout, attempts, func(ctx context.Context) error {
+	err := l.ask(ctx, listTimeout, questions, func(ctx context.Context) error {
 		runs, shown = nil, known == ""
 		for page, err := range l.API.ListRuns(ctx, amperity.ListOptions{CreatedFrom: from}) {
 			if err != nil {
@@ -199,7 +201,7 @@ func (l *Launcher) ask(ctx context.Context, limit time.Duration, most int, quest
 		}
 		err := l.within(ctx, limit, question)
 		var api *amperity.APIError
-		if n == most || !errors.As(err, &api) || !errors.Is(err, amperity.ErrRateLimited) || api.RetryAfter > maxBackoff {
+		if n == most || !errors.As(err, &api) || !errors.Is(err, amperity.ErrRateLimited) || api.RetryAfter > maxPause {
 			return err
 		}
 		if !l.rest(ctx, backoff, api.RetryAfter) {
@@ -248,15 +250,22 @@ func (l *Launcher) undecided(ctx context.Context, j *job, why error) error {
 	if j.Looked.Undecided.IsZero() {
 		j.Looked.Undecided = now
 	}
-	// Where a person has decided already, an outage of a night is sat out.
-	most, inWords, next := patience, "15 minutes", soon
+	next := soon
 	if j.pending() {
-		most, inWords, next = releasePatience, "a day", pausedFor
+		next = pausedFor // a person has decided already
 	}
-	if now.Sub(j.Looked.Undecided) < most {
+	var api *amperity.APIError
+	if errors.As(why, &api) {
+		next = max(next, api.RetryAfter)
+	}
+	switch {
+	case j.pending() && j.tooLate(now):
+		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: unsentText(j.Hold, why.Error())}
+	case j.pending() || now.Sub(j.Looked.Undecided) < patience:
 		return l.later(ctx, j, next)
+	default:
+		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: undecidedText(why)}
 	}
-	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: undecidedText(inWords, why)}
 	return l.holdUnknown(ctx, j)
 }
 
@@ -267,13 +276,20 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job) error {
 		j.Looked.Empty = now
 	}
 	switch {
+	case j.pending() && j.tooLate(now):
+		why := pausedText
+		if j.Error != nil {
+			why = j.Error.Message
+		}
+		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: unsentText(j.Hold, why)}
+		return l.holdUnknown(ctx, j)
 	case j.pending() && l.Paused:
 		return l.later(ctx, j, pausedFor)
 	case j.pending():
 		// A person has said so; it could not be sent yet.
 	case now.Sub(j.Looked.Empty) < patience:
 		return l.later(ctx, j, soon)
-	case j.IfUnknown != Retry || len(j.Posts) >= maxUnresolved || !j.NotAfter.IsZero() && now.After(j.NotAfter):
+	case j.IfUnknown != Retry || len(j.Posts) >= maxUnresolved || j.tooLate(now):
 		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: noCandidateText}
 		return l.holdUnknown(ctx, j)
 	case l.Paused:

@@ -129,6 +129,10 @@ func (r *record) maySucceed() bool { return len(r.Posts) > 0 && r.Run == nil }
 // not be done yet.
 func (r *record) pending() bool { return r.Released && len(r.Posts) <= r.ReleasedAfter }
 
+// tooLate reports whether the run is no longer wanted without a person's word,
+// or another one.
+func (r *record) tooLate(now time.Time) bool { return !r.NotAfter.IsZero() && now.After(r.NotAfter) }
+
 // to changes the state.
 func (r *record) to(s state, now time.Time) {
 	if r.State != s {

@@ -135,21 +135,22 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 		delay = 0 // its turn did not come in this invocation; the next one's will
 	}
 	j.Lease = time.Time{}
-	if len(j.Posts) > 0 {
-		// An earlier request may have started a run after all: the list of
-		// runs is looked at before each further one.
-		j.to(unknown, now)
-		return l.put(ctx, j, now.Add(delay))
-	}
 	if !v.unannounced && j.Blocked.Told != v.reason && now.Sub(j.Blocked.Since) >= blockedNews {
 		// Announced first and noted then: a crash in between repeats it. The
-		// line is counted also where nothing can be announced.
-		if l.announce(ctx, l.blockedNews(j)) == nil {
+		// line is counted also where nothing can be announced, and where a run
+		// may exist: blocked says that there is none.
+		if len(j.Posts) > 0 || l.announce(ctx, l.blockedNews(j)) == nil {
 			j.Blocked.Told = v.reason
 		}
 		l.Logger.WarnContext(ctx, "launch stays blocked", append(
 			attrs(Launch{Key: j.Key, Request: j.Request, Cause: j.Cause}, Result{Outcome: Blocked, Reason: j.Reason}),
 			slog.String(telemetry.Error, v.message()), telemetry.Count("StaysBlocked", ""))...)
+	}
+	if len(j.Posts) > 0 {
+		// An earlier request may have started a run after all: the list of
+		// runs is looked at before each further one.
+		j.to(unknown, now)
+		return l.put(ctx, j, now.Add(delay))
 	}
 	wasPosting := j.State == posting
 	j.to(claimed, now)
@@ -388,8 +389,11 @@ func (l *Launcher) finish(ctx context.Context, j *job) bool {
 		j.Announced = true
 	}
 	due := time.Time{}
-	if !j.Told || !j.Announced {
-		due = l.Clock.Now().Add(soon)
+	if now := l.Clock.Now(); !j.Told || !j.Announced {
+		due = now.Add(soon)
+		if now.Sub(j.Since) >= untoldNews {
+			l.Logger.ErrorContext(ctx, "launch stays untold", slog.String(telemetry.LaunchKey, j.Key), telemetry.Count("StaysUndone", ""))
+		}
 	}
 	err := l.put(ctx, j, due)
 	var lost *lostError

@@ -28,7 +28,7 @@ var seen = map[Mutation]uint64{
 	ShortLease:           170,
 	LateFileDropped:      6,
 	OverlapNotDecided:    1215,
-	UnknownAsClaimed:     18,
+	UnknownAsClaimed:     13,
 	ReconcileWaits:       4,
 	RetryBusy:            71,
 	PatienceForgotten:    200,
