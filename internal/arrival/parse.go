@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/amperity-runs/amperity-runs/internal/nearest"
 	"github.com/amperity-runs/amperity-runs/internal/schedule"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -273,7 +274,7 @@ func (p *routesParser) runMode(r *Route, m mapping) {
 // word reports a value that is none of a few words.
 func (p *routesParser) word(where textPosition, name, value string, words ...string) {
 	list := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
-	if meant, ok := nearest(value, words); ok {
+	if meant, ok := nearest.Word(value, words); ok {
 		p.faultf(where.position, "%s %.60q is not known; did you mean %s?", name, value, meant)
 		return
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/amperity-runs/amperity-runs/internal/nearest"
 )
 
 // The part of YAML that a routes file may use: one document of mappings, lists
@@ -295,7 +297,7 @@ func (s *source) members(n ast.Node, what string, known []string) (mapping, bool
 }
 
 func (s *source) unknown(where position, name, what string, known []string) {
-	if meant, ok := nearest(name, known); ok {
+	if meant, ok := nearest.Word(name, known); ok {
 		s.faultf(where, "%s has no key %.60q; did you mean %s?", what, name, meant)
 		return
 	}

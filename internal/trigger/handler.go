@@ -3,6 +3,7 @@
 package trigger
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -73,7 +74,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(res)
+	return encode(res)
 }
 
 func (h *Handler) handle(ctx context.Context, payload []byte) (launch.Result, error) {
@@ -94,6 +95,16 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (launch.Result, er
 	return res, err
 }
 
+// encode writes an answer, with < and > as they are: some of our texts are there to
+// be copied.
+func encode(answer any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(answer)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
 // obey does what a person says.
 func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 	if len(w.faults) > 0 {
@@ -110,7 +121,7 @@ func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 		if answer.Held, answer.More, err = h.Keeper.ListHeld(ctx); err != nil {
 			return nil, err
 		}
-		return json.Marshal(answer)
+		return encode(answer)
 	case "release":
 		res, err = h.Keeper.Release(ctx, w.Word)
 	case "adopt":
@@ -121,7 +132,7 @@ func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(res)
+	return encode(res)
 }
 
 // Decide makes the launch that in asks for. Relative ranges count from the

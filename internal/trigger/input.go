@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/nearest"
 	"github.com/amperity-runs/amperity-runs/internal/schedule"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -129,6 +130,9 @@ func parse(payload []byte, f *faults) (in Input) {
 	var invalid *amperity.RequestError
 	if err := request.Validate(); errors.As(err, &invalid) {
 		for _, p := range invalid.Problems {
+			if in.Range != nil && (p.Field == "range_from" || p.Field == "range_to") {
+				p.Field = "range" // which the two were made of
+			}
 			// A field of the wrong type was reported as such already.
 			if !slices.ContainsFunc(*f, func(x Fault) bool { return x.Field == p.Field }) {
 				*f = append(*f, Fault{Field: p.Field, Message: p.Message})
@@ -269,21 +273,25 @@ func object(raw []byte, name string, f *faults) (fields, bool) {
 		f.faultf(name, "the input is empty: give at least {\"config_id\":\"cg-…\"}")
 		return nil, false
 	}
+	what, example := "the input ", `{"config_id":"cg-…"}`
+	if name == "range" {
+		what, example = "", `{"from":"-1d","to":"0d"}`
+	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	var o fields
 	if err := d.Decode(&o); err != nil || o == nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			f.faultf(name, "is not JSON, at byte %d: %v", syntax.Offset, syntax)
+			f.faultf(name, "%sis not JSON, at byte %d: %v", what, syntax.Offset, syntax)
 		} else if errors.Is(err, io.ErrUnexpectedEOF) {
-			f.faultf(name, "is not JSON: it ends too early")
+			f.faultf(name, "%sis not JSON: it ends too early", what)
 		} else {
-			f.faultf(name, "must be a JSON object, as {\"config_id\":\"cg-…\"}")
+			f.faultf(name, "%smust be a JSON object, as %s", what, example)
 		}
 		return nil, false
 	}
 	if _, err := d.Token(); err != io.EOF {
-		f.faultf(name, "has something after the JSON object: remove it")
+		f.faultf(name, "%shas something after the JSON object: remove it", what)
 		return nil, false
 	}
 	for _, twice := range repeated(raw) {
@@ -351,7 +359,13 @@ func (o fields) unknown(known []string, parent string, f *faults) {
 		}
 	}
 	slices.Sort(names)
+	list := ": the fields are " + strings.Join(known, ", ")
 	for _, name := range names {
-		f.faultf(join(parent, name), "is not known here: the fields are %s", strings.Join(known, ", "))
+		if meant, ok := nearest.Word(name, known); ok {
+			f.faultf(join(parent, name), "is not known here: did you mean %s?", meant)
+			continue
+		}
+		f.faultf(join(parent, name), "is not known here%s", list)
+		list = "" // once is enough
 	}
 }

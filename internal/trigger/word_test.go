@@ -186,7 +186,7 @@ func TestAWordThatIsWrongChangesNothingAndNamesEveryFault(t *testing.T) {
 		// Fields of something else.
 		{"a release with a run", `{"release":"k","hold":1,"run_id":"wf-1"}`, []string{"run_id: is not known here: the fields are release, hold"}},
 		{"an adoption with a reason", `{"adopt":"k","hold":1,"run_id":"wf-1","reason":"r","Hold":1}`,
-			[]string{"Hold: is not known here: the fields are adopt, run_id, hold", "reason: is not known here: the fields are adopt, run_id, hold"}},
+			[]string{"Hold: is not known here: did you mean hold?", "reason: is not known here: the fields are adopt, run_id, hold"}},
 		{"a discard with a range", `{"discard":"k","hold":1,"reason":"r","range_from":"2026-11-22"}`,
 			[]string{"range_from: is not known here: the fields are discard, hold, reason"}},
 		{"a list with a number", `{"list":"held","hold":1}`, []string{"hold: is not known here: the fields are list"}},

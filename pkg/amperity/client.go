@@ -220,6 +220,8 @@ func (c *Client) hint(r request, status int) string {
 		return fmt.Sprintf("the API key has no permission for this: add a policy to it in tenant %s", c.tenant)
 	case status == http.StatusNotFound:
 		return fmt.Sprintf("check the id, the tenant, %s, and the base URL, %s", c.tenant, c.baseURL)
+	case status == http.StatusConflict && r.path != runsPath:
+		return "the run may be over already: read it"
 	case status == http.StatusConflict:
 		return "it may be running already: try again later"
 	case status == http.StatusTooManyRequests:

@@ -45,6 +45,18 @@ type Run struct {
 // Over reports whether the run has ended: its state is terminal, or it has an end time.
 func (r *Run) Over() bool { return r.State.Terminal() || !r.EndedAt.IsZero() }
 
+// String gives a line for people: "wf-…: failed: Orders: customer: …". It is not for programs.
+func (r *Run) String() string {
+	s := r.ID + ": " + string(r.State)
+	if r.Name != "" {
+		s += ": " + r.Name
+	}
+	if r.Error != nil {
+		s += ": " + r.Error.String()
+	}
+	return s
+}
+
 // Raw gives the JSON object as it came; nil for a Run that was not decoded.
 func (r *Run) Raw() json.RawMessage { return slices.Clone(r.raw) }
 
@@ -193,6 +205,18 @@ type RunError struct {
 	Data json.RawMessage `json:"data,omitempty"`
 
 	raw json.RawMessage
+}
+
+// String gives a line for people: "customer: Found table in an invalid state. (amperity.workflow.task.stitch/table)".
+func (e *RunError) String() string {
+	s := e.Message
+	if e.Attribution != "" {
+		s = string(e.Attribution) + ": " + s
+	}
+	if e.Type != "" {
+		s += " (" + e.Type + ")"
+	}
+	return s
 }
 
 // Attribution is whose fault an error is. The set is open.

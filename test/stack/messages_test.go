@@ -63,7 +63,7 @@ func TestMessages(t *testing.T) {
 		{"a sample of no function", func() error {
 			_, err := FunctionOf("events/sweeper.json")
 			return err
-		}, `"sweeper.json" is a sample of no function: its name begins with none of trigger, s3arrival, sweep`},
+		}, `"sweeper.json" is a sample of no function: its name begins with none of trigger, s3arrival, sweep; give your own file such a name, as trigger-sweeper.json`},
 		{"settings that are not JSON", func() error {
 			_, err := LocalSettings(filepath.Join(dir, "broken"), trigger)
 			return err

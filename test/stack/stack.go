@@ -101,7 +101,7 @@ func FunctionOf(sample string) (Function, error) {
 		}
 		names = append(names, f.Name)
 	}
-	return Function{}, fmt.Errorf("%q is a sample of no function: its name begins with none of %s", base, strings.Join(names, ", "))
+	return Function{}, fmt.Errorf("%q is a sample of no function: its name begins with none of %s; give your own file such a name, as %s-%s", base, strings.Join(names, ", "), names[0], base)
 }
 
 // LocalSettings reads a function's environment from events/env.json, the file

@@ -1,10 +1,11 @@
-package arrival
+// Package nearest finds the word that is meant where another is written.
+package nearest
 
 import "strings"
 
-// nearest is the known word that name is most likely a slip for: one that
-// differs in at most a third of its letters.
-func nearest(name string, known []string) (string, bool) {
+// Word is the known word that name is most likely a slip for: one that differs in
+// at most a third of its letters, whatever their case.
+func Word(name string, known []string) (string, bool) {
 	best, at := "", 1<<10
 	for _, k := range known {
 		if d := distance(strings.ToLower(strings.ReplaceAll(name, "-", "_")), k); d < at {
