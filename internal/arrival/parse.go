@@ -141,6 +141,9 @@ func (p *routesParser) timezone(m mapping) (zone *time.Location, given bool) {
 	if err != nil {
 		p.faultf(where.position, "timezone: %v", err)
 	}
+	if meant := map[string]string{"EST": "America/New_York", "MST": "America/Denver", "HST": "Pacific/Honolulu"}[name]; meant != "" {
+		p.warnf(where.position, "%s has the same hours all year, without daylight saving time; write %s if you mean the clocks there", name, meant)
+	}
 	return zone, given
 }
 
@@ -181,12 +184,31 @@ func (p *routesParser) pattern(n ast.Node, name string, where position) (File, b
 		if i == 0 && strings.HasPrefix(o.lit, "/") {
 			p.warnf(at.within(text, o.at), "keys in S3 do not begin with a / unless they were written so; %.60q matches no other", text)
 		}
+		if j := encoded(o.lit); j >= 0 {
+			p.warnf(at.within(text, o.at+j), "%q stands for itself: keys are compared as S3 lists them, not URL-encoded, and dates are {yyyy}, {MM}, {dd} and {HH}", o.lit[j:min(len(o.lit), j+3)])
+		}
+		if j := strings.Index(o.lit, ", "); j >= 0 {
+			p.warnf(at.within(text, o.at+j), "%.60q is one pattern, with a comma in it; for several write a list, [\"a/*\", \"b/*\"]", text)
+		}
 		if j := strings.IndexAny(o.lit, "?["); j >= 0 {
 			p.warnf(at.within(text, o.at), "%q has no meaning in a pattern and stands for itself; only * and ** stand for others", o.lit[j:j+1])
 		}
 	}
 	return File{Pattern: text, Count: 1, pattern: pat, at: at}, true
 }
+
+// encoded finds what looks like a URL-encoded character, or like a date of
+// strftime; -1 if there is nothing.
+func encoded(s string) int {
+	for i := range len(s) {
+		if s[i] == '%' && i+1 < len(s) && (strings.IndexByte("YmdHMS", s[i+1]) >= 0 || i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2])) {
+			return i
+		}
+	}
+	return -1
+}
+
+func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }
 
 func (p *routesParser) route(n ast.Node) {
 	m, ok := p.members(n, "a route", routeKeys)

@@ -160,7 +160,7 @@ func (p *routesParser) weekdays(d *Deadline, m mapping) {
 	}
 	d.Weekdays = [7]bool{}
 	for part := range strings.SplitSeq(s, ",") {
-		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		first, last, isRange := strings.Cut(strings.ToLower(strings.TrimSpace(part)), "-")
 		if !isRange {
 			last = first
 		}

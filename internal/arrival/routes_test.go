@@ -251,6 +251,7 @@ func TestTheWholeGrammarOfADeadlineIsRead(t *testing.T) {
 	}{
 		{`"06:30 +1d"`, "06:30 +1d", "sun mon tue wed thu fri sat", nil, false},
 		{`"23:59"`, "23:59 +0d", "sun mon tue wed thu fri sat", nil, false},
+		{`{at: "06:30", days: "Mon, Sat-SUN"}`, "06:30 +0d", "sun mon sat", nil, false},
 		{`{at: "06:30 +1d", days: mon-fri, except: [2026-12-25, "2027-01-01"], then: run}`, "06:30 +1d", "mon tue wed thu fri", []string{"2026-12-25", "2027-01-01"}, true},
 		{`{at: "00:00 +31d", days: "fri-mon, wed", then: tell}`, "00:00 +31d", "sun mon wed fri sat", nil, false},
 	} {
