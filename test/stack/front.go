@@ -1,7 +1,10 @@
 package stack
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -60,7 +63,9 @@ func (f *front) close() {
 	<-f.done
 }
 
-// oneByOne sends one request to DynamoDB at a time, and others at once.
+// oneByOne sends one request to DynamoDB at a time, and others at once. It stays
+// with a request also where whoever sent it is gone: moto does, and would write
+// back what another has changed meanwhile.
 type oneByOne struct {
 	mu   sync.Mutex
 	next http.RoundTripper
@@ -68,8 +73,17 @@ type oneByOne struct {
 	asked map[string]int
 }
 
+// maxRequest is DynamoDB's own limit for a request, in bytes.
+const maxRequest = 16 << 20
+
 func (o *oneByOne) RoundTrip(r *http.Request) (*http.Response, error) {
 	if target := r.Header.Get("X-Amz-Target"); strings.HasPrefix(target, "DynamoDB_") {
+		body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(context.WithoutCancel(r.Context()))
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		_, operation, _ := strings.Cut(target, ".")

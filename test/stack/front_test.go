@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -82,6 +83,56 @@ func TestOneRequestToDynamoDBAtATime(t *testing.T) {
 				t.Errorf("%d at a time, want %d", most.Load(), row.most)
 			}
 		})
+	}
+}
+
+// A function that is killed leaves its request under way: the next one waits
+// until moto is done with it.
+func TestTheRequestOfWhoIsGoneIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	var under, requests atomic.Int64
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	moto := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if under.Add(1) > 1 {
+			t.Error("two at a time")
+		}
+		if body, err := io.ReadAll(r.Body); err != nil || string(body) != "body" {
+			t.Errorf("got %q, %v", body, err)
+		}
+		if requests.Add(1) == 1 {
+			close(arrived)
+			<-goOn
+		}
+		under.Add(-1)
+	}))
+	t.Cleanup(moto.Close)
+	const target = "DynamoDB_20120810.PutItem"
+	addr := stand(t, strings.TrimPrefix(moto.URL, "http://"))
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr, strings.NewReader("body"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		req.Header.Set("X-Amz-Target", target)
+		if res, err := plain().Do(req); err == nil {
+			res.Body.Close()
+			t.Error("it was answered")
+		}
+	}()
+	<-arrived
+	cancel()
+	<-gone
+	var wg sync.WaitGroup
+	wg.Go(func() { ask(t, addr, target) })
+	time.Sleep(100 * time.Millisecond) // in which it would come through
+	close(goOn)
+	wg.Wait()
+	if requests.Load() != 2 {
+		t.Errorf("%d requests", requests.Load())
 	}
 }
 
