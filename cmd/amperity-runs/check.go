@@ -149,9 +149,8 @@ const caretWidth = 100
 func printCaret(out io.Writer, margin, line string, at int, note string) {
 	runes := []rune(strings.TrimRight(line, "\r"))
 	at = min(at, len(runes))
-	start := 0
-	before, after := "", ""
-	if at-start > caretWidth*3/4 {
+	start, before, after := 0, "", ""
+	if at > caretWidth*3/4 {
 		start, before = at-caretWidth/2, "…"
 	}
 	end := len(runes)

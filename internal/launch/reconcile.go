@@ -124,8 +124,7 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 	if unread != nil {
 		return l.undecided(ctx, j, unread)
 	}
-	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(len(candidates))}
-	return l.holdUnknown(ctx, j)
+	return l.holdUnknown(ctx, j, doubtfulText(len(candidates)))
 }
 
 // list gives the runs created since the launch's first request. The error says
@@ -260,13 +259,11 @@ func (l *Launcher) undecided(ctx context.Context, j *job, why error) error {
 	}
 	switch {
 	case j.pending() && j.tooLate(now):
-		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: unsentText(j.Hold, why.Error())}
+		return l.holdUnknown(ctx, j, unsentText(j.Hold, why.Error()))
 	case j.pending() || now.Sub(j.Looked.Undecided) < patience:
 		return l.later(ctx, j, next)
-	default:
-		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: undecidedText(why)}
 	}
-	return l.holdUnknown(ctx, j)
+	return l.holdUnknown(ctx, j, undecidedText(why))
 }
 
 // noCandidate goes on with a launch that no run in the list can be of.
@@ -281,8 +278,7 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job) error {
 		if j.Error != nil {
 			why = j.Error.Message
 		}
-		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: unsentText(j.Hold, why)}
-		return l.holdUnknown(ctx, j)
+		return l.holdUnknown(ctx, j, unsentText(j.Hold, why))
 	case j.pending() && l.Paused:
 		return l.later(ctx, j, pausedFor)
 	case j.pending():
@@ -290,8 +286,7 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job) error {
 	case now.Sub(j.Looked.Empty) < patience:
 		return l.later(ctx, j, soon)
 	case j.IfUnknown != Retry || len(j.Posts) >= maxUnresolved || j.tooLate(now):
-		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: noCandidateText}
-		return l.holdUnknown(ctx, j)
+		return l.holdUnknown(ctx, j, noCandidateText)
 	case l.Paused:
 		return l.later(ctx, j, pausedFor)
 	}
@@ -318,8 +313,9 @@ func (l *Launcher) later(ctx context.Context, j *job, after time.Duration) error
 }
 
 // holdUnknown leaves a launch to a person of which nobody knows whether it has
-// a run.
-func (l *Launcher) holdUnknown(ctx context.Context, j *job) error {
+// a run, and says why.
+func (l *Launcher) holdUnknown(ctx context.Context, j *job, why string) error {
+	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: why}
 	if err := l.hold(ctx, j, announcement.ReasonUnknownOutcome); err != nil {
 		return unlessLost(err)
 	}
