@@ -17,6 +17,7 @@ const (
 	noCandidateText = "the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear"
 	movedOnText     = "nothing was done: its window has gone on since, and has another launch"
 	missingText     = "files were missing at the deadline, and the window still waits for them"
+	overlapText     = "the run %s of the same config id has been in the way for 12 hours: it is still running, or cannot be read (\"run not seen\" in the log)"
 	adoptText       = "nothing was sent to Amperity for this window: release it to start its run, or discard it"
 )
 
@@ -36,8 +37,10 @@ const (
 		"release the launch to start it now, or discard it (amperity-runs held)"
 	hintCandidates = "look at %s on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " +
 		"release the launch to start it now, or discard it (amperity-runs held)"
-	hintEarlier  = "this answers a later request, and an earlier one without an answer may have started a run: "
-	hintPolicy   = "nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held)"
+	hintEarlier = "this answers a later request, and an earlier one without an answer may have started a run: "
+	hintPolicy  = "nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held)"
+	hintOverlap = "nothing was sent to Amperity for this launch, and other windows of the config id wait too: stop that run if it hangs, " +
+		"then release the launch to put it back into the queue, or discard it (amperity-runs held)"
 	hintFile     = "; the file is %s"
 	hintFiles    = "; the first of its %d files is %s"
 	hintRejected = "no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held)"
@@ -85,6 +88,9 @@ func (r *record) hint() string {
 		return hintHeld
 	}
 	text := hintPolicy
+	if r.Reason == announcement.ReasonOverlap {
+		text = hintOverlap
+	}
 	switch {
 	case r.Cause.FirstFile != "" && r.Cause.Files == 1:
 		text += fmt.Sprintf(hintFile, r.Cause.FirstFile)
@@ -195,13 +201,6 @@ func (e *AdoptError) Error() string {
 // Unwrap returns the client's error, if there is one.
 func (e *AdoptError) Unwrap() error { return e.Err }
 
-// incompleteError says that a list of runs lacks a run that is known.
-type incompleteError struct{ runID string }
-
-func (e *incompleteError) Error() string {
-	return fmt.Sprintf("the list of runs does not show the run %s, which is known to be there", e.runID)
-}
-
 func tooOld(notAfter, now time.Time) *announcement.Error {
 	return &announcement.Error{Kind: announcement.ErrorTooOld, Message: fmt.Sprintf(
 		"the run was wanted until %s, and it is %s",
@@ -278,13 +277,14 @@ func notAskedText(hold int) string {
 	return fmt.Sprintf("nothing was done: it does not wait for an answer to hold %d, or no longer does; this is how it stands", hold)
 }
 
-// heldBy says why a window's next run is left to a person.
-func heldBy(reason string) *announcement.Error {
+// heldBy says why a window's next run is left to the operator. runID is the run
+// in its way, of an overlap.
+func heldBy(reason, runID string) *announcement.Error {
 	text := map[string]string{
 		announcement.ReasonLateFile:   "files came after a run of their window was started (late: hold), or they cannot be told from repeats of files whose launch was rejected or discarded",
 		announcement.ReasonTooOld:     "the events of the files came more than 45 days late: the ledger may have forgotten a run that had these files",
 		announcement.ReasonRerunLimit: "files came after the window had been run again three times, which is the most that it is by itself",
-		announcement.ReasonOverlap:    "the window has waited for 12 hours, because another run of its config id goes on, or may go on (\"run not seen\" in the log tells of a run that could not be asked for)",
+		announcement.ReasonOverlap:    fmt.Sprintf(overlapText, runID),
 	}[reason]
 	kind := announcement.ErrorPolicy
 	if reason == announcement.ReasonTooOld {

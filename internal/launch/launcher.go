@@ -40,6 +40,7 @@ type Config struct {
 type Launcher struct {
 	Config
 	poster
+	memory *memory
 }
 
 // NewToken makes a random token.
@@ -47,7 +48,7 @@ func NewToken(context.Context) string { return rand.Text() }
 
 // New returns a Launcher made of c.
 func New(c Config) *Launcher {
-	return &Launcher{c, newPoster(c.API, c.Clock, c.Pacer, c.Rand)}
+	return &Launcher{c, newPoster(c.API, c.Clock, c.Pacer, c.Rand), &memory{}}
 }
 
 const (
@@ -56,14 +57,9 @@ const (
 	leaseBeyond = 11 * time.Second
 	// leaseWithout is the lease of an invocation without a deadline.
 	leaseWithout = 5 * time.Minute
-	// grace is how long after its lease a launch is left alone whose request
-	// may be under way.
-	grace = time.Minute
 	// soon is when the sweep looks after what the one who works on it is about
 	// to do.
 	soon = time.Minute
-	// markAge is how old a mark may be when the request is sent.
-	markAge = 10 * time.Second
 	// keptFor is how long a launch is remembered once it is over. Retries and
 	// redrives reach less than 45 days.
 	keptFor = 50 * 24 * time.Hour
@@ -181,6 +177,11 @@ func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
 	if len(j.Posts) == 0 && j.tooLate(now) {
 		return verdict{outcome: Held, reason: announcement.ReasonTooOld, detail: tooOldAfter(j.NotAfter, now, j.Reason)}, nil
 	}
+	if j.Queued {
+		if v, ready, err := l.itsTurn(ctx, j); !ready || err != nil {
+			return v, err
+		}
+	}
 	if l.Paused {
 		return verdict{outcome: Blocked, reason: announcement.ReasonPaused, unannounced: true,
 			detail: &announcement.Error{Kind: announcement.ErrorPaused, Message: pausedText}}, nil
@@ -198,7 +199,12 @@ func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
 		marked = true
 		return l.mark(ctx, j)
 	})
-	if err == nil && marked && v.outcome == Blocked {
+	switch {
+	case err != nil || !marked || v.outcome != Blocked:
+	case v.reason == announcement.ReasonBusy:
+		// A gateway may have sent an earlier copy, whose run is in the way now.
+		j.Busy = append(j.Busy, j.lastPost())
+	default:
 		j.Posts = j.Posts[:len(j.Posts)-1]
 	}
 	return v, err
@@ -206,38 +212,30 @@ func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
 
 // mark notes that a request is about to be sent, and when. It is the fence:
 // whoever lost the launch to another finds a newer version here, and may not
-// send. The time counts for what the run covers, so it must not be long ago
-// when the request is sent.
+// send. The time counts for what the run covers.
 func (l *Launcher) mark(ctx context.Context, j *job) error {
+	now := l.Clock.Now()
+	was := j.record
 	first := j.State != posting
-	for {
-		now := l.Clock.Now()
-		was := j.record
-		j.to(posting, now)
-		j.Lease = l.lease(ctx)
-		j.Posts = append(j.Posts[:len(j.Posts):len(j.Posts)], now)
-		j.Looked, j.Error, j.Reason, j.Candidates = looked{}, nil, "", nil
-		var err error
-		// A crash after this leaves a launch of which nobody knows whether its
-		// request was sent: the sweep looks for its run.
-		if first {
-			err = l.transact(ctx, j, j.Lease.Add(grace), func(c *config) {
-				c.set(entry{Key: j.Key, State: entryGoing, Last: now, Doubt: true})
-			})
-		} else {
-			err = l.put(ctx, j, j.Lease.Add(grace))
-		}
-		if err != nil {
-			j.record = was
-			return err
-		}
-		if l.Clock.Now().Sub(now) <= markAge {
+	j.to(posting, now)
+	j.Lease = l.lease(ctx)
+	j.Posts = append(j.Posts[:len(j.Posts):len(j.Posts)], now)
+	j.Looked, j.Error, j.Reason, j.Candidates, j.Queued = looked{}, nil, "", nil, false
+	var err error
+	// A crash after this leaves a launch of which nobody knows whether its
+	// request was sent: the sweep looks for its run.
+	if first {
+		err = l.transact(ctx, j, j.Lease, func(c *config) error {
+			c.set(entry{Key: j.Key, State: entryGoing, Last: now, Doubt: true})
 			return nil
-		}
-		// This process was held up; what the mark says is no longer true.
-		j.Posts = j.Posts[:len(j.Posts)-1]
-		first = false
+		})
+	} else {
+		err = l.put(ctx, j, j.Lease)
 	}
+	if err != nil {
+		j.record = was
+	}
+	return err
 }
 
 // unwritten answers for a launch whose mark could not be written: nothing was
@@ -276,6 +274,9 @@ func (r *record) outcome() Outcome {
 	case claimed:
 		return Blocked
 	case posting, unknown:
+		if len(r.Busy) > 0 && len(r.Busy) == len(r.Posts) {
+			return Blocked
+		}
 		return Unknown
 	}
 	return Outcome(r.State)

@@ -332,7 +332,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
 			o.runs = []*amperity.Run{aRun("wf-7", "Orders", o.now)}
-			o.wait(5 * time.Minute)
+			o.wait(17 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
 			"the request was sent and no answer came; Amperity has one run that may be this launch's, but that is not certain (sent 2026-11-22T06:00:00Z); " + hintCandidatesWhole + " [" + scheduleKey + ", hold 1]"}},
 
@@ -340,7 +340,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
 			o.runs = []*amperity.Run{aRun("wf-7", "Orders", o.now), aRun("wf-8", "Lines", o.now)}
-			o.wait(5 * time.Minute)
+			o.wait(17 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
 			"the request was sent and no answer came; Amperity has 2 runs that may be this launch's (sent 2026-11-22T06:00:00Z); " +
 			"look at wf-7, wf-8 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
@@ -443,8 +443,9 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(13 * time.Hour)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (overlap): " +
-			"the window has waited for 12 hours, because another run of its config id goes on, or may go on (\"run not seen\" in the log tells of a run that could not be asked for); " +
-			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
+			"the run wf-1 of the same config id has been in the way for 12 hours: it is still running, or cannot be read (\"run not seen\" in the log); " +
+			"nothing was sent to Amperity for this launch, and other windows of the config id wait too: stop that run if it hangs, " +
+			"then release the launch to put it back into the queue, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"files that are missing, and come after all", func(o *office) {
 			o.window = aWindow(window.Rerun, one, four)

@@ -64,10 +64,15 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		now := l.Clock.Now()
 		j.to(claimed, now)
 		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releasedFor), l.lease(ctx)
+		if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {
+			j.NotAfter = now.Add(arrivalNotAfter) // the queue takes as long as it takes
+		}
+		j.Busy = nil // the operator decides in spite of them, and they stay among Posts
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, blocked{}, looked{}
 		// A crash after this leaves a claimed launch: the sweep starts it.
-		err = l.transact(ctx, j, j.Lease, func(c *config) {
+		err = l.transact(ctx, j, j.Lease, func(c *config) error {
 			c.set(entry{Key: j.Key, State: entryGoing, Last: j.lastPost(), Doubt: len(j.Posts) > 0})
+			return nil
 		}, more...)
 		if again, err := l.afterWord(w, err); again {
 			continue
@@ -109,14 +114,16 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		}
 		j.begin(run, posted, l.Clock.Now())
 		j.Adopted = true
-		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j))
+		owned := ownedBy(j.Key, run.ID, 0, l.Clock.Now())
+		began := func(c *config) error { c.began(j); return nil }
+		err = l.transact(ctx, j, l.Clock.Now().Add(soon), began, owned)
 		var taken *takenError
 		if errors.As(err, &taken) {
-			free, other := l.mine(w, taken.current)
-			if other != nil {
+			if other := l.claimed(w, taken.current); other != nil {
 				return Result{}, other
 			}
-			err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, free)
+			owned.Version = taken.current.Version
+			err = l.transact(ctx, j, l.Clock.Now().Add(soon), began, owned)
 		}
 		if again, err := l.afterWord(w, err); again {
 			continue
@@ -141,18 +148,17 @@ func (l *Launcher) nothingToAdopt(ctx context.Context, w Word) (Result, error) {
 	return Result{}, &UnknownKeyError{Key: w.Key}
 }
 
-// mine gives the item of a run that is to be adopted although the ledger knows
-// it: fine if it is nobody's any more.
-func (l *Launcher) mine(w Word, run ledger.Item) (ledger.Item, error) {
+// claimed returns an error if the run of an item belongs to another launch than
+// the one that a command is for.
+func (l *Launcher) claimed(w Word, run ledger.Item) error {
 	var of belongs
 	if err := decode(run, &of, func() int { return of.Format }); err != nil {
-		return ledger.Item{}, err
+		return err
 	}
 	if of.Launch != "" && of.Launch != w.Key {
-		return ledger.Item{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it is the run of " + of.Launch}
+		return &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it is the run of " + of.Launch}
 	}
-	run.Doc, _ = encode(belongs{Format: format, Launch: w.Key}) // texts
-	return run, nil
+	return nil
 }
 
 // Discard ends what is held, or a window whose files are missing. Nothing more is
@@ -172,7 +178,7 @@ func (l *Launcher) Discard(ctx context.Context, w Word) (Result, error) {
 		j.Answered = l.answered(ctx, j)
 		j.to(discarded, l.Clock.Now())
 		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
-		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.heldBack(j) })
+		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error { c.heldBack(j); return nil })
 		if again, err := l.afterWord(w, err); again {
 			continue
 		} else if err != nil {

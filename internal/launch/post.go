@@ -116,7 +116,7 @@ func (p poster) post(ctx context.Context, r amperity.RunRequest, most int, mark 
 		// A crash from here until the outcome is recorded leaves it unknown
 		// whether there is a run.
 		v = p.send(ctx, r)
-		if v.outcome != Blocked || v.reason == announcement.ReasonUnauthorized || n == most {
+		if v.outcome != Blocked || v.reason == announcement.ReasonUnauthorized || v.reason == announcement.ReasonBusy || n == most {
 			return v, nil
 		}
 		if !p.rest(ctx, backoff, v.retryAfter) {

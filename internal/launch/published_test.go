@@ -42,7 +42,7 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 	late := record{
 		Key: "arrival/cg-789GHi0JK/2026-11-22/2", State: held, Request: sales, Cause: arrived.Cause,
 		Resource: "arn:aws:s3:::" + strings.TrimPrefix(order, "s3://") + "2.csv.gz",
-		Reason:   announcement.ReasonLateFile, Error: heldBy(announcement.ReasonLateFile), Hold: 1,
+		Reason:   announcement.ReasonLateFile, Error: heldBy(announcement.ReasonLateFile, ""), Hold: 1,
 	}
 	late.Cause.FirstFile, late.Cause.Files, late.Cause.Revision = order+"2.csv.gz", 1, 2
 	ended := late

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -22,16 +24,19 @@ const (
 	// Amperity may ask to wait in between: others wait, too.
 	questions = 3
 	maxPause  = 2 * time.Second
-	// control is how far back a list may reach to show a run that is known.
-	control = 7 * 24 * time.Hour
-	// reach is how old a run may be to be taken for a launch's: the ledger
-	// remembers for longer whose it is.
-	reach = keptFor - 10*24*time.Hour
 	// maxCandidates is how many runs a person is told of.
 	maxCandidates = 5
-	// maxUnresolved is how many requests of a launch may end without anybody
-	// knowing, without a person.
+	// maxUnresolved is how many POSTs with an unknown outcome a launch may have
+	// before it is held.
 	maxUnresolved = 2
+	// busyWait is the least time between an answer 409 and the next request: the
+	// list read before that request shows the run of an earlier copy, if a
+	// gateway has sent one.
+	busyWait = 5 * time.Minute
+	// searchOften is how long after its last request the runs of a launch are
+	// searched for in every sweep, searchFor how long once an hour.
+	searchOften = 2*time.Hour + patience
+	searchFor   = 7 * 24 * time.Hour
 )
 
 // Reconcile goes on with a launch that fell due: one whose process died, that
@@ -65,113 +70,105 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 	case posting, unknown:
 		return true, l.look(ctx, j)
 	default:
-		l.finish(ctx, j)
+		switch {
+		case !j.delivered():
+			l.finish(ctx, j)
+		case j.nextSearch(now).IsZero():
+			return true, unlessLost(l.put(ctx, j, time.Time{}))
+		default:
+			return true, l.look(ctx, j)
+		}
 	}
 	return true, nil
 }
 
-// look asks Amperity what became of the requests of a launch.
+// look searches for the runs of a launch whose requests have an unknown outcome.
 //
-// Nothing is concluded from a list that is not whole, or does not show a run
-// that is known to be there. No candidate proves nothing either: Amperity may
-// start the run later. One candidate is taken only if it looks like the runs
-// of this config id and no other launch could have started it.
+// Nothing is concluded from a list that is not whole, or does not show the
+// control run. An empty list proves nothing either: Amperity may start the run
+// later. Runs are adopted only if they are certainly this launch's.
 func (l *Launcher) look(ctx context.Context, j *job) error {
+	now := l.Clock.Now()
 	c, err := l.config(ctx, j.Request.ConfigID)
 	if err != nil {
 		return err
 	}
 	if j.State == posting {
-		j.State, j.Since = unknown, l.Clock.Now()
+		j.State, j.Since = unknown, now
 	}
-	runs, err := l.list(ctx, j, c)
-	if err != nil {
-		return l.undecided(ctx, j, err)
+	notBefore := j.lastPost()
+	if j.mayBeSent(now) {
+		notBefore = now // the list is read right before a request
 	}
-	j.Candidates = nil
-	var candidates []*amperity.Run
-	for _, run := range runs {
-		mine, err := l.candidate(ctx, j, run)
-		if err != nil {
-			return l.undecided(ctx, j, err)
+	f, unread := l.search(ctx, j, c, notBefore)
+	if unread == nil && len(f.runs) > 0 && f.certain && !c.doubts(j.Key, j.Posts[0]) {
+		adopted, err := l.adopt(ctx, j, f.runs)
+		if adopted || err != nil {
+			return err
 		}
-		if mine {
-			candidates = append(candidates, run)
-		}
+		f.certain = false // another launch was marked while the list was read
 	}
-	if len(candidates) == 0 {
+	if j.State != unknown {
+		return l.searchOn(ctx, j, f.runs)
+	}
+	if j.Candidates = candidatesOf(f.runs); len(f.runs) > 0 {
+		j.Looked.Empty = time.Time{}
+	}
+	switch {
+	case unread != nil:
+		return l.inconclusive(ctx, j, undecidedText(unread), unread)
+	case len(f.runs) == 0:
 		j.Looked.Undecided = time.Time{}
-		return l.noCandidate(ctx, j)
+		return l.noCandidate(ctx, j, f.begun)
+	case j.pending():
+		return l.holdUnknown(ctx, j, doubtfulText(len(f.runs)))
 	}
-	j.Looked.Empty = time.Time{}
-	// The list has no principals.
-	named := candidates[:min(len(candidates), maxCandidates)]
-	var unread error
-	for i, run := range named {
-		verbose, err := l.getRun(ctx, run.ID, amperity.ViewVerbose, questions)
-		if err != nil {
-			unread = err
-			break
-		}
-		named[i] = verbose
-	}
-	if unread == nil && len(candidates) == 1 && c.Identity != nil && *identityOf(candidates[0]) == *c.Identity && !c.doubts(j.Key, j.Posts[0]) {
-		return l.adopt(ctx, j, candidates[0])
-	}
-	for _, run := range named {
-		j.Candidates = append(j.Candidates, candidateOf(run))
-	}
-	if unread != nil {
-		return l.undecided(ctx, j, unread)
-	}
-	return l.holdUnknown(ctx, j, doubtfulText(len(candidates)))
+	return l.inconclusive(ctx, j, doubtfulText(len(f.runs)), errDoubtful)
 }
 
-// list gives the runs created since the launch's first request. The error says
-// why the list decides nothing.
-func (l *Launcher) list(ctx context.Context, j *job, c *config) ([]*amperity.Run, error) {
-	since := j.Posts[0].Add(-skew)
-	if oldest := l.Clock.Now().Add(-reach); since.Before(oldest) {
-		since = oldest // whose older runs are is forgotten
-	}
-	from := since
-	known := c.Newest.RunID
-	if known != "" {
-		switch {
-		case l.Clock.Now().Sub(c.Newest.Created) > control:
-			known = "" // there is no such control
-		case c.Newest.Created.Before(from):
-			from = c.Newest.Created
+// mayBeSent reports whether the next look may lead to a request.
+func (r *record) mayBeSent(now time.Time) bool {
+	return r.pending() || len(r.Busy) > 0 ||
+		r.IfUnknown == Retry && !r.Looked.Empty.IsZero() && now.Sub(r.Looked.Empty) >= patience
+}
+
+// searchOn writes back a launch that is settled, and whose runs the sweep goes
+// on searching for. A held or discarded launch names the runs that may be its
+// own: the operator is told of each that was not named before.
+func (l *Launcher) searchOn(ctx context.Context, j *job, runs []*amperity.Run) error {
+	news := false
+	for _, candidate := range candidatesOf(runs) {
+		named := slices.ContainsFunc(j.Candidates, func(c announcement.Candidate) bool { return c.ID == candidate.ID })
+		if !named && len(j.Candidates) < maxCandidates && j.Run == nil {
+			j.Candidates, news = append(j.Candidates, candidate), true
 		}
 	}
-	var runs []*amperity.Run
-	var shown bool
-	err := l.ask(ctx, listTimeout, questions, func(ctx context.Context) error {
-		runs, shown = nil, known == ""
-		for page, err := range l.API.ListRuns(ctx, amperity.ListOptions{CreatedFrom: from}) {
-			if err != nil {
-				return err
-			}
-			for _, run := range page.Runs {
-				shown = shown || run.ID == known
-				// A run without a time may be any.
-				if run.CreatedAt.IsZero() || !run.CreatedAt.Before(since) {
-					runs = append(runs, run)
-				}
-			}
-			if err := l.paced(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case !shown:
-		return nil, &incompleteError{known}
+	if !news {
+		return unlessLost(l.put(ctx, j, j.nextSearch(l.Clock.Now())))
 	}
-	return runs, nil
+	if j.State == held {
+		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(len(j.Candidates))}
+	}
+	j.Hold++
+	j.Announced = false
+	// A crash before this leaves the launch due: the runs are found again.
+	if err := l.put(ctx, j, l.Clock.Now().Add(soon)); err != nil {
+		return unlessLost(err)
+	}
+	l.finish(ctx, j)
+	return nil
+}
+
+// nextSearch returns when the sweep searches for the runs of a settled launch
+// again; zero: no more.
+func (r *record) nextSearch(now time.Time) time.Time {
+	switch age := now.Sub(r.lastPost()); {
+	case r.unaccounted() == 0 || age >= searchFor:
+		return time.Time{}
+	case age < searchOften:
+		return now.Add(soon)
+	}
+	return now.Add(time.Hour)
 }
 
 const (
@@ -228,49 +225,47 @@ func (l *Launcher) getRun(ctx context.Context, id string, view amperity.View, mo
 	return run, err
 }
 
-// candidate reports whether a run may be the launch's: whether it is nobody
-// else's.
-func (l *Launcher) candidate(ctx context.Context, j *job, run *amperity.Run) (bool, error) {
-	item, err := l.Ledger.Get(ctx, runKey(run.ID))
-	if err != nil || !item.Exists() {
-		return err == nil, err
-	}
-	var of belongs
-	if err := decode(item, &of, func() int { return of.Format }); err != nil {
-		return false, err
-	}
-	return of.Launch == "" || of.Launch == j.Key, nil
-}
-
-// undecided keeps a launch of which nothing could be learned, for a while.
-func (l *Launcher) undecided(ctx context.Context, j *job, why error) error {
+// inconclusive writes back a launch about which a look decided nothing, and
+// holds it as why says once that has lasted for the patience. cause is the error
+// of the look.
+func (l *Launcher) inconclusive(ctx context.Context, j *job, why string, cause error) error {
 	now := l.Clock.Now()
-	l.Logger.WarnContext(ctx, "run not found out", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, why.Error()))
+	l.Logger.WarnContext(ctx, "run not found out", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, cause.Error()))
 	if j.Looked.Undecided.IsZero() {
 		j.Looked.Undecided = now
 	}
 	next := soon
 	if j.pending() {
-		next = pausedFor // a person has decided already
+		next = pausedFor // an operator has decided already
 	}
 	var api *amperity.APIError
-	if errors.As(why, &api) {
+	if errors.As(cause, &api) {
 		next = max(next, api.RetryAfter)
 	}
 	switch {
 	case j.pending() && j.tooLate(now):
-		return l.holdUnknown(ctx, j, unsentText(j.Hold, why.Error()))
+		return l.holdUnknown(ctx, j, unsentText(j.Hold, cause.Error()))
 	case j.pending() || now.Sub(j.Looked.Undecided) < patience:
 		return l.later(ctx, j, next)
 	}
-	return l.holdUnknown(ctx, j, undecidedText(why))
+	return l.holdUnknown(ctx, j, why)
 }
 
-// noCandidate goes on with a launch that no run in the list can be of.
-func (l *Launcher) noCandidate(ctx context.Context, j *job) error {
+// noCandidate goes on with a launch of which a list shows no run. begun is when
+// the list was asked for.
+func (l *Launcher) noCandidate(ctx context.Context, j *job, begun time.Time) error {
 	now := l.Clock.Now()
+	if len(j.Busy) > 0 {
+		if wait := j.Busy[len(j.Busy)-1].Add(busyWait); begun.Before(wait) {
+			return l.later(ctx, j, max(soon, wait.Sub(now)))
+		}
+		if len(j.Busy) == len(j.Posts) {
+			return l.sendAgain(ctx, j)
+		}
+		j.forgetBusy()
+	}
 	if j.Looked.Empty.IsZero() {
-		j.Looked.Empty = now
+		j.Looked.Empty = begun
 	}
 	switch {
 	case j.pending() && j.tooLate(now):
@@ -282,8 +277,8 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job) error {
 	case j.pending() && l.Paused:
 		return l.later(ctx, j, pausedFor)
 	case j.pending():
-		// A person has said so; it could not be sent yet.
-	case now.Sub(j.Looked.Empty) < patience:
+		// An operator has said so; it could not be sent yet.
+	case begun.Sub(j.Looked.Empty) < patience:
 		return l.later(ctx, j, soon)
 	case j.IfUnknown != Retry || len(j.Posts) >= maxUnresolved || j.tooLate(now):
 		return l.holdUnknown(ctx, j, noCandidateText)
@@ -298,9 +293,31 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job) error {
 		l.unwritten(ctx, j, err)
 		return unlessLost(err)
 	}
-	if v.outcome == Blocked {
-		// Nothing new is under way: what the lists said goes on to count.
+	if v.outcome == Blocked && len(j.Busy) == 0 {
+		// Nothing new is under way: what the lists said continues to count.
 		j.Looked.Empty = empty
+	}
+	l.settle(ctx, j, v)
+	return nil
+}
+
+// sendAgain sends the request of a launch whose requests were all answered with
+// 409, and of which a later list shows no run.
+func (l *Launcher) sendAgain(ctx context.Context, j *job) error {
+	now := l.Clock.Now()
+	j.forgetBusy()
+	j.to(claimed, now)
+	j.Lease, j.Looked = l.lease(ctx), looked{}
+	// A crash before this leaves it unknown, and due. A crash after it leaves a
+	// claimed launch: the sweep starts it.
+	if err := l.transact(ctx, j, j.Lease, func(c *config) error { return c.unmarked(j) }); err != nil {
+		return unlessLost(err)
+	}
+	l.tellBlocked(ctx, j)
+	v, err := l.start(ctx, j)
+	if err != nil {
+		l.unwritten(ctx, j, err)
+		return unlessLost(err)
 	}
 	l.settle(ctx, j, v)
 	return nil
@@ -324,29 +341,52 @@ func (l *Launcher) holdUnknown(ctx context.Context, j *job, why string) error {
 	return nil
 }
 
-// adopt makes a run that was found the launch's. It covers what the earliest
-// request that can have made it would.
-func (l *Launcher) adopt(ctx context.Context, j *job, run *amperity.Run) error {
-	posted := j.Posts[0]
-	if made := run.CreatedAt.Add(-skew); !run.CreatedAt.IsZero() && made.Before(posted) {
-		posted = made
-	}
-	j.begin(run, posted, l.Clock.Now())
-	j.Adopted = true
-	// A crash before this leaves it unknown: it is found again.
-	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j))
-	if err != nil {
-		// Taken by another in between, or this launch by its own answer.
-		var taken *takenError
-		if errors.As(err, &taken) {
-			return nil // it is still due, and will be looked into again
+// adopt records runs that were found as the launch's. The first covers what the
+// earliest request would. It reports false if another launch of the config id
+// may have started them after all: that is asked again in the transaction,
+// since a list takes seconds.
+func (l *Launcher) adopt(ctx context.Context, j *job, runs []*amperity.Run) (bool, error) {
+	runs = slices.SortedStableFunc(slices.Values(runs), func(a, b *amperity.Run) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	was := j.record
+	var owned []ledger.Item
+	for _, run := range runs {
+		item, err := l.Ledger.Get(ctx, runKey(run.ID))
+		if err != nil {
+			return false, err
 		}
-		return unlessLost(err)
+		if j.Run == nil {
+			j.begin(run, j.Posts[0], l.Clock.Now())
+			j.Adopted = true
+		} else {
+			j.addRun(run)
+		}
+		owned = append(owned, ownedBy(j.Key, run.ID, item.Version, l.Clock.Now()))
+	}
+	// A crash before this leaves it as it was: the runs are found again.
+	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error {
+		if c.doubts(j.Key, j.Posts[0]) {
+			return errDoubtful
+		}
+		c.began(j)
+		return nil
+	}, owned...)
+	var taken *takenError
+	switch {
+	case errors.Is(err, errDoubtful):
+		j.record = was
+		return false, nil
+	case errors.As(err, &taken):
+		return true, nil // another launch was first; this one is still due
+	case err != nil:
+		return true, unlessLost(err)
 	}
 	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.result())
 	l.finish(ctx, j)
-	return nil
+	return true, nil
 }
+
+// errDoubtful says that another launch of the config id may have started a run.
+var errDoubtful = errors.New("another launch of the config id may have started the run")
 
 // unlessLost is the error, unless somebody else has gone on with the launch.
 func unlessLost(err error) error {
@@ -366,7 +406,16 @@ func (l *Launcher) config(ctx context.Context, configID string) (*config, error)
 	return decodeConfig(item, configID)
 }
 
-// candidateOf is what a person is told of a run.
+// candidatesOf describes the first of some runs to the operator.
+func candidatesOf(runs []*amperity.Run) []announcement.Candidate {
+	var cs []announcement.Candidate
+	for _, run := range runs[:min(len(runs), maxCandidates)] {
+		cs = append(cs, candidateOf(run))
+	}
+	return cs
+}
+
+// candidateOf describes a run to the operator.
 func candidateOf(run *amperity.Run) announcement.Candidate {
 	c := announcement.Candidate{ID: run.ID, Name: run.Name, Type: string(run.Type), State: string(run.State),
 		PrincipalID: run.PrincipalID, PrincipalName: run.PrincipalName}

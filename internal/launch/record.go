@@ -70,6 +70,9 @@ type record struct {
 	// Posts are the times of the requests that may have started a run; each is
 	// noted before it is sent, and taken out if it certainly was not processed.
 	Posts []time.Time `json:"posts,omitempty"`
+	// Busy are those of Posts that were answered with 409. A gateway may have sent
+	// an earlier copy of the request, so that the launch's own run is in the way.
+	Busy []time.Time `json:"busy,omitempty"`
 	// Looked is what the lists of runs have told so far, of an unknown launch.
 	Looked looked `json:"looked,omitzero"`
 	// Blocked is why and since when it cannot be sent.
@@ -78,6 +81,9 @@ type record struct {
 	Run *amperity.Run `json:"run,omitempty"`
 	// RunCut: Run lacks something for its size.
 	RunCut bool `json:"run_cut,omitempty"`
+	// Others are further runs of the launch: more than one of Posts has started
+	// one.
+	Others []otherRun `json:"others,omitempty"`
 	// Adopted: the run was found, not answered.
 	Adopted bool `json:"adopted,omitempty"`
 	// CoveredUntil is the instant before which the run has every file.
@@ -94,6 +100,9 @@ type record struct {
 	// Released: a person said to start it, after so many of Posts.
 	Released      bool `json:"released,omitempty"`
 	ReleasedAfter int  `json:"released_after,omitempty"`
+	// Queued: an operator released it while another run was in the way. It is
+	// sent once the config id is free.
+	Queued bool `json:"queued,omitempty"`
 
 	// Told: the window has taken in the state. Announced: the event bus has.
 	Told      bool `json:"told,omitempty"`
@@ -116,6 +125,13 @@ type blocked struct {
 	Told string `json:"told,omitempty"`
 }
 
+// otherRun is a further run of a launch.
+type otherRun struct {
+	RunID string `json:"run_id"`
+	// Run is the run until it has been announced.
+	Run *amperity.Run `json:"run,omitempty"`
+}
+
 // job is a launch as it was read or written last, on its way to the next write.
 type job struct {
 	item ledger.Item
@@ -124,6 +140,39 @@ type job struct {
 
 // maySucceed reports whether a run may exist that nobody knows of.
 func (r *record) maySucceed() bool { return len(r.Posts) > 0 && r.Run == nil }
+
+// unaccounted is how many requests may have started a run that is not known.
+func (r *record) unaccounted() int {
+	known := len(r.Others)
+	if r.Run != nil {
+		known++
+	}
+	return max(0, len(r.Posts)-known)
+}
+
+// addRun adds a run to those of a launch that has one.
+func (r *record) addRun(run *amperity.Run) {
+	bounded, _ := announcement.BoundedRun(run, maxRun/4)
+	r.Others = append(r.Others, otherRun{run.ID, bounded})
+}
+
+// has reports whether a run is one of the launch's.
+func (r *record) has(runID string) bool {
+	return r.Run != nil && r.Run.ID == runID || slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.RunID == runID })
+}
+
+// forgetBusy drops the requests that were answered with 409: they have certainly
+// started no run.
+func (r *record) forgetBusy() {
+	r.Posts = slices.DeleteFunc(slices.Clone(r.Posts), func(t time.Time) bool { return slices.ContainsFunc(r.Busy, t.Equal) })
+	r.Busy = nil
+}
+
+// delivered reports whether the window and the event bus know how the launch
+// stands.
+func (r *record) delivered() bool {
+	return r.Told && r.Announced && !slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.Run != nil })
+}
 
 // pending reports whether a person has said to send the request, and that could
 // not be done yet.
@@ -180,8 +229,9 @@ type config struct {
 	Launches []entry `json:"launches,omitempty"`
 	// Identity is what runs of this config id look like.
 	Identity *identity `json:"identity,omitempty"`
-	// Newest is the newest run that is known.
-	Newest newest `json:"newest,omitzero"`
+	// Overlap is the run that the operator was asked about, because it was in
+	// the way of a window for long.
+	Overlap string `json:"overlap,omitempty"`
 }
 
 // entry is one launch of a config id.
@@ -216,31 +266,23 @@ func identityOf(run *amperity.Run) *identity {
 	return &identity{Name: run.Name, Type: run.Type, PrincipalID: run.PrincipalID}
 }
 
-// newest is a run that a list must show.
-type newest struct {
-	RunID   string    `json:"run_id"`
-	Created time.Time `json:"created"`
-}
-
 const (
 	// doubtFor is how long a launch whose run is not known makes the runs of
 	// its config id doubtful to others.
 	doubtFor = 24 * time.Hour
 	// doubtKept is how long it is kept, which is longer than a list reaches.
 	doubtKept = 8 * 24 * time.Hour
-	// maxEntries bounds the launches of a config id: of those that were
-	// started and that nobody had to look at, the oldest go.
+	// maxEntries bounds the launches of a config id that have started: of those
+	// without doubt, the oldest go.
 	maxEntries = 50
-	// maxDoubts bounds those of which nobody knows whether there is a run; the
-	// oldest beyond it are one entry together.
-	maxDoubts = 200
-	// olderDoubts is that entry's key.
-	olderDoubts = "older"
 )
 
-// set adds or replaces the entry of a launch.
+// set adds or replaces the entry of a launch. A second run of the launch has an
+// entry of its own.
 func (c *config) set(e entry) {
-	i := slices.IndexFunc(c.Launches, func(o entry) bool { return o.Key == e.Key })
+	i := slices.IndexFunc(c.Launches, func(o entry) bool {
+		return o.Key == e.Key && (o.State != entryStarted || o.RunID == e.RunID)
+	})
 	if i >= 0 {
 		c.Launches[i] = e
 	} else {
@@ -258,7 +300,6 @@ func (c *config) prune(now time.Time) {
 	c.Launches = slices.DeleteFunc(c.Launches, func(e entry) bool {
 		return e.State == entryHeld && now.Sub(e.Last) > doubtKept
 	})
-	c.mergeDoubts()
 	for i := 0; i < len(c.Launches) && len(c.Launches) > maxEntries; {
 		if e := c.Launches[i]; e.State == entryStarted && (!e.Doubt || now.Sub(e.Last) > doubtFor) {
 			c.Launches = slices.Delete(c.Launches, i, i+1)
@@ -266,36 +307,6 @@ func (c *config) prune(now time.Time) {
 			i++
 		}
 	}
-}
-
-// mergeDoubts makes one entry of the oldest doubts, which leaves maxDoubts
-// others.
-func (c *config) mergeDoubts() {
-	excess := -maxDoubts
-	for _, e := range c.Launches {
-		if e.State == entryHeld && e.Key != olderDoubts {
-			excess++
-		}
-	}
-	if excess <= 0 {
-		return
-	}
-	older := entry{Key: olderDoubts, State: entryHeld, Doubt: true}
-	var rest []entry
-	for _, e := range c.Launches {
-		isOlder := e.Key == olderDoubts
-		switch {
-		case !isOlder && (e.State != entryHeld || excess == 0):
-			rest = append(rest, e)
-			continue
-		case !isOlder:
-			excess--
-		}
-		if e.Last.After(older.Last) {
-			older.Last = e.Last
-		}
-	}
-	c.Launches = slices.Insert(rest, 0, older)
 }
 
 // doubts reports whether a run found for a launch whose first request was sent
@@ -306,13 +317,10 @@ func (c *config) doubts(key string, first time.Time) bool {
 	})
 }
 
-// saw notes a run that is certainly of this config id.
+// saw learns from a run that is certainly of this config id.
 func (c *config) saw(run *amperity.Run) {
 	if run.Name != "" && run.Type != "" && run.PrincipalID != "" {
 		c.Identity = identityOf(run)
-	}
-	if run.CreatedAt.After(c.Newest.Created) {
-		c.Newest = newest{RunID: run.ID, Created: run.CreatedAt}
 	}
 }
 

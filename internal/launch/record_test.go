@@ -24,28 +24,11 @@ func TestAConfigItemIsBounded(t *testing.T) {
 	}
 	held, started := entry{State: entryHeld, Doubt: true}, entry{State: entryStarted}
 	going := []entry{{Key: "going", State: entryGoing, Last: now, Doubt: true}}
-	older := func(last time.Time) []entry {
-		return []entry{{Key: olderDoubts, State: entryHeld, Last: last, Doubt: true}}
-	}
 	for name, row := range map[string]struct{ have, want []entry }{
-		"nothing":                    {nil, nil},
-		"as many doubts as are kept": {many(maxDoubts, held), many(maxDoubts, held)},
-		"three too many": {
-			slices.Concat(many(maxDoubts+3, held), going),
-			slices.Concat(older(now.Add(-(maxDoubts+1)*time.Minute)), many(maxDoubts+3, held)[3:], going),
-		},
-		"one more": {
-			slices.Concat(older(now.Add(-24*time.Hour)), going, many(maxDoubts+1, held)),
-			slices.Concat(older(now.Add(-(maxDoubts+1)*time.Minute)), going, many(maxDoubts+1, held)[1:]),
-		},
-		"one more, which is older": {
-			slices.Concat(older(now), many(maxDoubts+1, held)),
-			slices.Concat(older(now), many(maxDoubts+1, held)[1:]),
-		},
-		"doubts out of every list's reach": {
-			slices.Concat(older(now.Add(-doubtKept-time.Second)), []entry{{Key: "k", State: entryHeld, Last: now.Add(-doubtKept - time.Second), Doubt: true}}, going),
-			going,
-		},
+		"nothing":              {nil, nil},
+		"doubts of eight days": {many(8*24*60, held), many(8*24*60, held)},
+		"doubts beyond that":   {many(8*24*60+3, held), many(8*24*60+3, held)[3:]},
+		"doubts and a launch":  {slices.Concat(many(10, held), going), slices.Concat(many(10, held), going)},
 		"more runs than are kept": {
 			slices.Concat(many(maxEntries+5, started), going),
 			slices.Concat(many(maxEntries+5, started)[6:], going),

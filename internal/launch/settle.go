@@ -26,6 +26,8 @@ func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
 		err = l.recordRun(ctx, j, v.run)
 	case v.outcome == Held && v.reason == announcement.ReasonTooOld:
 		err = l.hold(ctx, j, v.reason)
+	case v.outcome == Held && v.reason == announcement.ReasonOverlap:
+		err = l.hold(ctx, j, v.reason)
 	case v.outcome == Held:
 		j.to(unknown, now)
 		// A crash before this leaves it posting, which is looked into alike.
@@ -41,7 +43,7 @@ func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
 		j.Hold++
 		// A crash before this leaves it posting, although nothing was
 		// processed: in the end it is held.
-		err = l.transact(ctx, j, now.Add(soon), func(c *config) { c.remove(j.Key) })
+		err = l.transact(ctx, j, now.Add(soon), func(c *config) error { c.remove(j.Key); return nil })
 	default:
 		err = l.block(ctx, j, v)
 	}
@@ -53,6 +55,7 @@ func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
 	if !l.finish(ctx, j) && (j.State.over() || j.State == held) {
 		res.Warning = unfinishedText
 	}
+	l.noteControl(ctx, v.run)
 	return res
 }
 
@@ -62,10 +65,10 @@ func (l *Launcher) recordRun(ctx context.Context, j *job, run *amperity.Run) err
 	j.begin(run, posted, l.Clock.Now())
 	// A crash before this leaves it posting: the run is found by the list of
 	// runs, and adopted.
-	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j))
+	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error { c.began(j); return nil }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
 	var taken *takenError
 	if errors.As(err, &taken) {
-		return l.take(ctx, j, taken.current)
+		return l.take(ctx, j, run.ID, taken.current)
 	}
 	return err
 }
@@ -79,19 +82,18 @@ func (r *record) begin(run *amperity.Run, posted, now time.Time) {
 	r.Reason, r.Error, r.Candidates, r.Blocked, r.Looked = "", nil, nil, blocked{}, looked{}
 }
 
-// began notes a launch that has a run. Where it has sent other requests, there
-// may be other runs of it too.
+// began notes the runs of a launch. If it has sent further requests, further
+// runs of it may exist.
 func (c *config) began(j *job) {
-	c.set(entry{Key: j.Key, State: entryStarted, Last: j.lastPost(), RunID: j.Run.ID, Doubt: len(j.Posts) > 1})
+	c.set(entry{Key: j.Key, State: entryStarted, Last: j.lastPost(), RunID: j.Run.ID, Doubt: j.unaccounted() > 0})
+	for _, o := range j.Others {
+		if o.Run != nil { // found just now
+			c.set(entry{Key: j.Key, State: entryStarted, Last: j.lastPost(), RunID: o.RunID})
+		}
+	}
 	if !j.Adopted {
 		c.saw(j.Run)
 	}
-}
-
-// beganToo notes one more run of a launch that has one.
-func (c *config) beganToo(key string, run *amperity.Run, posted time.Time) {
-	c.Launches = append(c.Launches, entry{Key: key, State: entryStarted, Last: posted, RunID: run.ID})
-	c.saw(run)
 }
 
 func (r *record) lastPost() time.Time {
@@ -108,7 +110,7 @@ func (l *Launcher) hold(ctx context.Context, j *job, reason string) error {
 	j.Reason = reason
 	j.Hold++
 	// A crash before this leaves it as it was, and due: it is held later.
-	return l.transact(ctx, j, now.Add(soon), func(c *config) { c.heldBack(j) })
+	return l.transact(ctx, j, now.Add(soon), func(c *config) error { c.heldBack(j); return nil })
 }
 
 // heldBack notes a launch that nobody waits for any more.
@@ -134,17 +136,15 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 	if v.unannounced && v.reason == announcement.ReasonRateLimited {
 		delay = 0 // its turn did not come in this invocation; the next one's will
 	}
+	switch v.reason {
+	case announcement.ReasonBusy:
+		delay = max(delay, busyWait)
+	case announcement.ReasonOverlap:
+		delay = soon // its place in the queue is all that it waits for
+	}
 	j.Lease = time.Time{}
-	if !v.unannounced && j.Blocked.Told != v.reason && now.Sub(j.Blocked.Since) >= blockedNews {
-		// Announced first and noted then: a crash in between repeats it. The
-		// line is counted also where nothing can be announced, and where a run
-		// may exist: blocked says that there is none.
-		if len(j.Posts) > 0 || l.announce(ctx, l.blockedNews(j)) == nil {
-			j.Blocked.Told = v.reason
-		}
-		l.Logger.WarnContext(ctx, "launch stays blocked", append(
-			attrs(Launch{Key: j.Key, Request: j.Request, Cause: j.Cause}, Result{Outcome: Blocked, Reason: j.Reason}),
-			slog.String(telemetry.Error, v.message()), telemetry.Count("StaysBlocked", ""))...)
+	if !v.unannounced && (len(j.Busy) == 0 || len(j.Busy) < len(j.Posts)) {
+		l.tellBlocked(ctx, j)
 	}
 	if len(j.Posts) > 0 {
 		// An earlier request may have started a run after all: the list of
@@ -157,14 +157,38 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 	if !wasPosting {
 		return l.put(ctx, j, now.Add(delay))
 	}
-	return l.transact(ctx, j, now.Add(delay), func(c *config) {
-		if j.Window == "" {
-			c.remove(j.Key)
-			return
-		}
-		// The windows of the config id go one after the other.
+	return l.transact(ctx, j, now.Add(delay), func(c *config) error { return c.unmarked(j) })
+}
+
+// unmarked notes that no request of a launch is under way, nor has started a
+// run. A window's launch keeps its turn: the windows of a config id go one after
+// the other.
+func (c *config) unmarked(j *job) error {
+	if j.Window == "" {
+		c.remove(j.Key)
+	} else {
 		c.set(entry{Key: j.Key, State: entryGoing})
-	})
+	}
+	return nil
+}
+
+// tellBlocked announces that a launch has been blocked for long. A launch that
+// may have a run is counted, and not announced: blocked says that there is none.
+func (l *Launcher) tellBlocked(ctx context.Context, j *job) {
+	if j.Blocked.Told == j.Reason || l.Clock.Now().Sub(j.Blocked.Since) < blockedNews {
+		return
+	}
+	// A crash after the announcement repeats it, with the same id.
+	if len(j.Posts) > 0 || l.announce(ctx, l.blockedNews(j)) == nil {
+		j.Blocked.Told = j.Reason
+	}
+	message := ""
+	if j.Error != nil {
+		message = j.Error.Message
+	}
+	l.Logger.WarnContext(ctx, "launch stays blocked", append(
+		attrs(Launch{Key: j.Key, Request: j.Request, Cause: j.Cause}, Result{Outcome: Blocked, Reason: j.Reason}),
+		slog.String(telemetry.Error, message), telemetry.Count("StaysBlocked", ""))...)
 }
 
 // backoff is the n-th delay of a series that doubles.
@@ -193,9 +217,9 @@ func (l *Launcher) unrecorded(ctx context.Context, j *job, v verdict, err error)
 	return res
 }
 
-// late records a run that Amperity has answered with to a launch that was
-// taken over meanwhile. What the answer says is certain; what others have
-// concluded without it is not.
+// late records a run that Amperity has answered with to a launch that was taken
+// over meanwhile. The answer is certain; what others have concluded without it
+// is not. A launch that has another run by now has two.
 func (l *Launcher) late(ctx context.Context, mine *job, run *amperity.Run, current ledger.Item) Result {
 	posted := mine.lastPost()
 	for range maxTakeovers {
@@ -203,41 +227,24 @@ func (l *Launcher) late(ctx context.Context, mine *job, run *amperity.Run, curre
 		if err != nil {
 			return Result{Outcome: Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(err)}
 		}
-		if j.State == started && (j.Run.ID == run.ID || !j.Adopted) {
-			if j.Run.ID != run.ID {
-				err := l.ownToo(ctx, j, run, posted)
-				var lost *lostError
-				if errors.As(err, &lost) {
-					current = lost.current
-					continue
-				}
-				l.Logger.ErrorContext(ctx, "second run", slog.String(telemetry.LaunchKey, j.Key),
-					slog.String(telemetry.RunID, run.ID), slog.String("first_run_id", j.Run.ID))
-				// A crash before this leaves the line of the log alone.
-				second := &job{record: j.record}
-				second.keep(run)
-				_ = l.announce(ctx, second.announcement(l.Tenant)) // what failed is logged
-			}
+		if j.has(run.ID) {
 			return j.duplicate()
-		}
-		var freed []ledger.Item
-		if j.State == started {
-			freed = l.free(ctx, j)
 		}
 		if !slices.ContainsFunc(j.Posts, posted.Equal) {
 			j.Posts = append(j.Posts, posted)
 		}
-		j.begin(run, posted, l.Clock.Now())
-		j.Adopted, j.Lease = false, l.lease(ctx)
-		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, append([]ledger.Item{ownedBy(j)}, freed...)...)
+		if j.State == started {
+			l.Logger.ErrorContext(ctx, "second run", slog.String(telemetry.LaunchKey, j.Key),
+				slog.String(telemetry.RunID, run.ID), slog.String("first_run_id", j.Run.ID))
+			j.addRun(run)
+		} else {
+			j.begin(run, posted, l.Clock.Now())
+			j.Adopted, j.Lease = false, l.lease(ctx)
+		}
+		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error { c.began(j); return nil }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
 		var taken *takenError
-		if errors.As(err, &taken) && taken.current.Key == runKey(run.ID) {
-			err = l.take(ctx, j, taken.current)
-		} else if taken != nil {
-			// The run that is given up was written in between.
-			if current, err = l.read(ctx, j.item.Key); err == nil {
-				continue
-			}
+		if errors.As(err, &taken) {
+			err = l.take(ctx, j, run.ID, taken.current)
 		}
 		var lost *lostError
 		if errors.As(err, &lost) {
@@ -259,51 +266,28 @@ func (l *Launcher) late(ctx context.Context, mine *job, run *amperity.Run, curre
 // maxTakeovers bounds how often a late answer is recorded anew.
 const maxTakeovers = 10
 
-// free makes the run that a launch had adopted nobody's.
-func (l *Launcher) free(ctx context.Context, j *job) []ledger.Item {
-	item, err := l.Ledger.Get(ctx, runKey(j.Run.ID))
-	if err != nil || !item.Exists() {
-		return nil
-	}
-	item.Doc, _ = encode(belongs{Format: format})
-	return []ledger.Item{item}
-}
-
-// ownToo notes a second run of a launch, so that no other launch adopts it, and
-// windows wait for it too.
-func (l *Launcher) ownToo(ctx context.Context, j *job, run *amperity.Run, posted time.Time) error {
-	other := &job{record: j.record}
-	other.Run = run
-	err := l.transact(ctx, j, j.item.Due, func(c *config) { c.beganToo(j.Key, run, posted) }, ownedBy(other))
-	var lost *lostError
-	if err != nil && !errors.As(err, &lost) {
-		l.Logger.WarnContext(ctx, "second run not noted", slog.String(telemetry.RunID, run.ID), slog.String(telemetry.Error, err.Error()))
-	}
-	return err
-}
-
-// take records the run of j although the ledger has it as another launch's. An
-// answer is certain, an adoption is not: the other one becomes held, because
-// its run is not known after all.
-func (l *Launcher) take(ctx context.Context, j *job, run ledger.Item) error {
+// take records a run of j although another launch has adopted it. Amperity's
+// answer outranks an adoption, so the other launch is held: its own outcome is
+// unknown again.
+func (l *Launcher) take(ctx context.Context, j *job, runID string, run ledger.Item) error {
 	for {
 		due := l.Clock.Now().Add(soon)
-		other, err := l.owner(ctx, j, run)
+		other, err := l.owner(ctx, j, runID, run)
 		if err != nil {
 			return err
 		}
-		mine := ownedBy(j)
-		mine.Version = run.Version
+		mine := ownedBy(j.Key, runID, run.Version, l.Clock.Now())
 		if other == nil {
-			err = l.transact(ctx, j, due, func(c *config) { c.began(j) }, mine)
+			err = l.transact(ctx, j, due, func(c *config) error { c.began(j); return nil }, mine)
 		} else {
 			var items []ledger.Item
-			if items, err = l.dispossess(ctx, other, j); err != nil {
+			if items, err = l.dispossess(ctx, other, j.Key, runID); err != nil {
 				return err
 			}
-			err = l.transact(ctx, j, due, func(c *config) {
+			err = l.transact(ctx, j, due, func(c *config) error {
 				c.heldBack(other)
 				c.began(j)
+				return nil
 			}, append([]ledger.Item{mine}, items...)...)
 		}
 		if err == nil && other != nil {
@@ -319,8 +303,8 @@ func (l *Launcher) take(ctx context.Context, j *job, run ledger.Item) error {
 	}
 }
 
-// owner gives the launch that has adopted a run of j's; nil if none has.
-func (l *Launcher) owner(ctx context.Context, j *job, run ledger.Item) (*job, error) {
+// owner returns the launch that has adopted a run of j's; nil if none has.
+func (l *Launcher) owner(ctx context.Context, j *job, runID string, run ledger.Item) (*job, error) {
 	var of belongs
 	if err := decode(run, &of, func() int { return of.Format }); err != nil {
 		return nil, err
@@ -333,19 +317,19 @@ func (l *Launcher) owner(ctx context.Context, j *job, run ledger.Item) (*job, er
 		return nil, err
 	}
 	other, err := decodeRecord(item)
-	if err != nil || !other.Adopted || other.Run == nil || other.Run.ID != j.Run.ID {
+	if err != nil || !other.Adopted || other.Run == nil || other.Run.ID != runID {
 		return nil, err // it has another, or an answer of its own with this one
 	}
 	return other, nil
 }
 
-// dispossess makes a launch held that had adopted the run of j, and gives the
-// items to write.
-func (l *Launcher) dispossess(ctx context.Context, other, j *job) ([]ledger.Item, error) {
+// dispossess makes a launch held that had adopted the run of another one, and
+// returns the items to write.
+func (l *Launcher) dispossess(ctx context.Context, other *job, owner, runID string) ([]ledger.Item, error) {
 	now := l.Clock.Now()
 	other.to(held, now)
 	other.Reason, other.Run, other.Adopted, other.CoveredUntil = announcement.ReasonUnknownOutcome, nil, false, time.Time{}
-	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: tookAwayText(j.Run.ID, j.Key)}
+	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: tookAwayText(runID, owner)}
 	other.Hold++
 	other.Turn++
 	items, err := l.reopen(ctx, other)
@@ -377,7 +361,7 @@ func (l *Launcher) reopen(ctx context.Context, n *job) ([]ledger.Item, error) {
 // finish tells the window and the event bus how the launch stands, as far as
 // they do not know. It reports whether both are done with.
 func (l *Launcher) finish(ctx context.Context, j *job) bool {
-	if !j.State.over() && j.State != held || j.Told && j.Announced {
+	if !j.State.over() && j.State != held || j.delivered() {
 		return true
 	}
 	// A crash here leaves the record as it is, and due. Both steps can be
@@ -388,8 +372,20 @@ func (l *Launcher) finish(ctx context.Context, j *job) bool {
 	if !j.Announced && l.announce(ctx, j.announcement(l.Tenant)) == nil {
 		j.Announced = true
 	}
-	due := time.Time{}
-	if now := l.Clock.Now(); !j.Told || !j.Announced {
+	for i, o := range j.Others {
+		if o.Run == nil {
+			continue
+		}
+		second := &job{record: j.record}
+		second.keep(o.Run)
+		if l.announce(ctx, second.announcement(l.Tenant)) == nil {
+			j.Others[i].Run = nil
+		}
+	}
+	now := l.Clock.Now()
+	due := j.nextSearch(now)
+	delivered := j.delivered()
+	if !delivered {
 		due = now.Add(soon)
 		if now.Sub(j.Since) >= untoldNews {
 			l.Logger.ErrorContext(ctx, "launch stays untold", slog.String(telemetry.LaunchKey, j.Key), telemetry.Count("StaysUndone", ""))
@@ -400,7 +396,7 @@ func (l *Launcher) finish(ctx context.Context, j *job) bool {
 	if err != nil && !errors.As(err, &lost) {
 		l.Logger.WarnContext(ctx, "launch not confirmed", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, err.Error()))
 	}
-	return err == nil && due.IsZero()
+	return err == nil && delivered
 }
 
 // announce publishes within the time that there is.

@@ -255,8 +255,9 @@ func (l *Launcher) carryOut(ctx context.Context, j *windowJob, w *Window, d wind
 			return nil, err
 		}
 		if d.Do == window.Launch {
-			if free, launch := l.isFree(ctx, c); !free {
-				if d = j.state.Wait(now, launch); d.Do == window.Nothing {
+			if front := l.queue(ctx, c, ""); !front.nothing() {
+				d = j.state.Wait(now, window.Front{Launch: front.launch, RunID: front.run.RunID, Since: front.run.Last, Asked: c.Overlap == front.run.RunID})
+				if d.Do == window.Nothing {
 					return nil, l.putWindow(ctx, j, w, d.At)
 				}
 			}
@@ -308,8 +309,11 @@ func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.
 		due = now.Add(soon)
 	case d.Do == window.HoldIt:
 		n.to(held, now)
-		n.Reason, n.Error, n.Hold = d.Reason, heldBy(d.Reason), n.Hold+1
+		n.Reason, n.Error, n.Hold = d.Reason, heldBy(d.Reason, d.RunID), n.Hold+1
 		due = now.Add(soon)
+		if d.Reason == announcement.ReasonOverlap {
+			c.Overlap = d.RunID
+		}
 	default:
 		c.set(entry{Key: n.Key, State: entryGoing})
 	}
@@ -385,55 +389,83 @@ func (r *record) ended() window.Outcome {
 	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == started, CoveredUntil: r.CoveredUntil, LastPost: r.lastPost(), Answered: r.Answered, At: r.Since}
 }
 
-// isFree reports whether no run of a config id goes on that is known of, and if
-// not, whether a launch does. It drops from c the runs that are over.
-func (l *Launcher) isFree(ctx context.Context, c *config) (free, launch bool) {
-	free = true
-	// The newest first: the one that goes on is most likely among them.
-	for _, e := range slices.SortedStableFunc(slices.Values(c.Launches), func(a, b entry) int { return b.Last.Compare(a.Last) }) {
+// inFront is what a window or launch of a config id waits for.
+type inFront struct {
+	// launch: a launch is under way, or waits for its turn too. It ends
+	// automatically.
+	launch bool
+	// run is the entry of a run that has not ended.
+	run entry
+}
+
+func (f inFront) nothing() bool { return !f.launch && f.run == entry{} }
+
+// queue returns what is in front of a launch with a key, or of a window, which
+// has none yet. It drops the runs that have ended from c.
+func (l *Launcher) queue(ctx context.Context, c *config, key string) (f inFront) {
+	own := slices.IndexFunc(c.Launches, func(e entry) bool { return key != "" && e.Key == key })
+	var ahead []entry
+	for i, e := range c.Launches {
+		behind := own >= 0 && i > own && e.State == entryGoing && e.Last.IsZero()
+		if i != own && !behind {
+			ahead = append(ahead, e)
+		}
+	}
+	// The newest first: one that is still running is most likely among them.
+	slices.SortStableFunc(ahead, func(a, b entry) int { return b.Last.Compare(a.Last) })
+	for _, e := range ahead {
 		switch {
 		case e.State == entryGoing:
-			free, launch = false, true
-		case e.State == entryStarted && free:
-			if l.isOver(ctx, e) {
-				c.over(e)
+			f.launch = true
+		case e.State == entryStarted && f.nothing():
+			if l.hasEnded(ctx, e.RunID, e.Last) {
+				c.ended(e)
 			} else {
-				free = false
+				f.run = e
 			}
 		}
 	}
-	return free, launch
+	return f
 }
 
-// over drops a launch whose run is over, unless another run of it may exist.
-func (c *config) over(e entry) {
-	if !e.Doubt {
-		c.Launches = slices.DeleteFunc(c.Launches, func(o entry) bool { return o == e })
-		return
+// ended drops the entry of a run that has ended, unless the launch may have
+// another one.
+func (c *config) ended(e entry) {
+	i := slices.Index(c.Launches, e)
+	switch {
+	case i < 0:
+	case e.Doubt:
+		c.Launches[i].State = entryHeld
+	default:
+		c.Launches = slices.Delete(c.Launches, i, i+1)
 	}
-	e.State = entryHeld
-	c.set(e)
 }
 
-// askAbove is how much time must be left to ask whether a run is over.
+// itsTurn reports whether a launch that an operator has put back into the queue
+// may be sent now. If not, the verdict says what becomes of it.
+func (l *Launcher) itsTurn(ctx context.Context, j *job) (verdict, bool, error) {
+	c, err := l.config(ctx, j.Request.ConfigID)
+	if err != nil {
+		return verdict{}, false, err
+	}
+	front := l.queue(ctx, c, j.Key)
+	if front.nothing() {
+		return verdict{}, true, nil
+	}
+	v := verdict{outcome: Blocked, reason: announcement.ReasonOverlap, unannounced: true, detail: heldBy(announcement.ReasonOverlap, front.run.RunID)}
+	since := j.Blocked.Since
+	if now := l.Clock.Now(); !front.launch && !since.IsZero() && now.Sub(since) >= window.MaxWait && now.Sub(front.run.Last) >= window.MaxWait {
+		v.outcome = Held
+	}
+	return v, false, nil
+}
+
+// askAbove is how much time must be left to ask whether a run has ended.
 const askAbove = 15 * time.Second
 
-// isOver asks whether a run is over. What cannot be learned counts as going on.
-func (l *Launcher) isOver(ctx context.Context, e entry) bool {
-	if d, ok := ctx.Deadline(); ok && d.Sub(l.Clock.Now()) < askAbove {
-		return false // the files that are to be written come first
-	}
-	run, err := l.getRun(ctx, e.RunID, amperity.ViewOverview, 1)
-	switch {
-	case errors.Is(err, amperity.ErrNotFound):
-		// A run that Amperity does not know does not go on; one of a moment
-		// ago may not be known everywhere yet.
-		return l.Clock.Now().Sub(e.Last) > time.Hour
-	case err != nil:
-		l.Logger.WarnContext(ctx, "run not seen", slog.String(telemetry.RunID, e.RunID), slog.String(telemetry.Error, err.Error()))
-		return false
-	}
-	return run.Over()
+// unreadable logs that a run which a window waits for cannot be read.
+func (l *Launcher) unreadable(ctx context.Context, runID string, err error) {
+	l.Logger.WarnContext(ctx, "run not seen", slog.String(telemetry.RunID, runID), slog.String(telemetry.Error, err.Error()))
 }
 
 // putWindow writes a window alone, unless that would change nothing.

@@ -69,7 +69,10 @@ func (j *job) wrote(item ledger.Item) {
 // transact writes the launch together with its config id's item, as change
 // makes it, and more. Errors are as of put; and a [*takenError] where the run
 // that more begins with belongs to somebody.
-func (l *Launcher) transact(ctx context.Context, j *job, due time.Time, change func(*config), more ...ledger.Item) error {
+//
+// change may refuse: its error ends the transaction. It is called again if
+// another launch of the config id was written in between.
+func (l *Launcher) transact(ctx context.Context, j *job, due time.Time, change func(*config) error, more ...ledger.Item) error {
 	item, err := j.write(due)
 	if err != nil {
 		return err
@@ -80,7 +83,9 @@ func (l *Launcher) transact(ctx context.Context, j *job, due time.Time, change f
 		if c, err = decodeConfig(at, j.Request.ConfigID); err != nil {
 			break
 		}
-		change(c)
+		if err = change(c); err != nil {
+			break
+		}
 		c.prune(l.Clock.Now())
 		if at.Doc, err = encode(c); err != nil {
 			break
@@ -155,10 +160,11 @@ func (l *Launcher) insist(ctx context.Context, call func() error) error {
 // maxTries bounds the repeats of one call.
 const maxTries = 4
 
-// ownedBy is the item that says whose run it is, as it is written first.
-func ownedBy(j *job) ledger.Item {
-	doc, _ := encode(belongs{Format: format, Launch: j.Key}) // texts
-	return ledger.Item{Key: runKey(j.Run.ID), Doc: doc, Expires: j.Since.Add(keptFor)}
+// ownedBy is the item that names the launch that a run belongs to. version is the
+// item's own; 0: it does not exist yet.
+func ownedBy(launchKey, runID string, version int64, now time.Time) ledger.Item {
+	doc, _ := encode(belongs{Format: format, Launch: launchKey}) // texts
+	return ledger.Item{Key: runKey(runID), Version: version, Doc: doc, Expires: now.Add(keptFor)}
 }
 
 // runKey is the key of a run's item.

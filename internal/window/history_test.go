@@ -49,8 +49,10 @@ type history struct {
 	put   map[[3]string]time.Time
 	rules Rules
 	next  time.Time // when the window wants to be looked at
-	// busy: a run of the config id goes on, queued: a launch does.
-	busy, queued bool
+	// busy: a run of the config id is running since ran, or queued: a launch is
+	// under way. asked: the operator was asked about the run.
+	busy, queued, asked bool
+	ran                 time.Time
 	// flight is the launch that goes on, past those that ended.
 	flight *flying
 	past   []Outcome
@@ -168,8 +170,8 @@ func (h *history) step() {
 	case n == 18:
 		h.strange()
 	case h.pick(3) == 0:
-		h.busy, h.queued = !h.busy, h.pick(3) == 0
-		h.note("busy: %v, queued: %v", h.busy, h.queued)
+		h.busy, h.queued, h.asked, h.ran = !h.busy, h.pick(3) == 0, h.pick(3) == 0, h.clock()
+		h.note("busy: %v, queued: %v, asked: %v", h.busy, h.queued, h.asked)
 	default:
 		h.pass()
 	}
@@ -289,12 +291,19 @@ func (h *history) look(now time.Time) {
 		return w.state.Evaluate(h.rules, now), w.model.evaluate(h.rules, now)
 	})
 	if d.Do == Launch && h.busy {
-		d = h.both(func(w *witness) (Decision, Decision) { return w.state.Wait(now, h.queued), w.model.wait(now, h.queued) })
+		d = h.both(func(w *witness) (Decision, Decision) {
+			return w.state.Wait(now, h.front()), w.model.wait(now, h.front())
+		})
 	}
 	if h.next = d.At; d.Do != Nothing {
 		h.begin(h.rules, now, d.Do == HoldIt)
 	}
 	h.note("looked at %s: %+v", now, d)
+}
+
+// front is what a window waits for.
+func (h *history) front() Front {
+	return Front{Launch: h.queued, RunID: "wf-1", Since: h.ran, Asked: h.asked}
 }
 
 func (h *history) begin(r Rules, now time.Time, held bool) {

@@ -171,6 +171,23 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			+2 06:05 busy
 			+2 06:05 look                -> look at +2 06:06
 			+2 18:05 look                -> hold 1: overlap`},
+		{name: "the queue takes as long as it takes: each run counts alone", route: day("a"), lines: `
+			06:00 busy
+			06:00 a/1 comes              -> look at 06:02
+			06:02 look                   -> look at 06:03
+			17:00 busy
+			18:02 look                   -> look at 18:07
+			+1 04:58 look                -> look at +1 05:00
+			+1 05:00 look                -> hold 1: overlap`},
+		{name: "the operator is asked once about a run", route: day("a"), lines: `
+			06:00 busy
+			06:00 a/1 comes              -> look at 06:02
+			06:02 look                   -> look at 06:03
+			18:00 asked
+			18:02 look                   -> look at 18:07
+			+3 06:00 look                -> look at +3 06:05
+			+3 06:05 free
+			+3 06:05 look                -> launch 1`},
 		{name: "a file that comes meanwhile goes with it", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02

@@ -490,8 +490,8 @@ func (v *reading) count() int {
 	return n
 }
 
-func (m *model) wait(now time.Time, launch bool) Decision {
-	if launch {
+func (m *model) wait(now time.Time, f Front) Decision {
+	if f.Launch {
 		v := m.read()
 		last := v.open[0].received
 		for _, t := range v.open {
@@ -504,13 +504,19 @@ func (m *model) wait(now time.Time, launch bool) Decision {
 		return Decision{At: now.Add(time.Minute)}
 	}
 	m.log = append(m.log, happening{what: waited, at: now})
-	switch waits := now.Sub(m.read().waitsSince); {
+	since := m.read().waitsSince
+	waits := min(now.Sub(since), now.Sub(f.Since)) // for this run
+	again := now.Add(time.Minute)
+	if now.Sub(since) > 30*time.Minute {
+		again = now.Add(5 * time.Minute)
+	}
+	switch {
+	case f.Asked:
+		return Decision{At: again}
 	case waits >= 12*time.Hour:
-		return Decision{Do: HoldIt, Reason: announcement.ReasonOverlap}
-	case waits > 30*time.Minute:
-		return Decision{At: earliest(now.Add(5*time.Minute), now.Add(12*time.Hour-waits))}
+		return Decision{Do: HoldIt, Reason: announcement.ReasonOverlap, RunID: f.RunID}
 	default:
-		return Decision{At: now.Add(time.Minute)}
+		return Decision{At: earliest(again, now.Add(12*time.Hour-waits))}
 	}
 }
 

@@ -127,7 +127,7 @@ func TestAReopenedLaunchGoesWithAllFilesSoFar(t *testing.T) {
 	s := launched(t)
 	s.Outcome(Outcome{Revision: 1})
 	s.Fold([]Arrival{file("a/2", at("06:10")), file("a/3", at("06:10"))}, day("a"), at("06:10"))
-	s.Wait(at("06:12"), false)
+	s.Wait(at("06:12"), Front{RunID: "wf-1"})
 	s.Reopen(1, 1, at("06:15"))
 	want := &Flight{Revision: 1, Turn: 1, Decided: at("06:15"), Files: Files{
 		Count: 2, First: at("06:10"), Last: at("06:10"), Latest: at("06:10"), Samples: []string{"s3://b/a/2", "s3://b/a/3"},
@@ -174,7 +174,7 @@ func TestRecall(t *testing.T) {
 			now := at("+1 06:00")
 			s := New("cg-1", "2026-11-22", "orders", now)
 			s.Fold([]Arrival{file("a/1", tt.came), file("a/2", tt.came)}, r, now)
-			s.Wait(now, false)
+			s.Wait(now, Front{RunID: "wf-1"})
 			turn := 0
 			if tt.end != nil {
 				turn = tt.end.Turn

@@ -33,8 +33,9 @@ import (
 //
 //	come, comes       files are received, and the window is looked at
 //	look              the window is looked at
-//	busy, free        another run of the config id goes on, or no more
-//	queued            another launch of it does
+//	busy, free        another run of the config id has been started, or none runs
+//	queued            another launch of it is under way
+//	asked             the operator was asked about the run
 //	started           the launch ends with a run; posted 06:03 is when its
 //	                  request was sent, else it is when it was decided
 //	rejected          it ends without a run, and without a request that may have
@@ -151,7 +152,7 @@ type stage struct {
 	// events has the event time of each file.
 	events map[string]time.Time
 	busy   bool
-	queued bool
+	front  Front
 	// ended is how the window's latest launch ended, as the ledger has it.
 	ended *Outcome
 	turn  int
@@ -237,7 +238,10 @@ func (st *stage) happens(words []string, now time.Time) string {
 		st.state.Expected = true
 		return st.decided(st.state.Evaluate(st.rules, now), now)
 	case "busy", "queued", "free":
-		st.busy, st.queued = verb != "free", verb == "queued"
+		st.busy, st.front = verb != "free", Front{Launch: verb == "queued", RunID: "wf-" + words[0], Since: now}
+		return ""
+	case "asked":
+		st.front.Asked = true
 		return ""
 	case "edited":
 		st.rules = st.story.other
@@ -340,7 +344,7 @@ func (st *stage) decided(d Decision, now time.Time) string {
 		said = append(said, fmt.Sprint(d.Ignored, " ignored"))
 	}
 	if d.Do == Launch && st.busy {
-		d = st.state.Wait(now, st.queued)
+		d = st.state.Wait(now, st.front)
 	}
 	what := "nothing"
 	switch {

@@ -46,7 +46,8 @@ const (
 	// window: 15 minutes, and half a minute more because it is counted from
 	// when the first was about to be sent, by another instance's clock.
 	Spacing = 15*time.Minute + 30*time.Second
-	// MaxWait is how long a window waits for another run of its config id.
+	// MaxWait is how long one run may be in front of a window until the operator
+	// is asked about it.
 	MaxWait = 12 * time.Hour
 	// Memory is how long the ledger surely remembers what is over. An arrival
 	// that is older than that may have had its run, so a person decides.
@@ -128,8 +129,9 @@ type Decision struct {
 	// At is when to look again where nothing is to be done; zero: when
 	// something comes.
 	At time.Time
-	// Reason is why it is held, one of announcement's reasons.
-	Reason string
+	// Reason is why it is held, one of announcement's reasons. RunID is the run in
+	// its way, of an overlap.
+	Reason, RunID string
 	// Ignored counts the files that the route's policy has just ignored.
 	Ignored int
 	// RouteChanged: the route was another when the window was looked at last.
@@ -246,12 +248,22 @@ func (s *State) deadline(r Rules, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// Wait decides for a window that is to launch while another run of its config
-// id goes on: later, or after [MaxWait] not without a person. launch says that
-// it is a launch that goes on, which may be blocked: it ends by itself, and what
-// waits for it needs nobody.
-func (s *State) Wait(now time.Time, launch bool) Decision {
-	if launch {
+// Front is what a window waits for that is to launch while its config id is busy.
+type Front struct {
+	// Launch: a launch is under way, which may be blocked. It ends automatically.
+	Launch bool
+	// RunID is a run that has not ended, Since when its request was sent.
+	RunID string
+	Since time.Time
+	// Asked: the operator was asked about this run already.
+	Asked bool
+}
+
+// Wait decides for a window that is to launch while its config id is busy: later.
+// The queue takes as long as it takes, but if one run is in front for [MaxWait]
+// the operator is asked about it once.
+func (s *State) Wait(now time.Time, f Front) Decision {
+	if f.Launch {
 		s.WaitsSince = time.Time{}
 		if now.Sub(s.Open.Last) > 30*time.Minute {
 			return Decision{At: now.Add(5 * time.Minute)}
@@ -261,15 +273,17 @@ func (s *State) Wait(now time.Time, launch bool) Decision {
 	if s.WaitsSince.IsZero() {
 		s.WaitsSince = now
 	}
-	waited := now.Sub(s.WaitsSince)
-	if waited >= MaxWait {
-		return Decision{Do: HoldIt, Reason: announcement.ReasonOverlap}
+	limit := latest(s.WaitsSince, f.Since).Add(MaxWait)
+	if f.Asked {
+		limit = time.Time{}
+	} else if !now.Before(limit) {
+		return Decision{Do: HoldIt, Reason: announcement.ReasonOverlap, RunID: f.RunID}
 	}
 	again := time.Minute
-	if waited > 30*time.Minute {
+	if now.Sub(s.WaitsSince) > 30*time.Minute {
 		again = 5 * time.Minute
 	}
-	return Decision{At: earliest(now.Add(again), s.WaitsSince.Add(MaxWait))}
+	return Decision{At: earliest(now.Add(again), limit)}
 }
 
 // Decide begins the window's next revision, and gives its number. held says

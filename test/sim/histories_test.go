@@ -127,17 +127,24 @@ func TestH6TheCertainAnswerWins(t *testing.T) {
 }
 
 func TestH7ARunOfSomebodyElseIsNotAdopted(t *testing.T) {
-	h := newHistory(t, map[string]choice{"post 1": never})
-	h.earlier("cg-A", "source")
-	h.starts(at(4), "cg-A", "source", Patterns[0])
-	h.at(Begin.Add(at(4.3)), func() { h.startForeign("cg-A", h.theirs) })
-	h.holds()
-	h.runs(1, "cg-A", "")
-	h.want(h.key(1), heldBack)
-	for _, a := range h.announced {
-		if a.Type == heldBack && (len(a.Detail.Candidates) != 1 || a.Detail.Candidates[0].PrincipalName != "Somebody") {
-			t.Errorf("a person is told of %+v", a.Detail.Candidates)
-		}
+	for mode, want := range map[string]struct {
+		runs int
+		said announcement.DetailType
+	}{"full": {1, heldBack}, "source": {2, started}} { // with the earlier one
+		t.Run(mode, func(t *testing.T) {
+			h := newHistory(t, map[string]choice{"post 1": never})
+			h.earlier("cg-A", mode)
+			h.starts(at(4), "cg-A", mode, Patterns[0])
+			h.at(Begin.Add(at(4.3)), func() { h.startForeign("cg-A", h.theirs) })
+			h.holds()
+			h.runs(want.runs, "cg-A", "")
+			h.want(h.key(1), want.said)
+			for _, a := range h.announced {
+				if len(a.Detail.Candidates) > 0 {
+					t.Errorf("the operator is asked about %+v", a.Detail.Candidates)
+				}
+			}
+		})
 	}
 }
 
@@ -367,14 +374,14 @@ func TestH21AFeedThatNeverPauses(t *testing.T) {
 }
 
 func TestH22AnInputEditedWhileItIsRetried(t *testing.T) {
-	h := newHistory(t, map[string]choice{"post 1": {status: 409}, "post 2": {status: 409}, "post 3": {status: 409}, "post 4": {status: 409}})
+	h := newHistory(t, map[string]choice{"post 1": {status: 409}})
 	h.starts(0, "cg-B", "full", Patterns[0])
 	d := *h.decisions[0]
 	d.payload = strings.Replace(d.payload, "full", "source", 1)
 	h.at(Begin.Add(at(2)), func() { h.attempt(&d, "request-other", 1) })
 	h.holds()
 	h.runs(1, "cg-B", "")
-	h.want(d.key, started)
+	h.want(d.key, blocked, started)
 	other := 0
 	for _, a := range h.announced {
 		if a.Type == rejected && a.Detail.LaunchKey == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -162,8 +163,9 @@ func (w *World) tick() {
 // maxSweeps is how many sweeps without faults it may take until everything has
 // come to rest: a window waits up to 12 hours for another run and up to a day
 // for its deadline or for quiet, and then runs three times more; and a release
-// waits up to a day for a list of runs, and once more if it is said again.
-const maxSweeps = (38 + 2*24) * 60
+// waits up to a day for a list of runs, and once more if it is said again. Runs
+// are searched for up to 7 days.
+const maxSweeps = (38 + 8*24) * 60
 
 func (w *World) isDue() bool {
 	until := w.now.Add(10 * time.Second)
@@ -178,12 +180,38 @@ func (w *World) atRest() bool {
 	if len(w.living) > 0 || len(w.events) > 0 {
 		return false
 	}
+	searching := false
 	for row := range w.ledger.Due(context.Background(), w.now.Add(1000*time.Hour)) {
-		if !strings.HasPrefix(row.Key, "expect/") && !w.expectsOnly(row) && !w.waitsOnly(row) {
+		switch {
+		case w.searchesOnly(row):
+			searching = true
+		case !strings.HasPrefix(row.Key, "expect/") && !w.expectsOnly(row) && !w.waitsOnly(row):
 			return false
 		}
 	}
-	return true
+	return !searching || !w.untold()
+}
+
+// searchesOnly reports whether a launch is due only because the sweep goes on
+// searching for its run.
+func (w *World) searchesOnly(row ledger.Listed) bool {
+	item, err := w.ledger.Get(context.Background(), row.Key)
+	doc := string(item.Doc)
+	return err == nil && strings.HasPrefix(row.Key, "launch/") && over(item.Doc) && strings.Contains(doc, `"announced":true`) &&
+		strings.Contains(doc, `"told":true`) && !strings.Contains(doc, `"others":[{"run_id":"wf`)
+}
+
+// untold reports whether a request of ours has started a run that no
+// announcement names.
+func (w *World) untold() bool {
+	named := map[string]bool{}
+	for _, a := range w.announced {
+		named[runOf(a.Announcement)] = true
+		for _, c := range a.Detail.Candidates {
+			named[c.ID] = true
+		}
+	}
+	return slices.ContainsFunc(w.posts, func(p *post) bool { return p.run != "" && !named[p.run] })
 }
 
 // expectsOnly reports whether a window is due only because its deadline will

@@ -1,0 +1,445 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+const (
+	// fresh is how long the answer to a query serves other launches and windows
+	// of the same sweep.
+	fresh = 30 * time.Second
+	// waitForList is how often a look checks for a list that another one reads.
+	waitForList = 250 * time.Millisecond
+	// control is the age up to which a list must show the control run.
+	control = 7 * 24 * time.Hour
+	// controlNear is how much further back a list reaches to include the control
+	// run. An older control run gets a list of its own.
+	controlNear = time.Hour
+	// controlEvery is the least time between two control runs. It exceeds the
+	// time by which a list lags behind.
+	controlEvery = 10 * time.Minute
+	// recent is the age up to which looks share one list. An older launch has a
+	// list of its own, bounded at both ends.
+	recent = 24 * time.Hour
+	// reach is the age up to which a run may be adopted. The ledger remembers the
+	// owners of runs for longer than that.
+	reach = keptFor - 10*24*time.Hour
+	// maxRead is how many runs one look reads to learn their principals. Further
+	// ones are read by the next look.
+	maxRead = 20
+	// maxRemembered bounds the runs that an instance remembers.
+	maxRemembered = 10_000
+)
+
+// memory is what an instance of a function remembers of Amperity, so that one
+// query serves every launch and window of a sweep. It is a cache: nothing
+// depends on it.
+type memory struct {
+	mu sync.Mutex
+	// listing: a look reads the list. last is the latest list, wanted the
+	// earliest start that looks have asked for since.
+	listing bool
+	last    listing
+	wanted  time.Time
+	// foreign are runs that another principal started.
+	foreign map[string]bool
+	// ends are the queries for the end of a run.
+	ends map[string]*endQuery
+	// control is the control run as this instance read or wrote it last.
+	control controlRun
+}
+
+// endQuery is a query whether a run has ended.
+type endQuery struct {
+	at             time.Time
+	pending, ended bool
+}
+
+// listing is a list of runs.
+type listing struct {
+	// from is the start of the list, begun when it was asked for.
+	from, begun time.Time
+	runs        []*amperity.Run
+	// principal is that of the control run.
+	principal string
+	err       error
+}
+
+// controlRun is the document of a run that every list must show. There is one
+// for the whole stack.
+type controlRun struct {
+	Format      int       `json:"format"`
+	RunID       string    `json:"run_id"`
+	Created     time.Time `json:"created"`
+	PrincipalID string    `json:"principal_id,omitempty"`
+}
+
+// controlKey is the key of the control run's item.
+const controlKey = "control"
+
+// found are the runs that a search finds for a launch.
+type found struct {
+	runs []*amperity.Run
+	// certain: each of them is the launch's, unless another launch of the config
+	// id can have started it.
+	certain bool
+	// begun is when the list was asked for.
+	begun time.Time
+}
+
+// search lists the runs that may be those of j's requests. The list is no older
+// than notBefore. The error says why the list decides nothing; the runs are then
+// those that were found until then.
+//
+// A run may be j's if it was created between j's first request and a day after
+// the last, if no other launch has it, and if its name, type and principal can
+// be those of the config id's runs.
+func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time.Time) (found, error) {
+	first, last := j.Posts[0].Add(-skew), j.lastPost().Add(doubtFor)
+	if oldest := l.Clock.Now().Add(-reach); first.Before(oldest) {
+		first = oldest // the ledger has forgotten the owners of older runs
+	}
+	list := l.list(ctx, first, last, notBefore)
+	if list.err != nil {
+		return found{}, list.err
+	}
+	f := found{certain: c.Identity != nil, begun: list.begun}
+	for _, run := range list.runs {
+		inTime := run.CreatedAt.IsZero() || !run.CreatedAt.Before(first) && !run.CreatedAt.After(last)
+		if !inTime || !c.Identity.fits(run) || l.isForeign(run.ID) {
+			continue
+		}
+		free, err := l.unowned(ctx, run)
+		if err != nil {
+			return f, err
+		}
+		if free {
+			f.runs = append(f.runs, run)
+		}
+	}
+	err := l.readPrincipals(ctx, &f, c, c.principals(list.principal))
+	f.certain = f.certain && err == nil && len(f.runs) <= j.unaccounted()
+	return f, err
+}
+
+// readPrincipals reads the runs that were found, since the list may lack
+// principals, and drops those of others. After an error the rest stays unread.
+func (l *Launcher) readPrincipals(ctx context.Context, f *found, c *config, principals []string) error {
+	runs := f.runs
+	f.runs = nil
+	for i, run := range runs {
+		err := error(&crowdedError{})
+		if i < maxRead {
+			run, err = l.getRun(ctx, run.ID, amperity.ViewVerbose, questions)
+		}
+		if err != nil {
+			f.runs = append(f.runs, runs[i:]...)
+			return err
+		}
+		if len(principals) > 0 && run.PrincipalID != "" && !slices.Contains(principals, run.PrincipalID) {
+			l.noteForeign(run.ID)
+			continue
+		}
+		f.runs = append(f.runs, run)
+		f.certain = f.certain && c.Identity.matches(run, principals)
+	}
+	return nil
+}
+
+// principals returns the principals that this stack's runs may have: that of the
+// config id's runs and that of the control run, which differ after a change of
+// the API key.
+func (c *config) principals(control string) []string {
+	var ps []string
+	if c.Identity != nil {
+		ps = append(ps, c.Identity.PrincipalID)
+	}
+	if control != "" {
+		ps = append(ps, control)
+	}
+	return ps
+}
+
+// fits reports whether a run can be one of the config id's, by its name and
+// type. Without an identity any run can.
+func (i *identity) fits(run *amperity.Run) bool {
+	return i == nil || (run.Name == "" || run.Name == i.Name) && (run.Type == "" || run.Type == i.Type)
+}
+
+// matches reports whether a run is one of the config id's.
+func (i *identity) matches(run *amperity.Run, principals []string) bool {
+	return run.Name == i.Name && run.Type == i.Type && slices.Contains(principals, run.PrincipalID)
+}
+
+// unowned reports whether no launch has a run.
+func (l *Launcher) unowned(ctx context.Context, run *amperity.Run) (bool, error) {
+	item, err := l.Ledger.Get(ctx, runKey(run.ID))
+	if err != nil || !item.Exists() {
+		return err == nil, err
+	}
+	var of belongs
+	if err := decode(item, &of, func() int { return of.Format }); err != nil {
+		return false, err
+	}
+	return of.Launch == "", nil
+}
+
+func (l *Launcher) isForeign(runID string) bool {
+	l.memory.mu.Lock()
+	defer l.memory.mu.Unlock()
+	return l.memory.foreign[runID]
+}
+
+func (l *Launcher) noteForeign(runID string) {
+	l.memory.mu.Lock()
+	defer l.memory.mu.Unlock()
+	if l.memory.foreign == nil || len(l.memory.foreign) >= maxRemembered {
+		l.memory.foreign = map[string]bool{}
+	}
+	l.memory.foreign[runID] = true
+}
+
+// list returns a list of the runs created from a time on. It is asked for no
+// earlier than notBefore. Looks of the same sweep share one list, a failed one
+// too. A list that starts long ago is bounded by to, and is not shared.
+func (l *Launcher) list(ctx context.Context, from, to, notBefore time.Time) listing {
+	if l.Clock.Now().Sub(from) > recent {
+		return l.readList(ctx, from, to)
+	}
+	for {
+		list, read := l.memory.list(from, notBefore, l.Clock.Now())
+		switch {
+		case read:
+			return l.readShared(ctx, list.from)
+		case !list.begun.IsZero():
+			return list
+		}
+		if err := l.Clock.Sleep(ctx, waitForList); err != nil {
+			return listing{err: err}
+		}
+	}
+}
+
+// list returns the latest list if it serves, or reports that the caller is to
+// read one from a time on. Neither: another look reads one.
+func (m *memory) list(from, notBefore, now time.Time) (serves listing, read bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.wanted.IsZero() || from.Before(m.wanted) {
+		m.wanted = from
+	}
+	last := m.last
+	if !last.begun.IsZero() && now.Sub(last.begun) < fresh &&
+		(last.err != nil || !last.from.After(from) && !last.begun.Before(notBefore)) {
+		return last, false
+	}
+	if m.listing {
+		return listing{}, false
+	}
+	m.listing = true
+	from, m.wanted = m.wanted, time.Time{}
+	if oldest := now.Add(-recent); from.Before(oldest) {
+		from = oldest
+	}
+	return listing{from: from}, true
+}
+
+// readShared reads a list for all looks of the sweep.
+func (l *Launcher) readShared(ctx context.Context, from time.Time) (list listing) {
+	defer func() {
+		l.memory.mu.Lock()
+		defer l.memory.mu.Unlock()
+		l.memory.listing = false
+		if !list.begun.IsZero() { // it did not panic
+			l.memory.last = list
+		}
+	}()
+	return l.readList(ctx, from, time.Time{})
+}
+
+// readList reads the list of runs between two times. Nothing may be concluded
+// from a list that is not whole, or does not show the control run.
+func (l *Launcher) readList(ctx context.Context, from, to time.Time) listing {
+	list := listing{from: from, begun: l.Clock.Now()}
+	known, err := l.readControl(ctx)
+	if err != nil {
+		list.err = err
+		return list
+	}
+	list.principal = known.PrincipalID
+	shown := false
+	switch oldest := from.Add(-controlNear); {
+	case known.RunID == "" || list.begun.Sub(known.Created) > control:
+		shown = true // there is no control run
+	case known.Created.Before(oldest), !to.IsZero() && !known.Created.Before(to):
+		around, err := l.readPages(ctx, amperity.ListOptions{CreatedFrom: known.Created.Add(-skew), CreatedTo: known.Created.Add(skew)})
+		if err != nil {
+			list.err = err
+			return list
+		}
+		if shown = has(around, known.RunID); !shown {
+			list.err = &incompleteError{known.RunID}
+			return list
+		}
+	case known.Created.Add(-skew).Before(from):
+		from = known.Created.Add(-skew) // the API may round times
+	}
+	list.runs, list.err = l.readPages(ctx, amperity.ListOptions{CreatedFrom: from, CreatedTo: to})
+	if list.err == nil && !shown && !has(list.runs, known.RunID) {
+		list.err = &incompleteError{known.RunID}
+	}
+	return list
+}
+
+func has(runs []*amperity.Run, id string) bool {
+	return slices.ContainsFunc(runs, func(r *amperity.Run) bool { return r.ID == id })
+}
+
+// readPages reads a list to its end. A run that two pages show is one run.
+func (l *Launcher) readPages(ctx context.Context, o amperity.ListOptions) (runs []*amperity.Run, err error) {
+	err = l.ask(ctx, listTimeout, questions, func(ctx context.Context) error {
+		runs = nil
+		seen := map[string]bool{}
+		for page, err := range l.API.ListRuns(ctx, o) {
+			if err != nil {
+				return err
+			}
+			for _, run := range page.Runs {
+				if !seen[run.ID] {
+					seen[run.ID] = true
+					runs = append(runs, run)
+				}
+			}
+			if err := l.paced(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return runs, err
+}
+
+// readControl reads the control run.
+func (l *Launcher) readControl(ctx context.Context) (controlRun, error) {
+	item, err := l.Ledger.Get(ctx, controlKey)
+	if err != nil || !item.Exists() {
+		return controlRun{}, err
+	}
+	var known controlRun
+	err = decode(item, &known, func() int { return known.Format })
+	return known, err
+}
+
+// noteControl makes a run the control run, unless there is a recent one. It is
+// best effort: without it, lists are checked by an older run or none.
+func (l *Launcher) noteControl(ctx context.Context, run *amperity.Run) {
+	if run == nil || run.CreatedAt.IsZero() {
+		return
+	}
+	recentEnough := func(known controlRun) bool {
+		return known.RunID != "" && run.CreatedAt.Sub(known.Created) < controlEvery && known.PrincipalID == run.PrincipalID
+	}
+	if recentEnough(l.memory.knownControl()) {
+		return
+	}
+	item, err := l.Ledger.Get(ctx, controlKey)
+	if err != nil {
+		return
+	}
+	var known controlRun
+	if item.Exists() && decode(item, &known, func() int { return known.Format }) != nil {
+		return
+	}
+	if !recentEnough(known) {
+		known = controlRun{Format: format, RunID: run.ID, Created: run.CreatedAt, PrincipalID: run.PrincipalID}
+		doc, _ := encode(known) // texts and a time
+		if l.Ledger.Put(ctx, l.Token(ctx), ledger.Item{Key: controlKey, Version: item.Version, Doc: doc}) != nil {
+			return // another instance was first, or there is none
+		}
+	}
+	l.memory.setControl(known)
+}
+
+func (m *memory) knownControl() controlRun {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.control
+}
+
+func (m *memory) setControl(c controlRun) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.control = c
+}
+
+// hasEnded reports whether a run has ended, and queries it once for all windows
+// that wait for it in one sweep. What cannot be learned counts as still
+// running; since is when its request was sent.
+func (l *Launcher) hasEnded(ctx context.Context, runID string, since time.Time) bool {
+	if d, ok := ctx.Deadline(); ok && d.Sub(l.Clock.Now()) < askAbove {
+		return false // the files that are to be written come first
+	}
+	q, known := l.memory.endQuery(runID, l.Clock.Now())
+	if known {
+		return q.ended
+	}
+	ended := false
+	defer func() { l.memory.answer(runID, ended) }()
+	run, err := l.getRun(ctx, runID, amperity.ViewOverview, 1)
+	switch {
+	case errors.Is(err, amperity.ErrNotFound):
+		// A run that Amperity does not know does not run. A new one may not be
+		// known everywhere yet.
+		ended = l.Clock.Now().Sub(since) > time.Hour
+	case err != nil:
+		l.unreadable(ctx, runID, err)
+	default:
+		ended = run.Over()
+	}
+	return ended
+}
+
+// endQuery returns what is known of the end of a run, or leaves the query to the
+// caller. A query under way counts as still running.
+func (m *memory) endQuery(runID string, now time.Time) (q endQuery, known bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if q := m.ends[runID]; q != nil && (q.pending || q.ended || now.Sub(q.at) < fresh) {
+		return *q, true
+	}
+	if m.ends == nil || len(m.ends) >= maxRemembered {
+		m.ends = map[string]*endQuery{}
+	}
+	m.ends[runID] = &endQuery{at: now, pending: true}
+	return endQuery{}, false
+}
+
+func (m *memory) answer(runID string, ended bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if q := m.ends[runID]; q != nil {
+		q.pending, q.ended = false, ended
+	}
+}
+
+// incompleteError says that a list of runs lacks a run that is known.
+type incompleteError struct{ runID string }
+
+func (e *incompleteError) Error() string {
+	return fmt.Sprintf("the list of runs does not show the run %s, which is known to be there", e.runID)
+}
+
+// crowdedError says that a look met more runs than it may read.
+type crowdedError struct{}
+
+func (e *crowdedError) Error() string {
+	return "the list shows more runs of this name than one look reads; the next look reads on"
+}
