@@ -184,11 +184,13 @@ func (o *office) wait(d time.Duration) {
 			case "launch":
 				_, err = o.Reconcile(o.t.Context(), key)
 			case "window":
-				_, err = o.Look(o.t.Context(), key, func(string, string) (launch.Window, bool) {
+				_, err = o.Look(o.t.Context(), key, func(configID, period string) (launch.Window, bool) {
 					if o.window == nil {
 						return launch.Window{}, false
 					}
-					return *o.window, true
+					w := *o.window
+					w.ConfigID, w.Period = configID, period
+					return w, true
 				})
 			}
 			if err != nil {

@@ -72,6 +72,7 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		// A crash after this leaves a claimed launch: the sweep starts it.
 		err = l.transact(ctx, j, j.Lease, func(c *config) error {
 			c.set(entry{Key: j.Key, State: entryGoing, Last: j.lastPost(), Doubt: len(j.Posts) > 0})
+			c.answered(j.Key, now)
 			return nil
 		}, more...)
 		if again, err := l.afterWord(w, err); again {
@@ -115,7 +116,11 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		j.begin(run, posted, l.Clock.Now())
 		j.Adopted = true
 		owned := ownedBy(j.Key, run.ID, 0, l.Clock.Now())
-		began := func(c *config) error { c.began(j); return nil }
+		began := func(c *config) error {
+			c.began(j)
+			c.answered(j.Key, l.Clock.Now())
+			return nil
+		}
 		err = l.transact(ctx, j, l.Clock.Now().Add(soon), began, owned)
 		var taken *takenError
 		if errors.As(err, &taken) {
@@ -178,7 +183,11 @@ func (l *Launcher) Discard(ctx context.Context, w Word) (Result, error) {
 		j.Answered = l.answered(ctx, j)
 		j.to(discarded, l.Clock.Now())
 		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
-		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error { c.heldBack(j); return nil })
+		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error {
+			c.heldBack(j)
+			c.answered(j.Key, l.Clock.Now())
+			return nil
+		})
 		if again, err := l.afterWord(w, err); again {
 			continue
 		} else if err != nil {

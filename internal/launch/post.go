@@ -17,6 +17,8 @@ type verdict struct {
 	hint    string
 	run     *amperity.Run
 	detail  *announcement.Error
+	// behind is the run in the way, of an overlap.
+	behind string
 	// unannounced: nobody has to know; it is logged and delivered again.
 	unannounced bool
 	// retryAfter is what Amperity asked for before the next request.

@@ -333,7 +333,7 @@ func (l *Launcher) later(ctx context.Context, j *job, after time.Duration) error
 // a run, and says why.
 func (l *Launcher) holdUnknown(ctx context.Context, j *job, why string) error {
 	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: why}
-	if err := l.hold(ctx, j, announcement.ReasonUnknownOutcome); err != nil {
+	if err := l.hold(ctx, j, announcement.ReasonUnknownOutcome, ""); err != nil {
 		return unlessLost(err)
 	}
 	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.result())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
@@ -229,9 +230,24 @@ type config struct {
 	Launches []entry `json:"launches,omitempty"`
 	// Identity is what runs of this config id look like.
 	Identity *identity `json:"identity,omitempty"`
-	// Overlap is the run that the operator was asked about, because it was in
-	// the way of a window for long.
-	Overlap string `json:"overlap,omitempty"`
+	// Overlap is what the operator was asked about last, because it was in the
+	// way of a window for long.
+	Overlap overlap `json:"overlap,omitzero"`
+}
+
+// overlap is a run that the operator was asked about.
+type overlap struct {
+	RunID string `json:"run_id"`
+	// Launch is the launch that is held for it; empty once that was answered.
+	Launch string `json:"launch,omitempty"`
+	// At is when the operator was asked, or has answered.
+	At time.Time `json:"at"`
+}
+
+// asked reports whether the operator need not be asked about a run: the question
+// is open, or was answered not long ago.
+func (o overlap) asked(runID string, now time.Time) bool {
+	return o.RunID == runID && (o.Launch != "" || now.Sub(o.At) < window.MaxWait)
 }
 
 // entry is one launch of a config id.
@@ -287,6 +303,13 @@ func (c *config) set(e entry) {
 		c.Launches[i] = e
 	} else {
 		c.Launches = append(c.Launches, e)
+	}
+}
+
+// answered notes that the operator has answered for a launch.
+func (c *config) answered(key string, now time.Time) {
+	if c.Overlap.Launch == key {
+		c.Overlap.Launch, c.Overlap.At = "", now
 	}
 }
 

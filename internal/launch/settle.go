@@ -24,10 +24,8 @@ func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
 	switch {
 	case v.outcome == Started:
 		err = l.recordRun(ctx, j, v.run)
-	case v.outcome == Held && v.reason == announcement.ReasonTooOld:
-		err = l.hold(ctx, j, v.reason)
-	case v.outcome == Held && v.reason == announcement.ReasonOverlap:
-		err = l.hold(ctx, j, v.reason)
+	case v.outcome == Held && v.reason != announcement.ReasonUnknownOutcome:
+		err = l.hold(ctx, j, v.reason, v.behind)
 	case v.outcome == Held:
 		j.to(unknown, now)
 		// A crash before this leaves it posting, which is looked into alike.
@@ -35,7 +33,7 @@ func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
 	case v.outcome == Rejected && len(j.Posts) > 1:
 		// This request was refused. An earlier one may have started a run.
 		j.Posts = j.Posts[:len(j.Posts)-1]
-		err = l.hold(ctx, j, announcement.ReasonUnknownOutcome)
+		err = l.hold(ctx, j, announcement.ReasonUnknownOutcome, "")
 	case v.outcome == Rejected:
 		j.Posts = nil
 		j.Answered = l.answered(ctx, j)
@@ -103,14 +101,21 @@ func (r *record) lastPost() time.Time {
 	return r.Posts[len(r.Posts)-1]
 }
 
-// hold leaves the launch to a person.
-func (l *Launcher) hold(ctx context.Context, j *job, reason string) error {
+// hold leaves the launch to the operator. behind is the run in its way, of an
+// overlap.
+func (l *Launcher) hold(ctx context.Context, j *job, reason, behind string) error {
 	now := l.Clock.Now()
 	j.to(held, now)
 	j.Reason = reason
 	j.Hold++
 	// A crash before this leaves it as it was, and due: it is held later.
-	return l.transact(ctx, j, now.Add(soon), func(c *config) error { c.heldBack(j); return nil })
+	return l.transact(ctx, j, now.Add(soon), func(c *config) error {
+		c.heldBack(j)
+		if behind != "" {
+			c.Overlap = overlap{behind, j.Key, now}
+		}
+		return nil
+	})
 }
 
 // heldBack notes a launch that nobody waits for any more.

@@ -256,7 +256,7 @@ func (l *Launcher) carryOut(ctx context.Context, j *windowJob, w *Window, d wind
 		}
 		if d.Do == window.Launch {
 			if front := l.queue(ctx, c, ""); !front.nothing() {
-				d = j.state.Wait(now, window.Front{Launch: front.launch, RunID: front.run.RunID, Since: front.run.Last, Asked: c.Overlap == front.run.RunID})
+				d = j.state.Wait(now, window.Front{Launch: front.launch, RunID: front.run.RunID, Since: front.run.Last, Asked: c.Overlap.asked(front.run.RunID, now)})
 				if d.Do == window.Nothing {
 					return nil, l.putWindow(ctx, j, w, d.At)
 				}
@@ -312,7 +312,7 @@ func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.
 		n.Reason, n.Error, n.Hold = d.Reason, heldBy(d.Reason, d.RunID), n.Hold+1
 		due = now.Add(soon)
 		if d.Reason == announcement.ReasonOverlap {
-			c.Overlap = d.RunID
+			c.Overlap = overlap{d.RunID, n.Key, now}
 		}
 	default:
 		c.set(entry{Key: n.Key, State: entryGoing})
@@ -452,7 +452,7 @@ func (l *Launcher) itsTurn(ctx context.Context, j *job) (verdict, bool, error) {
 	if front.nothing() {
 		return verdict{}, true, nil
 	}
-	v := verdict{outcome: Blocked, reason: announcement.ReasonOverlap, unannounced: true, detail: heldBy(announcement.ReasonOverlap, front.run.RunID)}
+	v := verdict{outcome: Blocked, reason: announcement.ReasonOverlap, unannounced: true, behind: front.run.RunID, detail: heldBy(announcement.ReasonOverlap, front.run.RunID)}
 	since := j.Blocked.Since
 	if now := l.Clock.Now(); !front.launch && !since.IsZero() && now.Sub(since) >= window.MaxWait && now.Sub(front.run.Last) >= window.MaxWait {
 		v.outcome = Held
