@@ -203,18 +203,18 @@ func (l *letter) call(input json.RawMessage, id string) {
 		v, ok := fields[name]
 		return ok && string(v) != "null" && string(v) != `""`
 	}
+	_, named := fields["idempotency_key"] // trigger rejects an empty one
 	switch {
 	case !given("config_id") || given("scheduled_time"):
 		// What is no start, and what counts from its own time.
 	case given("range"):
 		l.left = errors.New("its range counts from the time of the call, so it would ask for other dates than it did: call the trigger with range_from and range_to instead")
-	case !given("idempotency_key"):
+	case !named:
 		// By the id of the call the launch has the key that it had then; without
 		// it, it would be another launch.
 		if id == "" {
 			id = l.id
 		}
-		delete(fields, "idempotency_key")
 		quoted, _ := json.Marshal(id) // text
 		fields["idempotency_key"] = quoted
 		payload, _ := json.Marshal(fields) // what was JSON

@@ -111,7 +111,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 				IfUnknown: launch.Hold, NotAfter: notAfter,
 			}, false},
 		{"null counts as left out",
-			`{"config_id":"og-1","run_mode":null,"range":null,"idempotency_key":"k"}`,
+			`{"config_id":"og-1","schedule_arn":null,"max_age":null,"if_unknown":null,"idempotency_key":"k"}`,
 			launch.Launch{
 				Key:       "manual/og-1/k",
 				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
@@ -174,7 +174,7 @@ func TestTheHashOfAnInputIsOfAllItAsksFor(t *testing.T) {
 		}
 		seen[h] = input
 	}
-	same := `{ "idempotency_key":"k", "max_age":"24h", "if_unknown":"hold", "run_mode":null, "scheduled_time":"2026-11-22T01:00:00-05:00", "config_id":"cg-1" }`
+	same := `{ "idempotency_key":"k", "max_age":"24h", "if_unknown":"hold", "schedule_arn":null, "scheduled_time":"2026-11-22T01:00:00-05:00", "config_id":"cg-1" }`
 	if first, ok := seen[hash(same)]; !ok || first != `{"config_id":"cg-1",`+scheduled+`}` {
 		t.Errorf("written otherwise it is %q", first)
 	}
@@ -268,6 +268,7 @@ func FuzzInput(f *testing.F) {
 		`{"config_id":"cg-1"}`, `{}`, `null`, `[]`, ``, `{"config_id"="cg-1"}`,
 		`{"config_id":"cg-1","range":{"from":"-1d","to":"0d","timezone":"America/New_York"},"scheduled_time":"2026-11-22T06:00:00Z","schedule_arn":"` + arn + `"}`,
 		`{"config_id":"og-1","idempotency_key":"k","if_unknown":"hold"}`,
+		`{"config_id":"cg-1","run_mode":"full","range_from":""}`, `{"config_id":"cg-1","range":null,"max_age":"","schedule_arn":null}`,
 		`{"config_id":"cg-1","range":{"from":"-1h","to":"+1h"},"max_age":"1h","scheduled_time":"2000-01-01T00:00:00+14:00"}`,
 		`{"detail-type":"Scheduled Event","source":"aws.events"}`, `{"release":"x"}`,
 	} {

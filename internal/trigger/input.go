@@ -104,19 +104,21 @@ func parse(payload []byte, f *faults) (in Input) {
 	if !ok || foreign(o, f) {
 		return in
 	}
-	in.ConfigID = o.text("config_id", f)
+	in.ConfigID = o.filled("", "config_id", emptyIDText, f)
 	if len(in.ConfigID) > maxConfigID {
 		f.faultf("config_id", "has %d bytes and may have %d", len(in.ConfigID), maxConfigID)
 	}
-	in.RunMode = amperity.RunMode(o.text("run_mode", f))
-	in.RangeFrom = o.text("range_from", f)
-	in.RangeTo = o.text("range_to", f)
+	in.RunMode = amperity.RunMode(o.filled("", "run_mode", emptyText, f))
+	in.RangeFrom = o.filled("", "range_from", emptyText, f)
+	in.RangeTo = o.filled("", "range_to", emptyText, f)
 	in.IfUnknown = ifUnknown(o.text("if_unknown", f), in.RunMode, f)
-	in.IdempotencyKey = idempotencyKey(o.text("idempotency_key", f), f)
-	in.ScheduledTime = scheduledTime(o.text("scheduled_time", f), f)
+	in.IdempotencyKey = idempotencyKey(o.filled("", "idempotency_key", emptyText, f), f)
+	in.ScheduledTime = scheduledTime(o.filled("", "scheduled_time", emptyText, f), f)
 	in.ScheduleARN = scheduleARN(o.text("schedule_arn", f), f)
 	in.MaxAge = maxAge(o.text("max_age", f), !in.ScheduledTime.IsZero() || o.has("scheduled_time"), f)
-	if raw, given := o.take("range"); given {
+	if raw, given := o["range"]; given && blank(raw) {
+		f.faultf("range", "%s", emptyText)
+	} else if given {
 		in.Range = relative(raw, f)
 		if in.RangeFrom != "" || in.RangeTo != "" {
 			f.faultf("range", "a relative range and range_from or range_to exclude each other: give one of them")
@@ -144,6 +146,16 @@ func parse(payload []byte, f *faults) (in Input) {
 
 var known = []string{"config_id", "run_mode", "range_from", "range_to", "range", "scheduled_time",
 	"schedule_arn", "idempotency_key", "max_age", "if_unknown"}
+
+// An input transformer of EventBridge writes "" for a path that the event does
+// not have, and other tools write null for what is not set. As a field left out
+// it would start another run than the one meant, such as a full run in place of
+// a day's.
+const (
+	emptyText       = "is empty: leave the field out, or correct the input transformer's path, which is missing from the event"
+	emptyIDText     = "is empty: write the id of a courier group (cg-…), an orchestration group (og-…) or a campaign (cc-…), or correct the input transformer's path, which is missing from the event"
+	emptyOffsetText = "is empty: write days or hours from the scheduled time, such as -1d, 0d or -6h, or correct the input transformer's path, which is missing from the event"
+)
 
 // foreign reports inputs that are well-formed but meant for something else.
 func foreign(o fields, f *faults) bool {
@@ -181,7 +193,9 @@ func relative(raw json.RawMessage, f *faults) *schedule.Relative {
 		return nil
 	}
 	before := len(*f)
-	from, to, zone := o.textAt("range", "from", f), o.textAt("range", "to", f), o.textAt("range", "timezone", f)
+	from := o.filled("range", "from", emptyOffsetText, f)
+	to := o.filled("range", "to", emptyOffsetText, f)
+	zone := o.filled("range", "timezone", emptyText, f)
 	o.unknown([]string{"from", "to", "timezone"}, "range", f)
 	if len(*f) > before {
 		return nil
@@ -334,6 +348,22 @@ func (o fields) has(name string) bool { _, ok := o[name]; return ok }
 func (o fields) take(name string) (json.RawMessage, bool) {
 	raw, ok := o[name]
 	return raw, ok && string(raw) != "null"
+}
+
+// blank reports whether a JSON value is null, or text of nothing but blanks.
+func blank(raw json.RawMessage) bool {
+	var s *string
+	return json.Unmarshal(raw, &s) == nil && (s == nil || strings.TrimSpace(*s) == "")
+}
+
+// filled returns the string member name. A member that is there and empty is a
+// fault with the message empty.
+func (o fields) filled(parent, name, empty string, f *faults) string {
+	if raw, given := o[name]; given && blank(raw) {
+		f.faultf(join(parent, name), "%s", empty)
+		return ""
+	}
+	return o.textAt(parent, name, f)
 }
 
 // text returns the string member name; null counts as left out.
