@@ -175,7 +175,7 @@ func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning
 func (in Input) cause(requestID string) announcement.Cause {
 	c := announcement.Cause{Type: announcement.CauseManual, ScheduleARN: in.ScheduleARN, RequestID: requestID}
 	if !in.ScheduledTime.IsZero() {
-		c.Type, c.ScheduledTime = announcement.CauseSchedule, in.ScheduledTime.Format(time.RFC3339)
+		c.Type, c.ScheduledTime = announcement.CauseSchedule, in.ScheduledTime.Format(time.RFC3339Nano)
 	}
 	return c
 }

@@ -269,6 +269,7 @@ func FuzzInput(f *testing.F) {
 		`{"config_id":"cg-1","range":{"from":"-1d","to":"0d","timezone":"America/New_York"},"scheduled_time":"2026-11-22T06:00:00Z","schedule_arn":"` + arn + `"}`,
 		`{"config_id":"og-1","idempotency_key":"k","if_unknown":"hold"}`,
 		`{"config_id":"cg-1","run_mode":"full","range_from":""}`, `{"config_id":"cg-1","range":null,"max_age":"","schedule_arn":null}`,
+		`{"config_id":"cg-1","scheduled_time":"2026-11-22T06:00:00.2500000001Z"}`,
 		`{"config_id":"cg-1","range":{"from":"-1h","to":"+1h"},"max_age":"1h","scheduled_time":"2000-01-01T00:00:00+14:00"}`,
 		`{"detail-type":"Scheduled Event","source":"aws.events"}`, `{"release":"x"}`,
 	} {
@@ -291,6 +292,9 @@ func FuzzInput(f *testing.F) {
 		again, _ := trigger.Decide(in, now.Add(time.Hour), "req-1")
 		if again.Key != l.Key || l.Key == "" {
 			t.Errorf("the key depends on the clock: %q, %q", l.Key, again.Key)
+		}
+		if at, err := time.Parse(time.RFC3339, l.Cause.ScheduledTime); !in.ScheduledTime.IsZero() && (err != nil || !at.Equal(in.ScheduledTime)) {
+			t.Errorf("the launch is of %q, and the input of %v", l.Cause.ScheduledTime, in.ScheduledTime)
 		}
 		if !in.ScheduledTime.IsZero() && again.Request != l.Request {
 			t.Errorf("a retry would send another range: %+v, %+v", l.Request, again.Request)

@@ -219,6 +219,12 @@ func scheduledTime(s string, f *faults) time.Time {
 		f.faultf("scheduled_time", "%.60q is a placeholder that only EventBridge Scheduler fills in: write a time as 2026-11-22T06:00:00Z", s)
 		return time.Time{}
 	}
+	// time.Parse drops what follows the nanoseconds, and two instants would be
+	// one launch.
+	if i := strings.IndexAny(s, ".,"); i >= 0 && len(strings.TrimRight(digits(s[i+1:]), "0")) > 9 {
+		f.faultf("scheduled_time", "%.60q has more than nine digits after the second: write at most nine", s)
+		return time.Time{}
+	}
 	t, err := time.Parse(time.RFC3339, s)
 	// Years outside of these are slips of the pen, and dates around them have
 	// no four digits.
@@ -228,6 +234,9 @@ func scheduledTime(s string, f *faults) time.Time {
 	}
 	return t.UTC()
 }
+
+// digits returns the digits that s begins with.
+func digits(s string) string { return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))] }
 
 func scheduleARN(s string, f *faults) string {
 	if s == "" {

@@ -50,6 +50,8 @@ func TestInvalidInputNamesEveryFaultAtOnce(t *testing.T) {
 			[]string{`scheduled_time: "<aws.scheduler.scheduled-time>" is a placeholder that only EventBridge Scheduler fills in: write a time as 2026-11-22T06:00:00Z`}},
 		{"no time", `{"config_id":"cg-1","scheduled_time":"yesterday"}`, []string{`scheduled_time: "yesterday" is no time: write it as 2026-11-22T06:00:00Z`}},
 		{"a time out of all reason", `{"config_id":"cg-1","scheduled_time":"0001-01-01T00:00:00Z"}`, []string{`scheduled_time: "0001-01-01T00:00:00Z" is no time: write it as 2026-11-22T06:00:00Z`}},
+		{"half a nanosecond", `{"config_id":"cg-1","scheduled_time":"2026-11-22T06:00:00.0000000005Z"}`,
+			[]string{`scheduled_time: "2026-11-22T06:00:00.0000000005Z" has more than nine digits after the second: write at most nine`}},
 		{"another ARN", `{"config_id":"cg-1","schedule_arn":"arn:aws:sqs:us-east-1:123456789012:q"}`,
 			[]string{`schedule_arn: "arn:aws:sqs:us-east-1:123456789012:q" is not the ARN of a schedule or a rule: write <aws.scheduler.schedule-arn> in a schedule's input, or leave it out`}},
 		{"a key with blanks", `{"config_id":"cg-1","idempotency_key":"a b"}`, []string{"idempotency_key: must be at most 128 printable ASCII characters without blanks"}},
