@@ -10,9 +10,16 @@
 //   - Each call of Put is given a token, which stays on the items. A write that
 //     took effect although its answer was lost, and is sent again with its
 //     token, by the AWS SDK or by the caller, counts as done. So a token must be
-//     new for each write.
+//     new for each write: with other content it is [ErrTokenReused].
+//   - Another writer may have gone on from a write before it is sent again. Then
+//     the answer is success or a [*ConflictError]; nothing is written either way.
+//     So a conflict does not prove that the write never took effect.
+//   - A write that meets a concurrent transaction is tried again, and is no
+//     conflict: its error is [ErrBusy] in the end.
+//   - An error of Due or Held ends the list. What came before it is not all.
 //   - Get sees every write that was confirmed before. Due and Held may lag
-//     behind: what they list is a hint, and the item itself decides.
+//     behind: they may list an item at a former time, or not at all. What they
+//     list is a hint, and the item itself decides.
 //
 // Nothing is ever deleted but by the table's time to live, some time after
 // Item.Expires. So an item that is gone was over for long, but items go in any
@@ -94,6 +101,16 @@ func (e *ConflictError) Error() string {
 // because there were too many, also after the SDK's own retries.
 var ErrThrottled = errors.New("the ledger's table is throttled")
 
+// ErrBusy is in the tree of errors of a write that met other transactions on its
+// items each time that it was tried, or that the table still has in progress.
+// That is not a lost race: try again.
+var ErrBusy = errors.New("other transactions have the same items: try again")
+
+// ErrTokenReused is in the tree of errors of a write whose token an earlier
+// write with other content has. Nothing was written. It is a mistake of the
+// caller.
+var ErrTokenReused = errors.New("an earlier write has this token: make a new token for each write")
+
 // SizeError says that an item is larger than the ledger takes. Nothing was
 // written.
 type SizeError struct {
@@ -105,6 +122,51 @@ type SizeError struct {
 func (e *SizeError) Error() string {
 	return fmt.Sprintf("the ledger's item %.200s has %d bytes, the limit is %d", e.Key, e.Size, e.Limit)
 }
+
+// Written is an item with the token of its last write.
+type Written struct {
+	Item
+	Token string
+}
+
+// Refused judges a write that did not take effect because of the items' present
+// versions, in the order of the write. It returns nil for the repeat of a write
+// that took effect before, [ErrTokenReused] where the token is another write's,
+// and otherwise the [*ConflictError].
+func Refused(token string, items []Item, now []Written) error {
+	own, fitting, same := 0, 0, true
+	conflict := &ConflictError{}
+	for i, item := range items {
+		switch {
+		case now[i].Version == item.Version+1 && now[i].Token == token:
+			own++
+			same = same && sameContent(item, now[i].Item)
+		case now[i].Version == item.Version:
+			fitting++
+		}
+		conflict.Current = append(conflict.Current, now[i].Item)
+	}
+	switch {
+	case own > 0 && (!same || fitting > 0):
+		return ErrTokenReused // the same write would have written all of it
+	case own == len(items):
+		return nil
+	}
+	return conflict
+}
+
+// sameContent reports whether an item holds what a write asked for, as far as a
+// ledger keeps it.
+func sameContent(asked, kept Item) bool {
+	at := func(a, b time.Time) bool {
+		return a.IsZero() == b.IsZero() && (a.IsZero() || a.UnixMilli() == b.UnixMilli())
+	}
+	return at(asked.Due, kept.Due) && at(asked.Held, kept.Held) && at(asked.Expires.Truncate(time.Second), kept.Expires) &&
+		asked.Tries == kept.Tries && utf8Text(asked.Doc) == utf8Text(kept.Doc)
+}
+
+// utf8Text is a document as DynamoDB keeps it.
+func utf8Text(doc []byte) string { return strings.ToValidUTF8(string(doc), "\uFFFD") }
 
 // Check refuses what no ledger takes: implementations call it first in Put.
 func Check(items []Item) error {

@@ -14,16 +14,10 @@ import (
 // and local use. It is safe for use by several goroutines.
 type Memory struct {
 	mu    sync.Mutex
-	items map[string]written
+	items map[string]Written
 	due   []Listed // sorted
 	held  []Listed // sorted
 	stats Stats
-}
-
-// written is an item with the token of its last write.
-type written struct {
-	Item
-	token string
 }
 
 // Stats counts what a ledger was asked for.
@@ -36,7 +30,7 @@ type Stats struct {
 }
 
 // NewMemory makes an empty ledger.
-func NewMemory() *Memory { return &Memory{items: map[string]written{}} }
+func NewMemory() *Memory { return &Memory{items: map[string]Written{}} }
 
 // Get reads an item.
 func (m *Memory) Get(ctx context.Context, key string) (Item, error) {
@@ -62,7 +56,7 @@ func (m *Memory) get(key string) Item {
 // Put writes the items, all or none. Each names in Version the version that it
 // replaces: 0 for one that must not exist. A call that is repeated with its
 // token counts as done where it took effect before. The error is a
-// [*ConflictError], a [*SizeError], or the context's.
+// [*ConflictError], [ErrTokenReused], a [*SizeError], or the context's.
 func (m *Memory) Put(ctx context.Context, token string, items ...Item) error {
 	if err := Check(items); err != nil {
 		return err
@@ -72,22 +66,20 @@ func (m *Memory) Put(ctx context.Context, token string, items ...Item) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	done, fits := true, true
+	fits := true
 	for _, item := range items {
-		now := m.items[item.Key]
-		fits = fits && now.Version == item.Version
-		done = done && now.Version == item.Version+1 && now.token == token
+		fits = fits && m.items[item.Key].Version == item.Version
 	}
-	switch {
-	case done:
-		return nil
-	case !fits:
-		m.stats.Conflicts++
-		e := &ConflictError{}
-		for _, item := range items {
-			e.Current = append(e.Current, m.get(item.Key))
+	if !fits {
+		now := make([]Written, len(items))
+		for i, item := range items {
+			now[i] = Written{m.get(item.Key), m.items[item.Key].Token}
 		}
-		return e
+		err := Refused(token, items, now)
+		if err != nil {
+			m.stats.Conflicts++
+		}
+		return err
 	}
 	m.stats.Puts++
 	m.stats.Items += len(items)
@@ -98,7 +90,7 @@ func (m *Memory) Put(ctx context.Context, token string, items ...Item) error {
 		item.Held = item.Held.Truncate(time.Millisecond).UTC()
 		item.Expires = item.Expires.Truncate(time.Second).UTC()
 		item.Doc = bytes.Clone(item.Doc)
-		m.items[item.Key] = written{item, token}
+		m.items[item.Key] = Written{item, token}
 		m.enlist(item)
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 )
 
 func TestMemoryKeepsTheContract(t *testing.T) {
-	ledgertest.Run(t, func(*testing.T) ledgertest.Ledger { return ledger.NewMemory() })
+	ledgertest.Run(t, func(*testing.T) ledgertest.Table { return ledgertest.NewFaulty(ledger.NewMemory()) })
 }
 
 func TestAConflictNamesWhatIsThere(t *testing.T) {
@@ -52,8 +52,14 @@ func TestSizeErrorNamesTheItem(t *testing.T) {
 	if want := "the ledger's item window/cg-1/2026-11-22 has 400000 bytes, the limit is 389120"; err.Error() != want {
 		t.Errorf("got %s", err)
 	}
-	if want := "the ledger's table is throttled"; ledger.ErrThrottled.Error() != want {
-		t.Errorf("got %s", ledger.ErrThrottled)
+	for want, err := range map[string]error{
+		"the ledger's table is throttled":                                  ledger.ErrThrottled,
+		"other transactions have the same items: try again":                ledger.ErrBusy,
+		"an earlier write has this token: make a new token for each write": ledger.ErrTokenReused,
+	} {
+		if err.Error() != want {
+			t.Errorf("got %s", err)
+		}
 	}
 }
 

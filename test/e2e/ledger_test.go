@@ -29,9 +29,10 @@ import (
 //
 //   - Writes at the same time are not kept apart; see oneByOne.
 //   - ClientRequestToken is ignored. A transaction that is sent again fails in
-//     its conditions, where DynamoDB answers that it is done.
-//   - Nothing is ever throttled, or in progress, or a TransactionConflict.
-//   - The index is up to date at once. DynamoDB's lags.
+//     its conditions, where DynamoDB answers that it is done; see faulty.
+//   - Nothing is ever throttled, or in progress, or a TransactionConflict; see
+//     faulty.
+//   - The index is up to date at once. DynamoDB's lags; see faulty.
 //   - A page that is full has a LastEvaluatedKey only if something comes after
 //     it.
 //   - The time to live deletes nothing.
@@ -89,8 +90,10 @@ func ledgerOver(w *stack.World, table string, way http.RoundTripper) *dynamo.Led
 
 func TestLedgerKeepsTheContract(t *testing.T) {
 	w := world(t)
-	ledgertest.Run(t, func(t *testing.T) ledgertest.Ledger {
-		return ledgerOver(w, table(t, w), &oneByOne{next: &http.Transport{}})
+	ledgertest.Run(t, func(t *testing.T) ledgertest.Table {
+		f := &faulty{next: &oneByOne{next: &http.Transport{}}, done: map[string]any{}}
+		f.Ledger = ledgerOver(w, table(t, w), f)
+		return f
 	})
 }
 

@@ -83,12 +83,6 @@ const (
 	page = 100
 )
 
-// written is an item with the token of its last write.
-type written struct {
-	ledger.Item
-	token string
-}
-
 // Get reads an item, as every write before left it. The error is a
 // [*Error]. Times are in UTC.
 func (d *Ledger) Get(ctx context.Context, key string) (ledger.Item, error) {
@@ -96,10 +90,10 @@ func (d *Ledger) Get(ctx context.Context, key string) (ledger.Item, error) {
 	return w.Item, err
 }
 
-func (d *Ledger) read(ctx context.Context, key string) (written, error) {
-	absent := written{Item: ledger.Item{Key: key}}
+func (d *Ledger) read(ctx context.Context, key string) (ledger.Written, error) {
+	absent := ledger.Written{Item: ledger.Item{Key: key}}
 	if err := ctx.Err(); err != nil {
-		return written{}, d.fail(opGet, err)
+		return ledger.Written{}, d.fail(opGet, err)
 	}
 	if key == "" || len(key) > ledger.MaxKey || !utf8.ValidString(key) {
 		return absent, nil // Put takes no such key, and DynamoDB would refuse the question
@@ -110,14 +104,14 @@ func (d *Ledger) read(ctx context.Context, key string) (written, error) {
 		ConsistentRead: aws.Bool(true),
 	})
 	if err != nil {
-		return written{}, d.fail(opGet, err)
+		return ledger.Written{}, d.fail(opGet, err)
 	}
 	if len(out.Item) == 0 {
 		return absent, nil
 	}
 	w, err := decode(key, out.Item)
 	if err != nil {
-		return written{}, d.fail(opGet, err)
+		return ledger.Written{}, d.fail(opGet, err)
 	}
 	return w, nil
 }
@@ -125,6 +119,11 @@ func (d *Ledger) read(ctx context.Context, key string) (written, error) {
 // Put writes the items, all or none. Each names in Version the version that it
 // replaces: 0 for one that must not exist. The error is a
 // [*ledger.ConflictError], an error of [ledger.Check], or an [*Error].
+//
+// A write that is repeated after another writer went on from it is answered in
+// two ways. DynamoDB knows a transaction by its ClientRequestToken for ten
+// minutes, and answers success. Later, and for a single item always, the
+// condition fails and the token is no longer on the item: that is a conflict.
 //
 // An *Error leaves open whether the write took effect: the SDK sends a
 // call again whose answer was lost, and the last answer says nothing about the
@@ -249,26 +248,22 @@ func requestToken(token string, try int) string {
 // race. Where DynamoDB gave no item, it is read: one that does not exist, and in
 // a transaction those whose own condition held.
 func (d *Ledger) settle(ctx context.Context, op, token string, items []ledger.Item, old []attributes) error {
-	done := true
-	e := &ledger.ConflictError{}
+	now := make([]ledger.Written, len(items))
 	for i, item := range items {
-		var now written
 		var err error
 		if len(old[i]) > 0 {
-			if now, err = decode(item.Key, old[i]); err != nil {
+			if now[i], err = decode(item.Key, old[i]); err != nil {
 				return d.fail(op, err)
 			}
-		} else if now, err = d.read(ctx, item.Key); err != nil {
+		} else if now[i], err = d.read(ctx, item.Key); err != nil {
 			return err
 		}
-		// Once somebody went on from our version, it is a conflict as any other.
-		done = done && now.Version == item.Version+1 && now.token == token
-		e.Current = append(e.Current, now.Item)
 	}
-	if done {
-		return nil
+	err := ledger.Refused(token, items, now)
+	if errors.Is(err, ledger.ErrTokenReused) {
+		return d.fail(op, err)
 	}
-	return e
+	return err
 }
 
 // Due lists what is due until a time, inclusive, the oldest first, page by

@@ -13,14 +13,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// ErrBusy is in the tree of errors of a write that met transactions of others
-// on its items each time that it was tried, or that DynamoDB still has in
-// progress. That is not a lost race: try again, from what is there then.
-var ErrBusy = errors.New("other transactions have the same items: try again")
-
 // Error says that a call of the ledger's table failed. Its tree of
 // errors has the SDK's error, or the context's, and where it fits [ledger.ErrThrottled],
-// [ErrBusy] or a [*ledger.SizeError].
+// [ledger.ErrBusy], [ledger.ErrTokenReused] or a [*ledger.SizeError].
 //
 // Its text shows keys, never documents or tokens.
 type Error struct {
@@ -87,12 +82,12 @@ func (d *Ledger) fail(op string, err error, items ...ledger.Item) *Error {
 		}
 		// The SDK tries a cancelled transaction no second time, for whatever
 		// reason.
-		e.passing = errors.Is(e, ErrBusy) || errors.Is(e, ledger.ErrThrottled)
+		e.passing = errors.Is(e, ledger.ErrBusy) || errors.Is(e, ledger.ErrThrottled)
 		return e
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		e.take(api.ErrorCode(), api.ErrorMessage(), items)
-		e.passing = errors.Is(e, ErrBusy)
+		e.passing = errors.Is(e, ledger.ErrBusy)
 	}
 	return e
 }
@@ -108,7 +103,9 @@ func (e *Error) take(code, message string, items []ledger.Item) {
 		"ProvisionedThroughputExceeded", "ThrottlingError":
 		e.add(ledger.ErrThrottled)
 	case "TransactionConflict", "TransactionConflictException", "TransactionInProgressException":
-		e.add(ErrBusy)
+		e.add(ledger.ErrBusy)
+	case "IdempotentParameterMismatchException":
+		e.add(ledger.ErrTokenReused)
 	case "ValidationException", "ValidationError":
 		// "Item size has exceeded the maximum allowed size", of an update
 		// "Item size to update has exceeded ...".

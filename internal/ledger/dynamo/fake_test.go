@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"sync"
@@ -48,7 +49,8 @@ const tableName = "runs"
 
 // table is a client of a DynamoDB table in memory that knows as much of
 // DynamoDB as the ledger uses, refuses all else, and has faults on demand. A
-// transaction is one step, and the index is up to date: it is not for races.
+// transaction is one step, and the index is up to date unless it is to lag: it
+// is not for races.
 type table struct {
 	// before decides on the nth call (from 1) of all: an error is the answer,
 	// and nothing is done.
@@ -56,6 +58,8 @@ type table struct {
 	// between makes the next write one whose answer is lost: it is done, then
 	// between is called, then the SDK sends it again.
 	between func()
+	// lagging is what the index shows; nil: what is there.
+	lagging map[string]attributes
 	// bare leaves the items out of what failed conditions give back.
 	bare bool
 
@@ -63,9 +67,20 @@ type table struct {
 	items    map[string]attributes
 	calls    []string // operations
 	requests []string // ClientRequestTokens
+	// done are the transactions that took effect, by their ClientRequestTokens.
+	done map[string][]types.TransactWriteItem
 }
 
-func newTable() *table { return &table{items: map[string]attributes{}} }
+func newTable() *table {
+	return &table{items: map[string]attributes{}, done: map[string][]types.TransactWriteItem{}}
+}
+
+// forget lets ten minutes pass: a ClientRequestToken is not known for longer.
+func (t *table) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.done)
+}
 
 // awsError is an error as the SDK returns it.
 func awsError(op string, err error) error {
@@ -113,7 +128,7 @@ func (t *table) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...fun
 		TableName: in.TableName, Item: in.Item, ConditionExpression: in.ConditionExpression, ExpressionAttributeValues: in.ExpressionAttributeValues,
 		ReturnValuesOnConditionCheckFailure: in.ReturnValuesOnConditionCheckFailure,
 	}
-	failed, err := t.write([]types.TransactWriteItem{{Put: &put}})
+	failed, err := t.write([]types.TransactWriteItem{{Put: &put}}, "")
 	switch {
 	case err != nil:
 		return nil, awsError("PutItem", err)
@@ -131,7 +146,7 @@ func (t *table) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWri
 	if err := t.call(ctx, "TransactWriteItems", aws.String(tableName), request != "" && len(request) <= 36); err != nil {
 		return nil, err
 	}
-	failed, err := t.write(in.TransactItems)
+	failed, err := t.write(in.TransactItems, request)
 	switch {
 	case err != nil:
 		return nil, awsError("TransactWriteItems", err)
@@ -154,11 +169,13 @@ func cancelled(reasons ...types.CancellationReason) error {
 }
 
 // write gives the reasons why it was not done, or nil.
-func (t *table) write(items []types.TransactWriteItem) ([]types.CancellationReason, error) {
+func (t *table) write(items []types.TransactWriteItem, request string) ([]types.CancellationReason, error) {
 	t.mu.Lock()
-	again := t.between
-	t.between = nil
-	failed, err := t.apply(items)
+	failed, err := t.apply(items, request)
+	var again func()
+	if failed == nil && err == nil {
+		again, t.between = t.between, nil
+	}
 	t.mu.Unlock()
 	if again == nil {
 		return failed, err
@@ -166,10 +183,20 @@ func (t *table) write(items []types.TransactWriteItem) ([]types.CancellationReas
 	again()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.apply(items)
+	return t.apply(items, request)
 }
 
-func (t *table) apply(items []types.TransactWriteItem) ([]types.CancellationReason, error) {
+// apply is one step. A transaction that took effect is known by its request for
+// ten minutes, whatever was written since.
+//
+// Source: DynamoDB API reference, TransactWriteItems, ClientRequestToken.
+func (t *table) apply(items []types.TransactWriteItem, request string) ([]types.CancellationReason, error) {
+	if done, ok := t.done[request]; ok {
+		if !reflect.DeepEqual(done, items) {
+			return nil, &types.IdempotentParameterMismatchException{}
+		}
+		return nil, nil
+	}
 	reasons, failed := make([]types.CancellationReason, len(items)), false
 	for i, item := range items {
 		put := item.Put
@@ -200,6 +227,9 @@ func (t *table) apply(items []types.TransactWriteItem) ([]types.CancellationReas
 	for _, item := range items {
 		t.items[textOf(item.Put.Item["pk"])] = item.Put.Item
 	}
+	if request != "" {
+		t.done[request] = items
+	}
 	return nil, nil
 }
 
@@ -215,8 +245,12 @@ func (t *table) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*d
 	order := func(a, b attributes) int {
 		return cmp.Or(cmp.Compare(numberOf(a["d"]), numberOf(b["d"])), cmp.Compare(textOf(a["pk"]), textOf(b["pk"])))
 	}
+	items := t.items
+	if t.lagging != nil {
+		items = t.lagging
+	}
 	var rows []attributes
-	for _, item := range t.items {
+	for _, item := range items {
 		if textOf(item["s"]) != textOf(values[":s"]) || bounded && numberOf(item["d"]) > numberOf(values[":d"]) {
 			continue
 		}

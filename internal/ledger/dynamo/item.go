@@ -63,9 +63,9 @@ func encode(item ledger.Item, token string) attributes {
 }
 
 // decode is the way back. An item that encode cannot have made is an error.
-func decode(key string, a attributes) (written, error) {
+func decode(key string, a attributes) (ledger.Written, error) {
 	r := &reader{key: key, attributes: a}
-	w := written{Item: ledger.Item{Key: key, Version: r.number(attrVersion)}, token: r.text(attrToken)}
+	w := ledger.Written{Item: ledger.Item{Key: key, Version: r.number(attrVersion)}, Token: r.text(attrToken)}
 	if doc := r.text(attrDoc); doc != "" {
 		w.Doc = []byte(doc)
 	}
@@ -94,7 +94,7 @@ func decode(key string, a attributes) (written, error) {
 		w.Expires = time.Unix(r.number(attrExpires), 0).UTC()
 	}
 	if r.err != nil {
-		return written{}, r.err
+		return ledger.Written{}, r.err
 	}
 	return w, nil
 }

@@ -28,13 +28,42 @@ type Ledger interface {
 	Held(ctx context.Context) iter.Seq2[ledger.Listed, error]
 }
 
+// Table is a ledger under test, with what DynamoDB does to its callers on demand.
+type Table interface {
+	Ledger
+	// Contend lets the next n requests to write meet transactions of others;
+	// [Always] lets all of them, until the next call.
+	Contend(n int)
+	// ThrottleWrites refuses every request to write, while on. Of a transaction it
+	// refuses one item.
+	ThrottleWrites(on bool)
+	// ThrottlePage refuses the n-th page of each list; 0 refuses none.
+	ThrottlePage(n int)
+	// LoseAnswer loses the answer to the next write that takes effect. Then it
+	// calls between, and the request is sent again.
+	LoseAnswer(between func())
+	// Lag keeps the lists as they are now, while on.
+	Lag(on bool)
+	// TenMinutesLater lets DynamoDB forget the tokens of requests.
+	TenMinutesLater()
+}
+
+// Always is how often Contend has its effect at most.
+const Always = 1 << 30
+
 // Base is the time that the test's items count from.
 var Base = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 
 // Run holds an implementation to the contract. make gives an empty ledger for
 // each part.
-func Run(t *testing.T, make func(*testing.T) Ledger) {
+func Run(t *testing.T, make func(*testing.T) Table) {
 	t.Parallel()
+	for _, part := range faults {
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			part.test(t, make(t))
+		})
+	}
 	for _, part := range []struct {
 		name string
 		test func(*testing.T, Ledger)
@@ -333,11 +362,6 @@ func repeated(t *testing.T, l Ledger) {
 		// Another's write is not one's own, whatever it says.
 		var c *ledger.ConflictError
 		if err := l.Put(t.Context(), token(), write...); !errors.As(err, &c) {
-			t.Errorf("%s: got %v", write[0].Key, err)
-		}
-		// Once somebody went on from it, it cannot be told from a lost race.
-		put(t, l, ledger.Item{Key: write[0].Key, Version: 1, Doc: []byte(`{}`)})
-		if err := l.Put(t.Context(), mine, write...); !errors.As(err, &c) {
 			t.Errorf("%s: got %v", write[0].Key, err)
 		}
 	}
