@@ -21,7 +21,7 @@ belongs. Mend the cause first, or it comes back.
 
   QUEUE           what is in it                          where a redrive sends it
   arrivals        events of files that s3arrival         to the arrivals queue
-                  failed on five times
+                  failed on 15 times
   arrivals-rule   events of files that EventBridge       to the arrivals queue
                   could not put into that queue
   trigger         inputs that the trigger failed on      calls the trigger

@@ -81,7 +81,7 @@ func everyFault() []amperitytest.Fault {
 
 // TestNoFaultAndNoAnswerOfOursStartsAWindowTwice drives the real handler,
 // launcher and client through random faults, and delivers again exactly what
-// the handler asks for, as SQS does, five times at most.
+// the handler asks for, as SQS does, 15 times at most.
 func TestNoFaultAndNoAnswerOfOursStartsAWindowTwice(t *testing.T) {
 	t.Parallel()
 	outcomes := map[string]int{}
@@ -92,7 +92,7 @@ func TestNoFaultAndNoAnswerOfOursStartsAWindowTwice(t *testing.T) {
 			key := []string{"orders/2026/11/%02d/a.csv", "orders/2026/11/%02d/done.csv", "customers/%d", "nowhere/%d"}[w.rng.IntN(4)]
 			waiting[fmt.Sprintf("m%d", i)] = event(fmt.Sprintf(key, 1+w.rng.IntN(3)))
 		}
-		for delivery := 0; delivery < 5 && len(waiting) > 0; delivery++ {
+		for delivery := 0; delivery < 15 && len(waiting) > 0; delivery++ {
 			waiting = w.deliver(t, waiting)
 		}
 		perWindow := map[string]int{}

@@ -70,8 +70,13 @@ func TestEveryHopHasADeadLetterQueue(t *testing.T) {
 		for _, id := range ofType(made, "AWS::Lambda::EventSourceMapping") {
 			queue := made[logicalID(made[id].Properties["EventSourceArn"])]
 			keeps(t, made, name+": "+id, at(queue.Properties, "RedrivePolicy", "deadLetterTargetArn"))
-			if n, _ := at(queue.Properties, "RedrivePolicy", "maxReceiveCount").(float64); n < 5 {
-				t.Errorf("%s: %s gives up after %v times", name, id, n)
+			// The last time must come well after an outage of the ledger of an hour,
+			// and the queue must keep the event until then.
+			n, _ := at(queue.Properties, "RedrivePolicy", "maxReceiveCount").(float64)
+			shown, _ := queue.Properties["VisibilityTimeout"].(float64)
+			kept, _ := queue.Properties["MessageRetentionPeriod"].(float64)
+			if last := (n - 1) * shown; last < 75*60 || kept < 2*last {
+				t.Errorf("%s: %s tries for the last time after %v s, and its queue keeps an event for %v s", name, id, last, kept)
 			}
 		}
 		// Schedule -> function.

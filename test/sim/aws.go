@@ -26,7 +26,7 @@ const (
 	s3arrivalLimit = 60 * time.Second
 	sweepLimit     = 55 * time.Second
 	visibility     = 380 * time.Second
-	maxReceive     = 5
+	maxReceive     = 15
 )
 
 // file is an object in S3, and its event.

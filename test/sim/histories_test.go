@@ -657,6 +657,26 @@ func TestH40TwoInterruptedLaunchesComeToRest(t *testing.T) {
 	h.want(h.key(2), heldBack)
 }
 
+func TestAnHourWithoutTheLedgerSendsNoFileToADeadLetterQueue(t *testing.T) {
+	h := newHistory(t, nil)
+	for _, kind := range []string{"get", "put", "due"} {
+		h.plan.all[kind] = choice{fault: failBefore}
+	}
+	h.at(Begin.Add(time.Hour), func() { clear(h.plan.all) })
+	h.file(0, "a", 0, "x1", Patterns[0])
+	h.file(at(20), "a", -1, "x1", Patterns[0])
+	h.file(at(59), "c", 0, "x1", Patterns[0])
+	h.file(at(59), "c", 0, "y1", Patterns[0])
+	h.holds()
+	for _, f := range h.files {
+		if f.lost > 0 {
+			t.Errorf("the event of %s is in the dead-letter queue", f.key)
+		}
+	}
+	h.runs(2, "cg-A", "")
+	h.runs(1, "cg-C", "")
+}
+
 // newHistoryOf is newHistory within a test that makes many.
 func newHistoryOf(t *testing.T, plan map[string]choice) *history {
 	c := &planned{plan: plan, all: map[string]choice{}, count: map[string]int{}}
