@@ -244,7 +244,7 @@ func starts(r *arrival.Route) string {
 	}
 	switch {
 	case len(needs) == 0 && r.Settle == 0:
-		return "at once"
+		return "within seconds"
 	case len(needs) == 0:
 		return "once " + quiet
 	case r.Settle == 0:

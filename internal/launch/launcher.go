@@ -186,6 +186,10 @@ func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
 		return verdict{outcome: Blocked, reason: announcement.ReasonPaused, unannounced: true,
 			detail: &announcement.Error{Kind: announcement.ErrorPaused, Message: pausedText}}, nil
 	}
+	// A crash here leaves a claimed launch: the sweep waits until the same time.
+	if wait := j.NotBefore.Sub(l.Clock.Now()); wait > 0 && (!l.timeFor(ctx, wait+minPost) || l.Clock.Sleep(ctx, wait) != nil) {
+		return outOfTime(noTimeText), nil
+	}
 	most := attempts
 	if len(j.Posts) > 0 {
 		most = 1 // the list of runs is read before each further request

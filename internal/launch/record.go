@@ -62,6 +62,8 @@ type record struct {
 	Resource  string              `json:"resource,omitempty"`
 	IfUnknown IfUnknown           `json:"if_unknown"`
 	NotAfter  time.Time           `json:"not_after,omitzero"`
+	// NotBefore is the earliest time for the request, of a window's launch.
+	NotBefore time.Time `json:"not_before,omitzero"`
 	// Window is the key of the window's item, Revision the window's.
 	Window   string `json:"window,omitempty"`
 	Revision int    `json:"revision,omitempty"`

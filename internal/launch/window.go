@@ -294,7 +294,8 @@ func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.
 		Request:  w.Request,
 		Cause:    announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Revision: revision, Files: files.Count},
 		Resource: "", IfUnknown: w.IfUnknown, NotAfter: now.Add(arrivalNotAfter),
-		Window: w.Key(), Revision: revision, Hold: j.state.Hold,
+		NotBefore: files.NotBefore(),
+		Window:    w.Key(), Revision: revision, Hold: j.state.Hold,
 	}}
 	if len(files.Samples) > 0 {
 		n.Cause.FirstFile = files.Samples[0]

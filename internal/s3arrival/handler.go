@@ -122,6 +122,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 
 // keep takes the files into their windows, and only then starts what is to start
 // at once: a request may take long, and no file must wait for it to be safe.
+// Each request waits for its time, which is at most [window.Lead] after the
+// receipt of the batch: so the windows wait together, and only once.
 func (h *Handler) keep(ctx context.Context, w *work) {
 	arrived := make([]launch.Arrived, len(w.windows))
 	for i, win := range w.windows {

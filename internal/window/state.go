@@ -102,6 +102,16 @@ type Files struct {
 // IsZero reports whether there are none.
 func (f Files) IsZero() bool { return f.Count == 0 }
 
+// NotBefore is the earliest time for the request of a launch with these files.
+// An event time counts as no later than its receipt, so that one of the future
+// delays nothing for longer than [Lead].
+func (f Files) NotBefore() time.Time {
+	if f.Latest.IsZero() {
+		return time.Time{}
+	}
+	return f.Latest.Add(Lead)
+}
+
 // Progress is what has come for one entry.
 type Progress struct {
 	// Count is how many distinct keys came, as far as they were counted.

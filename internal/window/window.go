@@ -33,6 +33,11 @@ const (
 	// S3's clock, 2 s for ours, and 1 s because EventBridge cuts times to the
 	// second.
 	Margin = 5 * time.Second
+	// Lead is how long after the latest event time of its files a window's request
+	// is sent at the earliest. CoveredUntil is then after that time, so that the
+	// run covers every file with an event time that is not later, also if its event
+	// comes behind the others.
+	Lead = Margin + time.Second
 	// MaxMarks is how many arrivals are told from their duplicates.
 	MaxMarks = 256
 	// MaxSamples is how many files are kept by name, if their names have
@@ -75,7 +80,7 @@ type Rules struct {
 	// optional.
 	Entries []Entry
 	// Settle is how long no file may come before the window launches; 0: it
-	// launches at once.
+	// launches at once, and its request waits for [Lead].
 	Settle time.Duration
 	// Length is how long quiet is waited for at most, counted from the first
 	// file: as long as the period.

@@ -152,7 +152,7 @@ func TestH8ADuplicateWithinTheMarginIsOneRun(t *testing.T) {
 	h := newHistory(t, nil)
 	f := h.newFile("a", 0, 0, "x", Begin.Add(100*time.Second))
 	f.event = f.put
-	h.at(f.put, func() { h.land(f, 300*time.Millisecond, 1500*time.Millisecond, 3*time.Second) })
+	h.at(f.put, func() { h.land(f, 300*time.Millisecond, 1500*time.Millisecond, 3*time.Second, 9*time.Second) })
 	h.holds()
 	h.runs(1, "cg-A", "2026-11-22")
 }
@@ -161,11 +161,14 @@ func TestH9AFileAfterTheRequestOfAnAdoptedRunGetsARun(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": {fault: dieAfter}})
 	h.earlier("cg-A", "source")
 	h.file(at(4), "a", 0, "x1", Patterns[0])
-	h.file(at(4)+time.Second, "a", 0, "x2", Patterns[0])
+	h.file(at(4)+10*time.Second, "a", 0, "x2", Patterns[0])
 	h.holds()
 	h.runs(2, "cg-A", "2026-11-22")
 	h.want("arrival/cg-A/2026-11-22/1", started)
 	h.want("arrival/cg-A/2026-11-22/2", started)
+	if put := h.files[1].put; !h.posts[1].sent.Before(put) {
+		t.Errorf("the file was there before the request")
+	}
 }
 
 func TestH10BusyGoesOnByItself(t *testing.T) {
@@ -490,20 +493,31 @@ func TestH26SpacingCountsFromTheRequest(t *testing.T) {
 
 func TestH28TheMargin(t *testing.T) {
 	// S3's clock is 2 s behind, and the event's time is cut to the second; ours
-	// is 2 s ahead. The file comes just after the request.
+	// is 2 s ahead. The file comes just after the request, which waits for nothing:
+	// the event of the first file takes 11 s.
+	all, behind := 0, 0
 	for skew := -2 * time.Second; skew <= 2*time.Second; skew += 500 * time.Millisecond {
 		for after := time.Duration(0); after < 3*time.Second; after += 190 * time.Millisecond {
 			h := newHistoryOf(t, nil)
 			h.instances = append(h.instances, h.instanceWith("s3arrival", skew))
-			h.file(0, "a", 0, "x1", Patterns[0])
-			late := h.newFile("a", 0, 0, "x2", Begin.Add(1100*time.Millisecond+after))
+			first := h.newFile("a", 0, 0, "x1", Begin)
+			h.at(Begin, func() { h.land(first, 11*time.Second) })
+			late := h.newFile("a", 0, 0, "x2", Begin.Add(11100*time.Millisecond+after))
 			late.event = late.put.Add(-2 * time.Second)
 			h.at(late.put, func() { h.land(late, 3*time.Second) })
 			h.run()
 			if violations, _ := h.check(); len(violations) > 0 {
 				t.Fatalf("our clock %s, the file %s after the request: %v", skew, after, violations)
 			}
+			all++
+			if h.posts[0].sent.Before(late.put) {
+				behind++
+			}
 		}
+	}
+	// The request goes within a second or so: most of the files come after it.
+	if behind < all/2 {
+		t.Errorf("%d of %d files come after the request", behind, all)
 	}
 	if window.Margin != 5*time.Second {
 		t.Errorf("the margin is %s", window.Margin)
@@ -655,6 +669,82 @@ func TestH40TwoInterruptedLaunchesComeToRest(t *testing.T) {
 	h.holds()
 	h.want(h.key(1), heldBack)
 	h.want(h.key(2), heldBack)
+}
+
+// A marker is written last, and its event may come before that of a part.
+func TestAPartBehindItsMarkerIsCovered(t *testing.T) {
+	for _, skew := range []time.Duration{-2 * time.Second, 0, 2 * time.Second} {
+		for _, plan := range []map[string]choice{
+			nil,
+			{"s3arrival put 2": {fault: dieAfter}}, // the claim: the sweep sends the request
+		} {
+			h := newHistoryOf(t, plan)
+			h.instances = append(h.instances, h.instanceWith("s3arrival", skew), h.instanceWith("s3arrival", skew))
+			h.earlier("cg-K", "full")
+			land := func(name string, put, arrives time.Duration) {
+				f := h.newFile("k", 0, 0, name, Begin.Add(at(4)+put))
+				f.event = f.put
+				h.at(f.put, func() { h.land(f, arrives-put) })
+			}
+			land("part-0", 0, time.Second)
+			land("part-1", 1200*time.Millisecond, 5*time.Second)
+			land("marker", 1900*time.Millisecond, 3*time.Second)
+			h.run()
+			if violations, _ := h.check(); len(violations) > 0 {
+				t.Errorf("our clock %s, %v: %v", skew, plan, violations)
+			}
+			h.runs(1, "cg-K", "2026-11-22")
+			h.want("arrival/cg-K/2026-11-22/1", started)
+			h.want("arrival/cg-K/2026-11-22/2")
+		}
+	}
+}
+
+// The latest event time decides when the request may go, and one of the future
+// counts as received.
+func TestARequestWaitsSixSecondsAtMost(t *testing.T) {
+	for name, event := range map[string]time.Duration{"of the future": time.Hour, "of now": 0, "a while old": -4 * time.Second, "of long ago": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory(t, nil)
+			h.instances = append(h.instances, h.instanceWith("s3arrival", 0))
+			f := h.newFile("a", 0, 0, "x", Begin)
+			f.event = Begin.Add(event)
+			h.at(Begin, func() { h.land(f, time.Second) })
+			h.run()
+			h.runs(1, "cg-A", "")
+			earliest, latest := f.event.Add(6*time.Second), Begin.Add(8500*time.Millisecond)
+			if event > 0 {
+				earliest = Begin.Add(7 * time.Second)
+			}
+			if sent := h.posts[0].sent; sent.Before(earliest) || sent.After(latest) {
+				t.Errorf("sent after %s, want from %s to %s", sent.Sub(Begin), earliest.Sub(Begin), latest.Sub(Begin))
+			}
+		})
+	}
+}
+
+func TestTheWindowsOfABatchWaitTogether(t *testing.T) {
+	h := newHistory(t, nil)
+	h.batch = 10
+	h.instances = append(h.instances, h.instanceWith("s3arrival", 0))
+	for _, letter := range []string{"a", "b", "f", "j"} {
+		f := h.newFile(letter, 0, 0, "x", Begin)
+		f.event = f.put
+		h.at(Begin, func() {
+			h.files = append(h.files, f)
+			f.copies++
+			h.sqs.messages = append(h.sqs.messages, &message{id: letter, file: f, visible: Begin})
+		})
+	}
+	h.at(Begin.Add(time.Second), h.poll)
+	h.holds()
+	if len(h.posts) != 4 {
+		t.Fatalf("%d requests, want 4", len(h.posts))
+	}
+	first, last := h.posts[0].sent.Sub(Begin), h.posts[3].sent.Sub(Begin)
+	if first < 6*time.Second || last > 8*time.Second {
+		t.Errorf("sent after %s to %s", first, last)
+	}
 }
 
 func TestAnHourWithoutTheLedgerSendsNoFileToADeadLetterQueue(t *testing.T) {

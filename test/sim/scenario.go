@@ -29,6 +29,7 @@ routes:
   - {name: h, config_id: cg-H, run_mode: source, files: "h/{yyyy}/{MM}/{dd}/*", settle: 1m, late: ignore}
   - {name: i, config_id: og-I, files: "i/{yyyy}/{MM}/{dd}/*", settle: 2m}
   - {name: j, config_id: cg-J, run_mode: source, files: "j/{yyyy}/{MM}/{dd}/*", settle: 0s, if_unknown: hold, late: hold}
+  - {name: k, config_id: cg-K, files: ["k/{yyyy}/{MM}/{dd}/p*", "k/{yyyy}/{MM}/{dd}/m*"], settle: 0s}
 `
 
 // edited is the same file after an edit: other modes, a wider pattern, one more
@@ -84,6 +85,7 @@ var routesOf = map[string]routeOf{
 	"cg-H": {retry: true, late: "ignore"},
 	"og-I": {late: "hold"},
 	"cg-J": {late: "hold"},
+	"cg-K": {late: "hold", required: []string{"p", "m"}},
 }
 
 // newFile makes a file of a route, for a day counted from the first, or an
@@ -307,6 +309,10 @@ func Random(seed uint64, m Mutation, tracing bool) *World {
 	}
 	w.scripts()
 	w.inputs(active)
+	// Drawn apart too.
+	if rng := rand.New(rand.NewPCG(seed, 3)); rng.IntN(8) == 0 {
+		w.besideRequest(rng, active)
+	}
 	w.mistakes(active)
 	w.people()
 	w.run()
@@ -417,6 +423,17 @@ func (w *World) filesOf(letter string, day int, active time.Duration) {
 			w.mistime(f)
 			w.land(f, w.delivery()...)
 		})
+	}
+}
+
+// besideRequest lets a file land within seconds of the request that another one
+// leads to, six seconds after the event of that one.
+func (w *World) besideRequest(rng *rand.Rand, active time.Duration) {
+	letter := string("abfj"[rng.IntN(4)])
+	at := Begin.Add(time.Duration(rng.Int64N(int64(active))))
+	gap := 4*time.Second + time.Duration(rng.Int64N(int64(5*time.Second)))
+	for i, put := range []time.Time{at, at.Add(gap)} {
+		w.at(put, func() { w.land(w.newFile(letter, -5, 0, fmt.Sprintf("x%d", i), w.now), w.delivery()...) })
 	}
 }
 
