@@ -103,6 +103,8 @@ func everyKind() trigger.HeldList {
 			Cause:   announcement.Cause{Type: "arrival", Route: "sales", Files: 1}},
 		{LaunchKey: "schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/2026-11-01T00:00:00Z", Hold: 4, Reason: "too_old", Since: "long ago",
 			Request: amperity.RunRequest{ConfigID: "cg-1"}, Cause: announcement.Cause{Type: "schedule", ScheduleARN: "arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"}},
+		{LaunchKey: "arrival/cg-2/2026-11-21/1", Hold: 1, Reason: "overlap", Since: "2026-11-22T12:00:00Z",
+			Request: amperity.RunRequest{ConfigID: "cg-2"}, Cause: announcement.Cause{Type: "arrival", Route: "sales", Files: 1}},
 	}, More: true}
 }
 
@@ -153,7 +155,16 @@ schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/20
   range        none
   to start it  amperity-runs held release schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/2026-11-01T00:00:00Z --hold 4 --stack other
   to end it    amperity-runs held discard schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/2026-11-01T00:00:00Z --hold 4 --reason WHY --stack other
-4 wait for a person, and others that are not listed: answer these, then list again
+arrival/cg-2/2026-11-21/1
+  reason       overlap
+  since        2026-11-22T12:00:00Z, 65 minutes ago
+  hold         1
+  cause        arrival, route sales, 1 file
+  config id    cg-2
+  range        none
+  to queue it  amperity-runs held release arrival/cg-2/2026-11-21/1 --hold 1 --stack other
+  to end it    amperity-runs held discard arrival/cg-2/2026-11-21/1 --hold 1 --reason WHY --stack other
+5 wait for a person, and others that are not listed: answer these, then list again
 `
 	got, stderr, code := answering(t, everyKind()).shell("held list --stack other")
 	if diff := cmp.Diff(want, got); diff != "" || code != 0 || stderr != "" {

@@ -43,7 +43,11 @@ func (o *heldOptions) entry(out io.Writer, h launch.HeldLaunch, now time.Time) {
 			row("if it is it", o.command("adopt", h, "--run", "ID"))
 		}
 	}
-	row("to start it", o.command("release", h))
+	start := "to start it"
+	if h.Reason == announcement.ReasonOverlap {
+		start = "to queue it"
+	}
+	row(start, o.command("release", h))
 	row("to end it", o.command("discard", h, "--reason", "WHY"))
 }
 

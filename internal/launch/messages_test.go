@@ -347,6 +347,17 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			"the request was sent and no answer came; Amperity has 2 runs that may be this launch's (sent 2026-11-22T06:00:00Z); " +
 			"look at wf-7, wf-8 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
 
+		{"no answer, and more runs than a look reads", func(o *office) {
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			for i := range 25 {
+				o.runs = append(o.runs, aRun(fmt.Sprint("wf-", i), "Orders", o.now))
+			}
+			o.wait(20 * time.Minute)
+		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: " +
+			"the list shows more runs of this name than one look reads; the next look reads on" + " (sent 2026-11-22T06:00:00Z); " +
+			"look at wf-0, wf-1, wf-2, wf-3, wf-4 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
+
 		{"no answer, and no list either", func(o *office) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)

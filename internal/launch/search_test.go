@@ -64,6 +64,9 @@ func TestRunOfLaunchMarkedDuringListIsNotAdopted(t *testing.T) {
 	}
 	o.wait(10 * time.Minute)
 	o.wantNews()
+	if want := "another launch of the config id may have started the run"; !strings.Contains(o.logged.String(), want) {
+		t.Errorf("the log does not say %q", want)
+	}
 	o.wait(10 * time.Minute)
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+otherKey+", hold 1]")
 }
