@@ -52,6 +52,8 @@ type Handler struct {
 	// Workers is how many items are worked on at once; below 2, one after the
 	// other.
 	Workers int
+	// Pool makes the pool that the workers run in; nil: [NewPool].
+	Pool func(most int) Pool
 
 	mu sync.Mutex
 	// expects has the config ids whose expected windows are seen to.
@@ -160,24 +162,21 @@ func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string
 	if h.Workers < 2 {
 		return one, more, func() {}
 	}
-	var wg sync.WaitGroup
-	keys := make(chan string)
-	for range h.Workers {
-		wg.Go(func() {
-			for key := range keys {
-				// The time may have passed while it waited for a worker.
-				if h.timeFor(ctx, itemTime) {
-					one(key)
-				} else {
-					more()
-				}
+	newPool := h.Pool
+	if newPool == nil {
+		newPool = NewPool
+	}
+	pool := newPool(h.Workers)
+	return func(key string) {
+		pool.Go(func() {
+			// The time may have passed while it waited for a worker.
+			if h.timeFor(ctx, itemTime) {
+				one(key)
+			} else {
+				more()
 			}
 		})
-	}
-	return func(key string) { keys <- key }, more, func() {
-		close(keys)
-		wg.Wait()
-	}
+	}, more, pool.Wait
 }
 
 // item works on one item. One that cannot be worked on is pushed back, so that

@@ -228,13 +228,14 @@ func (w *World) attempt(d *decision, requestID string, n int) {
 		w.after(time.Duration(n)*time.Minute, func() { w.attempt(d, requestID, n+1) })
 	}
 	in := w.instance("trigger", 10)
-	w.invoke("trigger", in, triggerLimit, requestID, []byte(d.payload), func(_ []byte, err error) {
+	p := w.invoke("trigger", in, triggerLimit, requestID, []byte(d.payload), func(_ []byte, err error) {
 		if err != nil {
 			again()
 			return
 		}
 		d.settled++
 	}, again)
+	p.threads[0].item = "launch/" + d.key
 }
 
 // word is what a person says.
@@ -350,7 +351,8 @@ func (w *World) build(in *instance) lambda.Handler {
 	case "s3arrival":
 		return &s3arrival.Handler{Routes: routes, Windows: l, Announcer: m.bus, Now: clock.Now, Logger: w.logger, Tenant: tenant}
 	default:
-		return &sweep.Handler{Ledger: m.ledger, Launcher: l, Routes: routes, Clock: clock, Token: token, Logger: w.logger}
+		return &sweep.Handler{Ledger: m.ledger, Launcher: l, Routes: routes, Clock: clock, Token: token, Logger: w.logger,
+			Workers: w.workers, Pool: func(most int) sweep.Pool { return &pool{p: b.p, most: most} }}
 	}
 }
 

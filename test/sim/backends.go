@@ -62,6 +62,9 @@ const (
 	dieAfter   fault = "died after"
 	slowBefore fault = "too slow"              // the deadline comes first; it takes no effect
 	slowAfter  fault = "too slow, took effect" // the deadline comes first
+	// A gateway has sent a request again, and passes on the answer to that:
+	// 409, because the run of the first goes on.
+	gatewayBusy fault = "repeated with 409"
 )
 
 // call is one call of a backend: it takes its time, takes effect or not, and
@@ -78,7 +81,7 @@ func (b *backends) call(ctx context.Context, o op, effect func()) error {
 	b.delay(ctx, c.before)
 	switch c.fault {
 	case dieBefore:
-		panic(died{})
+		p.die()
 	case failBefore:
 		return errInjected
 	case slowBefore, slowAfter:
@@ -91,7 +94,7 @@ func (b *backends) call(ctx context.Context, o op, effect func()) error {
 	effect()
 	switch c.fault {
 	case dieAfter:
-		panic(died{})
+		p.die()
 	case failAfter:
 		b.delay(ctx, c.after)
 		return errInjected
@@ -121,6 +124,7 @@ func (w *World) choose(p *process, o op) choice {
 	w.calls++
 	if c.fault != none || c.freezeBefore > 0 || c.freezeAfter > 0 || c.status != 0 || c.late > 0 {
 		w.faults = append(w.faults, o.kind+" "+string(c.fault))
+		w.hit(p.current, o.kind+" "+string(c.fault)+describe(c), c.freezeBefore+c.freezeAfter+c.late)
 	}
 	if w.tracing {
 		w.note("%s %s %s %s%s", p, o.kind, o.key, c.fault, describe(c))
@@ -145,12 +149,62 @@ func describe(c choice) string {
 	return b.String()
 }
 
+// hit is a fault: when, of which launches, windows and config ids it held up the
+// work, and how long it lasted itself.
+type hit struct {
+	at    time.Time
+	lasts time.Duration
+	keys  []string
+	what  string
+}
+
+// hit notes a fault that a thread meets.
+func (w *World) hit(t *thread, what string, lasts time.Duration) {
+	h := hit{at: w.now, lasts: lasts, what: what}
+	add := func(key string) {
+		if key != "" && !slices.Contains(h.keys, key) {
+			h.keys = append(h.keys, key)
+		}
+	}
+	add(t.item)
+	if t.launchKey != "" {
+		add("launch/" + t.launchKey)
+	}
+	for _, m := range t.p.messages {
+		add(m.file.window)
+	}
+	w.hits = append(w.hits, h)
+}
+
+// touched reports whether the fault held up work on an item.
+func (h hit) touched(key string) bool { return slices.Contains(h.keys, key) }
+
+// ofConfig reports whether the fault held up work for a config id.
+func (h hit) ofConfig(id string) bool {
+	return slices.ContainsFunc(h.keys, func(key string) bool { return configOf(key) == id })
+}
+
+// configOf is the config id of an item that is a window's or a launch's.
+func configOf(item string) string {
+	parts := strings.SplitN(item, "/", 4)
+	switch {
+	case len(parts) > 2 && parts[0] == "launch":
+		return parts[2]
+	case len(parts) > 1 && parts[0] == "window":
+		return parts[1]
+	}
+	return ""
+}
+
 // --- The ledger ---------------------------------------------------------------
 
 // simLedger is the ledger as a process sees it.
 type simLedger struct{ *backends }
 
 func (l simLedger) Get(ctx context.Context, key string) (item ledger.Item, err error) {
+	if strings.HasPrefix(key, "launch/") || strings.HasPrefix(key, "window/") {
+		l.p.current.item = key
+	}
 	if failed := l.call(ctx, op{"get", key}, func() { item, err = l.w.ledger.Get(context.Background(), key) }); failed != nil {
 		return ledger.Item{}, failed
 	}
@@ -189,7 +243,7 @@ func (w *World) wrote(p *process, was, items []ledger.Item) {
 	for i, item := range items {
 		w.listed[item.Key] = listing{due: was[i].Due, changed: w.now}
 		if key, ok := strings.CutPrefix(item.Key, "launch/"); ok {
-			p.launchKey, p.wroteLaunch = key, w.now
+			p.current.launchKey, p.current.wroteLaunch = key, w.now
 			if !was[i].Exists() {
 				w.decidedAt[key] = w.now
 			}
@@ -200,7 +254,7 @@ func (w *World) wrote(p *process, was, items []ledger.Item) {
 		if run, ok := strings.CutPrefix(item.Key, "run/"); ok {
 			for _, q := range w.posts {
 				if q.run == run && !q.known {
-					q.known, q.recorded, q.certain = true, w.now, q.by == p
+					q.known, q.recorded, q.certain = true, w.now, q.by == p.current
 				}
 			}
 		}
@@ -334,7 +388,7 @@ type post struct {
 	listed bool
 	// certain: it was recorded by who had the answer, not found in a list.
 	certain bool
-	by      *process
+	by      *thread
 }
 
 type startBody struct {
@@ -369,12 +423,13 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	var sent *post
 	if o.kind == "post" {
-		sent = &post{launchKey: p.launchKey, sent: w.now, marked: p.wroteLaunch, by: p, listed: p.listed, decided: w.decidedAt[p.launchKey]}
+		t := p.current
+		sent = &post{launchKey: t.launchKey, sent: w.now, marked: t.wroteLaunch, by: t, listed: t.listed, decided: w.decidedAt[t.launchKey]}
 		_ = json.Unmarshal(body, &sent.body)
-		p.listed = false
+		t.listed = false
 	}
 	if c.fault == dieBefore {
-		panic(died{})
+		p.die()
 	}
 	if c.fault == failBefore || w.outage() {
 		if sent != nil {
@@ -407,6 +462,9 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if runs := w.amperity.Runs(); sent != nil && len(runs) > before {
 			sent.run, sent.started = runs[len(runs)-1].ID, w.now
 			w.note("  Amperity starts %s of %s %s", sent.run, sent.body.ConfigID, sent.body.RangeFrom)
+		}
+		if c.fault == gatewayBusy {
+			answer, failed = plain(req, http.StatusConflict), nil
 		}
 		if c.body != "" {
 			answer = plain(req, http.StatusOK)
@@ -453,7 +511,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	process()
 	switch c.fault {
 	case dieAfter:
-		panic(died{})
+		p.die()
 	case failAfter, repeated:
 		p.wait(min(left-c.before, c.after))
 		return nil, syscall.ECONNRESET
@@ -469,11 +527,11 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return plain(req, c.status), nil
 	}
 	if o.kind == "list" && failed == nil && answer.StatusCode == http.StatusOK {
-		p.listed = true
+		p.current.listed = true
 	}
 	if sent != nil && failed == nil {
 		sent.answered, sent.status = w.now, answer.StatusCode
-		sent.refused = answer.StatusCode >= 400
+		sent.refused = answer.StatusCode >= 400 && sent.run == ""
 	}
 	return answer, failed
 }

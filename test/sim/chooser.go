@@ -23,6 +23,8 @@ type random struct {
 	// ever, also when the world is quiet.
 	broken string
 	how    choice
+	// slow: what Amperity is asked may take seconds.
+	slow bool
 }
 
 func (r random) lag(w *World) time.Duration {
@@ -39,6 +41,9 @@ func (r random) choose(w *World, p *process, o op) choice {
 	}
 	if w.chance(0.03) {
 		c.before = w.between(100*time.Millisecond, 3*time.Second)
+	}
+	if r.slow {
+		r.slower(w, o, &c)
 	}
 	if o.kind == r.broken {
 		c.fault, c.status = r.how.fault, r.how.status
@@ -74,6 +79,30 @@ func (r random) choose(w *World, p *process, o op) choice {
 		c.fault = []fault{failBefore, failAfter, repeated, repeated, dieBefore, dieAfter, slowBefore, slowAfter}[w.pick(8)]
 	}
 	return c
+}
+
+// slower lets Amperity take its time: a page of a list up to 20 s, and the answer
+// to a request for longer than the run needs to begin.
+func (r random) slower(w *World, o op, c *choice) {
+	switch o.kind {
+	case "list":
+		c.before = w.between(200*time.Millisecond, 2*time.Second)
+		if w.chance(0.15) {
+			c.before = w.between(2*time.Second, 20*time.Second)
+		}
+	case "post":
+		if w.chance(0.25) {
+			c.after = w.between(time.Second, 12*time.Second)
+		}
+	case "read":
+		if w.chance(0.1) {
+			c.before = w.between(time.Second, 4*time.Second)
+		}
+	default:
+		if w.chance(0.02) {
+			c.after = w.between(100*time.Millisecond, 2*time.Second)
+		}
+	}
 }
 
 // post lets a request to start a run fail in one of the many ways.

@@ -83,7 +83,7 @@ func (w *World) mutate(b *backends, client *amperity.Client) parts {
 	if w.mutant == "" {
 		return p
 	}
-	m := &mutant{backends: b, ledger: simLedger{b}, bus: simBus{b}, api: client, ahead: map[string]int64{}}
+	m := &mutant{backends: b, ledger: simLedger{b}, bus: simBus{b}, api: client}
 	p.api, p.ledger, p.bus = mutantAPI{m}, mutantLedger{m}, mutantBus{m}
 	switch w.mutant {
 	case TokenIsRequestID:
@@ -100,7 +100,10 @@ type mutant struct {
 	ledger simLedger
 	bus    simBus
 	api    *amperity.Client
+}
 
+// memory is what a mutation knows of one thread.
+type memory struct {
 	// ahead is by how much the code believes an item to be newer than it is.
 	ahead map[string]int64
 	// pending are announcements that are not sent yet.
@@ -110,6 +113,15 @@ type mutant struct {
 		key, state string
 		lease      time.Time
 	}
+}
+
+// memory is that of the thread that runs.
+func (m *mutant) memory() *memory {
+	t := m.p.current
+	if t.mutant.ahead == nil {
+		t.mutant.ahead = map[string]int64{}
+	}
+	return &t.mutant
 }
 
 func (m *mutant) is(mutation Mutation) bool { return m.w.mutant == mutation }
@@ -136,7 +148,7 @@ func (a mutantAPI) GetRun(ctx context.Context, id string, view amperity.View) (*
 
 func (a mutantAPI) ListRuns(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	if a.is(BoundedList) {
-		o.CreatedTo = a.reading.lease
+		o.CreatedTo = a.memory().reading.lease
 	}
 	return a.api.ListRuns(ctx, o)
 }
@@ -149,7 +161,7 @@ type early struct {
 
 // Launch is what a launcher does.
 func (e early) Launch(ctx context.Context, in launch.Launch) (launch.Result, error) {
-	e.p.launchKey, e.p.wroteLaunch = in.Key, e.w.now
+	e.p.current.launchKey, e.p.current.wroteLaunch = in.Key, e.w.now
 	run, err := e.api.StartRun(ctx, in.Request)
 	c := e.l.Config
 	c.API = answered{mutantAPI{e.mutant}, run, err}
@@ -173,7 +185,7 @@ type mutantBus struct{ *mutant }
 
 func (b mutantBus) Announce(ctx context.Context, as ...announcement.Announcement) error {
 	if b.is(ConfirmBeforeSending) {
-		b.pending = append(b.pending, as...)
+		b.memory().pending = append(b.memory().pending, as...)
 		return nil
 	}
 	return b.bus.Announce(ctx, as...)
@@ -193,13 +205,14 @@ func (l mutantLedger) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] 
 
 func (l mutantLedger) Get(ctx context.Context, key string) (ledger.Item, error) {
 	item, err := l.ledger.Get(ctx, key)
-	delete(l.ahead, key)
+	delete(l.memory().ahead, key)
 	switch {
 	case err != nil || !item.Exists():
 	case strings.HasPrefix(key, "launch/"):
 		d := parse(item.Doc)
-		l.reading.key, l.reading.state = text(d["key"]), text(d["state"])
-		l.reading.lease, _ = time.Parse(time.RFC3339Nano, text(d["lease"]))
+		reading := &l.memory().reading
+		reading.key, reading.state = text(d["key"]), text(d["state"])
+		reading.lease, _ = time.Parse(time.RFC3339Nano, text(d["lease"]))
 	case strings.HasPrefix(key, "config/"):
 		switch d := parse(item.Doc); {
 		case l.is(AdoptInDoubt):
@@ -207,9 +220,9 @@ func (l mutantLedger) Get(ctx context.Context, key string) (ledger.Item, error) 
 				delete(e, "doubt")
 			}
 			item.Doc = write(d)
-		case l.is(ReconcileWaits) && (l.reading.state == "posting" || l.reading.state == "unknown"):
+		case l.is(ReconcileWaits) && (l.memory().reading.state == "posting" || l.memory().reading.state == "unknown"):
 			for _, e := range entries(d) {
-				if text(e["key"]) != l.reading.key && text(e["state"]) == "going" && e["doubt"] == true {
+				if text(e["key"]) != l.memory().reading.key && text(e["state"]) == "going" && e["doubt"] == true {
 					return ledger.Item{}, errInjected
 				}
 			}
@@ -221,11 +234,11 @@ func (l mutantLedger) Get(ctx context.Context, key string) (ledger.Item, error) 
 func (l mutantLedger) Put(ctx context.Context, token string, items ...ledger.Item) error {
 	var kept []ledger.Item
 	for _, item := range items {
-		item.Version -= l.ahead[item.Key]
+		item.Version -= l.memory().ahead[item.Key]
 		if l.change(ctx, &item, len(items)) {
 			kept = append(kept, item)
 		} else {
-			l.ahead[item.Key]++
+			l.memory().ahead[item.Key]++
 		}
 	}
 	if len(kept) == 0 {
@@ -234,7 +247,7 @@ func (l mutantLedger) Put(ctx context.Context, token string, items ...ledger.Ite
 	err := l.ledger.Put(ctx, token, kept...)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
-		clear(l.ahead)
+		clear(l.memory().ahead)
 		// What was left out stands where the code looks for it.
 		for i, item := range items {
 			if i >= len(conflict.Current) || conflict.Current[i].Key != item.Key {
@@ -242,9 +255,9 @@ func (l mutantLedger) Put(ctx context.Context, token string, items ...ledger.Ite
 			}
 		}
 	}
-	if err == nil && len(l.pending) > 0 {
-		pending := l.pending
-		l.pending = nil
+	if err == nil && len(l.memory().pending) > 0 {
+		pending := l.memory().pending
+		l.memory().pending = nil
 		_ = l.bus.Announce(ctx, pending...)
 	}
 	return err
@@ -262,7 +275,7 @@ func (l mutantLedger) change(ctx context.Context, item *ledger.Item, together in
 	case kind == "launch":
 		switch state := text(d["state"]); {
 		case l.is(PostWithoutMark) && state == "posting":
-			l.p.launchKey, l.p.wroteLaunch = text(d["key"]), l.w.now
+			l.p.current.launchKey, l.p.current.wroteLaunch = text(d["key"]), l.w.now
 			return false
 		case l.is(RetryWhatIsHeld):
 			d["if_unknown"] = "retry"

@@ -12,8 +12,8 @@ import (
 )
 
 // process is one invocation of a function, in an instance of its own or of an
-// earlier invocation's. It runs until its next call of a backend, and goes on
-// when the world says so.
+// earlier invocation's. Its threads run until their next call of a backend, and
+// go on when the world says so.
 type process struct {
 	w        *World
 	id       int
@@ -23,18 +23,41 @@ type process struct {
 	// thaw is by how much its own timers are late, because it was frozen.
 	thaw time.Duration
 
+	threads []*thread // the first one is the handler's
+	current *thread   // that runs now
+	ended   func()
+	over    bool
+	dying   bool // no thread of it goes on any more
+	frozen  bool
+	// frozenUntil is when it wakes up; freezer is the thread that does so.
+	frozenUntil time.Time
+	freezer     *thread
+
+	// What the checker wants to know of it.
+	requestID string
+	messages  []*message
+}
+
+// thread is one of the things that a process does at the same time: the
+// handler, or one worker of its pool.
+type thread struct {
+	p      *process
 	yield  func(struct{}) bool
 	next   func() (struct{}, bool)
 	stop   func()
+	then   func() // once it is over
 	over   bool
-	frozen bool
+	killed bool
 
 	// What the checker wants to know of it.
-	requestID   string
-	messages    []*message
 	launchKey   string // of the launch item it wrote last, and when
 	wroteLaunch time.Time
-	listed      bool // it has read the list of runs since its last request
+	item        string // of a launch or a window that it read last
+	listed      bool   // it has read the list of runs since its last request
+	// mood is what its requests meet in a dense history.
+	mood mood
+	// mutant is what a mutation knows of it.
+	mutant memory
 }
 
 // died is what ends a process that is killed.
@@ -48,15 +71,7 @@ func (w *World) invoke(name string, in *instance, limit time.Duration, requestID
 	handler := in.handler(p)
 	w.living[p] = true
 	finished := false
-	p.next, p.stop = iter.Pull(func(yield func(struct{}) bool) {
-		p.yield = yield
-		defer func() {
-			if why := recover(); why != nil {
-				if _, ok := why.(died); !ok {
-					panic(why)
-				}
-			}
-		}()
+	main := p.thread(func() {
 		ctx := lambdacontext.NewContext(&procContext{p: p, deadline: p.deadline, parent: context.Background()},
 			&lambdacontext.LambdaContext{AwsRequestID: requestID})
 		out, err := handler.Invoke(ctx, payload)
@@ -64,7 +79,7 @@ func (w *World) invoke(name string, in *instance, limit time.Duration, requestID
 		w.note("%s ends: %s %v", p, out, err)
 		end(out, err)
 	})
-	p.ended(func() {
+	p.ended = func() {
 		delete(w.living, p)
 		in.busy = false
 		if !finished {
@@ -72,60 +87,98 @@ func (w *World) invoke(name string, in *instance, limit time.Duration, requestID
 			w.note("%s is dead", p)
 			dead()
 		}
-	})
+	}
 	in.busy = true
 	w.note("%s begins (skew %s): %.2000s", p, p.skew, payload)
-	w.at(w.now, p.resume)
+	w.at(w.now, main.resume)
 	// Lambda kills a little late.
 	w.at(p.deadline.Add(w.between(0, 700*time.Millisecond)), func() {
-		if !p.frozen {
+		if !p.frozen && !p.over {
+			for _, t := range p.threads {
+				w.hit(t, "killed", 0)
+			}
 			p.kill()
 		}
 	})
 	return p
 }
 
-// onEnd is kept as the next function's wrapper.
-func (p *process) ended(f func()) {
-	next := p.next
-	p.next = func() (struct{}, bool) {
-		v, ok := next()
-		if !ok && !p.over {
-			p.over = true
-			f()
-		}
-		return v, ok
-	}
-	stop := p.stop
-	p.stop = func() {
-		stop()
-		if !p.over {
-			p.over = true
-			f()
-		}
-	}
-}
-
 func (p *process) String() string { return fmt.Sprintf("%s#%d", p.name, p.id) }
 
-// resume lets the process go on until its next call.
-func (p *process) resume() {
-	if !p.over {
-		p.next()
+// thread makes one more thread of the process, which does f.
+func (p *process) thread(f func()) *thread {
+	t := &thread{p: p}
+	t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
+		t.yield = yield
+		defer func() {
+			if why := recover(); why != nil {
+				if _, ok := why.(died); !ok {
+					panic(why)
+				}
+				t.killed = true
+			}
+		}()
+		f()
+	})
+	p.threads = append(p.threads, t)
+	return t
+}
+
+// resume lets the thread go on until its next call.
+func (t *thread) resume() {
+	p := t.p
+	if p.over || t.over {
+		return
+	}
+	if p.w.now.Before(p.frozenUntil) && t != p.freezer {
+		p.w.at(p.frozenUntil, t.resume)
+		return
+	}
+	p.current = t
+	if _, more := t.next(); more {
+		return
+	}
+	t.over = true
+	if t.killed || t == p.threads[0] {
+		p.kill()
+		return
+	}
+	if t.then != nil {
+		t.then()
 	}
 }
 
-// kill ends the process where it is.
+// kill ends the process where it is, with all its threads. One whose handler has
+// returned is over as well.
 func (p *process) kill() {
-	if !p.over {
-		p.stop()
+	if p.over {
+		return
 	}
+	p.over, p.dying = true, true
+	for _, t := range p.threads {
+		if !t.over {
+			p.current, t.over = t, true
+			t.stop()
+		}
+	}
+	p.ended()
 }
 
-// wait lets time pass for the process.
+// die ends the process in the middle of a call.
+func (p *process) die() {
+	p.dying = true
+	panic(died{})
+}
+
+// wait lets time pass for the thread that runs.
 func (p *process) wait(d time.Duration) {
-	p.w.after(d, p.resume)
-	if !p.yield(struct{}{}) {
+	p.w.after(d, p.current.resume)
+	p.park()
+}
+
+// park lets others go on until somebody resumes the thread that runs.
+func (p *process) park() {
+	if p.dying || !p.current.yield(struct{}{}) {
 		panic(died{})
 	}
 }
@@ -136,7 +189,42 @@ func (p *process) freeze(d time.Duration) {
 	p.frozen = true
 	p.thaw += d
 	p.w.note("%s freezes for %s", p, d)
+	if until := p.w.now.Add(d); until.After(p.frozenUntil) {
+		p.frozenUntil, p.freezer = until, p.current
+	}
 	p.wait(d)
+}
+
+// pool runs the workers of a process as threads of it.
+type pool struct {
+	p          *process
+	most, busy int
+	waiting    *thread // for a worker to be free, or for all to have ended
+}
+
+// Go runs f in a thread of its own.
+func (g *pool) Go(f func()) {
+	g.until(g.most - 1)
+	g.busy++
+	t := g.p.thread(f)
+	t.then = func() {
+		g.busy--
+		if waiting := g.waiting; waiting != nil {
+			g.waiting = nil
+			g.p.w.at(g.p.w.now, waiting.resume)
+		}
+	}
+	g.p.w.at(g.p.w.now, t.resume)
+}
+
+// Wait waits for all workers.
+func (g *pool) Wait() { g.until(0) }
+
+func (g *pool) until(busy int) {
+	for g.busy > busy {
+		g.waiting = g.p.current
+		g.p.park()
+	}
 }
 
 // clock is the process's own clock.

@@ -17,10 +17,11 @@ import (
 )
 
 var (
-	seedFlag = flag.Uint64("seed", 0, "replay this seed alone, and print what happens")
-	fromFlag = flag.Uint64("from", 1, "the first seed")
-	runsFlag = flag.Uint64("runs", 1000, "how many random histories to run")
-	forFlag  = flag.Duration("for", 0, "run random histories for so long instead")
+	seedFlag  = flag.Uint64("seed", 0, "replay this seed alone, and print what happens")
+	fromFlag  = flag.Uint64("from", 1, "the first seed")
+	runsFlag  = flag.Uint64("runs", 1000, "how many random histories to run")
+	denseFlag = flag.Bool("dense", false, "TestRandom: dense histories, of several launches of one config id")
+	forFlag   = flag.Duration("for", 0, "run random histories for so long instead")
 )
 
 // TestMain lets garbage lie for longer than Go does: a history leaves much of it,
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 func TestRandom(t *testing.T) {
 	t.Parallel()
 	if *seedFlag != 0 {
-		w := Random(*seedFlag, "", true)
+		w := ofSeed(*seedFlag, true)
 		fmt.Println(strings.Join(w.trace, "\n"))
 		violations, allowed := w.check()
 		for _, v := range violations {
@@ -45,6 +46,10 @@ func TestRandom(t *testing.T) {
 		}
 		t.Logf("allowed: %v; %d calls, faults: %v", allowed, w.calls, w.faults)
 		return
+	}
+	command := "TestRandom"
+	if *denseFlag {
+		command += " -dense"
 	}
 	s := newStatistics()
 	end := time.Now().Add(*forFlag)
@@ -64,13 +69,13 @@ func TestRandom(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for seed, more := take(); more; seed, more = take() {
-				w := Random(seed, "", false)
+				w := ofSeed(seed, false)
 				violations, allowed := w.check()
 				mu.Lock()
 				s.add(w, allowed)
 				if len(violations) > 0 {
 					failures++
-					t.Errorf("go test ./test/sim -run TestRandom -seed %d: %v", seed, violations[0])
+					t.Errorf("go test ./test/sim -run %s -seed %d: %v", command, seed, violations[0])
 				}
 				mu.Unlock()
 			}
@@ -78,6 +83,14 @@ func TestRandom(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("seeds %d to %d: %d violations\n%s", *fromFlag, *fromFlag+uint64(s.histories)-1, failures, s)
+}
+
+// ofSeed is the history of a seed in the mode that is asked for.
+func ofSeed(seed uint64, tracing bool) *World {
+	if *denseFlag {
+		return Dense(seed, "", tracing)
+	}
+	return Random(seed, "", tracing)
 }
 
 // statistics say what kind of histories there were, and how many of them end
@@ -145,8 +158,12 @@ func (s *statistics) String() string {
 // little.
 func TestASeedReplaysExactly(t *testing.T) {
 	t.Parallel()
-	for seed := uint64(1); seed <= 60; seed++ {
-		a, b := Random(seed, "", true), Random(seed, "", true)
+	for n := uint64(2); n <= 121; n++ {
+		seed, mode := n/2, Random
+		if n%2 == 1 {
+			mode = Dense
+		}
+		a, b := mode(seed, "", true), mode(seed, "", true)
 		if a.hash == b.hash && len(a.trace) == len(b.trace) {
 			continue
 		}

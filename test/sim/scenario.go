@@ -289,6 +289,7 @@ func Random(seed uint64, m Mutation, tracing bool) *World {
 			r.how = []choice{{status: 500}, {fault: failAfter, status: -1}}[rng.IntN(2)]
 		}
 	}
+	w.modes(seed, r)
 	active := w.between(20*time.Minute, 4*time.Hour)
 	w.quiet = Begin.Add(active)
 	w.deployAtStart()
@@ -333,6 +334,11 @@ func (w *World) some(active, longest time.Duration) span {
 // knowsRuns lets the stack have had a run of each config id, some time ago, as
 // it has but on its first days.
 func (w *World) knowsRuns() {
+	w.knowsRunsOf(letters)
+}
+
+// knowsRunsOf does so for the config ids of some routes.
+func (w *World) knowsRunsOf(letters string) {
 	if err := w.amperity.Script("", amperitytest.Script{}); err != nil { // each is over at once
 		panic(err)
 	}

@@ -6,7 +6,8 @@
 //
 // Everything happens one step at a time, on one clock, and every choice comes
 // from one seed: the same seed gives the same history. Each call of a backend
-// is a step; what the handlers do between two calls is not interrupted.
+// is a step; what the handlers do between two calls is not interrupted. The
+// processes overlap, and so do the workers of one sweep.
 //
 // A checker that knows nothing of the code under test reads the logs of
 // Amperity and of the event bus at the end, and what the world knows of its own
@@ -62,6 +63,7 @@ type World struct {
 	decidedAt, endedAt map[string]time.Time
 	foreign            map[string]bool // runs that others started under our principal
 	faults             []string
+	hits               []hit
 	calls              int
 	lists              int
 
@@ -81,6 +83,7 @@ type World struct {
 	letters     string // of the routes that this history is about
 	onAnnounced func(announcement.Announcement)
 	duration    time.Duration // of every run
+	workers     int           // of a sweep, at the same time
 
 	tracing bool
 	trace   []string
