@@ -80,6 +80,7 @@ func (w *World) land(f *file, delays ...time.Duration) {
 		m := &message{id: fmt.Sprintf("m%d-%d", f.n, i), file: f}
 		f.copies++
 		w.after(d, func() {
+			w.inputAt = w.now
 			w.note("file %s (put %s, event %s) is in the queue", f.key, sinceBegin(f.put), sinceBegin(f.event))
 			if f.byHand {
 				w.hand(f, 1)
@@ -215,6 +216,7 @@ type decision struct {
 // error.
 func (w *World) schedule(d *decision, requestID string) {
 	d.delivered++
+	w.inputAt = w.now
 	w.attempt(d, requestID, 1)
 }
 
@@ -261,6 +263,7 @@ func (w *World) say(v *word) {
 	payload += "}"
 	w.note("a person says %s", payload)
 	v.at = append(v.at, w.now)
+	w.inputAt = w.now
 	in := w.instance("trigger", 10)
 	w.invoke("trigger", in, triggerLimit, fmt.Sprintf("r%d", w.processes), []byte(payload), func(answer []byte, err error) {
 		var a struct{ Outcome, Warning string }

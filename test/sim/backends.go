@@ -204,6 +204,9 @@ type simLedger struct{ *backends }
 func (l simLedger) Get(ctx context.Context, key string) (item ledger.Item, err error) {
 	if strings.HasPrefix(key, "launch/") || strings.HasPrefix(key, "window/") {
 		l.p.current.item = key
+		if l.p.name == "sweep" {
+			l.w.touch(key)
+		}
 	}
 	if failed := l.call(ctx, op{"get", key}, func() { item, err = l.w.ledger.Get(context.Background(), key) }); failed != nil {
 		return ledger.Item{}, failed
@@ -389,6 +392,8 @@ type post struct {
 	// certain: it was recorded by who had the answer, not found in a list.
 	certain bool
 	by      *thread
+	// gateway: it was repeated by a gateway, and answered 409.
+	gateway bool
 }
 
 type startBody struct {
@@ -465,6 +470,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		if c.fault == gatewayBusy {
 			answer, failed = plain(req, http.StatusConflict), nil
+			sent.gateway = sent.run != ""
 		}
 		if c.body != "" {
 			answer = plain(req, http.StatusOK)
@@ -503,6 +509,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, context.DeadlineExceeded
 	}
 	if c.before >= left {
+		w.hit(p.current, o.kind+" took too long", left)
 		w.after(c.before, process)
 		p.wait(left)
 		return nil, context.DeadlineExceeded
@@ -519,7 +526,12 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		p.wait(left - c.before)
 		return nil, context.DeadlineExceeded
 	}
-	p.wait(min(left-c.before, c.after))
+	if c.after >= left-c.before {
+		w.hit(p.current, o.kind+" was answered too late", left)
+		p.wait(left - c.before)
+		return nil, context.DeadlineExceeded
+	}
+	p.wait(c.after)
 	if c.freezeAfter > 0 {
 		p.freeze(c.freezeAfter)
 	}

@@ -20,7 +20,9 @@ type Violation struct {
 	// Guarantee is its number in docs/guarantees.md; 0: the world did not come
 	// to rest.
 	Guarantee int
-	What      string
+	// Kind is one for violations that have one cause; empty: not told apart.
+	Kind string
+	What string
 }
 
 func (v Violation) String() string { return fmt.Sprintf("guarantee %d: %s", v.Guarantee, v.What) }
@@ -64,6 +66,12 @@ func (w *World) check() ([]Violation, Allowed) {
 	c.economy()
 	c.overlap()
 	c.announcements()
+	c.everyRunIsTold()
+	c.oneAtATime()
+	c.noticed()
+	c.inTime()
+	c.noneForEver()
+	c.holdsAreMeant()
 	c.polite()
 	c.rest()
 	return c.violations, c.allowed
@@ -79,7 +87,11 @@ type checking struct {
 }
 
 func (c *checking) fail(guarantee int, format string, args ...any) {
-	c.violations = append(c.violations, Violation{guarantee, fmt.Sprintf(format, args...)})
+	c.failAs("", guarantee, format, args...)
+}
+
+func (c *checking) failAs(kind string, guarantee int, format string, args ...any) {
+	c.violations = append(c.violations, Violation{guarantee, kind, fmt.Sprintf(format, args...)})
 }
 
 // windowOf is the item of the window whose launch has the key.
@@ -128,7 +140,8 @@ func (c *checking) releases(launchKey string) []time.Time {
 // where that one certainly started nothing, a person said so, or, once and
 // after 15 minutes, if_unknown is retry.
 func (c *checking) doubleStart() {
-	for key, posts := range c.byLaunch {
+	for _, key := range slices.Sorted(maps.Keys(c.byLaunch)) {
+		posts := c.byLaunch[key]
 		if key == "" {
 			c.fail(1, "a request was sent for no launch: %s %s", posts[0].body.ConfigID, posts[0].body.RangeFrom)
 			continue
@@ -161,7 +174,7 @@ func (c *checking) doubleStart() {
 					c.allowed[allowedRetry]++
 				}
 				if p.marked.Sub(last) < 15*time.Minute-skewSlack {
-					c.fail(1, "%s: a second request after %s", key, p.marked.Sub(last))
+					c.failAs(c.twice(posts[:i]), 1, "%s: a second request after %s", key, p.marked.Sub(last))
 				}
 				if !p.listed {
 					c.fail(1, "%s: request %d was sent without reading the list of runs before it", key, i+1)
@@ -172,7 +185,7 @@ func (c *checking) doubleStart() {
 					}
 				}
 			default:
-				c.fail(1, "%s: request %d, of %s, was sent although %d before may have started runs; releases %v", key, i+1, sinceBegin(p.marked), open, releases)
+				c.failAs(c.twice(posts[:i]), 1, "%s: request %d, of %s, was sent although %d before may have started runs; releases %v", key, i+1, sinceBegin(p.marked), open, releases)
 			}
 		}
 	}
@@ -200,9 +213,17 @@ func (c *checking) doubleStart() {
 			// The same, by a person.
 			c.allowed[allowedPersonErred]++
 		default:
-			c.fail(1, "%s adopted the run %s, which is that of %q", a.Detail.LaunchKey, run, key)
+			c.failAs("adopted another's run", 1, "%s adopted the run %s, which is that of %q", a.Detail.LaunchKey, run, key)
 		}
 	}
+}
+
+// twice is the kind of a request that was sent after others.
+func (c *checking) twice(before []*post) string {
+	if slices.ContainsFunc(before, func(p *post) bool { return p.gateway }) {
+		return "sent again after a 409 of its own run"
+	}
+	return "sent again"
 }
 
 // adoptedFor reports whether a person has given a run to another launch than
@@ -300,7 +321,7 @@ func (c *checking) lostInput() {
 			continue // the edit took its route away
 		}
 		if why := c.settled(f); why != "" {
-			c.fail(3, "%s, there since %s: %s", f.key, sinceBegin(f.put), why)
+			c.failAs("uncovered file", 3, "%s, there since %s: %s", f.key, sinceBegin(f.put), why)
 		}
 	}
 }
@@ -384,13 +405,23 @@ func (c *checking) foreignRun(key string) bool {
 	})
 }
 
-// waits reports whether a window waited for files at a time.
+// waits reports whether a window waited for files at a time. One of a route with
+// then: run waits until its deadline, unless it came to be after that.
 func (c *checking) waits(window, config string, at time.Time) bool {
+	if deadline := deadlineOf(window); routesOf[config].deadline && !at.Before(deadline) && c.firstOf(window).Before(deadline) {
+		return false
+	}
+	return len(c.unmet(window, config, at)) > 0
+}
+
+// unmet are the entries of a window that lacked files at a time.
+func (c *checking) unmet(window, config string, at time.Time) []string {
 	route := routesOf[config]
 	required := route.required
 	if len(c.w.routes) > 1 && config == "cg-C" {
 		required = []string{"x", "y", "z"}
 	}
+	var unmet []string
 	for _, entry := range required {
 		keys := map[string]bool{}
 		for _, other := range c.w.files {
@@ -399,10 +430,10 @@ func (c *checking) waits(window, config string, at time.Time) bool {
 			}
 		}
 		if len(keys) < max(1, route.counts[entry]) {
-			return true
+			unmet = append(unmet, entry)
 		}
 	}
-	return false
+	return unmet
 }
 
 // economy: guarantee 4.
@@ -531,7 +562,7 @@ func (c *checking) overlap() {
 				continue // a person has given it to a launch that may be of another config id
 			}
 			if end := c.w.endOf(q.run); end.IsZero() || end.Add(-skewSlack).After(p.decided) {
-				c.fail(1, "overlap: %s was decided at %s while %s of %s went on (until %s)", p.launchKey, sinceBegin(p.decided), q.run, q.launchKey, sinceBegin(end))
+				c.failAs("overlap", 1, "overlap: %s was decided at %s while %s of %s went on (until %s)", p.launchKey, sinceBegin(p.decided), q.run, q.launchKey, sinceBegin(end))
 			}
 		}
 		// Two launches of windows that are both under way.
@@ -539,7 +570,7 @@ func (c *checking) overlap() {
 			_, window := windowOf(q.launchKey)
 			if window && q != p && q.body.ConfigID == p.body.ConfigID && q.launchKey != p.launchKey && q.sent.Before(p.sent) &&
 				!q.answered.IsZero() && q.answered.After(p.sent) && len(c.releases(q.launchKey)) == 0 && !c.endedBefore(q.launchKey, p.sent) && !c.endedBefore(p.launchKey, q.sent) && !(q.known && !q.recorded.After(p.sent)) {
-				c.fail(1, "overlap: %s sent its request while that of %s was under way", p.launchKey, q.launchKey)
+				c.failAs("overlap", 1, "overlap: %s sent its request while that of %s was under way", p.launchKey, q.launchKey)
 			}
 		}
 	}
@@ -614,8 +645,11 @@ func (c *checking) polite() {
 
 // rest: everything has come to rest.
 func (c *checking) rest() {
+	if c.w.endless != "" {
+		return
+	}
 	if !c.w.stopped || c.w.quietSweeps > maxSweeps {
-		c.fail(0, "not at rest after %d sweeps without faults", c.w.quietSweeps)
+		c.failAs("not at rest", 0, "not at rest after %d sweeps without faults", c.w.quietSweeps)
 	}
 	for _, item := range c.w.ledger.All() {
 		if strings.HasPrefix(item.Key, "launch/") && !over(item.Doc) {

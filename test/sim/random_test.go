@@ -21,6 +21,7 @@ var (
 	fromFlag  = flag.Uint64("from", 1, "the first seed")
 	runsFlag  = flag.Uint64("runs", 1000, "how many random histories to run")
 	denseFlag = flag.Bool("dense", false, "TestRandom: dense histories, of several launches of one config id")
+	mostFlag  = flag.Int("most", 20, "stop after so many histories with violations; 0: never")
 	forFlag   = flag.Duration("for", 0, "run random histories for so long instead")
 )
 
@@ -60,10 +61,11 @@ func TestRandom(t *testing.T) {
 		defer mu.Unlock()
 		seed := next
 		next++
+		more := *mostFlag == 0 || failures < *mostFlag
 		if *forFlag > 0 {
-			return seed, time.Now().Before(end) && failures < 20
+			return seed, more && time.Now().Before(end)
 		}
-		return seed, seed < *fromFlag+*runsFlag && failures < 20
+		return seed, more && seed < *fromFlag+*runsFlag
 	}
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -75,7 +77,12 @@ func TestRandom(t *testing.T) {
 				s.add(w, allowed)
 				if len(violations) > 0 {
 					failures++
-					t.Errorf("go test ./test/sim -run %s -seed %d: %v", command, seed, violations[0])
+					if !s.news(seed, violations) {
+						t.Fail()
+						mu.Unlock()
+						continue
+					}
+					t.Errorf("go test ./test/sim -run %s -seed %d: %v", command, seed, violations)
 				}
 				mu.Unlock()
 			}
@@ -104,9 +111,32 @@ type statistics struct {
 	held    map[string]int
 	anyHeld int
 	allowed Allowed
+	// kinds has the seeds of each kind of violation.
+	kinds map[string][]uint64
 }
 
-func newStatistics() *statistics { return &statistics{held: map[string]int{}, allowed: Allowed{}} }
+func newStatistics() *statistics {
+	return &statistics{held: map[string]int{}, allowed: Allowed{}, kinds: map[string][]uint64{}}
+}
+
+// news notes the kinds of violations of a history. It reports whether one of
+// them is worth a line: each of the first few of its kind.
+func (s *statistics) news(seed uint64, violations []Violation) bool {
+	news := false
+	seen := map[string]bool{}
+	for _, v := range violations {
+		kind := v.Kind
+		if kind == "" {
+			kind = fmt.Sprintf("guarantee %d", v.Guarantee)
+		}
+		if !seen[kind] {
+			seen[kind] = true
+			s.kinds[kind] = append(s.kinds[kind], seed)
+			news = news || len(s.kinds[kind]) <= 3
+		}
+	}
+	return news
+}
 
 func (s *statistics) add(w *World, allowed Allowed) {
 	s.histories++
@@ -147,6 +177,9 @@ func (s *statistics) String() string {
 	fmt.Fprintf(&b, "something is held at the end of %s", share(s.anyHeld))
 	for _, reason := range slices.Sorted(maps.Keys(s.held)) {
 		fmt.Fprintf(&b, ", for %s of %s", reason, share(s.held[reason]))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(s.kinds)) {
+		fmt.Fprintf(&b, "\n%d histories violate: %s, first in seeds %d", len(s.kinds[kind]), kind, s.kinds[kind][:min(3, len(s.kinds[kind]))])
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.allowed)) {
 		fmt.Fprintf(&b, "\nallowed %d times: %s", s.allowed[name], name)

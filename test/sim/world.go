@@ -84,6 +84,14 @@ type World struct {
 	onAnnounced func(announcement.Announcement)
 	duration    time.Duration // of every run
 	workers     int           // of a sweep, at the same time
+	busy        bool          // Amperity refuses a second run of a config id
+	broken      string        // a kind of request that fails for ever
+	// inputAt is when something last came from outside. touches are since when,
+	// and when last, a sweep has looked at an item; endless is one that it looks
+	// at for ever.
+	inputAt time.Time
+	touches map[string]*span
+	endless string
 
 	tracing bool
 	trace   []string
@@ -140,6 +148,7 @@ func newWorld(seed uint64, c chooser, busy bool) *World {
 	w := &World{
 		rng: rand.New(rand.NewPCG(seed, 0x5ea)), now: Begin, chooser: c,
 		listed: map[string]listing{}, decidedAt: map[string]time.Time{}, endedAt: map[string]time.Time{}, foreign: map[string]bool{}, living: map[*process]bool{},
+		touches: map[string]*span{}, busy: busy,
 		logger: slog.New(slog.DiscardHandler), quiet: Begin, batch: 10,
 	}
 	w.ledger = ledger.NewMemory()
@@ -184,6 +193,19 @@ func (w *World) step() bool {
 	}
 	e.do()
 	return true
+}
+
+// touch notes that a sweep looks at an item. One that is looked at each minute
+// for three hours, although nothing fails and nothing comes, ends the history.
+func (w *World) touch(item string) {
+	t := w.touches[item]
+	if t == nil || w.now.Before(w.quiet) || w.now.Sub(t.to) > 150*time.Second || t.from.Before(w.inputAt) {
+		w.touches[item] = &span{w.now, w.now}
+		return
+	}
+	if t.to = w.now; t.to.Sub(t.from) > 3*time.Hour {
+		w.endless, w.stopped = item, true
+	}
 }
 
 // note adds to the trace: by it two runs of a seed are compared, and a person
