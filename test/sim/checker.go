@@ -390,12 +390,12 @@ func (c *checking) adoptedByPerson(key string) bool {
 	return slices.ContainsFunc(c.w.words, func(v *word) bool { return v.verb == "adopt" && v.key == key && len(v.at) > 0 })
 }
 
-// leftByPerson reports whether a launch was announced with the run of one that a
-// person had given another.
+// leftByPerson reports whether a launch was announced with the run of one that
+// had been given another, by a person or by the named exception.
 func (c *checking) leftByPerson(key string) bool {
 	run := c.announcedRun(key)
 	return slices.ContainsFunc(c.w.posts, func(p *post) bool {
-		return run != "" && p.run == run && p.launchKey != key && c.adoptedByPerson(p.launchKey)
+		return run != "" && p.run == run && p.launchKey != key && (c.adoptedByPerson(p.launchKey) || c.foreignRun(p.launchKey))
 	})
 }
 
@@ -638,7 +638,7 @@ func (c *checking) announcements() {
 func (c *checking) polite() {
 	// A 409 leads to a list too: the launch's own run may be in the way.
 	busy := slices.ContainsFunc(c.w.posts, func(p *post) bool { return p.status == http.StatusConflict })
-	if len(c.w.faults) == 0 && len(c.w.outages)+len(c.w.expiries)+len(c.w.paused) == 0 && c.w.lists > 0 && !busy {
+	if len(c.w.hits) == 0 && len(c.w.outages)+len(c.w.expiries)+len(c.w.paused) == 0 && c.w.lists > 0 && !busy {
 		c.fail(6, "lists of runs were asked for, although nothing was interrupted")
 	}
 }

@@ -60,7 +60,12 @@ func (d *dense) choose(w *World, p *process, o op) choice {
 
 // loseAnswer lets nobody learn what became of a request.
 func loseAnswer(w *World, c *choice) {
-	switch w.pick(8) {
+	switch w.pick(10) {
+	case 8, 9: // it is sent, and answered, when others have gone on with the launch
+		c.freezeBefore = w.between(2*time.Minute, 8*time.Minute)
+		if w.chance(0.2) {
+			c.freezeBefore, c.freezeAfter = 0, c.freezeBefore
+		}
 	case 0: // a proxy gives up, and it is not processed
 		c.fault, c.status = slowBefore, http.StatusGatewayTimeout
 	case 1:

@@ -431,8 +431,8 @@ func (c *checking) lateFile(window, key string, t time.Time) bool {
 			continue
 		}
 		files++
-		for _, p := range c.byWindow[window] {
-			if p.launchKey != key && routesOf[f.config].late == "hold" && f.recorded.After(p.decided) {
+		for other, decided := range c.w.decidedAt {
+			if of, ok := windowOf(other); ok && of == window && other != key && routesOf[f.config].late == "hold" && f.recorded.After(decided) {
 				return true
 			}
 		}
