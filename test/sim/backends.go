@@ -497,10 +497,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case c.fault == slowBefore || c.fault == failAfter && c.status == -1:
 		gone = true
 	}
-	left := time.Duration(1<<62 - 1)
-	if end, ok := ctx.Deadline(); ok {
-		left = max(0, end.Sub(w.now.Add(p.skew)))
-	}
+	left := leftOf(ctx, w.now)
 	switch {
 	case gone && c.status >= 500:
 		// A proxy gives up waiting.

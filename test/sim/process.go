@@ -263,7 +263,25 @@ type procContext struct {
 
 func (c *procContext) Deadline() (time.Time, bool) { return c.deadline.Add(c.p.skew), true }
 func (c *procContext) Done() <-chan struct{}       { return nil }
-func (c *procContext) Value(key any) any           { return c.parent.Value(key) }
+func (c *procContext) Value(key any) any {
+	if _, ok := key.(timerKey); ok {
+		return c
+	}
+	return c.parent.Value(key)
+}
+
+// timerKey is what a context is asked by for the one of the world's clock.
+type timerKey struct{}
+
+// leftOf is how long it takes until a context's timer ends it: the timer stood
+// still while its process was frozen.
+func leftOf(ctx context.Context, now time.Time) time.Duration {
+	c, ok := ctx.Value(timerKey{}).(*procContext)
+	if !ok {
+		return 1<<62 - 1
+	}
+	return max(0, c.deadline.Add(c.p.thaw-c.begun).Sub(now))
+}
 func (c *procContext) Err() error {
 	switch {
 	case c.cancelled:

@@ -95,7 +95,7 @@ func (c *checking) oneAtATime() {
 			// p's run began while q's went on. That is no mistake where q's launch
 			// was over before p's request, and nobody knew of this run of it, or
 			// the other way round: one of them was processed late.
-			if c.endedWithout(q, p.sent) || c.endedWithout(p, q.sent) || c.endedWithout(p, p.started) {
+			if c.endedWithout(q, p.decided) || c.endedWithout(q, p.marked) || c.endedWithout(q, p.sent) || c.endedWithout(p, q.sent) || c.endedWithout(p, p.started) {
 				continue
 			}
 			c.failAs("overlap", 1, "overlap: the run %s of %s began at %s while %s of %s went on until %s", p.run, p.launchKey, sinceBegin(p.started),
