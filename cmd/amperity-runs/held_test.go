@@ -218,7 +218,7 @@ func TestTheCommandsOfTheListAreCommands(t *testing.T) {
 			t.Errorf("%s is read as %+v", command, o)
 		}
 	}
-	if commands != 11 {
+	if commands != 13 {
 		t.Errorf("%d commands: the search is broken", commands)
 	}
 }

@@ -395,7 +395,8 @@ type post struct {
 	decided  time.Time
 	known    bool
 	recorded time.Time
-	// listed: its process had read the list of runs before it.
+	// listed: its process had read the list of runs before it, since the last
+	// request of the launch.
 	listed bool
 	// certain: it was recorded by who had the answer, not found in a list.
 	certain bool
@@ -437,9 +438,8 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var sent *post
 	if o.kind == "post" {
 		t := p.current
-		sent = &post{launchKey: t.launchKey, sent: w.now, marked: t.wroteLaunch, by: t, listed: t.listed, decided: w.decidedAt[t.launchKey]}
+		sent = &post{launchKey: t.launchKey, sent: w.now, marked: t.wroteLaunch, by: t, listed: w.listedFor(p, t.launchKey), decided: w.decidedAt[t.launchKey]}
 		_ = json.Unmarshal(body, &sent.body)
-		t.listed = false
 	}
 	if c.fault == dieBefore {
 		p.die()
@@ -544,13 +544,25 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return plain(req, c.status), nil
 	}
 	if o.kind == "list" && failed == nil && answer.StatusCode == http.StatusOK {
-		p.current.listed = true
+		p.listed = w.now
 	}
 	if sent != nil && failed == nil {
 		sent.answered, sent.status = w.now, answer.StatusCode
 		sent.refused = answer.StatusCode >= 400 && sent.run == ""
 	}
 	return answer, failed
+}
+
+// listedFor reports whether a process has read the list of runs since the last
+// request of a launch.
+func (w *World) listedFor(p *process, launchKey string) bool {
+	last := time.Time{}
+	for _, q := range w.posts {
+		if q.launchKey == launchKey {
+			last = q.sent
+		}
+	}
+	return p.listed.After(last)
 }
 
 // plain is an answer without much in it.

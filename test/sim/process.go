@@ -36,6 +36,8 @@ type process struct {
 	// What the checker wants to know of it.
 	requestID string
 	messages  []*message
+	// listed is when one of its threads had read the list of runs last.
+	listed time.Time
 }
 
 // thread is one of the things that a process does at the same time: the
@@ -53,7 +55,6 @@ type thread struct {
 	launchKey   string // of the launch item it wrote last, and when
 	wroteLaunch time.Time
 	item        string // of a launch or a window that it read last
-	listed      bool   // it has read the list of runs since its last request
 	// mood is what its requests meet in a dense history.
 	mood mood
 	// mutant is what a mutation knows of it.
