@@ -2,6 +2,7 @@ package launch
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,7 @@ const (
 	hintPolicy  = "nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held)"
 	hintOverlap = "nothing was sent to Amperity for this launch, and other windows of the config id wait too: stop that run if it hangs, " +
 		"then release the launch to put it back into the queue, or discard it (amperity-runs held)"
+	hintSurplus  = "stop that run in Amperity if it is not wanted; the launch needs no answer"
 	hintFile     = "; the file is %s"
 	hintFiles    = "; the first of its %d files is %s"
 	hintRejected = "no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held)"
@@ -76,6 +78,8 @@ func (r *record) hint() string {
 		return hintDiscardedSent
 	case r.State == discarded:
 		return hintDiscarded
+	case r.surplus():
+		return hintSurplus
 	case unclear && len(r.Candidates) > 0:
 		ids := make([]string, len(r.Candidates))
 		for i, c := range r.Candidates {
@@ -98,6 +102,12 @@ func (r *record) hint() string {
 		text += fmt.Sprintf(hintFiles, r.Cause.Files, r.Cause.FirstFile)
 	}
 	return text
+}
+
+// surplus reports whether the record announces a further run of a launch that
+// has one.
+func (r *record) surplus() bool {
+	return slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.Hold > 0 && o.Hold == r.Hold })
 }
 
 // blockedHint says what a person should do about a launch that is blocked.
@@ -267,6 +277,11 @@ func (r *record) errorTold() *announcement.Error {
 
 func tookAwayText(runID, key string) string {
 	return fmt.Sprintf("the run %s was taken for this launch's and is that of %s; whether this launch has started one is not known", runID, key)
+}
+
+// surplusText says that one more run may be that of a launch which has a run.
+func surplusText(first, second string) string {
+	return fmt.Sprintf("the launch has the run %s; the run %s is a further one of it, or of another launch of the same config id whose answer was lost", first, second)
 }
 
 func otherTypeText(got, want string) string {

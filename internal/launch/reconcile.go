@@ -133,26 +133,33 @@ func (r *record) mayBeSent(now time.Time) bool {
 }
 
 // searchOn writes back a launch that is settled, and whose runs the sweep goes
-// on searching for. A held or discarded launch names the runs that may be its
-// own: the operator is told of each that was not named before.
+// on searching for. The operator is told of each run that may be its own and was
+// not named before: by a new hold or discard, or, if the launch has a run, by an
+// announcement of that further run.
 func (l *Launcher) searchOn(ctx context.Context, j *job, runs []*amperity.Run) error {
-	news := false
-	for _, candidate := range candidatesOf(runs) {
-		named := slices.ContainsFunc(j.Candidates, func(c announcement.Candidate) bool { return c.ID == candidate.ID })
-		if !named && len(j.Candidates) < maxCandidates && j.Run == nil {
-			j.Candidates, news = append(j.Candidates, candidate), true
+	now := l.Clock.Now()
+	due := j.nextSearch(now)
+	for _, run := range runs {
+		switch {
+		case j.names(run.ID):
+		case j.Run != nil && len(j.Others) < maxCandidates:
+			j.Hold++
+			j.addOther(run, j.Hold)
+			due = now
+		case j.Run == nil && len(j.Candidates) < maxCandidates:
+			j.Candidates = append(j.Candidates, candidateOf(run))
+			if j.State == held {
+				j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(len(j.Candidates))}
+			}
+			if j.Announced {
+				j.Hold++
+				j.Announced = false
+			}
+			due = now
 		}
 	}
-	if !news {
-		return unlessLost(l.put(ctx, j, j.nextSearch(l.Clock.Now())))
-	}
-	if j.State == held {
-		j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(len(j.Candidates))}
-	}
-	j.Hold++
-	j.Announced = false
 	// A crash before this leaves the launch due: the runs are found again.
-	if err := l.put(ctx, j, l.Clock.Now().Add(soon)); err != nil {
+	if err := l.put(ctx, j, due); err != nil {
 		return unlessLost(err)
 	}
 	l.finish(ctx, j)
@@ -350,9 +357,9 @@ func (l *Launcher) adopt(ctx context.Context, j *job, runs []*amperity.Run) (boo
 	was := j.record
 	var owned []ledger.Item
 	for _, run := range runs {
-		item, err := l.Ledger.Get(ctx, runKey(run.ID))
-		if err != nil {
-			return false, err
+		free, version, err := l.unowned(ctx, run)
+		if !free || err != nil {
+			return true, err // another launch was first; this one is still due
 		}
 		if j.Run == nil {
 			j.begin(run, j.Posts[0], l.Clock.Now())
@@ -360,7 +367,7 @@ func (l *Launcher) adopt(ctx context.Context, j *job, runs []*amperity.Run) (boo
 		} else {
 			j.addRun(run)
 		}
-		owned = append(owned, ownedBy(j.Key, run.ID, item.Version, l.Clock.Now()))
+		owned = append(owned, ownedBy(j.Key, run.ID, version, l.Clock.Now()))
 	}
 	// A crash before this leaves it as it was: the runs are found again.
 	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error {

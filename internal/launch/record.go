@@ -133,6 +133,9 @@ type otherRun struct {
 	RunID string `json:"run_id"`
 	// Run is the run until it has been announced.
 	Run *amperity.Run `json:"run,omitempty"`
+	// Hold is set for a run that may be another launch's: it is the number of the
+	// announcement that names it.
+	Hold int `json:"hold,omitempty"`
 }
 
 // job is a launch as it was read or written last, on its way to the next write.
@@ -146,22 +149,38 @@ func (r *record) maySucceed() bool { return len(r.Posts) > 0 && r.Run == nil }
 
 // unaccounted is how many requests may have started a run that is not known.
 func (r *record) unaccounted() int {
-	known := len(r.Others)
+	known := 0
 	if r.Run != nil {
 		known++
+	}
+	for _, o := range r.Others {
+		if o.Hold == 0 {
+			known++
+		}
 	}
 	return max(0, len(r.Posts)-known)
 }
 
 // addRun adds a run to those of a launch that has one.
 func (r *record) addRun(run *amperity.Run) {
+	r.Others = slices.DeleteFunc(slices.Clone(r.Others), func(o otherRun) bool { return o.RunID == run.ID })
+	r.addOther(run, 0)
+}
+
+func (r *record) addOther(run *amperity.Run, hold int) {
 	bounded, _ := announcement.BoundedRun(run, maxRun/4)
-	r.Others = append(r.Others, otherRun{run.ID, bounded})
+	r.Others = append(r.Others, otherRun{run.ID, bounded, hold})
 }
 
 // has reports whether a run is one of the launch's.
 func (r *record) has(runID string) bool {
-	return r.Run != nil && r.Run.ID == runID || slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.RunID == runID })
+	return r.Run != nil && r.Run.ID == runID || slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.RunID == runID && o.Hold == 0 })
+}
+
+// names reports whether the operator was told of a run that may be the launch's.
+func (r *record) names(runID string) bool {
+	return slices.ContainsFunc(r.Candidates, func(c announcement.Candidate) bool { return c.ID == runID }) ||
+		slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.RunID == runID })
 }
 
 // forgetBusy drops the requests that were answered with 409: they have certainly

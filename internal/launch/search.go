@@ -117,7 +117,7 @@ func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time
 		if !inTime || !c.Identity.fits(run) || l.isForeign(run.ID) {
 			continue
 		}
-		free, err := l.unowned(ctx, run)
+		free, _, err := l.unowned(ctx, run)
 		if err != nil {
 			return f, err
 		}
@@ -179,17 +179,17 @@ func (i *identity) matches(run *amperity.Run, principals []string) bool {
 	return run.Name == i.Name && run.Type == i.Type && slices.Contains(principals, run.PrincipalID)
 }
 
-// unowned reports whether no launch has a run.
-func (l *Launcher) unowned(ctx context.Context, run *amperity.Run) (bool, error) {
+// unowned reports whether no launch has a run, and the version of the run's item.
+func (l *Launcher) unowned(ctx context.Context, run *amperity.Run) (free bool, version int64, err error) {
 	item, err := l.Ledger.Get(ctx, runKey(run.ID))
 	if err != nil || !item.Exists() {
-		return err == nil, err
+		return err == nil, 0, err
 	}
 	var of belongs
 	if err := decode(item, &of, func() int { return of.Format }); err != nil {
-		return false, err
+		return false, 0, err
 	}
-	return of.Launch == "", nil
+	return of.Launch == "", item.Version, nil
 }
 
 func (l *Launcher) isForeign(runID string) bool {

@@ -85,7 +85,7 @@ func (r *record) begin(run *amperity.Run, posted, now time.Time) {
 func (c *config) began(j *job) {
 	c.set(entry{Key: j.Key, State: entryStarted, Last: j.lastPost(), RunID: j.Run.ID, Doubt: j.unaccounted() > 0})
 	for _, o := range j.Others {
-		if o.Run != nil { // found just now
+		if o.Run != nil && o.Hold == 0 { // found just now
 			c.set(entry{Key: j.Key, State: entryStarted, Last: j.lastPost(), RunID: o.RunID})
 		}
 	}
@@ -381,9 +381,7 @@ func (l *Launcher) finish(ctx context.Context, j *job) bool {
 		if o.Run == nil {
 			continue
 		}
-		second := &job{record: j.record}
-		second.keep(o.Run)
-		if l.announce(ctx, second.announcement(l.Tenant)) == nil {
+		if l.announce(ctx, j.further(o).announcement(l.Tenant)) == nil {
 			j.Others[i].Run = nil
 		}
 	}
@@ -402,6 +400,18 @@ func (l *Launcher) finish(ctx context.Context, j *job) bool {
 		l.Logger.WarnContext(ctx, "launch not confirmed", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, err.Error()))
 	}
 	return err == nil && delivered
+}
+
+// further returns the record by which a further run of a launch is announced.
+func (r *record) further(o otherRun) *record {
+	f := *r
+	if o.Hold == 0 {
+		f.keep(o.Run)
+		return &f
+	}
+	f.State, f.Reason, f.Hold, f.Run, f.Candidates = held, announcement.ReasonUnknownOutcome, o.Hold, nil, []announcement.Candidate{candidateOf(o.Run)}
+	f.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: surplusText(r.Run.ID, o.RunID)}
+	return &f
 }
 
 // announce publishes within the time that there is.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -402,7 +403,7 @@ func (c *checking) holdsAreMeant() {
 // its process met a fault after it had noted that it would send one.
 func (c *checking) mayBeUnknown(key, window string, t time.Time) bool {
 	if slices.ContainsFunc(c.byLaunch[key], func(p *post) bool {
-		return p.marked.Before(t) && (p.answered.IsZero() || p.answered.After(t) || p.gateway)
+		return p.marked.Before(t) && (p.answered.IsZero() || p.answered.After(t) || p.status == http.StatusConflict)
 	}) {
 		return true
 	}
