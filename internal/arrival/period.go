@@ -37,7 +37,7 @@ func hourPeriod(y, m, d, h int, zone *time.Location) (p Period, ok bool) {
 	var first, last time.Time
 	for t := wall.Add(-far); t.Before(wall.Add(far)); {
 		in := t.In(zone)
-		from, until := in.ZoneBounds()
+		from, until := stretch(in)
 		_, offset := in.Zone()
 		start := wall.Add(-time.Duration(offset) * time.Second)
 		end := start.Add(time.Hour)

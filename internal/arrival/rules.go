@@ -142,7 +142,7 @@ func localInstant(y, m, d, hour, minute int, zone *time.Location) time.Time {
 	const far = 24 * time.Hour
 	for t := wall.Add(-far); ; {
 		in := t.In(zone)
-		_, until := in.ZoneBounds()
+		_, until := stretch(in)
 		_, offset := in.Zone()
 		at := wall.Add(-time.Duration(offset) * time.Second)
 		switch {
