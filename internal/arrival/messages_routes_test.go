@@ -88,7 +88,10 @@ func TestRoutesFileMessages(t *testing.T) {
 		{"a version with a tag", "version: !!int 1\n" + good, []said{{"1:10", `tags (!) are not used here; write the value alone, in quotes if it is to be text`}}},
 
 		// timezone.
-		{"an unknown zone", "version: 1\ntimezone: America/Gotham\n" + good, []said{{"2:11", `timezone: "America/Gotham" is not a time zone; write a name of the IANA database, such as America/New_York or UTC`}}},
+		{"an unknown zone", "version: 1\ntimezone: America/Gotham\n" + good, []said{{"2:11", `timezone: "America/Gotham" is not a time zone; did you mean America/Godthab?`}}},
+		{"a zone in small letters", "version: 1\ntimezone: america/new_york\n" + good, []said{{"2:11", `timezone: "america/new_york" is not a time zone; did you mean America/New_York?`}}},
+		{"a folder of the machine's zones", "version: 1\ntimezone: posix/Europe/Berlin\n" + good, []said{{"2:11", `timezone: "posix/Europe/Berlin" is not a time zone; did you mean Europe/Berlin?`}}},
+		{"the file of the machine's zone", "version: 1\ntimezone: localtime\n" + good, []said{{"2:11", `timezone: "localtime" is not a time zone; write a name of the IANA database, such as America/New_York or UTC`}}},
 		{"the machine's zone", "version: 1\ntimezone: Local\n" + good, []said{{"2:11", `timezone: "Local" is not a time zone; write a name of the IANA database, such as America/New_York or UTC`}}},
 		{"an empty zone", "version: 1\ntimezone:\n" + good, []said{{"2:1", `timezone is empty; write an IANA name such as America/New_York`}}},
 		{"a zone in empty quotes", "version: 1\ntimezone: ''\n" + good, []said{{"2:11", `timezone is empty; write an IANA name such as America/New_York`}}},

@@ -21,6 +21,7 @@ func FuzzRoutes(f *testing.F) {
 	f.Add([]byte(oneRoute("settle: 10m", "late: hold", "timezone: UTC", `deadline: {at: "06:30 +1d", days: mon-fri, except: [2026-12-25], then: run}`)))
 	f.Add([]byte(filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 4}, b/*, &x "c", *x, !!str d]`, "bucket: [1]", "date_offset: 1.5", "run_mode: |", "  x")))
 	f.Add([]byte("version: 1\nversion: 2\n<<: {a: 1}\nroutes: [{}, x, ~]\nignore: '**'\n---\na: b\n"))
+	f.Add([]byte(oneRoute("timezone: posix/america/new york", `deadline: "06:30"`)))
 	f.Add([]byte("%YAML 1.1\n---\na: [\n"))
 	f.Add([]byte("\uFEFFversion: 1\r\nroutes: []\r\n"))
 	f.Add([]byte("ignore: [**/*.tmp]\n\t- x"))

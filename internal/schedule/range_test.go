@@ -142,7 +142,7 @@ func check(t *testing.T, unix int64, begin, n int, zone string, hourly bool) {
 	}
 	loc := time.UTC
 	if zone != "" {
-		loc, _ = time.LoadLocation(zone)
+		loc, _ = Zone(zone)
 	}
 	anchor := time.Unix(unix, 0)
 	from, to := r.Resolve(anchor)
@@ -173,6 +173,8 @@ func FuzzRange(f *testing.F) {
 	f.Add("-1d", "0d", "America/New_York", int64(1795413600))
 	f.Add("-6h", "+6h", "", int64(-1))
 	f.Add("0d", "0h", "Local", int64(0))
+	f.Add("-1d", "0d", "posix/America/New_York", int64(0))
+	f.Add("-1d", "0d", "america/new york", int64(0))
 	f.Add("--1d", "1_0d", "../../etc/passwd", int64(0))
 	f.Add("99999999999999999999d", "-d", "Europe/Berlin\x00", int64(0))
 	f.Fuzz(func(t *testing.T, from, to, zone string, unix int64) {

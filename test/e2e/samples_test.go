@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/schedule"
 )
 
 // began and known are the answers to a start, and to its repeat.
@@ -168,7 +170,7 @@ var samples = map[string]sample{
 // dated is the sample with the days filled in.
 func (s sample) dated(t *testing.T) sample {
 	t.Helper()
-	zone, err := time.LoadLocation("America/New_York")
+	zone, err := schedule.Zone("America/New_York")
 	if err != nil {
 		t.Fatal(err)
 	}

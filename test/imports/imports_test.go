@@ -50,6 +50,7 @@ const (
 	pureWhy   = "it is pure: it must run, and be tested, without AWS"
 	publicWhy = "any Go program may use it, and most have no AWS"
 	weightWhy = "test code in a function costs cold start and memory"
+	zonesWhy  = "internal/schedule embeds the time zones: time/tzdata would be a second copy, and yields to the machine's"
 	toolWhy   = "the command line calls functions and reads stacks; a function that could would need the permission, and pay for the client at every cold start"
 )
 
@@ -80,6 +81,10 @@ var rules = []struct{ pkg, forbidden, why string }{
 	{"internal/settings", awsSDK, "settings are checked before anything of AWS is made"},
 	{"internal/announce", module + "/internal/launch", "an implementation knows nothing of its consumer"},
 	{"internal/token", module + "/internal/launch", "an implementation knows nothing of its consumer"},
+	{"functions/trigger", "time/tzdata", zonesWhy},
+	{"functions/s3arrival", "time/tzdata", zonesWhy},
+	{"functions/sweep", "time/tzdata", zonesWhy},
+	{"cmd/amperity-runs", "time/tzdata", zonesWhy},
 	{"functions/trigger", "testing", weightWhy},
 	{"functions/s3arrival", "testing", weightWhy},
 	{"functions/sweep", "testing", weightWhy},
@@ -135,6 +140,34 @@ func TestImportsPointOneWay(t *testing.T) {
 			if strings.HasPrefix(imp, module+"/functions/") || strings.HasPrefix(imp, module+"/cmd/") || strings.HasPrefix(imp, module+"/test/") {
 				t.Errorf("%s imports %s, which is above it", path, imp)
 			}
+		}
+	}
+}
+
+// TestTimeZonesComeFromTheBinary: time.LoadLocation reads ZONEINFO and the
+// machine's database first.
+func TestTimeZonesComeFromTheBinary(t *testing.T) {
+	t.Parallel()
+	for _, top := range []string{"internal", "pkg", "cmd", "functions"} {
+		err := filepath.WalkDir(filepath.Join("../..", top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+				return err
+			}
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, path, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "LoadLocation" {
+					t.Errorf("%s: LoadLocation: call schedule.Zone", set.Position(sel.Pos()))
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }
