@@ -36,8 +36,8 @@ type FunctionError struct {
 // Error gives "TYPE: MESSAGE".
 func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
 
-// Emulate runs root/build/NAME/bootstrap, with the settings of
-// events/env.json, its addresses replaced by those of the world, and with
+// Emulate runs root/build/NAME/bootstrap, or the function's own Build in place
+// of root/build, with the settings of events/env.json, its addresses replaced by those of the world, and with
 // what is in change instead of that. The function's log is copied to log,
 // unless that is nil.
 func (w *World) Emulate(ctx context.Context, root string, f Function, change map[string]string, log io.Writer) (*Emulator, error) {
@@ -49,7 +49,11 @@ func (w *World) Emulate(ctx context.Context, root string, f Function, change map
 	if err != nil {
 		return nil, err
 	}
-	bootstrap, err := filepath.Abs(filepath.Join(root, "build", f.Name, "bootstrap"))
+	build := f.Build
+	if build == "" {
+		build = filepath.Join(root, "build")
+	}
+	bootstrap, err := filepath.Abs(filepath.Join(build, f.Name, "bootstrap"))
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -94,6 +95,18 @@ func TestMessages(t *testing.T) {
 			_, err := (&Emulator{url: refusing.URL}).Invoke(t.Context(), nil)
 			return err
 		}, "the emulator answers 502 Bad Gateway: no handler\n"},
+		{"a commit that is not in the clone", func() error {
+			_, err := BuildCommit(t.Context(), dir, "27c3704", filepath.Join(dir, "cache"))
+			history, ok := errors.AsType[*HistoryError](err)
+			if !ok {
+				return err
+			}
+			history.Err = errors.New("not a valid object") // git's own words
+			return history
+		}, "commit 27c3704 is not in this clone, so its functions cannot be built: run git fetch --unshallow (not a valid object)"},
+		{"a command that fails", func() error {
+			return command(t.Context(), dir, "sh", "-c", "echo no rule; exit 2")
+		}, "sh -c: exit status 2: no rule"},
 		{"a function's own error", func() error { return &FunctionError{Type: "BlockedError", Message: "busy"} }, "BlockedError: busy"},
 		{"a message that is no event", func() error {
 			_, err := decode([]string{"{"})

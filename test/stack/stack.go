@@ -78,6 +78,8 @@ type Function struct {
 	LogicalID string
 	// Timeout is its time limit in the template.
 	Timeout time.Duration
+	// Build is the folder with the built functions; empty: the project's build/.
+	Build string
 }
 
 // Functions are the functions of the template.
