@@ -72,8 +72,8 @@ soak: ## run random histories of the simulation for SOAK (10m), each time others
 
 CRASHES ?= 200
 
-crash: build test-environment ## kill the built functions CRASHES times and more (200), let sweeps overlap
-	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) test -count=1 -timeout 60m -v ./test/e2e -run '^Test(KilledAtRandomMoments|OverlappingSweepsKeepLaunchesApart)$$' -crashes $(CRASHES)
+crash: build test-environment ## kill the built functions CRASHES times and more (200), overlap sweeps, mix versions
+	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) test -count=1 -timeout 60m -v ./test/e2e -run '^Test(KilledAtRandomMoments|OverlappingSweepsKeepLaunchesApart|MixedVersions)$$' -crashes $(CRASHES)
 
 FUZZTIME ?= 10s
 
