@@ -56,7 +56,7 @@ func (c *crashing) overlap(t *testing.T, n, size int) {
 	first, second := []amperitytest.Fault{unprocessed}, []amperitytest.Fault{processed}
 	if many {
 		first = append(first, unprocessed, answered, processed)
-		second = append(second, processed, processed, unprocessed, refused)
+		second = append(second, processed, unprocessed, refused)
 	}
 	// At first some requests are lost without a run, and others refused for a
 	// minute.
