@@ -263,6 +263,14 @@ const (
 	hintCandidatesWhole = "look at wf-7 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, release the launch to start it now, or discard it (amperity-runs held)"
 )
 
+// ids are those of the first runs.
+func ids(n int) (ids []string) {
+	for i := range n {
+		ids = append(ids, fmt.Sprint("wf-", i))
+	}
+	return ids
+}
+
 func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	one := window.Entry{Pattern: "orders/*", Count: 1}
@@ -356,7 +364,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: " +
 			"the list shows more runs of this name than one look reads; the next look reads on" + " (sent 2026-11-22T06:00:00Z); " +
-			"look at wf-0, wf-1, wf-2, wf-3, wf-4 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
+			"look at " + strings.Join(ids(20), ", ") + " on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and no list either", func(o *office) {
 			o.posts = []answer{noAnswer}

@@ -24,8 +24,8 @@ const (
 	// Amperity may ask to wait in between: others wait, too.
 	questions = 3
 	maxPause  = 2 * time.Second
-	// maxCandidates is how many runs a person is told of.
-	maxCandidates = 5
+	// maxCandidates is how many runs a hold names.
+	maxCandidates = 20
 	// maxUnresolved is how many POSTs with an unknown outcome a launch may have
 	// before it is held.
 	maxUnresolved = 2
