@@ -20,10 +20,11 @@ import (
 // and the world makes it, not the code. The empty one is none.
 type Mutation string
 
-// Mutations are the mistakes that the checker must see.
+// Mutations are the mistakes that the checker must see. TokenIsRequestID is none
+// of them: the ledger refuses a token with other content.
 var Mutations = []Mutation{
 	PostBeforeClaim, PostWithoutMark, RetryServerErrors, RetryWhatIsHeld, BoundedList, AdoptInDoubt,
-	CoveredFromClaim, CoveredFromAnswer, ShortMargin, MarksForgotten, RejectedCovers, TokenIsRequestID,
+	CoveredFromClaim, CoveredFromAnswer, ShortMargin, MarksForgotten, RejectedCovers,
 	ConfirmBeforeSending, ShortLease, LateFileDropped, OverlapNotDecided, UnknownAsClaimed, ReconcileWaits,
 	RetryBusy, PatienceForgotten,
 }
