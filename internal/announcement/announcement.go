@@ -261,6 +261,9 @@ type Met struct {
 type Unrouted struct {
 	// Count is how many there are, also where Files lists fewer.
 	Count int `json:"count"`
+	// AtLeast says that there may be more: so many files came that some could
+	// not be told from repeats of their events.
+	AtLeast bool `json:"at_least,omitempty"`
 	// Files are the first of them, at most [MaxFiles] once encoded.
 	Files []File `json:"files"`
 }

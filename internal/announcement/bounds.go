@@ -119,7 +119,7 @@ func (d Detail) bounded() Detail {
 		d.Window = &w
 	}
 	if d.Unrouted != nil {
-		u := Unrouted{Count: d.Unrouted.Count, Files: []File{}}
+		u := Unrouted{Count: d.Unrouted.Count, AtLeast: d.Unrouted.AtLeast, Files: []File{}}
 		for _, f := range d.Unrouted.Files {
 			if len(u.Files) == MaxFiles {
 				break // the count tells that there are more

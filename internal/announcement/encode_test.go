@@ -237,7 +237,7 @@ func TestTwentyFilesAreListedAndAllAreCounted(t *testing.T) {
 		files[i] = announcement.File{Bucket: "b", Key: fmt.Sprint("k", i)}
 	}
 	a := named(t, "files-unrouted")
-	a.Detail.Unrouted = &announcement.Unrouted{Count: 25, Files: files}
+	a.Detail.Unrouted = &announcement.Unrouted{Count: 25, AtLeast: true, Files: files}
 	detail, err := a.Encode(announcement.DefaultLimit)
 	if err != nil {
 		t.Fatal(err)
@@ -249,7 +249,7 @@ func TestTwentyFilesAreListedAndAllAreCounted(t *testing.T) {
 	if err := json.Unmarshal(detail, &got); err != nil {
 		t.Fatal(err)
 	}
-	check(t, "unrouted", &announcement.Unrouted{Count: 25, Files: files[:20]}, got.Unrouted)
+	check(t, "unrouted", &announcement.Unrouted{Count: 25, AtLeast: true, Files: files[:20]}, got.Unrouted)
 	check(t, "truncated", false, got.Truncated)
 }
 

@@ -100,6 +100,8 @@ func TestTheSchemasAreStrictAboutOurFieldsAndOpenInTheRun(t *testing.T) {
 		{"a rejected request may be wrong", rejected, "run-rejected", `"config_id":"cg-`, `"config_id":"xx-`, true},
 		{"a rejection is one of two kinds", rejected, "run-rejected", `"kind":"rejected"`, `"kind":"busy"`, false},
 		{"files have a count", unrouted, "files-unrouted", `"count":2,`, ``, false},
+		{"a count may be too low", unrouted, "files-unrouted", `"count":2,`, `"count":2,"at_least":true,`, true},
+		{"a count that is exact does not say so", unrouted, "files-unrouted", `"count":2,`, `"count":2,"at_least":false,`, false},
 		{"a file has a key", unrouted, "files-unrouted", `"key":"odrers/2026/11/22/a+b c.csv"`, `"key":""`, false},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
