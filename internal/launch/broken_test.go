@@ -50,59 +50,6 @@ func TestAReleaseThatCannotBeSentYetGoesOn(t *testing.T) {
 	}
 }
 
-// Before the one who has announced files that no route matches notes it, others
-// take in more of them: they are announced too, and nothing stays due.
-func TestUnroutedFilesOfSeveralAtOnce(t *testing.T) {
-	t.Parallel()
-	files := func(n int) (fs []announcement.File) {
-		for i := range n {
-			fs = append(fs, announcement.File{Bucket: "b", Key: fmt.Sprintf("x/%d", i)})
-		}
-		return fs
-	}
-	for name, meanwhile := range map[string][]int{"one more": {30}, "two more": {30, 50}, "few more": {1, 1}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o := newOffice(t)
-			came, met := 0, false
-			take := func(n int) {
-				came += n
-				if err := o.Unrouted(t.Context(), "b", "x", files(n)); err != nil {
-					t.Error(err)
-				}
-			}
-			o.refuses = func([]ledger.Item) error {
-				if len(o.ids) == 1 && !met {
-					met = true
-					for _, n := range meanwhile {
-						o.now = o.now.Add(time.Millisecond)
-						take(n)
-					}
-				}
-				return nil
-			}
-			take(30)
-			if o.refuses = nil; !met {
-				t.Fatal("they did not meet")
-			}
-			for range 3 {
-				o.now = o.now.Add(61 * time.Minute)
-				for row := range o.ledger.Due(t.Context(), o.now) {
-					if _, err := o.LookUnrouted(t.Context(), row.Key); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			if want := 30 + came; o.files != want { // the first 30 twice
-				t.Errorf("%d are announced instead of %d", o.files, want)
-			}
-			for row := range o.ledger.Due(t.Context(), o.now.Add(24*time.Hour)) {
-				t.Errorf("%s is still due", row.Key)
-			}
-		})
-	}
-}
-
 // halfAWindow is a window for a and b with a deadline in an hour, at seven, of
 // which a has come.
 func (o *office) halfAWindow() {

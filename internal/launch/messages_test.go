@@ -48,8 +48,6 @@ type office struct {
 	busErr error
 	ids    []string
 	mails  []string
-	// files counts those that were announced as unrouted.
-	files int
 	// told are the runs that the last announcement names as possible.
 	told   []string
 	logged strings.Builder
@@ -157,9 +155,6 @@ func (o *office) Announce(_ context.Context, as ...announcement.Announcement) er
 		}
 		mail := fmt.Sprintf("%s in tenant %s (%s): %s; %s [%s, hold %d]", a.Type, d.Tenant, d.Reason, message, d.Hint, d.LaunchKey, d.Hold)
 		o.ids = append(o.ids, d.ID)
-		if d.Unrouted != nil {
-			o.files += d.Unrouted.Count
-		}
 		o.told = nil
 		for _, c := range d.Candidates {
 			o.told = append(o.told, c.ID)
@@ -774,29 +769,5 @@ func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
 		if err != nil || item.Expires.IsZero() != (files > 0) || item.Held.IsZero() {
 			t.Errorf("with %d files it is held since %s and expires %s (%v)", files, item.Held, item.Expires, err)
 		}
-	}
-}
-
-// TestUnroutedFilesAreAnnouncedUnderAnIDOfTheirOwn: an event that counts more
-// files than another is not taken for its repeat.
-func TestUnroutedFilesAreAnnouncedUnderAnIDOfTheirOwn(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t)
-	files := []announcement.File{{Bucket: "b", Key: "x/1"}}
-	o.refuses = func([]ledger.Item) error {
-		if len(o.ids) > 0 {
-			return errThrottled // announced, and not noted
-		}
-		return nil
-	}
-	if err := o.Unrouted(t.Context(), "b", "x", files); err != nil {
-		t.Fatal(err)
-	}
-	o.refuses = nil
-	if err := o.Unrouted(t.Context(), "b", "x", files); err != nil {
-		t.Fatal(err)
-	}
-	if len(o.ids) != 2 || o.ids[0] == o.ids[1] {
-		t.Errorf("announced as %v", o.ids)
 	}
 }

@@ -2,149 +2,391 @@ package launch
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
 const unroutedPrefix = "unrouted/"
 
-// unroutedEvery is how often at most files of one folder are announced that no
-// route matches.
-const unroutedEvery = time.Hour
+const (
+	// unroutedEvery is how often at most the files of one group are announced.
+	unroutedEvery = time.Hour
+	// keptUnrouted is how long a bucket's item is kept after its last announcement.
+	keptUnrouted = 48 * time.Hour
+	// maxFolders is how many folders of a bucket have a group of their own.
+	maxFolders = 20
+	// maxFolderName is the longest name of such a folder, in bytes.
+	maxFolderName = 256
+	// maxBucketName is the longest name of a bucket, in bytes.
+	maxBucketName = 255
+	// maxUnroutedMarks is how many files of a bucket are recognized when their
+	// events are delivered again.
+	maxUnroutedMarks = 1000
+	// maxNames bounds the names that a group keeps of its files, in bytes of
+	// JSON. A single name may be longer, 6 KB at most. A document of 21 groups
+	// with two lists each then stays below 320 KB, whatever the names.
+	maxNames = 2 << 10
+)
 
-// maxFolder bounds the folder in an item's key, in bytes.
-const maxFolder = 1200
-
-// unrouted is the document of the files of one bucket and first folder that no
-// route matches.
+// unrouted is the document of the files of one bucket that no route matches.
 type unrouted struct {
 	Format int    `json:"format"`
-	Bucket string `json:"bucket"`
-	Folder string `json:"folder"`
-	// Announced is when such files were last announced.
+	Bucket string `json:"bucket,omitempty"`
+	// Groups are what is announced together: each of at most maxFolders
+	// folders, and all other files of the bucket.
+	Groups []*unroutedGroup `json:"groups"`
+	// Marks are hashes of the files that were taken in last, the latest at the
+	// end. Latest is the latest event time of all files taken in. Fallen is the
+	// latest event time of the files whose marks were dropped.
+	Marks  window.Hashes `json:"marks,omitempty"`
+	Latest time.Time     `json:"latest,omitzero"`
+	Fallen time.Time     `json:"fallen,omitzero"`
+}
+
+// unroutedGroup is what one announcement covers.
+type unroutedGroup struct {
+	// Folder is the first folder of its files. It is empty for the group that
+	// the root and all other folders share.
+	Folder string `json:"folder,omitempty"`
+	// Announced is when the last announcement was decided.
 	Announced time.Time `json:"announced,omitzero"`
-	// Since is when the first came that are not announced yet; Count counts
-	// them, Files are some of them.
-	Since time.Time           `json:"since,omitzero"`
-	Count int                 `json:"count"`
+	// Notice is that announcement, until it is confirmed.
+	Notice unroutedFiles `json:"notice,omitzero"`
+	// Open are the files since then.
+	Open unroutedFiles `json:"open,omitzero"`
+}
+
+// unroutedFiles are some files of a group.
+type unroutedFiles struct {
+	// Count is how many there are. With AtLeast there may be more.
+	Count   int  `json:"count"`
+	AtLeast bool `json:"at_least,omitempty"`
+	// Files are the first of them.
 	Files []announcement.File `json:"files,omitempty"`
 }
 
-// Unrouted takes in files of one bucket and first folder that no route matches,
-// and announces them, at most once an hour. An error says that they were not
-// taken in.
-func (l *Launcher) Unrouted(ctx context.Context, bucket, folder string, files []announcement.File) error {
-	key := unroutedPrefix + bucket + "/" + folder[:min(maxFolder, len(folder))]
+// Unannounced are files that [Launcher.Unrouted] has taken in, and that are to
+// be announced now.
+type Unannounced struct {
+	item ledger.Item
+	doc  *unrouted
+	// since is when the first of these announcements was decided.
+	since time.Time
+}
+
+// Unrouted takes files of one bucket that no route matches into the ledger, in
+// one write. Give what it returns to [Launcher.AnnounceUnrouted]. An empty
+// bucket stands for buckets without an item of their own. An error says that
+// the files were not taken in.
+func (l *Launcher) Unrouted(ctx context.Context, bucket string, files []window.Arrival) (Unannounced, error) {
+	if strings.Contains(bucket, "/") || len(bucket) > maxBucketName {
+		bucket = "" // not the name of a bucket
+	}
+	key := unroutedPrefix + bucket
 	item, err := l.Ledger.Get(ctx, key)
 	for n := 1; err == nil; n++ {
-		u := unrouted{Format: format, Bucket: bucket, Folder: folder}
+		u := &unrouted{Format: format, Bucket: bucket}
 		if item.Exists() {
-			if err = decode(item, &u, func() int { return u.Format }); err != nil {
+			if err = decode(item, u, func() int { return u.Format }); err != nil {
 				break
 			}
 		}
 		now := l.Clock.Now()
-		if u.Count == 0 {
-			u.Since = now
+		if !u.fold(files, now) {
+			return Unannounced{}, nil // all of them were known
 		}
-		u.Count += len(files)
-		// More than are announced at once: these may be announced just now.
-		u.Files = append(u.Files, files[:min(len(files), 2*announcement.MaxFiles-min(len(u.Files), 2*announcement.MaxFiles))]...)
-		due := u.Announced.Add(unroutedEvery)
-		if due.Before(now) {
-			due = now
-		}
-		item, err = l.putUnrouted(ctx, item, u, due)
+		decided := u.decide(now)
+		item, err = l.putUnrouted(ctx, item, u)
 		var conflict *ledger.ConflictError
 		switch {
-		case err == nil && due.Equal(now):
-			return l.announceUnrouted(ctx, item, u)
+		case err == nil && decided:
+			// A crash here leaves an item that is due in a minute. The sweep
+			// announces the files.
+			return Unannounced{item, u, now}, nil
 		case err == nil:
-			return nil
+			return Unannounced{}, nil
 		case errors.As(err, &conflict) && n < maxFolds:
 			item, err = conflict.Current[0], l.pause(ctx, n)
 		}
 	}
-	return &LedgerError{LaunchKey: key, Err: err}
+	return Unannounced{}, &LedgerError{LaunchKey: key, Err: err}
 }
 
-// LookUnrouted announces files that no route matches, once that is due.
+// LookUnrouted announces the files of one item that no route matches, once that
+// is due.
 func (l *Launcher) LookUnrouted(ctx context.Context, key string) (bool, error) {
 	item, err := l.Ledger.Get(ctx, key)
 	if err != nil || item.Due.IsZero() || item.Due.After(l.Clock.Now()) {
 		return false, err
 	}
-	var u unrouted
-	if err := decode(item, &u, func() int { return u.Format }); err != nil {
+	if strings.Contains(strings.TrimPrefix(key, unroutedPrefix), "/") {
+		return l.lookFolder(ctx, item)
+	}
+	u := &unrouted{}
+	if err := decode(item, u, func() int { return u.Format }); err != nil {
 		return false, err
 	}
-	return true, l.announceUnrouted(ctx, item, u)
+	if u.decide(l.Clock.Now()) {
+		var conflict *ledger.ConflictError
+		item, err = l.putUnrouted(ctx, item, u)
+		if errors.As(err, &conflict) {
+			return false, nil // s3arrival was first; the item is still due
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	l.AnnounceUnrouted(ctx, Unannounced{item: item, doc: u})
+	return true, nil
 }
 
-// announceUnrouted announces, and then notes it. What could not be announced
-// stays due, and is no error.
-func (l *Launcher) announceUnrouted(ctx context.Context, item ledger.Item, u unrouted) error {
-	err := l.announce(ctx, announcement.Announcement{
+// AnnounceUnrouted announces what Unrouted has decided to announce, and then
+// confirms it. What could not be announced stays due.
+func (l *Launcher) AnnounceUnrouted(ctx context.Context, a Unannounced) {
+	if a.doc == nil {
+		return
+	}
+	confirmed := map[string]time.Time{} // by folder
+	failed := 0
+	for _, g := range a.doc.Groups {
+		if g.Notice.Count == 0 || g.Announced.Before(a.since) {
+			continue
+		}
+		if l.announce(ctx, l.unroutedNews(a.doc.Bucket, g)) == nil {
+			l.Logger.InfoContext(ctx, "unrouted files announced", slog.String("bucket", a.doc.Bucket), slog.String("folder", g.Folder),
+				slog.Int("count", g.Notice.Count), slog.Bool("at_least", g.Notice.AtLeast))
+			confirmed[g.Folder] = g.Announced
+		} else if failed++; failed == 2 {
+			break // The event bus fails, and not one event: each try takes seconds.
+		}
+	}
+	item, u := a.item, a.doc
+	for n := 1; len(confirmed) > 0; n++ {
+		u.confirm(confirmed)
+		// A crash before this repeats the announcements, with the same ids.
+		_, err := l.putUnrouted(ctx, item, u)
+		var conflict *ledger.ConflictError
+		if !errors.As(err, &conflict) || n == maxFolds {
+			return // announced; at worst the sweep repeats it
+		}
+		item, u = conflict.Current[0], &unrouted{}
+		if decode(item, u, func() int { return u.Format }) != nil || l.pause(ctx, n) != nil {
+			return
+		}
+	}
+}
+
+// unroutedNews is the announcement of a group's notice.
+func (l *Launcher) unroutedNews(bucket string, g *unroutedGroup) announcement.Announcement {
+	return l.filesUnrouted(g.Notice, announcement.ID(announcement.FilesUnrouted, bucket, g.Folder, g.Announced.UTC().Format(time.RFC3339Nano)))
+}
+
+func (l *Launcher) filesUnrouted(f unroutedFiles, id string) announcement.Announcement {
+	return announcement.Announcement{
 		Type:      announcement.FilesUnrouted,
-		Resources: []string{"arn:aws:s3:::" + u.Files[0].Bucket + "/" + u.Files[0].Key},
+		Resources: []string{"arn:aws:s3:::" + f.Files[0].Bucket + "/" + f.Files[0].Key},
 		Detail: announcement.Detail{
 			Version:  announcement.Version,
-			ID:       announcement.ID(announcement.FilesUnrouted, u.Bucket, u.Folder, u.Since.UTC().Format(time.RFC3339Nano), strconv.Itoa(u.Count)),
+			ID:       id,
 			Tenant:   l.Tenant,
-			Unrouted: &announcement.Unrouted{Count: u.Count, Files: u.Files},
+			Unrouted: &announcement.Unrouted{Count: f.Count, AtLeast: f.AtLeast, Files: f.Files},
 		},
+	}
+}
+
+// fold counts files that are not known yet. It reports whether there were any.
+//
+// A file without a mark is certainly new if its event is later than those of
+// all dropped marks. Other files without a mark may have been counted before.
+// Those of one call differ from each other, so that there are at least as many.
+func (u *unrouted) fold(files []window.Arrival, now time.Time) bool {
+	u.Groups = slices.DeleteFunc(u.Groups, func(g *unroutedGroup) bool {
+		return g.Open.Count == 0 && g.Notice.Count == 0 && !now.Before(g.Announced.Add(unroutedEvery))
 	})
-	if err != nil {
-		return nil
+	known := make(map[uint64]bool, len(u.Marks)+len(files))
+	for _, m := range u.Marks {
+		known[m] = true
 	}
-	l.Logger.InfoContext(ctx, "unrouted files announced", slog.String("folder", "s3://"+u.Bucket+"/"+u.Folder), slog.Int("count", u.Count))
-	before, count, shown := u.Announced, u.Count, min(len(u.Files), announcement.MaxFiles)
-	for range maxFolds {
-		due := u.told(count, shown, l.Clock.Now())
-		// A crash before this repeats the announcement, with the same id.
-		_, err := l.putUnrouted(ctx, item, u, due)
-		var conflict *ledger.ConflictError
-		if !errors.As(err, &conflict) {
-			return nil // announced; at worst it is repeated
+	certain, doubtful := map[*unroutedGroup]int{}, map[*unroutedGroup]int{}
+	before, latest := len(u.Marks), u.Latest
+	for _, f := range files {
+		mark := window.Hash(f)
+		if known[mark] {
+			continue
 		}
-		item = conflict.Current[0]
-		u = unrouted{}
-		if decode(item, &u, func() int { return u.Format }) != nil || !u.Announced.Equal(before) {
-			return nil // somebody else has announced them too
+		known[mark] = true
+		u.Marks = append(u.Marks, mark)
+		g := u.group(f.Key)
+		g.Open.name(announcement.File{Bucket: f.Bucket, Key: f.Key})
+		if f.EventTime.After(u.Fallen) {
+			certain[g]++
+		} else {
+			doubtful[g]++
+		}
+		if f.EventTime.After(u.Latest) {
+			u.Latest = f.EventTime
 		}
 	}
-	return nil
+	for _, g := range u.Groups {
+		g.Open.AtLeast = g.Open.AtLeast || doubtful[g] > 0
+		g.Open.Count = max(g.Open.Count, doubtful[g]) + certain[g]
+	}
+	if len(u.Marks) == before {
+		return false
+	}
+	if drop := len(u.Marks) - maxUnroutedMarks; drop > 0 {
+		if drop > before {
+			latest = u.Latest // files of this call are among the dropped ones
+		}
+		u.Fallen = latest
+		u.Marks = u.Marks[drop:]
+	}
+	return true
 }
 
-// told takes out the files that were announced: count of them, and the names
-// that were shown. It returns when those that came meanwhile are due.
-func (u *unrouted) told(count, shown int, now time.Time) (due time.Time) {
-	u.Announced = now
-	if u.Count -= count; u.Count == 0 {
-		u.Since, u.Files = time.Time{}, nil
-		return time.Time{}
+// group returns the group of a key.
+func (u *unrouted) group(key string) *unroutedGroup {
+	folder, _, ok := strings.Cut(key, "/")
+	if !ok || len(folder) > maxFolderName || u.Bucket == "" {
+		folder = ""
 	}
-	u.Since, u.Files = now, u.Files[shown:]
-	return now.Add(unroutedEvery)
+	var shared *unroutedGroup
+	own := 0
+	for _, g := range u.Groups {
+		switch {
+		case g.Folder == folder:
+			return g
+		case g.Folder == "":
+			shared = g
+		default:
+			own++
+		}
+	}
+	if own == maxFolders && folder != "" {
+		if shared != nil {
+			return shared
+		}
+		folder = ""
+	}
+	g := &unroutedGroup{Folder: folder}
+	u.Groups = append(u.Groups, g)
+	return g
 }
 
-func (l *Launcher) putUnrouted(ctx context.Context, item ledger.Item, u unrouted, due time.Time) (ledger.Item, error) {
+// name keeps the name of a file, if there is room.
+func (f *unroutedFiles) name(file announcement.File) {
+	if len(f.Files) == announcement.MaxFiles || slices.Contains(f.Files, file) {
+		return
+	}
+	names, err := json.Marshal(append(f.Files[:len(f.Files):len(f.Files)], file))
+	if err == nil && (len(f.Files) == 0 || len(names) <= maxNames) {
+		f.Files = append(f.Files, file)
+	}
+}
+
+// decide makes the announcements for which it is time. It reports whether there
+// are any.
+func (u *unrouted) decide(now time.Time) bool {
+	any := false
+	for _, g := range u.Groups {
+		if g.Open.Count > 0 && g.Notice.Count == 0 && !now.Before(g.Announced.Add(unroutedEvery)) {
+			g.Notice, g.Open, g.Announced = g.Open, unroutedFiles{}, now
+			any = true
+		}
+	}
+	return any
+}
+
+// confirm removes notices that were announced: by folder, when they were
+// decided.
+func (u *unrouted) confirm(announced map[string]time.Time) {
+	for _, g := range u.Groups {
+		if at, ok := announced[g.Folder]; ok && g.Announced.Equal(at) {
+			g.Notice = unroutedFiles{}
+		}
+	}
+}
+
+// due is when the next announcement is to be made, or repeated. It is zero if
+// there is none.
+func (u *unrouted) due() (due time.Time) {
+	for _, g := range u.Groups {
+		at := time.Time{}
+		switch {
+		case g.Notice.Count > 0:
+			at = g.Announced.Add(soon)
+		case g.Open.Count > 0:
+			at = g.Announced.Add(unroutedEvery)
+		}
+		if due.IsZero() || !at.IsZero() && at.Before(due) {
+			due = at
+		}
+	}
+	return due
+}
+
+func (l *Launcher) putUnrouted(ctx context.Context, item ledger.Item, u *unrouted) (ledger.Item, error) {
 	doc, err := encode(u)
 	if err != nil {
 		return item, err
 	}
-	next := ledger.Item{Key: item.Key, Version: item.Version, Due: due, Doc: doc}
-	if due.IsZero() {
-		next.Expires = u.Announced.Add(48 * time.Hour)
+	next := ledger.Item{Key: item.Key, Version: item.Version, Due: u.due(), Doc: doc}
+	if next.Due.IsZero() {
+		next.Expires = l.Clock.Now().Add(keptUnrouted)
 	}
 	if err := l.persist(ctx, next); err != nil {
 		return item, err
 	}
 	next.Version++
 	return next, nil
+}
+
+// unroutedFolder is the document of unrouted/<bucket>/<folder>. Earlier
+// versions had such an item for each first folder. No new ones are made.
+type unroutedFolder struct {
+	Format    int       `json:"format"`
+	Bucket    string    `json:"bucket"`
+	Folder    string    `json:"folder"`
+	Announced time.Time `json:"announced,omitzero"`
+	// Since is when the first file came that is not announced yet. Count counts
+	// these files, and Files are some of them.
+	Since time.Time           `json:"since,omitzero"`
+	Count int                 `json:"count"`
+	Files []announcement.File `json:"files,omitempty"`
+}
+
+// lookFolder announces the files of an earlier version's item.
+func (l *Launcher) lookFolder(ctx context.Context, item ledger.Item) (bool, error) {
+	var f unroutedFolder
+	if err := decode(item, &f, func() int { return f.Format }); err != nil {
+		return false, err
+	}
+	if len(f.Files) > 0 {
+		id := announcement.ID(announcement.FilesUnrouted, f.Bucket, f.Folder, f.Since.UTC().Format(time.RFC3339Nano), strconv.Itoa(f.Count))
+		if l.announce(ctx, l.filesUnrouted(unroutedFiles{Count: f.Count, Files: f.Files}, id)) != nil {
+			return true, nil // it stays due
+		}
+	}
+	f = unroutedFolder{Format: f.Format, Bucket: f.Bucket, Folder: f.Folder, Announced: l.Clock.Now()}
+	doc, err := encode(f)
+	if err != nil {
+		return false, err
+	}
+	// A crash before this repeats the announcement, with the same id. So does
+	// an earlier version that has taken in more files meanwhile.
+	err = l.persist(ctx, ledger.Item{Key: item.Key, Version: item.Version, Expires: f.Announced.Add(keptUnrouted), Doc: doc})
+	var conflict *ledger.ConflictError
+	if errors.As(err, &conflict) {
+		err = nil
+	}
+	return true, err
 }

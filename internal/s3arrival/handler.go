@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/routefile"
@@ -26,7 +25,8 @@ type Launcher interface {
 type Windows interface {
 	Arrive(ctx context.Context, w launch.Window, files []window.Arrival, received time.Time) (launch.Arrived, error)
 	Carry(ctx context.Context, a launch.Arrived) launch.Result
-	Unrouted(ctx context.Context, bucket, folder string, files []announcement.File) error
+	Unrouted(ctx context.Context, bucket string, files []window.Arrival) (launch.Unannounced, error)
+	AnnounceUnrouted(ctx context.Context, a launch.Unannounced)
 }
 
 // Handler answers s3arrival's invocations.
@@ -124,6 +124,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // at once: a request may take long, and no file must wait for it to be safe.
 // Each request waits for its time, which is at most [window.Lead] after the
 // receipt of the batch: so the windows wait together, and only once.
+// Windows come first in each step, so that no number of unrouted files delays
+// the file of a route.
 func (h *Handler) keep(ctx context.Context, w *work) {
 	arrived := make([]launch.Arrived, len(w.windows))
 	for i, win := range w.windows {
@@ -135,13 +137,14 @@ func (h *Handler) keep(ctx context.Context, w *work) {
 		}
 		w.duplicates += arrived[i].Counts.Duplicates + arrived[i].Counts.Covered
 	}
-	for _, f := range w.folders {
-		if f.err = h.Windows.Unrouted(ctx, f.bucket, f.folder, f.files); f.err != nil {
-			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("folder", f.uri()), slog.Int("count", len(f.files)),
-				slog.String(telemetry.Error, f.err.Error()))
+	announce := make([]launch.Unannounced, len(w.buckets))
+	for i, b := range w.buckets {
+		if announce[i], b.err = h.Windows.Unrouted(ctx, b.name, b.files); b.err != nil {
+			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("bucket", b.files[0].Bucket), slog.Int("count", len(b.files)),
+				slog.String(telemetry.Error, b.err.Error()))
 			continue
 		}
-		h.logUnrouted(ctx, f)
+		h.logUnrouted(ctx, b)
 	}
 	for i, win := range w.windows {
 		if win.err == nil {
@@ -149,11 +152,15 @@ func (h *Handler) keep(ctx context.Context, w *work) {
 			win.result = h.Windows.Carry(ctx, arrived[i])
 		}
 	}
+	for _, a := range announce {
+		// A crash here leaves announcements that the sweep makes.
+		h.Windows.AnnounceUnrouted(ctx, a)
+	}
 }
 
-func (h *Handler) logUnrouted(ctx context.Context, f *folder) {
-	h.Logger.WarnContext(ctx, "files unrouted", slog.String("folder", f.uri()), slog.Int("count", len(f.files)),
-		slog.String("first_file", "s3://"+f.bucket+"/"+f.files[0].Key), telemetry.Gauge("Unrouted", telemetry.Files, float64(len(f.files))))
+func (h *Handler) logUnrouted(ctx context.Context, b *bucket) {
+	h.Logger.WarnContext(ctx, "files unrouted", slog.String("bucket", b.files[0].Bucket), slog.Int("count", len(b.files)),
+		slog.String("first_file", "s3://"+b.files[0].Bucket+"/"+b.files[0].Key), telemetry.Gauge("Unrouted", telemetry.Files, float64(len(b.files))))
 }
 
 // report writes what the launcher has not written: the batch as a whole, what

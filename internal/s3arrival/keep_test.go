@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
@@ -22,7 +22,7 @@ import (
 )
 
 // windows is a ledger that cannot be written where down says so: a window's
-// key, or a folder's name. did is what was done, in turn.
+// key, or a bucket's name. did is what was done, in turn.
 type windows struct {
 	down []string
 	did  []string
@@ -55,8 +55,18 @@ func (w *windows) Carry(_ context.Context, a launch.Arrived) launch.Result {
 	return a.Result
 }
 
-func (w *windows) Unrouted(_ context.Context, bucket, folder string, files []announcement.File) error {
-	return w.do("unrouted", folder)
+func (w *windows) Unrouted(_ context.Context, bucket string, files []window.Arrival) (launch.Unannounced, error) {
+	if err := w.do("unrouted", bucket); err != nil {
+		return launch.Unannounced{}, err
+	}
+	for _, f := range files {
+		w.did[len(w.did)-1] += " " + f.Key
+	}
+	return launch.Unannounced{}, nil
+}
+
+func (w *windows) AnnounceUnrouted(context.Context, launch.Unannounced) {
+	w.did = append(w.did, "announce")
 }
 
 // With a ledger each file is taken in before any run is started. What was not
@@ -68,7 +78,7 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 		orders          = "window/cg-2/2026-11-20"
 		customers       = "window/cg-1/2026-11-21"
 	)
-	all := []string{"arrive " + orders + " " + order, "arrive " + customers + " " + customer, "unrouted p", "unrouted q", "carry " + orders, "carry " + customers}
+	all := []string{"arrive " + orders + " " + order, "arrive " + customers + " " + customer, "unrouted b p/1 q/1", "unrouted c r", "carry " + orders, "carry " + customers, "announce", "announce"}
 	but := func(names ...string) []string {
 		return slices.DeleteFunc(slices.Clone(all), func(did string) bool {
 			return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(strings.Fields(did), name) })
@@ -80,9 +90,10 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 		"all is well":  {did: all},
 		"one window":   {down: []string{orders}, did: but(orders), again: []string{"m1"}, logged: []string{orders}},
 		"both windows": {down: []string{orders, customers}, did: but(orders, customers), again: []string{"m1", "m2"}, logged: []string{orders, customers}},
-		"one folder":   {down: []string{"q"}, did: but("q"), again: []string{"m4"}, logged: []string{"s3://b/q"}},
-		"the other":    {down: []string{"p"}, did: but("p"), again: []string{"m3"}, logged: []string{"s3://b/p"}},
-		"everything":   {down: []string{orders, customers, "p", "q"}, again: []string{"m1", "m2", "m3", "m4"}, logged: []string{orders, customers, "s3://b/p", "s3://b/q"}},
+		"one bucket":   {down: []string{"b"}, did: but("b"), again: []string{"m3", "m4"}, logged: []string{"b"}},
+		"the other":    {down: []string{"c"}, did: but("c"), again: []string{"m5"}, logged: []string{"c"}},
+		"everything": {down: []string{orders, customers, "b", "c"}, did: []string{"announce", "announce"},
+			again: []string{"m1", "m2", "m3", "m4", "m5"}, logged: []string{orders, customers, "b", "c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,7 +104,7 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 			var log bytes.Buffer
 			w := &windows{down: row.down}
 			h := &s3arrival.Handler{Routes: routes, Windows: w, Now: func() time.Time { return received }, Logger: telemetry.NewLogger(&log, slog.LevelInfo)}
-			out, err := h.Invoke(t.Context(), []byte(batch(event(order), event(customer), event("p/1"), event("q/1"))))
+			out, err := h.Invoke(t.Context(), []byte(batch(event(order), event(customer), event("p/1"), event("q/1"), strings.Replace(event("r"), `"name":"b"`, `"name":"c"`, 1))))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +118,7 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 			unrouted := 0.0
 			for line := range strings.Lines(log.String()) {
 				var l struct {
-					Level, Msg, Window, Folder, Error string
+					Level, Msg, Window, Bucket, Error string
 					Unrouted                          float64
 				}
 				if err := json.Unmarshal([]byte(line), &l); err != nil {
@@ -117,13 +128,14 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 					unrouted += l.Unrouted
 				}
 				if l.Msg == "files not recorded" && l.Level == "ERROR" && strings.Contains(l.Error, errLedger.Error()) {
-					logged = append(logged, l.Window+l.Folder)
+					logged = append(logged, l.Window+l.Bucket)
 				}
 			}
 			if diff := cmp.Diff(row.logged, logged); diff != "" {
 				t.Errorf("logged (-want +got)\n%s", diff)
 			}
-			if want := float64(strings.Count(strings.Join(row.did, " "), "unrouted")); unrouted != want {
+			taken := strings.Join(row.did, " ")
+			if want := float64(2*strings.Count(taken, "unrouted b") + strings.Count(taken, "unrouted c")); unrouted != want {
 				t.Errorf("counted %v unrouted files instead of %v", unrouted, want)
 			}
 		})
@@ -134,7 +146,7 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 // first reason.
 func TestOtherEnvelopesAreAnErrorWhereSomethingIsNotRecorded(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct{ down, key string }{{"window/cg-1/2026-11-21", "customers/x"}, {"p", "p/1"}} {
+	for _, row := range []struct{ down, key string }{{"window/cg-1/2026-11-21", "customers/x"}, {"b", "p/1"}} {
 		routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -145,5 +157,33 @@ func TestOtherEnvelopesAreAnErrorWhereSomethingIsNotRecorded(t *testing.T) {
 		if _, ok := err.(*s3arrival.UnsettledError); !ok || !errors.Is(err, errLedger) {
 			t.Errorf("%s: %T %v", row.key, err, err)
 		}
+	}
+}
+
+// The files of many buckets make no more writes than of eleven, and each file is
+// given on once.
+func TestUnroutedFilesOfManyBuckets(t *testing.T) {
+	t.Parallel()
+	routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bodies, want []string
+	for n := range 14 {
+		body := strings.Replace(event(fmt.Sprintf("%02d/x", n)), `"name":"b"`, fmt.Sprintf(`"name":"b%02d"`, n), 1)
+		bodies = append(bodies, body, body) // delivered twice
+		if n < 10 {
+			want = append(want, fmt.Sprintf("unrouted b%02d %02d/x", n, n))
+		}
+	}
+	want = append(want, "unrouted  10/x 11/x 12/x 13/x")
+	want = append(want, slices.Repeat([]string{"announce"}, 11)...)
+	w := &windows{}
+	h := &s3arrival.Handler{Routes: routes, Windows: w, Now: func() time.Time { return received }, Logger: slog.New(slog.DiscardHandler)}
+	if out, err := h.Invoke(t.Context(), []byte(batch(bodies...))); err != nil || string(out) != again() {
+		t.Fatalf("answered %s, %v", out, err)
+	}
+	if diff := cmp.Diff(want, w.did); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -33,8 +33,8 @@ func (h *Handler) unrouted(ctx context.Context, w *work) {
 			u.Files = append(u.Files, announcement.File{Bucket: a.Bucket, Key: a.Key})
 		}
 	}
-	for _, f := range w.folders {
-		h.logUnrouted(ctx, f)
+	for _, b := range w.buckets {
+		h.logUnrouted(ctx, b)
 	}
 	err := h.Announcer.Announce(ctx, announcement.Announcement{
 		Type:      announcement.FilesUnrouted,
@@ -46,8 +46,8 @@ func (h *Handler) unrouted(ctx context.Context, w *work) {
 			Unrouted: &u,
 		},
 	})
-	for _, f := range w.folders {
-		f.err = err
+	for _, b := range w.buckets {
+		b.err = err
 	}
 }
 

@@ -2,10 +2,8 @@ package s3arrival
 
 import (
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/window"
@@ -18,7 +16,7 @@ type work struct {
 	messages   []*message
 	windows    []*batchWindow
 	unrouted   []arrival.Arrival
-	folders    []*folder // of unrouted
+	buckets    []*bucket // of unrouted
 	arrivals   int
 	duplicates int
 	ignored    int
@@ -30,15 +28,18 @@ type message struct {
 	id      string
 	err     error
 	windows []*batchWindow
-	folders []*folder
+	buckets []*bucket
 }
 
-// folder is a bucket and the first part of a key, with the files of the batch
-// that no route matches.
-type folder struct {
-	bucket, folder string
-	files          []announcement.File
-	err            error
+// maxBuckets is how many buckets of a batch have an item of their own for files
+// that no route matches. The files of all others share one more item.
+const maxBuckets = 10
+
+// bucket has the files of one item that no route matches.
+type bucket struct {
+	name  string // empty: of all buckets without an item of their own
+	files []window.Arrival
+	err   error
 }
 
 // batchWindow is one config id and one period of the batch.
@@ -87,15 +88,15 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 			}
 			matches := h.Routes.Match(a, received)
 			if len(matches) == 0 {
-				f := w.folder(a)
-				if !slices.Contains(m.folders, f) {
-					m.folders = append(m.folders, f)
+				b := w.bucket(a.Bucket)
+				if !slices.Contains(m.buckets, b) {
+					m.buckets = append(m.buckets, b)
 				}
 				file := fileKey{bucket: a.Bucket, key: a.Key, version: version(a)}
 				if !seen[file] {
 					seen[file] = true
 					w.unrouted = append(w.unrouted, a)
-					f.files = append(f.files, announcement.File{Bucket: a.Bucket, Key: a.Key})
+					b.files = append(b.files, window.Arrival{Bucket: a.Bucket, Key: a.Key, Version: version(a), EventTime: a.EventTime})
 				}
 			}
 			for _, match := range matches {
@@ -132,20 +133,20 @@ func (win *batchWindow) take(m *message, file fileKey, seen map[fileKey]bool, w 
 	return true
 }
 
-// folder finds the folder of a file that no route matches.
-func (w *work) folder(a arrival.Arrival) *folder {
-	first, _, _ := strings.Cut(a.Key, "/")
-	for _, f := range w.folders {
-		if f.bucket == a.Bucket && f.folder == first {
-			return f
+// bucket returns the item of a bucket for files that no route matches.
+func (w *work) bucket(name string) *bucket {
+	for _, b := range w.buckets {
+		if b.name == name {
+			return b
 		}
 	}
-	f := &folder{bucket: a.Bucket, folder: first}
-	w.folders = append(w.folders, f)
-	return f
+	if len(w.buckets) >= maxBuckets && name != "" {
+		return w.bucket("")
+	}
+	b := &bucket{name: name}
+	w.buckets = append(w.buckets, b)
+	return b
 }
-
-func (f *folder) uri() string { return "s3://" + f.bucket + "/" + f.folder }
 
 // settle says which messages to deliver again: those that could not be read,
 // and those with something unsettled. Without a ledger none of which a run was
@@ -165,7 +166,7 @@ func (m *message) again(ledger bool) bool {
 	if m.err != nil {
 		return true
 	}
-	unsettled := slices.ContainsFunc(m.folders, func(f *folder) bool { return f.err != nil })
+	unsettled := slices.ContainsFunc(m.buckets, func(b *bucket) bool { return b.err != nil })
 	for _, win := range m.windows {
 		if !ledger && win.result.MayHaveStarted() {
 			return false
@@ -185,9 +186,9 @@ func (m *message) reason() error {
 			return win.err
 		}
 	}
-	for _, f := range m.folders {
-		if f.err != nil {
-			return f.err
+	for _, b := range m.buckets {
+		if b.err != nil {
+			return b.err
 		}
 	}
 	return nil

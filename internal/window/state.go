@@ -241,7 +241,7 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 	var n Counts
 	known, before := s.Marks.index(), len(s.Marks)
 	for _, a := range arrivals {
-		m := mark{hash: hash(a.Bucket, a.Key, a.Version), event: a.EventTime.UnixMilli(), after: s.Launch != nil}
+		m := mark{hash: Hash(a), event: a.EventTime.UnixMilli(), after: s.Launch != nil}
 		event := earliest(a.EventTime.Truncate(time.Millisecond), received.Truncate(time.Millisecond))
 		switch {
 		case event.Before(s.CoveredUntil):
@@ -411,6 +411,9 @@ func hash(parts ...string) uint64 {
 	}
 	return binary.BigEndian.Uint64(h.Sum(nil))
 }
+
+// Hash stands for an arrival. A repeat of its event has the same hash.
+func Hash(a Arrival) uint64 { return hash(a.Bucket, a.Key, a.Version) }
 
 // Hashes are hashes of keys. Their JSON form is their bytes in base64.
 type Hashes []uint64

@@ -264,3 +264,57 @@ func TestABacklogIsWorkedOffPolitely(t *testing.T) {
 	}
 	t.Logf("%d sweeps, at most %d requests in a second", sweeps, most)
 }
+
+// TestAFloodOfUnroutedFilesCostsLittle: 10,000 files that no route matches, each
+// in a first folder of its own, in batches of 1,000, and in each batch a file of
+// a route.
+func TestAFloodOfUnroutedFilesCostsLittle(t *testing.T) {
+	t.Parallel()
+	w := world(t, routesFile)
+	arrivals, err := w.Arrivals()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := w.Sweep()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const batches, each = 10, 1000
+	for b := range batches {
+		bodies := []string{}
+		for i := range each {
+			n := b*each + i
+			bodies = append(bodies, Event(fmt.Sprintf("%08x/file.csv", n), fmt.Sprintf("%016X", n), w.Clock.Now()))
+		}
+		bodies = append(bodies, Event(fmt.Sprintf("orders/2026/11/22/%d.csv", b), fmt.Sprintf("F%015X", b), w.Clock.Now()))
+		payload, err := Batch(bodies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := w.Ledger.Stats()
+		if out, err := arrivals.Invoke(t.Context(), payload); err != nil || string(out) != `{"batchItemFailures":[]}` {
+			t.Fatalf("answered %.200s, %v", out, err)
+		}
+		// A write for the window and one for the unrouted files; the first batch
+		// confirms its announcements too.
+		want := "2 reads, 2 writes of 2 items, 0 pages with 0 rows"
+		if b == 0 {
+			want = "2 reads, 3 writes of 3 items, 0 pages with 0 rows"
+		}
+		if got := cost(w, before); got != want {
+			t.Errorf("batch %d cost %s, want %s", b, got, want)
+		}
+		w.Clock.Advance(10 * time.Second)
+	}
+	s := w.Ledger.Stats()
+	t.Logf("%d files in %d batches: %d writes, %d reads, %d announcements", batches*each, batches, s.Puts, s.Gets, w.Bus.Count(announcement.FilesUnrouted))
+	w.Clock.Advance(time.Hour)
+	sweepOnce(t, w, h)
+	if n := w.Bus.Count(announcement.FilesUnrouted); n != 22 {
+		t.Errorf("%d announcements of two hours, want 21 and 1", n)
+	}
+	item, err := w.Ledger.Get(t.Context(), "unrouted/acme-landing")
+	if err != nil || len(item.Doc) > 20<<10 || !item.Due.IsZero() {
+		t.Errorf("the document has %d bytes and is due %s (%v)", len(item.Doc), item.Due, err)
+	}
+}
