@@ -39,8 +39,12 @@ type Message struct {
 	// twice.
 	Arrivals []Arrival
 	// Ignored counts the events that are not about a created object: deletions,
-	// restores, S3's test event.
+	// restores, S3's test event, events of other services.
 	Ignored int
+	// Others counts the ignored events by their kind, such as
+	// "Scheduled Event of aws.events" or "ObjectRemoved:Delete". S3's test event
+	// is not among them: S3 sends it whenever notifications are set up.
+	Others map[string]int
 	// Err is nil or an [*EnvelopeError] with every fault of the message.
 	Err error
 }

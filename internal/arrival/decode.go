@@ -35,7 +35,7 @@ func Decode(payload []byte) (Batch, error) {
 	if len(c.faults) > 0 {
 		return Batch{}, &EnvelopeError{Faults: c.faults}
 	}
-	return Batch{Envelope: p.shape(), Messages: []Message{{Arrivals: c.arrivals, Ignored: c.ignored}}}, nil
+	return Batch{Envelope: p.shape(), Messages: []Message{{Arrivals: c.arrivals, Ignored: c.ignored, Others: c.others}}}, nil
 }
 
 // maxDepth bounds the envelopes within each other. AWS's own doing makes three:
@@ -47,6 +47,7 @@ const maxDepth = 4
 type collector struct {
 	arrivals []Arrival
 	ignored  int
+	others   map[string]int // of ignored
 	faults   []EnvelopeFault
 }
 
@@ -112,9 +113,19 @@ func (c *collector) parse(payload []byte, at *place) (*envelope, bool) {
 	return p, true
 }
 
-// foreign: an event of another service, whose detail may look like anything.
+// foreign reports whether p is an event that is not about a created object. Its
+// detail may look like anything.
 func (p *envelope) foreign() bool {
-	return p.DetailType != nil && p.Source != "aws.s3"
+	return p.DetailType != nil && (p.Source != "aws.s3" || *p.DetailType != "Object Created")
+}
+
+// other counts an event that is not about a created object.
+func (c *collector) other(kind string) {
+	c.ignored++
+	if c.others == nil {
+		c.others = map[string]int{}
+	}
+	c.others[kind]++
 }
 
 func (c *collector) notJSON(err error, at *place) {
@@ -168,7 +179,7 @@ func (r *record) message(whole *collector, at *place) Message {
 		m.Err = &EnvelopeError{MessageID: m.ID, Faults: c.faults}
 		return m
 	}
-	m.Arrivals, m.Ignored = c.arrivals, c.ignored
+	m.Arrivals, m.Ignored, m.Others = c.arrivals, c.ignored, c.others
 	return m
 }
 

@@ -1,6 +1,7 @@
 package arrival
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func (c *collector) s3(r *record, at *place) {
 		c.faultf(at.field("eventName"), "is missing; something like \"ObjectCreated:Put\" was expected")
 		return
 	case !strings.HasPrefix(name, "ObjectCreated:"):
-		c.ignored++
+		c.other(fmt.Sprintf("%.60s", name))
 		return
 	}
 	object := &r.S3.Object
@@ -45,11 +46,11 @@ func (c *collector) s3(r *record, at *place) {
 // found it, awslabs/medialake-on-aws#21).
 func (c *collector) event(p *envelope, at *place) {
 	switch {
-	case p.foreign():
-		c.faultf(at.field("source"), "is %.60q (%.60q); events from \"aws.s3\" were expected", p.Source, *p.DetailType)
+	case p.Source == "": // every event of EventBridge has one
+		c.faultf(at.field("source"), "is missing or empty (%.60q); events from \"aws.s3\" were expected", *p.DetailType)
 		return
-	case *p.DetailType != "Object Created":
-		c.ignored++
+	case p.foreign():
+		c.other(fmt.Sprintf("%.60s of %.60s", *p.DetailType, p.Source))
 		return
 	}
 	object := &p.Detail.Object

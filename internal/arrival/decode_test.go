@@ -105,6 +105,53 @@ func TestDecodeTakesWhatIsCreatedAndCountsTheRest(t *testing.T) {
 	}
 }
 
+func TestDecodeCountsOtherEventsByKind(t *testing.T) {
+	t.Parallel()
+	other := func(detailType, source, detail string) string {
+		return fmt.Sprintf(`{"version":"0","detail-type":%q,"source":%q,"time":"2026-11-22T05:00:00Z","detail":%s}`, detailType, source, detail)
+	}
+	const (
+		at        = "2026-11-22T05:00:00Z"
+		trail     = "AWS API Call via CloudTrail"
+		trailKind = "AWS API Call via CloudTrail of aws.s3"
+	)
+	for _, tt := range []struct {
+		name, payload string
+		want          map[string]int
+	}{
+		{"CloudTrail's call of S3", other(trail, "aws.s3", `{"eventName":"PutObject","requestParameters":{"bucketName":"b","key":"k"}}`), map[string]int{trailKind: 1}},
+		{"a detail that looks like anything", other(trail, "aws.s3", `{"bucket":"b","object":["k"]}`), map[string]int{trailKind: 1}},
+		{"a detail that is a list", other("Scheduled Event", "aws.events", `[1]`), map[string]int{"Scheduled Event of aws.events": 1}},
+		{"an event of another service", other("GuardDuty Finding", "aws.guardduty", `{}`), map[string]int{"GuardDuty Finding of aws.guardduty": 1}},
+		{"an object created elsewhere", other("Object Created", "acme.files", `{"bucket":{"name":"b"},"object":{"key":"k"}}`), map[string]int{"Object Created of acme.files": 1}},
+		{"deletions and restores", snsEvent(ebEvent("Object Deleted", "b", "k", at), ebEvent("Object Restore Completed", "b", "k", at), ebEvent("Object Deleted", "b", "l", at)),
+			map[string]int{"Object Deleted of aws.s3": 2, "Object Restore Completed of aws.s3": 1}},
+		{"S3's own form", notification(s3Record("ObjectRemoved:Delete", "b", "k", at), s3Record("s3:ObjectRemoved:Delete", "b", "l", at), s3Record("ObjectRestore:Completed", "b", "k", at), created("a")),
+			map[string]int{"ObjectRemoved:Delete": 2, "ObjectRestore:Completed": 1}},
+		{"S3's test event is expected", testEvent, nil},
+		{"created objects are no others", notification(created("a")), nil},
+		{"names of any length", other(strings.Repeat("n", 1000), strings.Repeat("s", 1000), `{}`), map[string]int{strings.Repeat("n", 60) + " of " + strings.Repeat("s", 60): 1}},
+	} {
+		for _, payload := range []string{tt.payload, sqsBatch(tt.payload), sqsBatch(snsDocument(tt.payload))} {
+			b, err := Decode([]byte(payload))
+			if err != nil || b.Messages[0].Err != nil {
+				t.Errorf("%s: %v, %v", tt.name, err, b.Messages[0].Err)
+				continue
+			}
+			if d := cmp.Diff(tt.want, b.Messages[0].Others); d != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.name, d)
+			}
+			n := 0
+			for _, k := range tt.want {
+				n += k
+			}
+			if tt.want != nil && b.Messages[0].Ignored != n {
+				t.Errorf("%s: ignored %d", tt.name, b.Messages[0].Ignored)
+			}
+		}
+	}
+}
+
 func TestDecodeIsLenientOnWhatIsAWSs(t *testing.T) {
 	t.Parallel()
 	edit := func(payload, old, new string) string {

@@ -36,8 +36,8 @@ func TestEnvelopeMessages(t *testing.T) {
 		{"records that are no list", `{"Records":{}}`, []EnvelopeFault{{"Records", `is of the type object, and a list was expected`}}},
 		{"a record that is no object", `{"Records":["x"]}`, []EnvelopeFault{{"Records[0].eventSource", `is ""; "aws:s3", "aws:sqs" or "aws:sns" was expected`}}},
 		{"another service's records", `{"Records":[{"eventSource":"aws:kinesis"}]}`, []EnvelopeFault{{"Records[0].eventSource", `is "aws:kinesis"; "aws:s3", "aws:sqs" or "aws:sns" was expected`}}},
-		{"another service's event", `{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, []EnvelopeFault{{"source", `is "aws.events" ("Scheduled Event"); events from "aws.s3" were expected`}}},
-		{"another service's event with any detail", `{"detail-type":"X","source":"acme","detail":[1]}`, []EnvelopeFault{{"source", `is "acme" ("X"); events from "aws.s3" were expected`}}},
+		{"an event without a source", `{"detail-type":"Object Created","detail":{}}`, []EnvelopeFault{{"source", `is missing or empty ("Object Created"); events from "aws.s3" were expected`}}},
+		{"an event without a source and with any detail", `{"detail-type":"X","source":"","detail":[1]}`, []EnvelopeFault{{"source", `is missing or empty ("X"); events from "aws.s3" were expected`}}},
 
 		// SQS.
 		{"a message without an id", edit(sqsBatch(ebCreated("a"), ebCreated("b")), `"messageId":"m2"`, `"messageId":""`),

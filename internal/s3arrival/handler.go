@@ -3,9 +3,12 @@
 package s3arrival
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
@@ -175,7 +178,31 @@ func (h *Handler) report(ctx context.Context, w *work, again []*message) {
 		h.Logger.ErrorContext(ctx, "launch given up", slog.String(telemetry.LaunchKey, win.key()),
 			slog.String(telemetry.ConfigID, win.match.Route.ConfigID), slog.String("error", win.err.Error()))
 	}
+	h.reportOthers(ctx, w.others)
 	h.Logger.InfoContext(ctx, "batch", slog.Int("messages", len(w.messages)), slog.Int("arrivals", w.arrivals),
 		slog.Int("duplicates", w.duplicates), slog.Int("ignored", w.ignored), slog.Int("windows", len(w.windows)),
 		slog.Int("unrouted", len(w.unrouted)), slog.Int("again", len(again)))
+}
+
+// maxKinds is how many kinds of other events a line names.
+const maxKinds = 10
+
+// reportOthers warns of events that are not about a created object. A rule or a
+// notification sends them here by mistake.
+func (h *Handler) reportOthers(ctx context.Context, others map[string]int) {
+	if len(others) == 0 {
+		return
+	}
+	kinds := slices.SortedFunc(maps.Keys(others), func(a, b string) int {
+		return cmp.Or(cmp.Compare(others[b], others[a]), cmp.Compare(a, b))
+	})
+	count, named := 0, map[string]int{}
+	for i, kind := range kinds {
+		count += others[kind]
+		if i < maxKinds {
+			named[kind] = others[kind]
+		}
+	}
+	h.Logger.WarnContext(ctx, "other events", slog.Int("count", count), slog.Any("kinds", named), slog.Int("more_kinds", len(kinds)-len(named)),
+		telemetry.Gauge("OtherEvents", telemetry.Events, float64(count)))
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -371,6 +372,68 @@ func TestTwoUploadsOfOneKeyAreTwoFiles(t *testing.T) {
 	}
 	if got := w.launcher.got[0].Cause.Files; got != 2 {
 		t.Errorf("%d files, want 2", got)
+	}
+}
+
+// Events that are not about a created object are acknowledged, with one line for
+// the batch. What cannot be read comes again.
+func TestOtherEventsAreAcknowledged(t *testing.T) {
+	t.Parallel()
+	other := func(detailType, source string) string {
+		return fmt.Sprintf(`{"version":"0","detail-type":%q,"source":%q,"time":"2026-11-22T03:29:59Z","detail":{"bucket":["x"]}}`, detailType, source)
+	}
+	const trail = "AWS API Call via CloudTrail"
+	removed := strings.Replace(notification("customers/x"), "ObjectCreated:Put", "ObjectRemoved:Delete", 1)
+	testEvent := `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-22T05:00:00.000Z","Bucket":"b"}`
+	var many []string
+	for n := range 12 {
+		many = append(many, slices.Repeat([]string{other(fmt.Sprintf("type %02d", n), "acme")}, 1+n/11)...)
+	}
+	type line struct {
+		Level, Msg  string
+		Count       int
+		Kinds       map[string]int
+		MoreKinds   int     `json:"more_kinds"`
+		OtherEvents float64 // the metric
+	}
+	for name, row := range map[string]struct {
+		bodies []string
+		again  []string
+		want   []line
+	}{
+		"none":            {bodies: []string{event("customers/x")}},
+		"S3's test event": {bodies: []string{testEvent}},
+		"CloudTrail and others": {bodies: []string{other(trail, "aws.s3"), event("customers/x"), other(trail, "aws.s3"), other("Scheduled Event", "aws.events"), removed, testEvent},
+			want: []line{{"WARN", "other events", 4, map[string]int{trail + " of aws.s3": 2, "Scheduled Event of aws.events": 1, "ObjectRemoved:Delete": 1}, 0, 4}}},
+		"beside what cannot be read": {bodies: []string{other(trail, "aws.s3"), "{", strings.Replace(event("customers/x"), `"name":"b"`, `"name":""`, 1), `{"hello":"world"}`},
+			again: []string{"m2", "m3", "m4"}, want: []line{{"WARN", "other events", 1, map[string]int{trail + " of aws.s3": 1}, 0, 1}}},
+		"of many kinds": {bodies: many, want: []line{{"WARN", "other events", 13, map[string]int{"type 11 of acme": 2, "type 00 of acme": 1, "type 01 of acme": 1, "type 02 of acme": 1,
+			"type 03 of acme": 1, "type 04 of acme": 1, "type 05 of acme": 1, "type 06 of acme": 1, "type 07 of acme": 1, "type 08 of acme": 1}, 2, 13}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var w world
+			out, err := w.invoke(t, batch(row.bodies...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(again(row.again...), out); diff != "" {
+				t.Errorf("answer (-want +got)\n%s", diff)
+			}
+			var got []line
+			for text := range strings.Lines(w.log.String()) {
+				var l line
+				if err := json.Unmarshal([]byte(text), &l); err != nil {
+					t.Fatal(err)
+				}
+				if l.Msg == "other events" {
+					got = append(got, l)
+				}
+			}
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Errorf("logged (-want +got)\n%s", diff)
+			}
+		})
 	}
 }
 

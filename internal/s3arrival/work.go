@@ -20,6 +20,7 @@ type work struct {
 	arrivals   int
 	duplicates int
 	ignored    int
+	others     map[string]int // of ignored, by kind
 }
 
 // message is what is delivered again, or not: one SQS message, or the whole of
@@ -70,7 +71,7 @@ type fileKey struct {
 // cannot be read is acted upon: it is delivered again whole.
 func (h *Handler) fold(batch arrival.Batch) *work {
 	received := h.Now()
-	w := &work{received: received}
+	w := &work{received: received, others: map[string]int{}}
 	windows := make(map[windowKey]*batchWindow)
 	seen := make(map[fileKey]bool)
 	for _, bm := range batch.Messages {
@@ -80,6 +81,9 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 			continue
 		}
 		w.ignored += bm.Ignored
+		for kind, n := range bm.Others {
+			w.others[kind] += n
+		}
 		for _, a := range bm.Arrivals {
 			w.arrivals++
 			if h.Routes.Ignored(a.Key) {

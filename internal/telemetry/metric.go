@@ -22,10 +22,11 @@ func Count(name, outcome string) slog.Attr {
 	return slog.Any("_aws", counted{name, outcome, "Count", 1})
 }
 
-// The units of a [Gauge]: of a time, and of how many files.
+// The units of a [Gauge]: of a time, and of how many files or events.
 const (
 	Seconds = "Seconds"
 	Files   = "Count"
+	Events  = "Count"
 )
 
 // Gauge makes the line a value of the metric of that name; otherwise it is as

@@ -108,7 +108,13 @@ func TestAlarmsWatchWhatIsWritten(t *testing.T) {
 		{held, oldKey, "too_old", dailySchedule},
 	}, sorted(t, publishedNow(t, w)), nil)
 
+	arrivals := emulate(t, w, "s3arrival", nil)
+	if answer, err := arrivals.Invoke(t.Context(), batch(t, []string{`{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`})); err != nil || string(answer) != nothingAgain {
+		t.Fatalf("answered %s, %v", answer, err)
+	}
+
 	byTrigger, _ := written(t, trigger.Log())
+	byArrivals, _ := written(t, arrivals.Log())
 	bySweep, units := written(t, sweep.Log())
 	if diff := cmp.Diff(map[string]string{"Sweeps": "Count", "OldestDue": "Seconds", "Launches": "Count", "StaysBlocked": "Count", "StaysUndone": "Count"}, units); diff != "" {
 		t.Errorf("what a sweep measures (-want +got)\n%s", diff)
@@ -133,7 +139,11 @@ func TestAlarmsWatchWhatIsWritten(t *testing.T) {
 			}
 			alarms[m.Name] = append(alarms[m.Name], id+" "+function)
 			m.Dimensions["function"] = "sweep"
-			if !slices.ContainsFunc(bySweep, func(have metric) bool {
+			if !slices.ContainsFunc(append(bySweep, byArrivals...), func(have metric) bool {
+				if function == "s3arrival" && have.Dimensions["function"] == function {
+					have.Dimensions = maps.Clone(have.Dimensions)
+					have.Dimensions["function"] = "sweep"
+				}
 				return cmp.Equal(metric{m.Namespace, m.Name, m.Dimensions}, have)
 			}) {
 				t.Errorf("%s: nothing is measured as %s by %v", id, m.Name, m.Dimensions)
@@ -151,6 +161,7 @@ func TestAlarmsWatchWhatIsWritten(t *testing.T) {
 	if diff := cmp.Diff(map[string][]string{
 		"Sweeps":       {"SweepMissingAlarm sweep"},
 		"OldestDue":    {"OldestDueAlarm sweep"},
+		"OtherEvents":  {"OtherEventsAlarm s3arrival"},
 		"StaysBlocked": {"StaysBlockedAlarm sweep"},
 		"StaysUndone":  {"StaysUndoneAlarm sweep"},
 		"Launches":     {"UnknownOutcomeAlarm trigger", "UnknownOutcomeAlarm s3arrival", "UnknownOutcomeAlarm sweep"},
