@@ -303,6 +303,55 @@ func TestUnroutedAnnouncementsAreRepeated(t *testing.T) {
 	}
 }
 
+// What could not be announced for hours is not lost, and is not mixed with what
+// came later.
+func TestUnroutedAnnouncementsOutlastTheirHour(t *testing.T) {
+	t.Parallel()
+	o, bus := unroutedOffice(t)
+	bus.errs = slices.Repeat([]error{errors.New("the bus is gone")}, 4)
+	o.take(lost(o.now, "x/1")...)
+	for _, key := range []string{"x/2", "x/3"} {
+		o.now = o.now.Add(61 * time.Minute)
+		o.take(lost(o.now, key)...)
+	}
+	o.sweepUnrouted(time.Minute)
+	if bus.tries != 2 {
+		t.Errorf("tried %d times", bus.tries)
+	}
+	bus.errs = nil
+	for range 3 {
+		o.sweepUnrouted(time.Minute)
+	}
+	if diff := cmp.Diff([]string{"x/1 1", "x/2 2"}, bus.counts()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	o.settledUnrouted("unrouted/b")
+	// A group without files since is not removed while its announcement waits.
+	bus.errs = []error{errors.New("the bus is gone")}
+	o.now = o.now.Add(2 * time.Hour)
+	o.take(lost(o.now, "y/1")...)
+	o.now = o.now.Add(2 * time.Hour)
+	o.take(lost(o.now, "z/1")...) // announces its own alone
+	o.sweepUnrouted(time.Minute)
+	if diff := cmp.Diff([]string{"z/1 1", "y/1 1"}, bus.counts()[2:]); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestAnUnroutedFileIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	o, bus := unroutedOffice(t)
+	o.take(lost(o.now, "x/0", "r")...)
+	o.take(lost(o.now, "x/1")...)
+	o.take(lost(o.now, keys("%d", 0, 1500)...)...) // now x/1 is not known any more
+	o.take(lost(o.now, "x/1", "x/2")...)
+	o.sweepUnrouted(time.Hour)
+	i := slices.Index(bus.counts(), "x/1 2+")
+	if i < 0 || len(bus.news[i].Detail.Unrouted.Files) != 2 {
+		t.Errorf("announced %v", bus.counts())
+	}
+}
+
 // A bus that does not answer costs two tries, not one for each folder.
 func TestAFailingBusIsTriedTwice(t *testing.T) {
 	t.Parallel()
@@ -534,15 +583,15 @@ func TestTheDocumentOfUnroutedFilesStaysSmall(t *testing.T) {
 func TestBucketsWithoutAnItemOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
-	for _, name := range []string{"", "a/b", strings.Repeat("n", 256)} {
-		a, err := o.Unrouted(t.Context(), name, []window.Arrival{{Bucket: name + "x", Key: "x/1", EventTime: o.now}})
+	for i, name := range []string{"", "a/b", strings.Repeat("n", 256)} {
+		a, err := o.Unrouted(t.Context(), name, []window.Arrival{{Bucket: name + "x", Key: fmt.Sprintf("x%d/1", i), EventTime: o.now}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		o.AnnounceUnrouted(t.Context(), a)
 	}
 	o.sweepUnrouted(time.Hour)
-	if diff := cmp.Diff([]string{"x/1 1", "x/1 2"}, bus.counts()); diff != "" {
+	if diff := cmp.Diff([]string{"x0/1 1", "x1/1 2"}, bus.counts()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	o.settledUnrouted("unrouted/")
