@@ -194,6 +194,7 @@ func TestARepeatedEventOfAnUnroutedFileCountsOnce(t *testing.T) {
 		"beyond, repeats of the first":            {[]batch{{1, 1000, 0}, {1001, 1000, 1}, {1, 1000, 0}}, "2000+"},
 		"beyond, with later events":               {[]batch{{1, 1000, 0}, {1001, 1000, 1}, {2001, 1000, 2}, {3001, 1000, 3}}, "4000"},
 		"beyond, some repeats and some new":       {[]batch{{1, 1000, 0}, {1001, 1000, 1}, {1, 10, 0}, {2001, 10, 2}}, "2010+"},
+		"beyond, with events out of order":        {[]batch{{1, 499, 5}, {501, 500, 0}, {1001, 1000, 0}, {1, 499, 5}}, "1999+"},
 		"more than a thousand at once, repeated":  {[]batch{{1, 2500, 0}, {1, 2500, 0}}, "2500+"},
 		"fewer than were counted, not told apart": {[]batch{{1, 1500, 0}, {1501, 3, 0}}, "1500+"},
 	} {
@@ -334,6 +335,41 @@ func TestUnroutedAnnouncementsOutlastTheirHour(t *testing.T) {
 	o.take(lost(o.now, "z/1")...) // announces its own alone
 	o.sweepUnrouted(time.Minute)
 	if diff := cmp.Diff([]string{"z/1 1", "y/1 1"}, bus.counts()[2:]); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// A process that was frozen before it announced does not confirm what others
+// have decided since.
+func TestALateConfirmationOfUnroutedFiles(t *testing.T) {
+	t.Parallel()
+	o, bus := unroutedOffice(t)
+	frozen, err := o.Unrouted(t.Context(), "b", lost(o.now, "x/1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.sweepUnrouted(time.Minute)
+	o.now = o.now.Add(time.Hour)
+	if _, err := o.Unrouted(t.Context(), "b", lost(o.now, "x/2")); err != nil {
+		t.Fatal(err)
+	}
+	o.AnnounceUnrouted(t.Context(), frozen)
+	o.sweepUnrouted(time.Minute)
+	if diff := cmp.Diff([]string{"x/1 1", "x/1 1", "x/2 1"}, bus.counts()); diff != "" || bus.news[0].Detail.ID != bus.news[1].Detail.ID {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// The item is due with the first of its groups.
+func TestUnroutedFilesAreDueWithTheFirstGroup(t *testing.T) {
+	t.Parallel()
+	o, bus := unroutedOffice(t)
+	o.take(lost(o.now, "x/1")...)
+	o.now = o.now.Add(20 * time.Minute)
+	bus.errs = []error{errors.New("the bus is gone")}
+	o.take(lost(o.now, "x/2", "y/1")...)
+	o.sweepUnrouted(time.Minute)
+	if diff := cmp.Diff([]string{"x/1 1", "y/1 1"}, bus.counts()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
