@@ -63,6 +63,10 @@ type EventBridge interface {
 // Publisher publishes to one event bus. It is safe for use by several
 // goroutines.
 type Publisher struct {
+	// Partition is the AWS partition of the ARNs of files; empty: aws. See
+	// [Partition].
+	Partition string
+
 	client EventBridge
 	bus    string
 	sleep  func(context.Context, time.Duration) error
@@ -189,6 +193,7 @@ func (p *Publisher) Announce(ctx context.Context, as ...announcement.Announcemen
 
 func (p *Publisher) entry(index int, a announcement.Announcement) *entry {
 	e := &entry{what: Failure{Index: index, Type: a.Type, ID: a.Detail.ID, LaunchKey: a.Detail.LaunchKey}}
+	a.Resources = inPartition(a.Resources, p.Partition)
 	detail, err := a.Encode(announcement.DefaultLimit)
 	if err != nil {
 		e.fail(CodeTooLarge, err.Error(), err)

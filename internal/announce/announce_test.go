@@ -153,6 +153,33 @@ func TestAnEntryCarriesAllThatRulesMatchOn(t *testing.T) {
 	check(t, "time", (*time.Time)(nil), e.Time)
 }
 
+func TestFilesHaveThePartitionOfTheRegion(t *testing.T) {
+	t.Parallel()
+	const schedule = "arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"
+	for region, want := range map[string]string{
+		"":                "arn:aws:s3:::acme-landing/k1",
+		"us-east-1":       "arn:aws:s3:::acme-landing/k1",
+		"eu-central-1":    "arn:aws:s3:::acme-landing/k1",
+		"cn-northwest-1":  "arn:aws-cn:s3:::acme-landing/k1",
+		"us-gov-west-1":   "arn:aws-us-gov:s3:::acme-landing/k1",
+		"eusc-de-east-1":  "arn:aws-eusc:s3:::acme-landing/k1",
+		"us-iso-east-1":   "arn:aws-iso:s3:::acme-landing/k1",
+		"us-isob-east-1":  "arn:aws-iso-b:s3:::acme-landing/k1",
+		"eu-isoe-west-1":  "arn:aws-iso-e:s3:::acme-landing/k1",
+		"us-isof-south-1": "arn:aws-iso-f:s3:::acme-landing/k1",
+	} {
+		b := &bus{}
+		p := announce.New(b, "default", new(sleeper).sleep)
+		p.Partition = announce.Partition(region)
+		as := started(1)
+		as[0].Resources = append(as[0].Resources, schedule)
+		if err := p.Announce(t.Context(), as...); err != nil {
+			t.Fatal(err)
+		}
+		check(t, "resources in "+region, []string{want, schedule}, b.entries[0].Resources)
+	}
+}
+
 func TestNothingToAnnounceCallsNobody(t *testing.T) {
 	t.Parallel()
 	b := &bus{}

@@ -134,7 +134,8 @@ const (
 type Announcement struct {
 	Type DetailType
 	// Resources are ARNs: of the schedule, or of the first file. What is
-	// published of them is what BoundedResources gives.
+	// published of them is what BoundedResources gives. A file's is written as
+	// arn:aws:s3:::; the publisher puts in the partition of its region.
 	Resources []string
 	Detail    Detail
 }

@@ -66,6 +66,7 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 		return nil, &ConfigError{Err: err}
 	}
 	p.Announcer = announce.New(eventbridge.NewFromConfig(aws), s.EventBusName, clock.Sleep)
+	p.Announcer.Partition = announce.Partition(aws.Region)
 	tokens := token.New(secretsmanager.NewFromConfig(aws), token.Config{SecretID: s.SecretID, Tenant: s.Tenant, Now: now})
 	client, err := amperity.New(s.Tenant, tokens,
 		amperity.WithBaseURL(s.BaseURL),

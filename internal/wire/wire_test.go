@@ -26,7 +26,7 @@ func environment(change map[string]string) func(string) string {
 }
 
 func TestPartsAreBuiltWithoutSendingAnything(t *testing.T) {
-	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_REGION", "cn-north-1")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	// Nothing listens there: a request would fail.
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -37,6 +37,9 @@ func TestPartsAreBuiltWithoutSendingAnything(t *testing.T) {
 	}
 	if p.Direct == nil || p.Launcher != nil || p.Announcer == nil || !p.Direct.Paused || p.Settings.Tenant != "acme" {
 		t.Errorf("got %+v", p)
+	}
+	if p.Announcer.Partition != "aws-cn" {
+		t.Errorf("the partition is %q", p.Announcer.Partition)
 	}
 	if !strings.Contains(log.String(), `"paused":true`) || !strings.Contains(log.String(), "nothing is remembered") {
 		t.Errorf("the log does not tell how the function runs: %s", &log)

@@ -1,0 +1,46 @@
+package announce
+
+import "strings"
+
+// fileARN begins the ARN of each file, as announcements have it.
+const fileARN = "arn:aws:s3:::"
+
+// partitions are the AWS partitions but "aws", each with the beginning of its
+// regions' names (aws-sdk-go-v2 v1.48.0,
+// internal/endpoints/awsrulesfn/partitions.json, regionRegex).
+var partitions = []struct{ region, partition string }{
+	{"cn-", "aws-cn"},
+	{"us-gov-", "aws-us-gov"},
+	{"eusc-", "aws-eusc"},
+	{"us-iso-", "aws-iso"},
+	{"us-isob-", "aws-iso-b"},
+	{"eu-isoe-", "aws-iso-e"},
+	{"us-isof-", "aws-iso-f"},
+}
+
+// Partition returns the AWS partition of a region: aws-cn for cn-north-1, and
+// aws for a region that it does not know.
+func Partition(region string) string {
+	for _, p := range partitions {
+		if strings.HasPrefix(region, p.region) {
+			return p.partition
+		}
+	}
+	return "aws"
+}
+
+// inPartition returns resources with the ARNs of files in a partition; empty:
+// as they are.
+func inPartition(resources []string, partition string) []string {
+	if partition == "" {
+		return resources
+	}
+	in := make([]string, len(resources))
+	for i, r := range resources {
+		in[i] = r
+		if file, ok := strings.CutPrefix(r, fileARN); ok {
+			in[i] = "arn:" + partition + ":s3:::" + file
+		}
+	}
+	return in
+}
