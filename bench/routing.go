@@ -205,7 +205,7 @@ func matches(batch arrival.Batch, table *arrival.Routes) (int, error) {
 			return n, m.Err
 		}
 		for _, a := range m.Arrivals {
-			if !table.Ignored(a.Key) {
+			if !table.Ignored(a) {
 				n += len(table.Match(a, batchTime))
 			}
 		}

@@ -162,6 +162,8 @@ func (o *explainOptions) file(out io.Writer, routes *arrival.Routes, a arrival.A
 	fmt.Fprintf(out, "%s\n", printable("s3://"+a.Bucket+"/"+a.Key))
 	e := routes.Explain(a, a.EventTime)
 	switch {
+	case e.Ignored && e.IgnoredBy == "" && !strings.HasSuffix(a.Key, "/"):
+		line(out, "ignored", "it is empty and its key ends in _$folder$: Hadoop's folder marker, which is nobody's file")
 	case e.Ignored && e.IgnoredBy == "":
 		line(out, "ignored", "its key ends in /: a folder marker, which is nobody's file")
 	case e.Ignored:

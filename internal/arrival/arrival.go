@@ -56,8 +56,12 @@ type Arrival struct {
 	// Key is the object's key, as S3 knows it: at most 1,024 bytes of UTF-8,
 	// decoded where the envelope had it encoded.
 	Key string
-	// VersionID is the object's version; empty in buckets without versions.
+	// VersionID is the object's version; empty for objects without one, whose
+	// version S3 calls "null".
 	VersionID string
+	// Size is the object's size in bytes; 0 where the event does not say, -1
+	// where what it says is no size.
+	Size int64
 	// Sequencer orders the events of one key: hexadecimal, to be compared after
 	// padding the shorter one with zeros on the right (S3 User Guide, Event
 	// message structure). A duplicate has the same.

@@ -93,7 +93,7 @@ func BenchmarkDecodeAndRoute(b *testing.B) {
 					}
 					for _, m := range batch.Messages {
 						for _, a := range m.Arrivals {
-							if !r.Ignored(a.Key) {
+							if !r.Ignored(a) {
 								r.Match(a, benchReceived)
 							}
 						}
@@ -119,7 +119,7 @@ func BenchmarkRoute(b *testing.B) {
 			for b.Loop() {
 				a := batch.Messages[i%1000].Arrivals[0]
 				i++
-				if !r.Ignored(a.Key) {
+				if !r.Ignored(a) {
 					r.Match(a, benchReceived)
 				}
 			}

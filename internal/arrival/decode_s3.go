@@ -37,6 +37,7 @@ func (c *collector) s3(r *record, at *place) {
 		Bucket:    r.S3.Bucket.Name,
 		Key:       key,
 		VersionID: object.VersionID,
+		Size:      int64(object.Size),
 		Sequencer: object.Sequencer,
 	}, r.EventTime, at, &places{"s3.bucket.name", "s3.object.key", "eventTime"}, err == nil)
 }
@@ -58,12 +59,17 @@ func (c *collector) event(p *envelope, at *place) {
 		Bucket:    p.Detail.Bucket.Name,
 		Key:       object.Key,
 		VersionID: object.VersionID,
+		Size:      int64(object.Size),
 		Sequencer: object.Sequencer,
 	}, p.Time, at, &places{"detail.bucket.name", "detail.object.key", "time"}, true)
 }
 
 // places are an arrival's fields in one kind of envelope.
 type places struct{ bucket, key, time string }
+
+// noVersion is the version id of all objects without one (S3 User Guide,
+// Adding objects to versioning-suspended buckets).
+const noVersion = "null"
 
 // arrival checks an arrival and keeps it. keyRead: the key could be decoded.
 func (c *collector) arrival(a Arrival, eventTime string, at *place, fields *places, keyRead bool) {
@@ -89,6 +95,9 @@ func (c *collector) arrival(a Arrival, eventTime string, at *place, fields *plac
 	}
 	if !keyRead || len(c.faults) > before {
 		return
+	}
+	if a.VersionID == noVersion {
+		a.VersionID = ""
 	}
 	a.EventTime = t.UTC()
 	c.arrivals = append(c.arrivals, a)

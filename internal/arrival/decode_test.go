@@ -45,7 +45,7 @@ func TestEveryEnvelopeGivesTheKeyAsS3KnowsIt(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := Arrival{
-					Bucket: "acme-landing", Key: key, VersionID: "v1", Sequencer: "0055AED6DCD90281E5",
+					Bucket: "acme-landing", Key: key, VersionID: "v1", Size: 1024, Sequencer: "0055AED6DCD90281E5",
 					EventTime: time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC),
 				}
 				if e.byS3 {
@@ -152,6 +152,39 @@ func TestDecodeCountsOtherEventsByKind(t *testing.T) {
 	}
 }
 
+func TestDecodeReadsVersionAndSize(t *testing.T) {
+	t.Parallel()
+	for _, e := range []struct{ name, payload, version string }{
+		{"S3 notification", notification(created("k")), `"versionId":"v1"`},
+		{"EventBridge", ebCreated("k"), `"version-id":"v1"`},
+	} {
+		name, _, _ := strings.Cut(e.version, ":")
+		for _, tt := range []struct {
+			version, size string
+			want          Arrival
+		}{
+			{e.version, `"size":1024`, Arrival{VersionID: "v1", Size: 1024}},
+			{name + `:"null"`, `"size":0`, Arrival{}},
+			{name + `:""`, `"x":0`, Arrival{}},
+			{name + `:"Null"`, `"size":null`, Arrival{VersionID: "Null"}},
+			{e.version, `"size":"0"`, Arrival{VersionID: "v1", Size: -1}},
+			{e.version, `"size":[1.5]`, Arrival{VersionID: "v1", Size: -1}},
+		} {
+			t.Run(e.name+" "+tt.version+" "+tt.size, func(t *testing.T) {
+				t.Parallel()
+				b, err := Decode([]byte(strings.NewReplacer(e.version, tt.version, `"size":1024`, tt.size).Replace(e.payload)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := b.Messages[0].Arrivals[0]
+				if d := cmp.Diff(tt.want, Arrival{VersionID: got.VersionID, Size: got.Size}); d != "" {
+					t.Errorf("(-want +got):\n%s", d)
+				}
+			})
+		}
+	}
+}
+
 func TestDecodeIsLenientOnWhatIsAWSs(t *testing.T) {
 	t.Parallel()
 	edit := func(payload, old, new string) string {
@@ -168,6 +201,7 @@ func TestDecodeIsLenientOnWhatIsAWSs(t *testing.T) {
 		{"new fields in a record", edit(notification(created("k")), `"s3":{`, `"news":[{"x":1}],"s3":{"more":{"y":[1]},`)},
 		{"new fields in an event", edit(ebCreated("k"), `"object":{`, `"news":{"x":[1]},"object":{"storage":true,`)},
 		{"no version, size, tag or sequencer", edit(edit(notification(created("k")), `"size":1024,"eTag":"d41d8cd9","versionId":"v1","sequencer":"0055AED6DCD90281E5"`, `"x":1`), `,"x":1`, ``)},
+		{"a size that is none", edit(ebCreated("k"), `"size":1024`, `"size":"large"`)},
 		{"null for what is not there", edit(notification(created("k")), `"versionId":"v1"`, `"versionId":null`)},
 		{"a time with an offset", edit(ebCreated("k"), `05:00:00Z`, `00:00:00-05:00`)},
 		{"a batch with an empty list of attributes", edit(sqsBatch(ebCreated("k")), `"messageAttributes":{}`, `"messageAttributes":{"a":{"binaryListValues":[]}}`)},

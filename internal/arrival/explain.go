@@ -51,6 +51,10 @@ func (r *Route) Line() int { return r.at.line }
 // nearest and where it fails. received is as for [Routes.Match].
 func (r *Routes) Explain(a Arrival, received time.Time) Explanation {
 	var e Explanation
+	if a.isFolder() {
+		e.Ignored = true
+		return e
+	}
 	if e.IgnoredBy, e.Ignored = r.ignoredBy(a.Key); e.Ignored {
 		return e
 	}

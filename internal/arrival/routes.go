@@ -39,18 +39,28 @@ func takesRange(configID string) bool {
 // Routes lists the routes, in the order of the file.
 func (r *Routes) Routes() []*Route { return slices.Clone(r.routes) }
 
-// Ignored tells whether a key is nobody's file: a folder marker, which ends in
-// a /, or one that the routes file says to ignore. Ask it before [Routes.Match].
-func (r *Routes) Ignored(key string) bool {
-	_, ignored := r.ignoredBy(key)
+// Ignored tells whether an arrival is nobody's file: a folder marker, or a key
+// that the routes file says to ignore. Ask it before [Routes.Match].
+func (r *Routes) Ignored(a Arrival) bool {
+	if a.isFolder() {
+		return true
+	}
+	_, ignored := r.ignoredBy(a.Key)
 	return ignored
 }
 
-// ignoredBy returns the pattern that ignores a key; empty for folder markers.
+// hadoopFolder ends the keys of Hadoop's folder markers, which are empty
+// (Apache Hadoop, S3A and the older S3N; Amazon EMR writes them too).
+const hadoopFolder = "_$folder$"
+
+// isFolder reports whether an arrival is a folder marker: its key ends in a /,
+// or it is one of Hadoop's and not known to have content.
+func (a Arrival) isFolder() bool {
+	return strings.HasSuffix(a.Key, "/") || a.Size == 0 && strings.HasSuffix(a.Key, hadoopFolder)
+}
+
+// ignoredBy returns the pattern that ignores a key.
 func (r *Routes) ignoredBy(key string) (by string, ignored bool) {
-	if strings.HasSuffix(key, "/") {
-		return "", true
-	}
 	var c captured
 	r.ignore.each(key, func(entries []entry) bool {
 		for _, e := range entries {

@@ -186,7 +186,7 @@ func FuzzKey(f *testing.F) {
 		}
 		e := routes.Explain(a, a.EventTime)
 		switch {
-		case e.Ignored != routes.Ignored(key):
+		case e.Ignored != routes.Ignored(a):
 			t.Fatalf("key %q: %+v", key, e)
 		case e.Ignored:
 		case len(e.Matches) != len(matches) || (e.Unrouted == "") != (len(matches) > 0):

@@ -132,12 +132,42 @@ func TestIgnored(t *testing.T) {
 		"customers/": true, "/": true, "logs/a": true, "logs/a/b": true, "a.tmp": true, "customers/x/a.tmp": true,
 		"customers/a.csv": false, "logs": false, "log/a": false, "a.tmp/b": false, "": false,
 	} {
-		if got := routes.Ignored(key); got != want {
+		if got := routes.Ignored(Arrival{Key: key, Size: 1}); got != want {
 			t.Errorf("Ignored(%q) = %v", key, got)
 		}
 	}
-	if none := parse(t, "version: 1\nroutes: []\n"); none.Ignored("a") || !none.Ignored("a/") {
+	if none := parse(t, "version: 1\nroutes: []\n"); none.Ignored(Arrival{Key: "a"}) || !none.Ignored(Arrival{Key: "a/"}) {
 		t.Error("without ignore, anything but folder markers is somebody's")
+	}
+}
+
+func TestHadoopsFolderMarkersAreIgnored(t *testing.T) {
+	t.Parallel()
+	routes := parse(t, landing)
+	for _, tt := range []struct {
+		key  string
+		size int64
+		want bool
+	}{
+		{"customers/2026_$folder$", 0, true},
+		{"customers_$folder$", 0, true},
+		{"customers/_$folder$", 0, true},
+		{"unrouted/2026_$folder$", 0, true},
+		{"customers/2026_$folder$", 1, false},
+		{"customers/2026_$folder$", -1, false},
+		{"customers/2026_$folder$.csv", 0, false},
+		{"customers/2026_$Folder$", 0, false},
+		{"customers/2026$folder$", 0, false},
+		{"customers/empty.csv", 0, false},
+		{"customers/", 1, true},
+	} {
+		a := Arrival{Bucket: "b", Key: tt.key, Size: tt.size}
+		if got := routes.Ignored(a); got != tt.want {
+			t.Errorf("%q of %d bytes: ignored is %v", tt.key, tt.size, got)
+		}
+		if e := routes.Explain(a, benchReceived); e.Ignored != tt.want || e.IgnoredBy != "" {
+			t.Errorf("%q of %d bytes: explained as %+v", tt.key, tt.size, e)
+		}
 	}
 }
 

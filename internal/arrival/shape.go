@@ -1,6 +1,9 @@
 package arrival
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 // envelope has the fields of every shape; a payload is told by those it has.
 type envelope struct {
@@ -18,6 +21,7 @@ type envelope struct {
 		Object struct {
 			Key       string `json:"key"`
 			VersionID string `json:"version-id"`
+			Size      size   `json:"size"`
 			Sequencer string `json:"sequencer"`
 		} `json:"object"`
 	} `json:"detail"`
@@ -55,12 +59,30 @@ type record struct {
 		Object struct {
 			Key       string `json:"key"`
 			VersionID string `json:"versionId"`
+			Size      size   `json:"size"`
 			Sequencer string `json:"sequencer"`
 		} `json:"object"`
 	} `json:"s3"`
 
 	// err is set where a field has a type that it never has.
 	err *json.UnmarshalTypeError
+}
+
+// size is an object's size in bytes, as [Arrival] has it.
+type size int64
+
+// UnmarshalJSON takes anything: a size that cannot be read is no reason to
+// refuse the event.
+func (s *size) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		n = -1
+	}
+	*s = size(n)
+	return nil
 }
 
 // shape tells the envelope; empty: none of those known.

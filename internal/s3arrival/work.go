@@ -86,7 +86,7 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 		}
 		for _, a := range bm.Arrivals {
 			w.arrivals++
-			if h.Routes.Ignored(a.Key) {
+			if h.Routes.Ignored(a) {
 				w.ignored++
 				continue
 			}
