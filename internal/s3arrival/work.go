@@ -111,9 +111,13 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 					windows[k] = win
 					w.windows = append(w.windows, win)
 				}
-				if win.take(m, fileKey{k, a.Bucket, a.Key, version(a)}, seen, w) && h.Windows != nil {
-					win.arrivals = append(win.arrivals, window.Arrival{
-						Entry: match.Pattern, Bucket: a.Bucket, Key: a.Key, Version: version(a), EventTime: a.EventTime})
+				file := fileKey{k, a.Bucket, a.Key, version(a)}
+				if a.VersionID != "" {
+					file.bucket = "" // its replica in another bucket is the same file
+				}
+				if win.take(m, file, seen, w) && h.Windows != nil {
+					win.arrivals = append(win.arrivals, window.Arrival{Entry: match.Pattern, Bucket: a.Bucket, Key: a.Key,
+						Version: version(a), Versioned: a.VersionID != "", EventTime: a.EventTime})
 				}
 			}
 		}

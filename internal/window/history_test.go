@@ -3,6 +3,7 @@ package window
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -62,6 +63,8 @@ type history struct {
 	// stormy: hundreds of files come at once.
 	stormy bool
 	storms int
+	// versioned: its buckets keep versions.
+	versioned bool
 
 	// trace is what happened, if it is wanted.
 	traced bool
@@ -112,6 +115,7 @@ func liveOnce(c chooser, seed uint64, traced bool) *history {
 	h.s3, h.ours = skews[h.pick(3)], [2]time.Duration{skews[h.pick(3)], skews[h.pick(3)]}
 	h.rules, h.stormy = routes[h.pick(len(routes))], h.pick(60) == 0
 	h.now = h.now.Add([]time.Duration{0, 0, 10 * time.Minute, time.Hour}[h.pick(4)])
+	h.versioned = h.pick(2) == 0
 	for _, w := range []*witness{{}, {shuffle: rand.New(rand.NewPCG(seed, 1))}} {
 		made := h.now
 		w.state, w.model = New("cg-1", "2026-11-22", "orders", made), &model{made: made}
@@ -217,7 +221,15 @@ func (h *history) pass() {
 func (h *history) receive() {
 	received := h.clock()
 	var batch []Arrival
+	before := len(h.files)
 	for range 1 + h.pick(4) {
+		if h.versioned && before > 0 && h.pick(6) == 0 {
+			// The replica of a file that has come, in another bucket.
+			a := h.files[h.pick(before)]
+			a.Bucket, a.EventTime = "replicas", h.now.Add(h.s3)
+			batch = append(batch, a)
+			continue
+		}
 		if len(h.files) > 0 && h.pick(3) == 0 {
 			// A duplicate, or the same event on another way, which cuts its time
 			// to the second.
@@ -233,12 +245,24 @@ func (h *history) receive() {
 	// Which entry a file counts for is decided by the route of the day.
 	routed := batch[:0]
 	for _, a := range batch {
-		if a.Entry = h.rules.EntryOf(a.Bucket, a.Key); a.Entry != "" {
+		// A file and its replica in one batch: which is first matters, as they
+		// have two event times.
+		both := slices.ContainsFunc(routed, func(b Arrival) bool { return id(&a) == id(&b) && a.Bucket != b.Bucket })
+		if a.Entry = h.rules.EntryOf(a.Bucket, a.Key); a.Entry != "" && !both {
 			routed = append(routed, a)
 		}
 	}
 	if len(routed) == 0 {
 		return
+	}
+	// By design: a file older than those that are remembered is forgotten at
+	// once, and is new each time. So the number of its duplicates matters.
+	if _, forgotten := h.witnesses[0].model.read().remembered(); !forgotten.IsZero() {
+		for _, a := range routed {
+			if !ms(a.EventTime).After(forgotten) {
+				h.witnesses = h.witnesses[:1]
+			}
+		}
 	}
 	for i, w := range h.witnesses {
 		state, told := w.take(routed, h.rules, received)
@@ -247,7 +271,7 @@ func (h *history) receive() {
 		}
 		h.coveredIsCovered(w)
 	}
-	h.note("received at %s: %s", received, routed)
+	h.note("received at %s: %v", received, routed)
 	h.look(received)
 }
 
@@ -271,7 +295,7 @@ func (h *history) file(received time.Time) []Arrival {
 	}
 	var files []Arrival
 	for i := range n {
-		a := Arrival{Bucket: "b", Key: fmt.Sprintf("%s/%d", segment, h.pick(4)), Version: fmt.Sprint(len(h.files)), EventTime: event}
+		a := Arrival{Bucket: "b", Key: fmt.Sprintf("%s/%d", segment, h.pick(4)), Version: fmt.Sprint(len(h.files)), Versioned: h.versioned, EventTime: event}
 		if n > 1 {
 			a.Key = fmt.Sprintf("%s/%d", segment, i)
 			a.EventTime = event.Add(time.Duration(i%3) * time.Second)

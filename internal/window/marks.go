@@ -8,9 +8,10 @@ import (
 )
 
 // Marks know the arrivals that are not surely before CoveredUntil, so that
-// their duplicates are told. Their JSON form is 17 bytes for each, in base64:
-// the hash, the event time in Unix milliseconds, and whether it came after the
-// present launch was decided.
+// their duplicates are told. They know those with a version id from before
+// CoveredUntil too, because a replica has a later event time of its own. Their
+// JSON form is 17 bytes for each, in base64: the hash, the event time in Unix
+// milliseconds, and a byte whose bits are after (1) and versioned (2).
 type Marks []mark
 
 // mark is one arrival.
@@ -19,8 +20,17 @@ type mark struct {
 	// event is the event's own time, also where it is in the future: the mark
 	// is kept until CoveredUntil has passed it.
 	event int64
+	// after: it came after the present launch was decided.
 	after bool
+	// versioned: it has a version id.
+	versioned bool
 }
+
+// The bits of a mark's last byte.
+const (
+	bitAfter     = 1
+	bitVersioned = 2
+)
 
 func (ms Marks) index() map[uint64]bool {
 	known := make(map[uint64]bool, len(ms))
@@ -62,9 +72,9 @@ func (ms Marks) settle() {
 	}
 }
 
-// forget drops the marks before a time.
+// forget drops the marks before a time, but for those with a version id.
 func (ms *Marks) forget(t time.Time) {
-	*ms = slices.DeleteFunc(*ms, func(m mark) bool { return time.UnixMilli(m.event).Before(t) })
+	*ms = slices.DeleteFunc(*ms, func(m mark) bool { return !m.versioned && time.UnixMilli(m.event).Before(t) })
 }
 
 const markSize = 8 + 8 + 1
@@ -75,11 +85,14 @@ func (ms Marks) MarshalText() ([]byte, error) {
 	for _, m := range ms {
 		raw = binary.BigEndian.AppendUint64(raw, m.hash)
 		raw = binary.BigEndian.AppendUint64(raw, uint64(m.event))
+		bits := byte(0)
 		if m.after {
-			raw = append(raw, 1)
-		} else {
-			raw = append(raw, 0)
+			bits |= bitAfter
 		}
+		if m.versioned {
+			bits |= bitVersioned
+		}
+		raw = append(raw, bits)
 	}
 	return encode(raw), nil
 }
@@ -93,9 +106,10 @@ func (ms *Marks) UnmarshalText(text []byte) error {
 	*ms = nil
 	for ; len(raw) > 0; raw = raw[markSize:] {
 		*ms = append(*ms, mark{
-			hash:  binary.BigEndian.Uint64(raw),
-			event: int64(binary.BigEndian.Uint64(raw[8:])),
-			after: raw[16] == 1,
+			hash:      binary.BigEndian.Uint64(raw),
+			event:     int64(binary.BigEndian.Uint64(raw[8:])),
+			after:     raw[16]&bitAfter != 0,
+			versioned: raw[16]&bitVersioned != 0,
 		})
 	}
 	return nil

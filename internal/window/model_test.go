@@ -32,6 +32,8 @@ type happening struct {
 	file     Arrival
 	found    finding
 	doubtful bool
+	// marked: it is covered, has a version id, and was not known.
+	marked bool
 	// revision and turn of the launch that begins. rerun: after one that may
 	// have a run, and without a person.
 	revision, turn int
@@ -94,15 +96,17 @@ type reading struct {
 	// those that came since the present launch was decided.
 	// before are those that it was decided with.
 	taken, open, after, before []*taken
-	more                       int // is open too, as far as is known
-	covered                    time.Time
-	lastPost                   time.Time
-	reruns                     int
-	declined                   bool
-	waitsSince                 time.Time
-	missed, waived             bool
-	complete                   bool
-	entries                    map[string]*set
+	// marked are covered files that are known all the same, by their version id.
+	marked         []*taken
+	more           int // is open too, as far as is known
+	covered        time.Time
+	lastPost       time.Time
+	reruns         int
+	declined       bool
+	waitsSince     time.Time
+	missed, waived bool
+	complete       bool
+	entries        map[string]*set
 	// seen is when the route was seen, as far as it is noted: every quarter of
 	// an hour.
 	seen time.Time
@@ -114,7 +118,9 @@ type reading struct {
 // set is what came for an entry.
 type set struct {
 	keys map[[2]string]bool
-	met  time.Time
+	// versions are keys and version ids of the same files.
+	versions map[[2]string]bool
+	met      time.Time
 	// last is the last key that counted.
 	last [2]string
 }
@@ -122,7 +128,12 @@ type set struct {
 // key is a file's bucket and key, id its version too.
 func key(a *Arrival) [2]string { return [2]string{a.Bucket, a.Key} }
 
-func id(a *Arrival) [3]string { return [3]string{a.Bucket, a.Key, a.Version} }
+func id(a *Arrival) [3]string {
+	if a.Versioned {
+		return [3]string{"", a.Key, a.Version} // and a replica has the same
+	}
+	return [3]string{a.Bucket, a.Key, a.Version}
+}
 
 // read reads the list from its beginning.
 func (m *model) read() *reading {
@@ -135,8 +146,11 @@ func (m *model) read() *reading {
 		h := &m.log[i]
 		switch h.what {
 		case came:
-			if h.found == isNew {
+			switch {
+			case h.found == isNew:
 				v.came(h)
+			case h.marked:
+				v.marked = append(v.marked, &taken{Arrival: &h.file, own: ms(h.file.EventTime)})
 			}
 		case looked:
 			v.looked(h)
@@ -182,12 +196,15 @@ func (v *reading) came(h *happening) {
 	}
 	s := v.entries[t.Entry]
 	if s == nil {
-		s = &set{keys: map[[2]string]bool{}}
+		s = &set{keys: map[[2]string]bool{}, versions: map[[2]string]bool{}}
 		v.entries[t.Entry] = s
 	}
-	if want := wanted(h.rules, t.Entry); s.met.IsZero() && (want == 1 || !s.keys[key(t.Arrival)]) {
+	version := [2]string{t.Key, t.Version}
+	counted := s.keys[key(t.Arrival)] || t.Versioned && s.versions[version]
+	if want := wanted(h.rules, t.Entry); s.met.IsZero() && (want == 1 || !counted) {
 		s.last = key(t.Arrival)
 		s.keys[s.last] = true
+		s.versions[version] = t.Versioned
 		s.enough(want, h.at)
 	}
 }
@@ -241,13 +258,14 @@ func (v *reading) looked(h *happening) {
 			continue
 		case !from.met.IsZero():
 			// By design: of a set that was met the last file alone is known.
-			from.keys = map[[2]string]bool{from.last: true}
+			from.keys, from.versions = map[[2]string]bool{from.last: true}, nil
 		}
 		if to == nil {
-			to = &set{keys: map[[2]string]bool{}}
+			to = &set{keys: map[[2]string]bool{}, versions: map[[2]string]bool{}}
 			v.entries[into] = to
 		}
 		maps.Copy(to.keys, from.keys)
+		maps.Copy(to.versions, from.versions)
 		to.last = from.last
 	}
 	for _, e := range h.rules.Entries {
@@ -310,20 +328,21 @@ func (v *reading) ended(h *happening) {
 }
 
 // remembered are the files that duplicates are known of: those that are not
-// surely covered, by their own event time. By design there are 256, the latest;
+// surely covered, by their own event time, and those with a version id, whose
+// replicas come later. By design there are 256, the latest;
 // of equal ones those with the lower hash. It gives the latest event of those
 // that are forgotten, too.
 func (v *reading) remembered() (known map[[3]string]bool, forgotten time.Time) {
 	var all []*taken
-	for _, t := range v.taken {
-		if !t.own.Before(v.covered) {
+	for _, t := range slices.Concat(v.taken, v.marked) {
+		if t.Versioned || !t.own.Before(v.covered) {
 			all = append(all, t)
 		}
 	}
 	if len(all) > 256 {
 		hashes := map[*taken]uint64{}
 		for _, t := range all {
-			hashes[t] = hash(t.Bucket, t.Key, t.Version)
+			hashes[t] = t.identity()
 		}
 		slices.SortFunc(all, func(a, b *taken) int {
 			return cmp.Or(b.own.Compare(a.own), cmp.Compare(hashes[a], hashes[b]))
@@ -332,7 +351,9 @@ func (v *reading) remembered() (known map[[3]string]bool, forgotten time.Time) {
 		all = slices.CompactFunc(all, func(a, b *taken) bool { return a.own.Equal(b.own) && hashes[a] == hashes[b] })
 	}
 	if len(all) > 256 {
-		forgotten = all[256].own
+		if !all[256].own.Before(v.covered) {
+			forgotten = all[256].own
+		}
 		all = all[:256]
 	}
 	known = make(map[[3]string]bool, len(all))
@@ -350,7 +371,8 @@ func (m *model) fold(files []Arrival, r Rules, received time.Time) Counts {
 		h := happening{what: came, at: received, rules: &r, file: a}
 		switch event := earliest(ms(a.EventTime), ms(received)); {
 		case event.Before(v.covered):
-			h.found = isCovered
+			h.found, h.marked = isCovered, a.Versioned && !known[id(&a)]
+			known[id(&a)] = known[id(&a)] || h.marked
 			n.Covered++
 		case known[id(&a)]:
 			h.found = isDuplicate

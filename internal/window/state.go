@@ -118,8 +118,10 @@ type Progress struct {
 	Count int `json:"count"`
 	// Met is when there were enough; zero: there are not.
 	Met time.Time `json:"met,omitzero"`
-	// Keys are hashes of the keys, while more are wanted than one.
-	Keys Hashes `json:"keys,omitempty"`
+	// Keys are hashes of the keys, while more are wanted than one; Versions
+	// those of the same files by key and version id, which their replicas share.
+	Keys     Hashes `json:"keys,omitempty"`
+	Versions Hashes `json:"versions,omitempty"`
 	// Bucket and Key name one of the files.
 	Bucket string `json:"bucket"`
 	Key    string `json:"key"`
@@ -241,20 +243,23 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 	var n Counts
 	known, before := s.Marks.index(), len(s.Marks)
 	for _, a := range arrivals {
-		m := mark{hash: Hash(a), event: a.EventTime.UnixMilli(), after: s.Launch != nil}
+		m := mark{hash: a.identity(), event: a.EventTime.UnixMilli(), after: s.Launch != nil, versioned: a.Versioned}
+		// Marks of before replicas were told have the bucket in the hash.
+		isKnown := known[m.hash] || a.Versioned && known[hash(a.Bucket, a.Key, a.Version)]
 		event := earliest(a.EventTime.Truncate(time.Millisecond), received.Truncate(time.Millisecond))
 		switch {
 		case event.Before(s.CoveredUntil):
 			n.Covered++
-			if m.event >= s.CoveredUntil.UnixMilli() && !known[m.hash] {
-				// It was received before its own time, which is wrong. Its
+			if (m.versioned || m.event >= s.CoveredUntil.UnixMilli()) && !isKnown {
+				// Its replica may have a later event time. Without a version id,
+				// it was received before its own time, which is wrong: its
 				// duplicate may be received after it, and is no news either.
 				m.after = false
 				known[m.hash] = true
 				s.Marks = append(s.Marks, m)
 			}
 			continue
-		case known[m.hash]:
+		case isKnown:
 			n.Duplicates++
 			continue
 		}
@@ -271,7 +276,9 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 		}
 	}
 	if len(s.Marks) > before {
-		s.Fallen = latest(s.Fallen, s.Marks.trim())
+		if fallen := s.Marks.trim(); !fallen.Before(s.CoveredUntil) {
+			s.Fallen = latest(s.Fallen, fallen)
+		}
 	}
 	return n
 }
@@ -324,13 +331,16 @@ func (s *State) progress(a Arrival, r Rules, received time.Time) {
 	want := r.want(a.Entry)
 	if want > 1 {
 		key := hash(a.Bucket, a.Key, "")
-		if p.Keys.has(key) {
+		if p.Keys.has(key) || a.Versioned && p.Versions.has(a.identity()) {
 			return
 		}
 		p.Keys = append(p.Keys, key)
+		if a.Versioned {
+			p.Versions = append(p.Versions, a.identity())
+		}
 	}
 	if p.Count++; p.Count >= want {
-		p.Met, p.Keys = received, nil
+		p.Met, p.Keys, p.Versions = received, nil, nil
 	}
 	if s.Entries == nil {
 		s.Entries = map[string]Progress{}
@@ -368,7 +378,7 @@ func (s *State) carryOver(r Rules, now time.Time) {
 	}
 	for _, e := range r.Entries {
 		if p := s.Entries[e.Pattern]; p.Met.IsZero() && p.Count >= r.want(e.Pattern) {
-			p.Met, p.Keys = now, nil
+			p.Met, p.Keys, p.Versions = now, nil, nil
 			s.Entries[e.Pattern] = p
 		}
 	}
@@ -389,6 +399,11 @@ func (p Progress) plus(q Progress, want int) Progress {
 			p.Keys = append(p.Keys, key)
 		}
 	}
+	for _, version := range q.Versions {
+		if !p.Versions.has(version) {
+			p.Versions = append(p.Versions, version)
+		}
+	}
 	p.Count, p.Bucket, p.Key = len(p.Keys), q.Bucket, q.Key
 	return p
 }
@@ -398,6 +413,15 @@ func latest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// identity stands for an arrival: two with the same are duplicates. Of a file
+// with a version id the bucket is no part of it.
+func (a *Arrival) identity() uint64 {
+	if a.Versioned {
+		return hash("", a.Key, a.Version)
+	}
+	return hash(a.Bucket, a.Key, a.Version)
 }
 
 // hash stands for a file: 64 bits of a hash that nobody can aim at.

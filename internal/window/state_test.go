@@ -66,7 +66,7 @@ func anyState(r *rand.Rand) *State {
 		s.Launch = &Flight{Revision: r.IntN(9), Turn: r.IntN(3), Decided: when(), Rerun: some(), Files: files()}
 	}
 	for range r.IntN(MaxMarks + 1) {
-		s.Marks = append(s.Marks, mark{hash: r.Uint64(), event: r.Int64() - r.Int64(), after: some()})
+		s.Marks = append(s.Marks, mark{hash: r.Uint64(), event: r.Int64() - r.Int64(), after: some(), versioned: some()})
 	}
 	for i := range r.IntN(4) {
 		if s.Entries == nil {
@@ -75,6 +75,7 @@ func anyState(r *rand.Rand) *State {
 		p := Progress{Count: r.IntN(9), Met: when(), Bucket: word(), Key: word()}
 		for range r.IntN(5) {
 			p.Keys = append(p.Keys, r.Uint64())
+			p.Versions = append(p.Versions, r.Uint64())
 		}
 		s.Entries[fmt.Sprint(word(), i)] = p
 	}
@@ -153,15 +154,17 @@ func TestTheDocumentDoesNotGrowWithTheFiles(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("k", 1000)
 	for _, tt := range []struct {
-		name string
-		r    Rules
-		key  string
-		most int
+		name      string
+		r         Rules
+		key       string
+		versioned bool
+		most      int
 	}{
-		{"without counts", day("a", "b?", "c"), "%s/2026/11/22/part-%d.csv.gz", 20 << 10},
-		{"with counts of 10,000", day("a×9000", "b×1000?", "c"), "%s/2026/11/22/part-%d.csv.gz", 160 << 10},
-		{"with the longest keys", day("a×9000", "b×1000?", "c"), "%s/" + long + "%d", 200 << 10},
-		{"with the longest keys, of characters that take six bytes in JSON", day("a×9000", "b×1000?", "c"), "%s/" + strings.Repeat("<", 1000) + "%d", 300 << 10},
+		{"without counts", day("a", "b?", "c"), "%s/2026/11/22/part-%d.csv.gz", false, 20 << 10},
+		{"with counts of 10,000", day("a×9000", "b×1000?", "c"), "%s/2026/11/22/part-%d.csv.gz", false, 160 << 10},
+		{"with counts of 10,000 and versions", day("a×9000", "b×1000?", "c"), "%s/2026/11/22/part-%d.csv.gz", true, 240 << 10},
+		{"with the longest keys", day("a×9000", "b×1000?", "c"), "%s/" + long + "%d", false, 200 << 10},
+		{"with the longest keys, of characters that take six bytes in JSON", day("a×9000", "b×1000?", "c"), "%s/" + strings.Repeat("<", 1000) + "%d", true, 300 << 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +177,7 @@ func TestTheDocumentDoesNotGrowWithTheFiles(t *testing.T) {
 				for n := range 500 {
 					// Ever more keys, and of each entry a good share.
 					key := fmt.Sprintf(tt.key, []string{"a", "b", "a", "a"}[n%4], (i+n)%9900)
-					files = append(files, Arrival{Entry: key[:1], Bucket: "acme-landing", Key: key, Version: fmt.Sprint(i, n), EventTime: now})
+					files = append(files, Arrival{Entry: key[:1], Bucket: "acme-landing", Key: key, Version: fmt.Sprint(i, n), Versioned: tt.versioned, EventTime: now})
 				}
 				s.Fold(files, tt.r, now)
 				s.Evaluate(tt.r.with(deadline("00:01")), now)

@@ -16,7 +16,8 @@
 //     before the launch was decided, or its event time is before CoveredUntil,
 //     or the window opens again for it.
 //   - A duplicate of an arrival changes nothing, as long as its hash is kept:
-//     of the arrivals not before CoveredUntil, the [MaxMarks] latest.
+//     of the arrivals that have a version id or are not before CoveredUntil, the
+//     [MaxMarks] latest.
 //   - A window launches once per revision, and runs again at most [MaxReruns]
 //     times by itself, at least [Spacing] after the last request that may have
 //     started a run.
@@ -112,6 +113,9 @@ type Arrival struct {
 	Entry string
 	// Bucket and Key name the file, Version tells two uploads of it apart.
 	Bucket, Key, Version string
+	// Versioned: Version is S3's version id. A file with the same key and
+	// version id in another bucket is a replica, and counts as a duplicate.
+	Versioned bool
 	// EventTime is the event's own time.
 	EventTime time.Time
 }
