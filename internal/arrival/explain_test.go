@@ -36,7 +36,7 @@ func TestExplain(t *testing.T) {
 		{"a letter for a digit", "acme-landing", "clicks/2026/Nov/22/05/a.json", []string{"no route matches", "clicks at 12: the pattern has {MM} here, which is 2 digits"}},
 		{"month 13", "acme-landing", "clicks/2026/13/22/05/a.json", []string{"no route matches", "clicks at 12: {MM} is 13, which is not between 01 and 12"}},
 		{"hour 24", "acme-landing", "clicks/2026/11/22/24/a.json", []string{"no route matches", "clicks at 18: {HH} is 24, which is not between 00 and 23"}},
-		{"year 0026", "acme-landing", "clicks/0026/11/22/24/a.json", []string{"no route matches", "clicks at 7: {yyyy} is 0026, which is not between 1970 and 2999"}},
+		{"year 0026, and hour 24", "acme-landing", "clicks/0026/11/22/24/a.json", []string{"no route matches", "clicks at 18: {HH} is 24, which is not between 00 and 23"}},
 		{"30 February", "acme-landing", "clicks/2026/02/30/05/a.json", []string{"no route matches", "clicks at 15: 2026-02-30 is not a date"}},
 		{"a folder more", "acme-landing", "clicks/2026/11/22/05/b/a.json", []string{"no route matches", "clicks at 22: * does not cross a /; write ** where folders may follow"}},
 		{"a skipped hour", "acme-landing", "local/2026/03/08/02/a.json", []string{"no route matches", "local clicks at -1: the key matches, but the clocks of America/New_York skip hour 02 of 2026-03-08"}},
@@ -66,9 +66,10 @@ func TestExplain(t *testing.T) {
 
 func TestExplainOtherBucketsAndValues(t *testing.T) {
 	t.Parallel()
-	routes := parse(t, "version: 1\nroutes:\n  - {name: a, config_id: cg-1, bucket: acme-landing, files: \"a/{yyyy}{MM}{dd}/{dd}\"}\n")
+	routes := parse(t, "version: 1\nroutes:\n  - {name: a, config_id: cg-1, bucket: acme-landing, files: [\"a/{yyyy}{MM}{dd}/{dd}\", \"b/*{yyyy}{MM}{dd}.csv\"]}\n")
 	for _, tt := range []struct{ bucket, key, want string }{
 		{"acme-archive", "a/20261122/22", `a at -1: the key matches, but the route is for the bucket "acme-landing"`},
+		{"acme-landing", "b/120261122.csv", `a at 3: {yyyy} begins within a number here; write what comes before it in the pattern, as v2{yyyy}`},
 		{"acme-landing", "a/20261122/23", `a at 11: {dd} is 23 here but was 22 before`},
 	} {
 		n := routes.Explain(Arrival{Bucket: tt.bucket, Key: tt.key}, benchReceived).Nearest

@@ -6,8 +6,47 @@ import (
 	"time"
 )
 
+// reading is one way to read a key.
+type reading struct {
+	// own are the edges that must end a number.
+	own edges
+	// anyYear: the year may be before 2000 or after 2999.
+	anyYear bool
+	// blocked: an edge of own kept the key from matching at some place. refused:
+	// a year did.
+	blocked, refused bool
+}
+
 // match tells whether a key matches, and sets c to the values of its fields.
 // near, if not nil, is told of each place where matching failed.
+//
+// It reads the key in the ways that a pattern allows, the preferred first, and
+// in another only if that could change anything: mostly once.
+func (p *pattern) match(key string, c *captured, near *nearMiss) bool {
+	for _, anyYear := range [...]bool{false, true} {
+		refused, last := false, ^noEdge
+		for _, own := range [...]edges{dateEdge | hourEdge, dateEdge, hourEdge, noEdge} {
+			if own &= p.edges; own == last {
+				continue
+			}
+			last = own
+			r := reading{own: own, anyYear: anyYear}
+			if p.read(key, &r, c, near) {
+				return true
+			}
+			refused = refused || r.refused
+			if !r.blocked {
+				break
+			}
+		}
+		if !refused {
+			return false
+		}
+	}
+	return false
+}
+
+// read matches in one way.
 //
 // It walks key and pattern together. On a mismatch it goes back to the last *
 // and lets it take one character more, and where that would cross a /, or
@@ -17,7 +56,10 @@ import (
 // place depends on that place alone (parsePattern refuses the patterns for
 // which that would not be so). So a key of n bytes costs n steps where the
 // stars are few, n*n at the very worst, and nothing is allocated.
-func (p *pattern) match(key string, c *captured, near *nearMiss) bool {
+func (p *pattern) read(key string, r *reading, c *captured, near *nearMiss) bool {
+	if p.tight {
+		return p.search(key, 0, 0, r, c, near, make([]tried, len(p.ops)*(len(key)+1)))
+	}
 	i, j := 0, 0
 	starOp, starKey := -1, 0
 	deepOp, deepKey := -1, 0
@@ -30,12 +72,14 @@ func (p *pattern) match(key string, c *captured, near *nearMiss) bool {
 				near.miss(p, i, j, 0, keyGoesOn, c)
 			}
 		} else {
-			switch o := &p.ops[i]; o.kind {
-			case star:
+			switch o := &p.ops[i]; {
+			case o.ends&r.own != noEdge && j < len(key) && isDigit(key[j]):
+				r.blocked = true
+			case o.kind == star:
 				starOp, starKey = i, j
 				i++
 				continue
-			case deep, folders:
+			case o.kind == deep || o.kind == folders:
 				if i == len(p.ops)-1 {
 					return true
 				}
@@ -43,8 +87,10 @@ func (p *pattern) match(key string, c *captured, near *nearMiss) bool {
 				starOp = -1
 				i++
 				continue
+			case i > 0 && p.ops[i-1].begins && j > 0 && isDigit(key[j-1]):
+				near.within(p, i, j, key, r, c)
 			default:
-				n, why := o.fit(key[j:], c)
+				n, why := o.fit(key[j:], r, c)
 				if why == fits {
 					i, j = i+1, j+n
 					continue
@@ -74,6 +120,67 @@ func (p *pattern) match(key string, c *captured, near *nearMiss) bool {
 	}
 }
 
+// tried says of a star and a byte of the key what was tried: that the star
+// begins there, and that it ends there and is not empty.
+type tried struct{ begun, ended bool }
+
+// search is read for a tight pattern, from op i and byte j on. Whether a * that
+// may be empty takes a digit beside a field depends on where it begins, so what
+// stands before it may have to move on although it fits. vain has what was tried
+// in vain, for each star and byte.
+func (p *pattern) search(key string, i, j int, r *reading, c *captured, near *nearMiss, vain []tried) bool {
+	for ; i < len(p.ops) && p.ops[i].kind < star; i++ {
+		n, why := p.ops[i].fit(key[j:], r, c)
+		if why != fits {
+			if near != nil {
+				near.miss(p, i, j+n, n, why, c)
+			}
+			return false
+		}
+		j += n
+	}
+	if i == len(p.ops) {
+		if j < len(key) && near != nil {
+			near.miss(p, i, j, 0, keyGoesOn, c)
+		}
+		return j == len(key)
+	}
+	o, from := &p.ops[i], j
+	past := vain[i*(len(key)+1):]
+	if past[from].begun {
+		return false
+	}
+	past[from].begun = true
+	for j >= 0 {
+		switch {
+		case j > from && o.ends&r.own != noEdge && isDigit(key[from]):
+			r.blocked = true
+			return false
+		case j > from && past[j].ended:
+		case j > from && o.begins && isDigit(key[j-1]):
+			near.within(p, i+1, j, key, r, c)
+		case p.search(key, i+1, j, r, c, near, vain):
+			return true
+		}
+		past[j].ended = past[j].ended || j > from
+		if o.kind != star {
+			j = o.longer(key, j)
+			continue
+		}
+		if j == len(key) {
+			return false
+		}
+		if key[j] == '/' {
+			if near != nil {
+				near.miss(p, i, j, 0, starEnds, c)
+			}
+			return false
+		}
+		j++
+	}
+	return false
+}
+
 // longer is where a ** or **/ that ended at j can end next; -1: nowhere.
 func (o *op) longer(key string, j int) int {
 	if o.kind == deep {
@@ -91,7 +198,7 @@ func (o *op) longer(key string, j int) int {
 
 // fit tells whether a literal or field fits at the start of s, and if not,
 // after how many characters it fails, and why.
-func (o *op) fit(s string, c *captured) (int, reason) {
+func (o *op) fit(s string, r *reading, c *captured) (int, reason) {
 	if o.kind == literal {
 		if strings.HasPrefix(s, o.lit) {
 			return len(o.lit), fits
@@ -105,7 +212,7 @@ func (o *op) fit(s string, c *captured) (int, reason) {
 	w := o.width()
 	v := 0
 	for n := range w {
-		if n >= len(s) || s[n] < '0' || s[n] > '9' {
+		if n >= len(s) || !isDigit(s[n]) {
 			return n, notDigits
 		}
 		v = v*10 + int(s[n]-'0')
@@ -117,7 +224,10 @@ func (o *op) fit(s string, c *captured) (int, reason) {
 		return w, fits
 	}
 	if l := limits[o.kind]; v < l.low || v > l.high {
-		return 0, outOfRange
+		if o.kind != year || !r.anyYear {
+			r.refused = r.refused || o.kind == year
+			return 0, outOfRange
+		}
 	}
 	c[o.kind] = v
 	if o.date && c[day] > daysIn(c[year], c[month]) {
@@ -126,8 +236,10 @@ func (o *op) fit(s string, c *captured) (int, reason) {
 	return w, fits
 }
 
+// limits are those of the fields. A year beyond them is read where there is no
+// other way, and its period is implausible (see Period).
 var limits = [...]struct{ low, high int }{
-	year:  {1970, 2999},
+	year:  {2000, 2999},
 	month: {1, 12},
 	day:   {1, 31},
 	hour:  {0, 23},
@@ -147,6 +259,7 @@ const (
 	outOfRange
 	otherValue
 	noSuchDate
+	midNumber
 	starEnds
 	keyGoesOn
 )
@@ -178,6 +291,24 @@ func (m *nearMiss) miss(p *pattern, i, at, partial int, why reason, c *captured)
 	*m = nearMiss{pattern: p, op: i, at: at, score: score, why: why, values: *c, set: true}
 }
 
+// within keeps a failure at op i and byte j, where the fields would fit but for
+// the digit before them. m may be nil.
+func (m *nearMiss) within(p *pattern, i, j int, key string, r *reading, c *captured) {
+	if m == nil {
+		return
+	}
+	values, as, n := *c, *r, 0
+	for at := i; at < len(p.ops) && p.ops[at].kind < literal; at++ {
+		w, why := p.ops[at].fit(key[j+n:], &as, &values)
+		if why != fits {
+			n = 0
+			break
+		}
+		n += w
+	}
+	m.miss(p, i, j, n, midNumber, c)
+}
+
 // explain says in words why the key fails there.
 func (m *nearMiss) explain(key string) string {
 	if m.why == keyGoesOn {
@@ -199,6 +330,8 @@ func (m *nearMiss) explain(key string) string {
 		return fmt.Sprintf("%s is %s here but was %0*d before", fieldNames[o.kind], rest[:o.width()], o.width(), m.values[o.kind])
 	case noSuchDate:
 		return fmt.Sprintf("%04d-%02d-%02d is not a date", m.values[year], m.values[month], m.values[day])
+	case midNumber:
+		return fmt.Sprintf("%s begins within a number here; write what comes before it in the pattern, as v2%s", fieldNames[o.kind], fieldNames[o.kind])
 	default: // starEnds
 		return "* does not cross a /; write ** where folders may follow"
 	}

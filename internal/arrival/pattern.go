@@ -9,7 +9,7 @@ import (
 
 // A pattern describes the keys of files:
 //
-//	{yyyy}        four digits, 1970 to 2999
+//	{yyyy}        four digits
 //	{MM}          two digits, 01 to 12
 //	{dd}          two digits, 01 to the last of that month
 //	{HH}          two digits, 00 to 23
@@ -20,9 +20,16 @@ import (
 //	\* \{ \} \\   that character itself
 //
 // Everything else stands for itself, ? and [ included, and the whole key must
-// match, upper and lower case told apart. Where a key can be read in several
-// ways, each * takes as few characters as it can, the first one first. The
-// same field may come twice and then has the same value in both places.
+// match, upper and lower case told apart. The same field may come twice and then
+// has the same value in both places.
+//
+// Where a key can be read in several ways, these count, in this order:
+//
+//   - The year is from 2000 to 2999.
+//   - The date, and then the hour, is a number of its own: no * takes a digit
+//     right after it. No * may ever take a digit right before it. Digits that the
+//     pattern itself has there are no obstacle, nor is a second place of a field.
+//   - Each * takes as few characters as it can, the first one first.
 //
 // A pattern's date is {yyyy}, {MM} and {dd}, with no * between them; {HH} may
 // stand elsewhere. A field may be repeated after a * only if no * comes before
@@ -33,7 +40,21 @@ type pattern struct {
 	ops  []op
 	// fields has a bit for each field that occurs.
 	fields fieldSet
+	// edges are those after which a * stands.
+	edges edges
+	// tight: a * stands between a field and a digit, or between two fields, and
+	// may be empty there (see search).
+	tight bool
 }
+
+// edges are the ends of a pattern's date and of its hour.
+type edges uint8
+
+const (
+	dateEdge edges = 1 << iota
+	hourEdge
+	noEdge edges = 0
+)
 
 type op struct {
 	kind opKind
@@ -43,6 +64,10 @@ type op struct {
 	repeat bool
 	// date: this field makes the date complete.
 	date bool
+	// ends is, of a star, what stands right before it; begins: a date or an hour
+	// stands right after it. A field that comes again does not count.
+	ends   edges
+	begins bool
 	// fixed counts the characters of a key that literals and fields before
 	// this one stand for.
 	fixed int
@@ -303,7 +328,60 @@ func (p *patternParser) check() {
 	if piece[year] != piece[month] || piece[month] != piece[day] {
 		p.faultf(p.ops[last].at, "a * stands between {yyyy}, {MM} and {dd}; write them with nothing but fixed characters between")
 	}
+	p.markEdges()
 }
+
+// markEdges notes at each star whether a date or an hour stands beside it.
+func (p *patternParser) markEdges() {
+	for i := range p.ops {
+		o := &p.ops[i]
+		if o.kind != star && o.kind != deep {
+			continue
+		}
+		var before, after fieldSet
+		for n := i - 1; n >= 0 && p.ops[n].kind < literal; n-- {
+			before |= p.ops[n].first()
+		}
+		for n := i + 1; n < len(p.ops) && p.ops[n].kind < literal; n++ {
+			after |= p.ops[n].first()
+		}
+		switch {
+		case before&dateFields != 0:
+			o.ends = dateEdge
+		case before != 0:
+			o.ends = hourEdge
+		}
+		o.begins = after != 0
+		p.edges |= o.ends
+		digitBefore := i > 0 && p.ops[i-1].digitAt(-1)
+		digitAfter := i+1 < len(p.ops) && p.ops[i+1].digitAt(0)
+		if (o.begins || o.ends != noEdge) && digitBefore && digitAfter {
+			p.tight = true
+		}
+	}
+}
+
+// first is the op's field, unless it came before.
+func (o op) first() fieldSet {
+	if o.repeat {
+		return noFields
+	}
+	return 1 << o.kind
+}
+
+// digitAt reports whether a field, or a literal, has a digit at its beginning
+// (0) or its end (-1).
+func (o op) digitAt(at int) bool {
+	if o.kind != literal {
+		return o.kind < literal
+	}
+	if at < 0 {
+		at = len(o.lit) - 1
+	}
+	return isDigit(o.lit[at])
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // firstField is the first op that is a field.
 func (p *pattern) firstField() int {

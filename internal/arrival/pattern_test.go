@@ -80,10 +80,12 @@ func TestPatternMatch(t *testing.T) {
 		{`{yyyy}/{MM}/{dd}/a`, `2028/02/29/a`, `2028-02-29`},
 		{`{yyyy}/{MM}/{dd}/a`, `2100/02/29/a`, `no`},
 		{`{yyyy}/{MM}/{dd}/a`, `2000/02/29/a`, `2000-02-29`},
-		{`{yyyy}/{MM}/{dd}/a`, `1969/12/31/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `0000/01/01/a`, `0000-01-01`},
+		{`{yyyy}/{MM}/{dd}/a`, `1969/12/31/a`, `1969-12-31`},
 		{`{yyyy}/{MM}/{dd}/a`, `1970/01/01/a`, `1970-01-01`},
 		{`{yyyy}/{MM}/{dd}/a`, `2999/12/31/a`, `2999-12-31`},
-		{`{yyyy}/{MM}/{dd}/a`, `3000/01/01/a`, `no`},
+		{`{yyyy}/{MM}/{dd}/a`, `3000/01/01/a`, `3000-01-01`},
+		{`{yyyy}/{MM}/{dd}/a`, `9999/12/31/a`, `9999-12-31`},
 		{`{yyyy}/{MM}/{dd}/a`, `２０２６/11/22/a`, `no`},
 		{`{yyyy}/{MM}/{dd}/{HH}`, `2026/11/22/00`, `2026-11-22 00h`},
 		{`{yyyy}/{MM}/{dd}/{HH}`, `2026/11/22/23`, `2026-11-22 23h`},
@@ -101,8 +103,60 @@ func TestPatternMatch(t *testing.T) {
 		{`*{yyyy}{MM}{dd}*`, `a20261122_20261123`, `2026-11-22`},
 		{`orders_*_{yyyy}{MM}{dd}_*.csv`, `orders_1_20261122_20261123_x.csv`, `2026-11-22`},
 		{`*{yyyy}{MM}{dd}.csv`, `20261122_20261123.csv`, `2026-11-23`},
-		{`*{yyyy}{MM}{dd}.csv`, `120261122.csv`, `2026-11-22`},
+		{`*{yyyy}{MM}{dd}.csv`, `120261122.csv`, `no`},
 		{`**{yyyy}/{MM}/{dd}/*`, `x/2026/13/01/2026/11/22/a`, `2026-11-22`},
+
+		// A date is a number of its own, if there is one.
+		{`exports/*{yyyy}{MM}{dd}*.csv`, `exports/store_2012010145_20261122.csv`, `2026-11-22`},
+		{`exports/*{yyyy}{MM}{dd}*.csv`, `exports/20261122_2012010145.csv`, `2026-11-22`},
+		{`exports/*{yyyy}{MM}{dd}*.csv`, `exports/2012010145_x_20261122_20261123.csv`, `2026-11-22`},
+		{`exports/*{yyyy}{MM}{dd}*.csv`, `exports/20121301_20261122.csv`, `2026-11-22`},
+		{`exports/**{yyyy}{MM}{dd}**`, `exports/2012010145/x/20261122/y`, `2026-11-22`},
+		{`exports/**/*{yyyy}{MM}{dd}*.csv`, `exports/20120101/store_2012010145_20261122.csv`, `2026-11-22`},
+		{`*{yyyy}{MM}{dd}*`, `ä20261122ä`, `2026-11-22`},
+		// Else it begins a number, and the first such counts.
+		{`exports/*{yyyy}{MM}{dd}*.csv`, `exports/orders_20261122143000.csv`, `2026-11-22`},
+		{`orders_{yyyy}{MM}{dd}*.csv`, `orders_20261122143000.csv`, `2026-11-22`},
+		{`exports/*{yyyy}{MM}{dd}*.csv`, `exports/2026112214_2026112315.csv`, `2026-11-22`},
+		{`exports/*{yyyy}{MM}{dd}{HH}*.csv`, `exports/20120101234_2026112214.csv`, `2026-11-22 14h`},
+		{`exports/*{yyyy}{MM}{dd}{HH}*.csv`, `exports/20261122143000.csv`, `2026-11-22 14h`},
+		// Else there is none.
+		{`exports/*{yyyy}{MM}{dd}*.csv`, `exports/120261122.csv`, `no`},
+		{`exports/*{yyyy}{MM}{dd}.csv`, `exports/orders_1420261122.csv`, `no`},
+		{`exports/**{yyyy}{MM}{dd}/*`, `exports/x120261122/a`, `no`},
+		// Separators make three numbers, of which the stars touch the outer two.
+		{`*{yyyy}-{MM}-{dd}*`, `x12026-11-22_2026-11-23`, `2026-11-23`},
+		{`*{yyyy}-{MM}-{dd}*`, `2026-11-223_2026-11-24`, `2026-11-24`},
+		{`*{yyyy}-{MM}-{dd}*`, `2026-11-2245`, `2026-11-22`},
+		{`*{dd}.{MM}.{yyyy}*`, `122.11.2026`, `no`},
+		{`*{dd}.{MM}.{yyyy}*`, `22.11.20261`, `2026-11-22`},
+		// Digits of the pattern's own are no obstacle.
+		{`exports/v2{yyyy}{MM}{dd}.csv`, `exports/v220261122.csv`, `2026-11-22`},
+		{`part1{yyyy}{MM}{dd}*.csv`, `part120261122_3.csv`, `2026-11-22`},
+		{`*v2{yyyy}{MM}{dd}7*`, `a1v2202611227x`, `2026-11-22`},
+		{`*1{yyyy}{MM}{dd}`, `99120261122`, `2026-11-22`},
+		{`*{yyyy}{MM}{dd}00*`, `202611220015`, `2026-11-22`},
+		// A star that takes nothing takes no digits.
+		{`v2*{yyyy}{MM}{dd}.csv`, `v220261122.csv`, `2026-11-22`},
+		{`v2*{yyyy}{MM}{dd}.csv`, `v2320261122.csv`, `no`},
+		{`v2*{yyyy}{MM}{dd}.csv`, `v2_20261122.csv`, `2026-11-22`},
+		{`*1*{yyyy}{MM}{dd}`, `1120261122`, `2026-11-22`},
+		{`{yyyy}{MM}{dd}*1.csv`, `202611221.csv`, `2026-11-22`},
+		{`orders_{yyyy}{MM}{dd}*{HH}*.csv`, `orders_2026112205.csv`, `2026-11-22 05h`},
+		{`orders_{yyyy}{MM}{dd}*{HH}*.csv`, `orders_20261122_0530_07.csv`, `2026-11-22 07h`},
+		{`orders_{yyyy}{MM}{dd}*{HH}*.csv`, `orders_20261122_0530.csv`, `2026-11-22 05h`},
+		// The date comes before the hour.
+		{`*{yyyy}{MM}{dd}*_{HH}*`, `2012010145_20261122_0530`, `2026-11-22 05h`},
+		{`{yyyy}/{MM}/{dd}/*{HH}*.json`, `2026/11/22/host-123_05.json`, `2026-11-22 05h`},
+		{`{yyyy}/{MM}/{dd}/*{HH}*.json`, `2026/11/22/host_123.json`, `2026-11-22 12h`},
+		{`{yyyy}/{MM}/{dd}/*{HH}.json`, `2026/11/22/host_123.json`, `no`},
+		// A field that comes again is known, and need not be one.
+		{`{yyyy}/{MM}/{dd}/*{yyyy}{MM}{dd}*.csv`, `2026/11/22/120261122000000.csv`, `2026-11-22`},
+		// A year of this millennium comes first.
+		{`*{yyyy}{MM}{dd}*.csv`, `10010101_20261122.csv`, `2026-11-22`},
+		{`*{yyyy}{MM}{dd}*.csv`, `10010101_20261122143000.csv`, `2026-11-22`},
+		{`*{yyyy}{MM}{dd}*.csv`, `10010101_19991231.csv`, `1001-01-01`},
+		{`*{yyyy}{MM}{dd}*.csv`, `00010101000000.csv`, `0001-01-01`},
 	} {
 		t.Run(tt.pattern+" "+tt.key, func(t *testing.T) {
 			t.Parallel()
@@ -133,23 +187,30 @@ func result(p *pattern, ok bool, c captured) string {
 }
 
 // slowMatch is the definition of a match and nothing else: every star tries
-// every length, shortest first, and the fields are looked at when all of the
-// key is divided up.
-func slowMatch(ops []op, key string, values map[opKind][]string) (captured, bool) {
-	if len(ops) == 0 {
-		if key != "" {
-			return captured{}, false
+// every length, shortest first. Of all ways to divide the key up, the first of
+// the best rank counts.
+func slowMatch(p *pattern, key string) (c captured, ok bool) {
+	best := 1 << 8
+	divide(p.ops, key, nil, func(parts []string) bool {
+		date, rank := slowDate(p.ops, parts)
+		if rank < best {
+			c, best = date, rank
 		}
-		return slowDate(values)
+		return best > 0
+	})
+	return c, best < 1<<8
+}
+
+// divide tells of each way to give the ops their parts of a key, until f
+// returns false.
+func divide(ops []op, key string, parts []string, f func([]string) bool) bool {
+	if len(ops) == 0 {
+		return key != "" || f(parts)
 	}
-	o := ops[0]
-	switch o.kind {
+	switch o := ops[0]; o.kind {
 	case literal:
 		rest, ok := strings.CutPrefix(key, o.lit)
-		if !ok {
-			return captured{}, false
-		}
-		return slowMatch(ops[1:], rest, values)
+		return !ok || divide(ops[1:], rest, append(parts, o.lit), f)
 	case star, deep, folders:
 		for n := 0; n <= len(key); n++ {
 			taken := key[:n]
@@ -159,48 +220,74 @@ func slowMatch(ops []op, key string, values map[opKind][]string) (captured, bool
 			if o.kind == folders && taken != "" && !strings.HasSuffix(taken, "/") {
 				continue
 			}
-			if c, ok := slowMatch(ops[1:], key[n:], values); ok {
-				return c, true
+			if !divide(ops[1:], key[n:], append(parts, taken), f) {
+				return false
 			}
 		}
-		return captured{}, false
+		return true
+	default:
+		w := map[opKind]int{year: 4, month: 2, day: 2, hour: 2}[o.kind]
+		if len(key) < w || strings.Trim(key[:w], "0123456789") != "" {
+			return true
+		}
+		return divide(ops[1:], key[w:], append(parts, key[:w]), f)
 	}
-	w := map[opKind]int{year: 4, month: 2, day: 2, hour: 2}[o.kind]
-	if len(key) < w || strings.Trim(key[:w], "0123456789") != "" {
-		return captured{}, false
-	}
-	values[o.kind] = append(values[o.kind], key[:w])
-	c, ok := slowMatch(ops[1:], key[w:], values)
-	if !ok {
-		values[o.kind] = values[o.kind][:len(values[o.kind])-1]
-	}
-	return c, ok
 }
 
-func slowDate(values map[opKind][]string) (c captured, ok bool) {
-	for k, all := range values {
-		for _, v := range all {
-			if v != all[0] {
-				return captured{}, false
+// slowDate reads a key that is divided up, and ranks that: 0 is best, and what
+// has 256 is none.
+func slowDate(ops []op, parts []string) (c captured, rank int) {
+	const none = 1 << 8
+	values := map[opKind]string{}
+	for i := 0; i < len(ops); i++ {
+		if ops[i].kind >= literal {
+			continue
+		}
+		// A group of fields, and what is new in it.
+		group, fresh := i, map[opKind]bool{}
+		for ; i < len(ops) && ops[i].kind < literal; i++ {
+			k := ops[i].kind
+			if was, again := values[k]; again && was != parts[i] {
+				return c, none
+			} else if !again {
+				values[k], fresh[k] = parts[i], true
 			}
-			fmt.Sscanf(v, "%d", &c[k])
+			fmt.Sscanf(parts[i], "%d", &c[k])
+		}
+		wild := func(n int, digit func(s string) string) bool {
+			return len(fresh) > 0 && n >= 0 && n < len(ops) && ops[n].kind > literal && parts[n] != "" && strings.Contains("0123456789", digit(parts[n]))
+		}
+		if wild(group-1, func(s string) string { return s[len(s)-1:] }) {
+			return c, none
+		}
+		if wild(i, func(s string) string { return s[:1] }) {
+			if fresh[year] || fresh[month] || fresh[day] {
+				rank |= 2
+			} else {
+				rank |= 1
+			}
 		}
 	}
 	if c[hour] > 23 {
-		return captured{}, false
+		return c, none
 	}
-	if len(values[year]) == 0 {
-		return c, true
+	if values[year] == "" {
+		return c, rank
 	}
-	_, err := time.Parse("2006-01-02", fmt.Sprintf("%04d-%02d-%02d", c[year], c[month], c[day]))
-	return c, err == nil && c[year] >= 1970 && c[year] < 3000
+	if _, err := time.Parse("2006-01-02", fmt.Sprintf("%04d-%02d-%02d", c[year], c[month], c[day])); err != nil {
+		return c, none
+	}
+	if c[year] < 2000 || c[year] > 2999 {
+		rank |= 4
+	}
+	return c, rank
 }
 
 func checkAgainstSlow(t *testing.T, p *pattern, key string) {
 	t.Helper()
 	var c captured
 	got := result(p, p.match(key, &c, nil), c)
-	slow, ok := slowMatch(p.ops, key, map[opKind][]string{})
+	slow, ok := slowMatch(p, key)
 	if want := result(p, ok, slow); got != want {
 		t.Errorf("pattern %q, key %q: got %s, by the definition %s", p.text, key, got, want)
 	}
@@ -223,6 +310,9 @@ func FuzzPattern(f *testing.F) {
 		{"**/*.tmp", "a/b.tmp"},
 		{"a/**/b*c/**d", "a/bc/x/bxc/d"},
 		{"*{yyyy}{MM}{dd}*_{HH}*", "a2026112220261123_05_06"},
+		{"*{yyyy}{MM}{dd}*", "x2012010145_20261122"},
+		{"v1*{yyyy}{MM}{dd}*2*", "v1220261122_22"},
+		{"*{yyyy}-{MM}-{dd}*{HH}*", "11001-01-01_051_06"},
 		{"{yyyy}/{MM}/{dd}/*_{yyyy}{MM}{dd}_*", "2026/11/22/a_20261122_"},
 		{`\*\{\}\\`, `*{}\`},
 		{"**a*b", "aaaa/aab"},
@@ -289,8 +379,8 @@ func unparse(p *pattern) string {
 func TestPatternMatchesByItsDefinition(t *testing.T) {
 	t.Parallel()
 	// Random patterns of few different parts, and keys made of what they match.
-	parts := []string{"a", "b", "/", "a", "/", "*", "**", "**/", "/**/", "{yyyy}{MM}{dd}", "{dd}{MM}{yyyy}", "{HH}", "{yyyy}", "{MM}", "{dd}", "_"}
-	bits := []string{"a", "b", "/", "ab", "aa", "_", "20261122", "20261123", "20261322", "22112026", "05", "22", "2026", "1", "31", "02"}
+	parts := []string{"a", "b", "/", "a", "/", "*", "**", "**/", "/**/", "{yyyy}{MM}{dd}", "{dd}{MM}{yyyy}", "{HH}", "{yyyy}", "{MM}", "{dd}", "_", "2", "*{yyyy}{MM}{dd}*"}
+	bits := []string{"a", "b", "/", "ab", "aa", "_", "20261122", "20261123", "20261322", "22112026", "05", "22", "2026", "1", "31", "02", "2012010145", "10010101"}
 	const seed = 7
 	r := rand.New(rand.NewPCG(seed, seed))
 	pick := func(from []string, most int) string {
@@ -334,18 +424,27 @@ func TestPatternMatchIsBoundedAtItsWorst(t *testing.T) {
 	t.Parallel()
 	// A key of the longest kind that fails at its very end, in every way.
 	key := strings.Repeat("a", maxKey-1) + "c"
-	for _, text := range []string{"**a*a*a*a*b", "**a**a**a**b", "*a*a*a*a*a*a*a*b", "**/**/**/*a*a*ab", "**{yyyy}*{HH}*b{MM}{dd}"} {
+	digits := strings.Repeat("20261122", maxKey/8-1) + "c"
+	years := strings.Repeat("10010101_", maxKey/9-1) + "c"
+	for _, text := range []string{
+		"**a*a*a*a*b", "**a**a**a**b", "*a*a*a*a*a*a*a*b", "**/**/**/*a*a*ab", "**{yyyy}*{HH}*b{MM}{dd}", "*{yyyy}{MM}{dd}*{HH}*b",
+		"**{yyyy}{MM}{dd}**{HH}**b", "*2*{yyyy}{MM}{dd}*2*{HH}*2*2*2*b", "**2**{yyyy}{MM}{dd}**2**2**b",
+	} {
 		p, _ := parsePattern(text)
 		if p == nil {
 			continue
 		}
-		start := time.Now()
-		var c captured
-		if p.match(key, &c, nil) {
-			t.Errorf("%q matches", text)
-		}
-		if d := time.Since(start); d > time.Second {
-			t.Errorf("%q took %v for a key of %d bytes", text, d, len(key))
+		for _, key := range []string{key, digits, years} {
+			start := time.Now()
+			var c captured
+			if p.match(key, &c, nil) {
+				t.Errorf("%q matches", text)
+			}
+			if d := time.Since(start); d > time.Second {
+				t.Errorf("%q took %v for a key of %d bytes", text, d, len(key))
+			} else {
+				t.Logf("%q took %v", text, d)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package arrival
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -22,6 +23,9 @@ func (p *routesParser) warn(r *Routes) {
 		for place, f := range route.Files {
 			if f.Count > 1 && !f.pattern.manifold() {
 				p.warnf(f.at.position, "windows wait for %d files, and in each bucket one key matches the pattern in a window: give it a *, or leave out count", f.Count)
+			}
+			if key, read, ok := f.pattern.ambiguous(); ok {
+				p.warnf(f.at.position, "a key may hold two numbers that fit the fields, and the first one counts: %.200q is for %s; write more of the key in place of the * before them if that is wrong", key, read)
 			}
 			keys := f.pattern.witnesses()
 			if by, hidden := r.ignoredBy(keys[0]); hidden && p.ignores(by, keys[1]) {
@@ -45,6 +49,52 @@ func (p *routesParser) warn(r *Routes) {
 			}
 		}
 	}
+}
+
+// ambiguous returns a key with two dates, or two hours, each of which the
+// pattern could mean, and the one that it reads; false if there is no such key.
+func (p *pattern) ambiguous() (key, read string, ok bool) {
+	meant := [4]string{year: "2026", month: "11", day: "22", hour: "05"}
+	other := [4]string{year: "2026", month: "11", day: "21", hour: "04"}
+	for i, o := range p.ops {
+		if !o.begins {
+			continue
+		}
+		end := i + 1
+		for end < len(p.ops) && p.ops[end].kind <= literal {
+			end++
+		}
+		// What the star could take before the fields.
+		taken := plainKey(p.ops[i+1:end], other) + "_"
+		if o.kind == star && strings.Contains(taken, "/") {
+			continue
+		}
+		key := plainKey(p.ops[:i], meant) + taken + plainKey(p.ops[i+1:], meant)
+		var c captured
+		if !p.match(key, &c, nil) || c[day] == 22 && (c[hour] == 5 || !p.fields.has(hour)) {
+			continue
+		}
+		read = dayPeriod(c[year], c[month], c[day]).String()
+		if p.fields.has(hour) {
+			read += fmt.Sprintf(", hour %02d", c[hour])
+		}
+		return key, read, true
+	}
+	return "", "", false
+}
+
+// plainKey is a key that ops match, in which stars stand for nothing.
+func plainKey(ops []op, values [4]string) string {
+	var b strings.Builder
+	for _, o := range ops {
+		switch {
+		case o.kind == literal:
+			b.WriteString(o.lit)
+		case o.kind < literal:
+			b.WriteString(values[o.kind])
+		}
+	}
+	return b.String()
 }
 
 // ignores tells whether the pattern under "ignore" matches a key.

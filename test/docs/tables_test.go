@@ -259,6 +259,25 @@ func TestTableOfRelativeRanges(t *testing.T) {
 	}
 }
 
+func TestTableOfNumbersAndDates(t *testing.T) {
+	t.Parallel()
+	src := "version: 1\nroutes: [{name: a, config_id: cg-1, files: \"exports/*{yyyy}{MM}{dd}*.csv\"}]\n"
+	routes, warnings, err := arrival.ParseRoutes("routes.yaml", []byte(src), arrival.Options{})
+	if err != nil || len(warnings) != 1 {
+		t.Fatalf("%v, and the warnings %v", err, warnings)
+	}
+	for _, r := range table(t, "docs/dates.md", "numbers and dates") {
+		at := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
+		got := "none"
+		for _, m := range routes.Match(arrival.Arrival{Bucket: "b", Key: code(r[0])[0], EventTime: at}, at) {
+			got = m.Period.String()
+		}
+		if want, _, _ := strings.Cut(r[1], ":"); got != want {
+			t.Errorf("%v: it is %s", r, got)
+		}
+	}
+}
+
 func TestTableOfLogLines(t *testing.T) {
 	t.Parallel()
 	call := regexp.MustCompile(`[lL]ogger\.(?:Debug|Info|Warn|Error|Log)(?:Context)?\((?:ctx, )?(?:level, )?"([^"]+)"`)
