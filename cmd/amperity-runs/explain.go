@@ -198,6 +198,10 @@ func (o *explainOptions) match(out io.Writer, m arrival.MatchExplanation) {
 		line(out, "fields", m.Fields)
 	}
 	line(out, "window", m.Window)
+	if m.Period.Implausible() {
+		line(out, "starts", "nothing: a release starts nothing either")
+		return
+	}
 	r := m.Request()
 	if r.RangeFrom != "" {
 		line(out, "range", r.RangeFrom+" to "+r.RangeTo)

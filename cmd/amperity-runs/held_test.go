@@ -319,3 +319,25 @@ func TestAnErrorIsOneLine(t *testing.T) {
 		t.Errorf("exit code %d, more than a line: %s", code, stderr)
 	}
 }
+
+// What a release would not start is not offered to be released.
+func TestImplausibleDatesInTheList(t *testing.T) {
+	t.Parallel()
+	list := trigger.HeldList{Held: []launch.HeldLaunch{{
+		LaunchKey: "arrival/cg-1/implausible-day-2026-11-22T12:00:00Z/1", Hold: 1, Reason: "implausible_date", Since: "2026-11-22T12:00:00Z",
+		Request: amperity.RunRequest{ConfigID: "cg-1"}, Cause: announcement.Cause{Type: "arrival", Route: "sales", Files: 2000, FirstFile: "s3://b/99991231"},
+		Samples: []string{"s3://b/99991231", "s3://b/19000101"},
+	}}}
+	got, _, code := answering(t, list).shell("held list")
+	for _, line := range []string{
+		"  cause        arrival, route sales, 2000 files, first s3://b/99991231\n  config id    cg-1\n  range        none\n",
+		"  file         s3://b/99991231\n  file         s3://b/19000101\n  to end it    amperity-runs held discard arrival/cg-1/implausible-day-2026-11-22T12:00:00Z/1 --hold 1 --reason WHY",
+	} {
+		if !strings.Contains(got, line) || code != 0 {
+			t.Errorf("exit code %d, and the list has no %q:\n%s", code, line, got)
+		}
+	}
+	if strings.Contains(got, "release") {
+		t.Errorf("a release is offered:\n%s", got)
+	}
+}

@@ -31,6 +31,9 @@ func (o *heldOptions) entry(out io.Writer, h launch.HeldLaunch, now time.Time) {
 	row("range", rangeOf(h.Request))
 	row("run mode", string(h.Request.RunMode))
 	row("message", h.Message)
+	for _, s := range h.Samples {
+		row("file", s)
+	}
 	for _, c := range h.Candidates {
 		row("candidate", candidate(c))
 	}
@@ -43,11 +46,13 @@ func (o *heldOptions) entry(out io.Writer, h launch.HeldLaunch, now time.Time) {
 			row("if it is it", o.command("adopt", h, "--run", "ID"))
 		}
 	}
-	start := "to start it"
-	if h.Reason == announcement.ReasonOverlap {
-		start = "to queue it"
+	switch h.Reason {
+	case announcement.ReasonImplausibleDate: // no release starts it
+	case announcement.ReasonOverlap:
+		row("to queue it", o.command("release", h))
+	default:
+		row("to start it", o.command("release", h))
 	}
-	row(start, o.command("release", h))
 	row("to end it", o.command("discard", h, "--reason", "WHY"))
 }
 

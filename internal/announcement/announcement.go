@@ -68,6 +68,9 @@ const (
 	ReasonRerunLimit = "rerun_limit"
 	// ReasonOverlap: another run of the config id went on for too long.
 	ReasonOverlap = "overlap"
+	// ReasonImplausibleDate: the dates in the keys of files are before 2000 or
+	// more than 400 days ahead.
+	ReasonImplausibleDate = "implausible_date"
 )
 
 // ReasonFilesMissing is the Detail.Reason with FilesMissing.

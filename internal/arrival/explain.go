@@ -140,5 +140,8 @@ func (m Match) windowText(t time.Time) string {
 	if r.DateOffset != 0 {
 		from += fmt.Sprintf(", and date_offset %dd", r.DateOffset)
 	}
+	if m.Period.Implausible() {
+		return fmt.Sprintf("none, by %s: the date is before %d or more than %d days after the arrival, so the file is held (implausible_date)", from, firstYear, maxAhead/secondsPerDay)
+	}
 	return fmt.Sprintf("%s %v, by %s", m.Period.Unit(), m.Period, from)
 }

@@ -25,6 +25,10 @@ func TestExplain(t *testing.T) {
 			"send: day 2026-01-01, by the date in the key; {yyyy}=2026 {MM}=01 {dd}=01",
 		}},
 
+		{"a date that is implausible", "acme-landing", "orders/1999/12/31/orders_1.csv.gz", []string{
+			"sales: none, by the date in the key, and date_offset -1d: the date is before 2000 or more than 400 days after the arrival, so the file is held (implausible_date); {yyyy}=1999 {MM}=12 {dd}=31",
+			"send: none, by the date in the key: the date is before 2000 or more than 400 days after the arrival, so the file is held (implausible_date); {yyyy}=1999 {MM}=12 {dd}=31",
+		}},
 		{"a folder marker", "acme-landing", "customers/", []string{`ignored by ""`}},
 		{"an ignored file", "acme-landing", "customers/a.tmp", []string{`ignored by "**/*.tmp"`}},
 		{"another stack's bucket", "elsewhere", "customers/a", []string{`the stack receives no events of the bucket "elsewhere", only of acme-landing, acme-archive`}},

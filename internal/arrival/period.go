@@ -5,14 +5,57 @@ import "time"
 // Period is the day or hour of a window. It is comparable, and the zero value
 // is no period: two files of a config id belong to the same window if their
 // periods are equal.
+//
+// A file whose date is implausible has no window: its period then is one of
+// implausible dates, which gathers such files of an hour of arrival to be held.
 type Period struct {
 	// start is where it begins, in Unix seconds: midnight of the date as if it
 	// were in UTC for a day, the instant for an hour.
 	start int64
 	// length is that of an hour, in seconds; 0: a day, whose length depends on
-	// a time zone that nobody asks for.
+	// a time zone that nobody asks for. implausibleDay and implausibleHour are for
+	// implausible dates of days and of hours: start is the hour of arrival.
 	length int64
 }
+
+const (
+	implausibleDay  = -1
+	implausibleHour = -2
+)
+
+const (
+	// maxAhead is how far ahead of its arrival a file's date may be: more than a
+	// leap year, and than date_offset moves a date.
+	maxAhead = 400 * secondsPerDay
+	// firstYear is the first of a plausible date: files of before are none that a
+	// feed of today has, but what a program writes for an unknown date.
+	firstYear = 2000
+)
+
+// plausible reports whether a date can be that of a file that arrived at a time,
+// zero if that is not known.
+func plausible(y, m, d int, arrived time.Time) bool {
+	start := dayPeriod(y, m, d).start
+	return start >= dayPeriod(firstYear, 1, 1).start && (arrived.IsZero() || start-arrived.Unix() <= maxAhead)
+}
+
+// implausiblePeriod is that of implausible dates that arrived at a time.
+func implausiblePeriod(arrived time.Time, hourly bool) Period {
+	p := Period{start: arrived.UTC().Truncate(time.Hour).Unix(), length: implausibleDay}
+	if hourly {
+		p.length = implausibleHour
+	}
+	return p
+}
+
+// The names of periods of implausible dates begin so, and go on with the hour.
+const (
+	implausibleDayPrefix  = "implausible-day-"
+	implausibleHourPrefix = "implausible-hour-"
+)
+
+// Implausible reports whether it is a period of implausible dates.
+func (p Period) Implausible() bool { return p.length < 0 }
 
 const secondsPerDay = 24 * 60 * 60
 
@@ -63,26 +106,35 @@ func hourPeriod(y, m, d, h int, zone *time.Location) (p Period, ok bool) {
 
 // Unit is "day" or "hour".
 func (p Period) Unit() string {
-	if p.length == 0 {
+	if p.length == 0 || p.length == implausibleDay {
 		return "day"
 	}
 	return "hour"
 }
 
 // String gives the period's name: "2026-11-22" for a day, and for an hour the
-// UTC time at which it begins, "2026-11-22T05:00:00Z".
+// UTC time at which it begins, "2026-11-22T05:00:00Z". Implausible dates of days
+// that arrived in that hour are "implausible-day-2026-11-22T05:00:00Z".
 func (p Period) String() string {
 	t := time.Unix(p.start, 0).UTC()
-	if p.length == 0 {
+	switch p.length {
+	case 0:
 		return t.Format(time.DateOnly)
+	case implausibleDay:
+		return implausibleDayPrefix + t.Format(time.RFC3339)
+	case implausibleHour:
+		return implausibleHourPrefix + t.Format(time.RFC3339)
 	}
 	return t.Format(time.RFC3339)
 }
 
 // Range gives the period in the form of Amperity's range_from and range_to (API
 // reference, POST /workflow/runs), from inclusive, to exclusive: a day as its
-// date and the next, an hour as UTC timestamps.
+// date and the next, an hour as UTC timestamps. Implausible dates have none.
 func (p Period) Range() (from, to string) {
+	if p.Implausible() {
+		return "", ""
+	}
 	if p.length == 0 {
 		return p.String(), Period{start: p.start + secondsPerDay}.String()
 	}

@@ -157,3 +157,58 @@ func TestADayAndAnHourAreDifferentPeriods(t *testing.T) {
 		t.Errorf("%v does not begin %v", d, h)
 	}
 }
+
+func TestImplausibleDates(t *testing.T) {
+	t.Parallel()
+	src := "version: 1\nroutes:\n" +
+		"  - {name: days, config_id: cg-1, files: \"d/{yyyy}{MM}{dd}\"}\n" +
+		"  - {name: hours, config_id: cg-1, files: \"h/{yyyy}{MM}{dd}{HH}\", timezone: Asia/Tokyo}\n" +
+		"  - {name: moved, config_id: cg-2, files: \"m/{yyyy}{MM}{dd}\", date_offset: -1d}\n" +
+		"  - {name: ahead, config_id: cg-3, files: \"a/**\", date_offset: 366d, timezone: Pacific/Kiritimati}\n"
+	routes := parse(t, src)
+	received := instant(t, "2026-11-22T06:30:00Z")
+	for _, tt := range []struct{ name, key, event, want string }{
+		{"today", "d/20261122", "2026-11-22T05:30:00Z", "2026-11-22"},
+		{"400 days ahead, less half an hour", "d/20271227", "2026-11-22T05:30:00Z", "2027-12-27"},
+		{"400 days ahead", "d/20271227", "2026-11-22T00:00:00Z", "2027-12-27"},
+		{"400 days ahead and a second", "d/20271227", "2026-11-21T23:59:59Z", "implausible-day-2026-11-21T23:00:00Z"},
+		{"401 days ahead", "d/20271228", "2026-11-22T05:30:00Z", "implausible-day-2026-11-22T05:00:00Z"},
+		{"a date that means for ever", "d/99991231", "2026-11-22T05:30:00Z", "implausible-day-2026-11-22T05:00:00Z"},
+		{"the first plausible day", "d/20000101", "2026-11-22T05:30:00Z", "2000-01-01"},
+		{"the day before", "d/19991231", "2026-11-22T05:59:59Z", "implausible-day-2026-11-22T05:00:00Z"},
+		{"the epoch", "d/19700101", "2026-11-22T06:00:00Z", "implausible-day-2026-11-22T06:00:00Z"},
+		{"a date that means none", "d/00010101", "2026-11-22T05:30:00Z", "implausible-day-2026-11-22T05:00:00Z"},
+		{"the first plausible hour", "h/2000010100", "2026-11-22T05:30:00Z", "1999-12-31T15:00:00Z"},
+		{"the hour before", "h/1999123123", "2026-11-22T05:30:00Z", "implausible-hour-2026-11-22T05:00:00Z"},
+		{"moved before the first day", "m/20000101", "2026-11-22T05:30:00Z", "implausible-day-2026-11-22T05:00:00Z"},
+		{"moved to the first day", "m/20000102", "2026-11-22T05:30:00Z", "2000-01-01"},
+		{"moved to 400 days ahead", "m/20271228", "2026-11-22T05:30:00Z", "2027-12-27"},
+		{"by the arrival, moved as far as can be", "a/x", "2026-11-22T05:30:00Z", "2027-11-23"},
+		{"an event of the future counts as received", "d/20271228", "2030-01-01T00:00:00Z", "implausible-day-2026-11-22T06:00:00Z"},
+	} {
+		a := Arrival{Bucket: "b", Key: tt.key, EventTime: instant(t, tt.event)}
+		m := routes.Match(a, received)
+		if len(m) != 1 || m[0].Period.String() != tt.want {
+			t.Errorf("%s: %v, want %s", tt.name, m, tt.want)
+			continue
+		}
+		if from, to := m[0].Period.Range(); m[0].Period.Implausible() && (from != "" || to != "") {
+			t.Errorf("%s: from %s to %s", tt.name, from, to)
+		}
+		route, p := routes.Window(m[0].Route.ConfigID, tt.want)
+		if route != m[0].Route || p != m[0].Period {
+			t.Errorf("%s: by its name it is %v of %v", tt.name, p, route)
+		}
+		if hold := route.Rules(p).Hold; (hold == "implausible_date") != p.Implausible() {
+			t.Errorf("%s: held for %q", tt.name, hold)
+		}
+	}
+	for _, period := range []string{"implausible-day-", "implausible-day-2026-11-22", "implausible-day-2026-11-22T05:30:00Z", "implausible-2026-11-22T05:00:00Z", "implausible-hour-2026-11-22T05:00:00+01:00"} {
+		if route, p := routes.Window("cg-1", period); route != nil {
+			t.Errorf("%s is %v of %v", period, p, route)
+		}
+	}
+	if route, _ := routes.Window("cg-2", "implausible-hour-2026-11-22T05:00:00Z"); route != nil {
+		t.Errorf("a route of days has hours: %v", route)
+	}
+}

@@ -90,6 +90,9 @@ func (r *Route) period(fields captured, t time.Time) (Period, bool) {
 		y, m, d = t.In(r.Zone).Date()
 	}
 	d += r.DateOffset
+	if !plausible(y, int(m), d, t) {
+		return implausiblePeriod(t, r.hourly), true
+	}
 	if r.hourly {
 		return hourPeriod(y, int(m), d, fields[hour], r.zone())
 	}

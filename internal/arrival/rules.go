@@ -5,14 +5,19 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 // Rules are what the route says of the window of a period.
 func (r *Route) Rules(p Period) window.Rules {
+	if p.Implausible() {
+		return window.Rules{Hash: r.hash, Hold: announcement.ReasonImplausibleDate}
+	}
 	rules := window.Rules{
 		Hash:    r.hash,
 		Settle:  r.Settle,
@@ -76,6 +81,15 @@ func (r *Routes) Of(configID string, hourly bool) *Route {
 // Window gives the route and the period of a window, by the window's name. The
 // route is nil if there is none any more, or its windows are others.
 func (r *Routes) Window(configID, period string) (*Route, Period) {
+	for prefix, hourly := range map[string]bool{implausibleDayPrefix: false, implausibleHourPrefix: true} {
+		if hour, ok := strings.CutPrefix(period, prefix); ok {
+			t, err := time.Parse(time.RFC3339, hour)
+			if p := implausiblePeriod(t, hourly); err == nil && p.String() == period {
+				return r.Of(configID, hourly), p
+			}
+			return nil, Period{}
+		}
+	}
 	if t, err := time.Parse(time.DateOnly, period); err == nil {
 		return r.Of(configID, false), Period{start: t.Unix()}
 	}

@@ -72,6 +72,8 @@ func (l *Direct) Launch(ctx context.Context, in Launch) (Result, error) {
 // start decides whether the request may be sent, and sends it.
 func (l *Direct) start(ctx context.Context, in Launch) verdict {
 	switch now := l.Clock.Now(); {
+	case in.Hold != "":
+		return verdict{outcome: Held, reason: in.Hold, hint: hintTooOld, detail: heldBy(in.Hold, "")}
 	case !in.NotAfter.IsZero() && now.After(in.NotAfter):
 		return verdict{outcome: Held, reason: announcement.ReasonTooOld, hint: hintTooOld,
 			detail: tooOld(in.NotAfter, now)}

@@ -19,7 +19,11 @@ const (
 	movedOnText     = "nothing was done: its window has gone on since, and has another launch"
 	missingText     = "files were missing at the deadline, and the window still waits for them"
 	overlapText     = "the run %s of the same config id has been in the way for 12 hours: it is still running, or cannot be read (\"run not seen\" in the log)"
-	adoptText       = "nothing was sent to Amperity for this window: release it to start its run, or discard it"
+	// implausibleText answers a release of files with implausible dates.
+	implausibleText = "nothing was done: a run for these dates is never started; correct the names and upload the files again, " +
+		"or start the run you want by hand, then discard this"
+	implausibleAdoptText = "nothing was sent to Amperity for files with implausible dates: discard it"
+	adoptText            = "nothing was sent to Amperity for this window: release it to start its run, or discard it"
 )
 
 // Hints that go into an announcement for whoever has to act.
@@ -42,9 +46,11 @@ const (
 	hintPolicy  = "nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held)"
 	hintOverlap = "nothing was sent to Amperity for this launch, and other windows of the config id wait too: stop that run if it hangs, " +
 		"then release the launch to put it back into the queue, or discard it (amperity-runs held)"
-	hintSurplus  = "stop that run in Amperity if it is not wanted; the launch needs no answer"
-	hintFile     = "; the file is %s"
-	hintFiles    = "; the first of its %d files is %s"
+	hintSurplus     = "stop that run in Amperity if it is not wanted; the launch needs no answer"
+	hintFile        = "; the file is %s"
+	hintFiles       = "; the first of its %d files is %s"
+	hintImplausible = "nothing was started for these files, and a release starts nothing: correct their names and upload them again, " +
+		"or start the run you want by hand; then discard this hold, which also ends the files that came since (amperity-runs held)"
 	hintRejected = "no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held)"
 	hintInvalid  = "no run was started: correct the request where it is written, a schedule, a rule, a call or a route, " +
 		"then start the run by hand"
@@ -92,8 +98,11 @@ func (r *record) hint() string {
 		return hintHeld
 	}
 	text := hintPolicy
-	if r.Reason == announcement.ReasonOverlap {
+	switch r.Reason {
+	case announcement.ReasonOverlap:
 		text = hintOverlap
+	case announcement.ReasonImplausibleDate:
+		text = hintImplausible
 	}
 	switch {
 	case r.Cause.FirstFile != "" && r.Cause.Files == 1:
@@ -299,7 +308,9 @@ func heldBy(reason, runID string) *announcement.Error {
 		announcement.ReasonLateFile:   "files came after a run of their window was started (late: hold), or they cannot be told from repeats of files whose launch was rejected or discarded",
 		announcement.ReasonTooOld:     "the events of the files came more than 45 days late: the ledger may have forgotten a run that had these files",
 		announcement.ReasonRerunLimit: "files came after the window had been run again three times, which is the most that it is by itself",
-		announcement.ReasonOverlap:    fmt.Sprintf(overlapText, runID),
+		announcement.ReasonImplausibleDate: "the dates in the files' keys are before 2000 or more than 400 days after the files came; " +
+			"amperity-runs held list counts the files of the same hour that come after this event",
+		announcement.ReasonOverlap: fmt.Sprintf(overlapText, runID),
 	}[reason]
 	kind := announcement.ErrorPolicy
 	if reason == announcement.ReasonTooOld {

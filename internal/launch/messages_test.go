@@ -436,6 +436,16 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			"the events of the files came more than 45 days late: the ledger may have forgotten a run that had these files; " +
 			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
+		{"files with implausible dates", func(o *office) {
+			o.window = &launch.Window{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
+				Request: amperity.RunRequest{ConfigID: "cg-1"}}
+			o.arrive(o.arrivals("orders/*", "orders/1", "orders/2"))
+			o.wait(time.Hour)
+		}, []string{"Amperity Workflow Run Held in tenant acme (implausible_date): " +
+			"the dates in the files' keys are before 2000 or more than 400 days after the files came; amperity-runs held list counts the files of the same hour that come after this event; " +
+			"nothing was started for these files, and a release starts nothing: correct their names and upload them again, or start the run you want by hand; " +
+			"then discard this hold, which also ends the files that came since (amperity-runs held); the first of its 2 files is s3://b/orders/1 [arrival/cg-1/implausible-day-2026-11-22T06:00:00Z/1, hold 1]"}},
+
 		{"a window that was run again and again", func(o *office) {
 			o.window = aWindow(window.Rerun, one)
 			for i := range 5 {
@@ -769,5 +779,28 @@ func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
 		if err != nil || item.Expires.IsZero() != (files > 0) || item.Held.IsZero() {
 			t.Errorf("with %d files it is held since %s and expires %s (%v)", files, item.Held, item.Expires, err)
 		}
+	}
+}
+
+func TestAnswersToImplausibleDates(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	const key = "arrival/cg-1/implausible-day-2026-11-22T06:00:00Z/1"
+	o.window = &launch.Window{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
+		Request: amperity.RunRequest{ConfigID: "cg-1"}}
+	o.arrive(o.arrivals("orders/*", "orders/1"))
+	res, err := o.Release(t.Context(), launch.Word{Key: key, Hold: 1})
+	if want := "nothing was done: a run for these dates is never started; correct the names and upload the files again, or start the run you want by hand, then discard this"; err != nil || res.Warning != want || res.Outcome != launch.Duplicate || res.Recorded != launch.Held {
+		t.Errorf("released: %+v, %v", res, err)
+	}
+	_, err = o.Adopt(t.Context(), launch.Word{Key: key, Hold: 1, RunID: "wf-1"})
+	if want := "launch " + key + " cannot adopt the run wf-1: nothing was sent to Amperity for files with implausible dates: discard it"; err == nil || err.Error() != want {
+		t.Errorf("adopted: %v", err)
+	}
+	if problem := "nothing was sent to Amperity for files with implausible dates: discard it"; !strings.HasSuffix(fmt.Sprint(err), problem) {
+		t.Error(err)
+	}
+	if o.sent > 0 {
+		t.Errorf("%d requests", o.sent)
 	}
 }

@@ -42,6 +42,11 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		if j == nil {
 			return l.askedWindow(ctx, w, "")
 		}
+		if j.Reason == announcement.ReasonImplausibleDate {
+			res := j.duplicate()
+			res.Warning = implausibleText
+			return res, nil
+		}
 		var more []ledger.Item
 		if j.State == rejected && j.Window != "" {
 			if !j.Told {
@@ -97,6 +102,9 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		}
 		if j == nil {
 			return l.nothingToAdopt(ctx, w)
+		}
+		if j.Reason == announcement.ReasonImplausibleDate {
+			return Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: implausibleAdoptText}
 		}
 		run, err := l.getRun(ctx, w.RunID, amperity.ViewVerbose, questions)
 		if err != nil {
@@ -309,6 +317,9 @@ type HeldLaunch struct {
 	Cause      announcement.Cause       `json:"cause"`
 	Message    string                   `json:"message,omitempty"`
 	Candidates []announcement.Candidate `json:"candidates,omitempty"`
+	// Samples are some of the files, with the reason implausible_date; those
+	// that came after the launch was held are among them, and in Cause.Files.
+	Samples []string `json:"samples,omitempty"`
 }
 
 // maxHeld bounds the list of what waits for a person.
@@ -361,9 +372,16 @@ func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, 
 		if err != nil {
 			return nil, false, &LedgerError{LaunchKey: key, Err: err}
 		}
-		if h, ok := heldOf(item); ok {
-			list = append(list, h)
+		h, ok := heldOf(item)
+		if !ok {
+			continue
 		}
+		if h.Reason == announcement.ReasonImplausibleDate {
+			if err := l.countSince(ctx, &h); err != nil {
+				return nil, false, err
+			}
+		}
+		list = append(list, h)
 	}
 	return list, more, nil
 }
@@ -382,7 +400,7 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 			return HeldLaunch{}, false
 		}
 		h := HeldLaunch{LaunchKey: j.Key, Hold: j.Hold, Reason: j.Reason, Since: j.Since.UTC().Format(time.RFC3339),
-			Request: j.Request, Cause: j.Cause, Candidates: j.Candidates}
+			Request: j.Request, Cause: j.Cause, Candidates: j.Candidates, Samples: j.Samples}
 		if e := j.errorTold(); e != nil {
 			h.Message = e.Message
 		}
@@ -398,6 +416,29 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 			Message: missingText}, true
 	}
 	return HeldLaunch{}, false
+}
+
+// countSince adds the files that came since a launch was held.
+func (l *Launcher) countSince(ctx context.Context, h *HeldLaunch) error {
+	key, _, ok := windowOf(h.LaunchKey)
+	if !ok {
+		return nil
+	}
+	item, err := l.Ledger.Get(ctx, key)
+	if err != nil {
+		return &LedgerError{LaunchKey: h.LaunchKey, Err: err}
+	}
+	if !item.Exists() {
+		return nil
+	}
+	j, _, err := decodeWindow(item, nil)
+	if err != nil {
+		return &LedgerError{LaunchKey: h.LaunchKey, Err: err}
+	}
+	h.Cause.Files += j.state.After.Count
+	h.Samples = append(h.Samples, j.state.After.Samples...)
+	h.Samples = h.Samples[:min(window.MaxSamples, len(h.Samples))]
+	return nil
 }
 
 // reasonUnreadable is why a launch is listed that this version cannot read.

@@ -60,8 +60,11 @@ type record struct {
 	Cause     announcement.Cause  `json:"cause"`
 	Request   amperity.RunRequest `json:"request"`
 	Resource  string              `json:"resource,omitempty"`
-	IfUnknown IfUnknown           `json:"if_unknown"`
-	NotAfter  time.Time           `json:"not_after,omitzero"`
+	// Samples are some of the files, as s3://bucket/key, of a launch for files
+	// with implausible dates.
+	Samples   []string  `json:"samples,omitempty"`
+	IfUnknown IfUnknown `json:"if_unknown"`
+	NotAfter  time.Time `json:"not_after,omitzero"`
 	// NotBefore is the earliest time for the request, of a window's launch.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// Window is the key of the window's item, Revision the window's.

@@ -311,6 +311,9 @@ func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.
 	case d.Do == window.HoldIt:
 		n.to(held, now)
 		n.Reason, n.Error, n.Hold = d.Reason, heldBy(d.Reason, d.RunID), n.Hold+1
+		if d.Reason == announcement.ReasonImplausibleDate {
+			n.Samples = files.Samples
+		}
 		due = now.Add(soon)
 		if d.Reason == announcement.ReasonOverlap {
 			c.Overlap = overlap{d.RunID, n.Key, now}

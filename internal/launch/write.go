@@ -208,6 +208,9 @@ func (r *record) announcement(tenant string) announcement.Announcement {
 		d.ID = announcement.ID(t, r.Key, r.Reason, fmt.Sprint(r.Hold))
 		d.Hint = r.hint()
 	}
+	if len(r.Samples) > 0 {
+		d.Window = &announcement.Window{ConfigID: r.Request.ConfigID, Period: r.Cause.Period, Route: r.Cause.Route, Files: r.Cause.Files, Samples: r.Samples}
+	}
 	a := announcement.Announcement{Type: t, Detail: d}
 	if r.Resource != "" {
 		a.Resources = []string{r.Resource}

@@ -63,6 +63,7 @@ func (win *batchWindow) launch() launch.Launch {
 		Request:   win.match.Request(),
 		IfUnknown: launch.IfUnknown(win.match.Route.IfUnknown),
 		Resource:  objectARN(win.first),
+		Hold:      win.match.Route.Rules(win.match.Period).Hold,
 		Cause: announcement.Cause{
 			Type:      announcement.CauseArrival,
 			Route:     win.match.Route.Name,

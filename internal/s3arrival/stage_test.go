@@ -7,10 +7,15 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
@@ -222,5 +227,166 @@ func TestVersionsAndReplicas(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// held lists what is held, in words.
+func (s *stage) held() []string {
+	s.t.Helper()
+	list, more, err := s.ListHeld(s.t.Context())
+	if err != nil || more {
+		s.t.Fatal(more, err)
+	}
+	words := []string{}
+	for _, h := range list {
+		words = append(words, fmt.Sprintf("%s hold %d %s: %d files, %d named", h.LaunchKey, h.Hold, h.Reason, h.Cause.Files, len(h.Samples)))
+	}
+	return words
+}
+
+// told are the events so far, in words.
+func (s *stage) told() []string {
+	s.t.Helper()
+	words := []string{}
+	for _, a := range s.bus.announced {
+		word := fmt.Sprintf("%s %s hold %d %s", a.Type, a.Detail.LaunchKey, a.Detail.Hold, a.Detail.Reason)
+		if w := a.Detail.Window; w != nil {
+			word += fmt.Sprintf(": %d files, %d named", w.Files, len(w.Samples))
+		}
+		words = append(words, word)
+		detail, err := a.Encode(announcement.DefaultLimit)
+		if err == nil {
+			err = announcementtest.Validate(string(a.Type), detail)
+		}
+		if err != nil {
+			s.t.Errorf("%s: %v", word, err)
+		}
+	}
+	return words
+}
+
+const implausibleRoutes = `version: 1
+routes:
+  - {name: days, config_id: cg-1, files: "days/{yyyy}{MM}{dd}/*", settle: 0s}
+  - {name: hours, config_id: cg-1, files: "hours/{yyyy}{MM}{dd}{HH}/*", settle: 0s}
+`
+
+// Files with implausible dates are one hold a route and hour, and never a run.
+func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, implausibleRoutes)
+	const (
+		days  = "arrival/cg-1/implausible-day-2026-11-22T03:00:00Z/1"
+		hours = "arrival/cg-1/implausible-hour-2026-11-22T03:00:00Z/1"
+	)
+	file := func(n int, at time.Time) string {
+		return versioned("b", fmt.Sprintf("days/99991231/%d", n), fmt.Sprint("v", n), fmt.Sprint(n), at)[0]
+	}
+	got := s.come(file(1, received))
+	if len(got) != 1 || got[0].Outcome != launch.Held || got[0].Reason != "implausible_date" || got[0].Hold != 1 || got[0].LaunchKey != days {
+		t.Fatalf("%+v", got)
+	}
+	var batches []string
+	for n := range 300 {
+		batches = append(batches, file(n, received))
+	}
+	for range 2 { // delivered twice
+		if out, err := s.handler.Invoke(t.Context(), []byte(batch(batches[100:300]...))); err != nil || string(out) != again() {
+			t.Fatal(string(out), err)
+		}
+	}
+	s.come(versioned("b", "hours/0001010100/x", "v", "1", received)[0])
+	want := []string{days + " hold 1 implausible_date: 201 files, 20 named", hours + " hold 1 implausible_date: 1 files, 1 named"}
+	if d := cmp.Diff(want, s.held()); d != "" {
+		t.Errorf("held (-want +got)\n%s", d)
+	}
+	told := []string{
+		"Amperity Workflow Run Held " + days + " hold 1 implausible_date: 1 files, 1 named",
+		"Amperity Workflow Run Held " + hours + " hold 1 implausible_date: 1 files, 1 named",
+	}
+	if d := cmp.Diff(told, s.told()); d != "" {
+		t.Errorf("told (-want +got)\n%s", d)
+	}
+
+	// The next hour is another hold; a release starts nothing, and a run cannot
+	// be adopted.
+	s.now = s.now.Add(time.Hour)
+	s.come(file(400, s.now))
+	next := strings.Replace(days, "T03", "T04", 1)
+	told = append(told, "Amperity Workflow Run Held "+next+" hold 1 implausible_date: 1 files, 1 named")
+	res, err := s.Release(t.Context(), launch.Word{Key: days, Hold: 1})
+	if err != nil || res.Outcome != launch.Duplicate || res.Recorded != launch.Held || res.Hold != 1 ||
+		res.Warning != "nothing was done: a run for these dates is never started; correct the names and upload the files again, or start the run you want by hand, then discard this" {
+		t.Errorf("released: %+v, %v", res, err)
+	}
+	if _, err := s.Adopt(t.Context(), launch.Word{Key: days, Hold: 1, RunID: "wf-1"}); err == nil ||
+		err.Error() != "launch "+days+" cannot adopt the run wf-1: nothing was sent to Amperity for files with implausible dates: discard it" {
+		t.Errorf("adopted: %v", err)
+	}
+
+	// A discard ends it, with all files so far; what is delivered again is a
+	// duplicate, and another file is another hold.
+	if res, err := s.Discard(t.Context(), launch.Word{Key: days, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != launch.Discarded {
+		t.Errorf("discarded: %+v, %v", res, err)
+	}
+	told = append(told, "Amperity Workflow Run Discarded "+days+" hold 1 implausible_date: 1 files, 1 named")
+	s.come(file(299, received))
+	s.now = s.now.Add(time.Hour)
+	s.sweep()
+	if d := cmp.Diff(told, s.told()); d != "" {
+		t.Errorf("told (-want +got)\n%s", d)
+	}
+	s.come(file(500, received))
+	again := strings.TrimSuffix(days, "1") + "2"
+	told = append(told, "Amperity Workflow Run Held "+again+" hold 1 implausible_date: 1 files, 1 named")
+	if d := cmp.Diff(told, s.told()); d != "" {
+		t.Errorf("told (-want +got)\n%s", d)
+	}
+	want = []string{again, hours, next}
+	for i := range want {
+		want[i] += " hold 1 implausible_date: 1 files, 1 named"
+	}
+	held := s.held()
+	slices.Sort(held)
+	slices.Sort(want)
+	if d := cmp.Diff(want, held); d != "" {
+		t.Errorf("held (-want +got)\n%s", d)
+	}
+	if len(s.sent) > 0 {
+		t.Errorf("started %v", s.sent)
+	}
+}
+
+// An edit may take the route away while files wait; they are announced.
+func TestImplausibleDatesOfARouteThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, implausibleRoutes)
+	const key = "arrival/cg-1/implausible-day-2026-11-22T03:00:00Z/1"
+	s.come(versioned("b", "days/19991231/1", "v1", "1", received)[0])
+	s.come(versioned("b", "days/19991231/2", "v2", "2", received)[0])
+	s.routes, _, _ = arrival.ParseRoutes("routes.yaml", []byte("version: 1\nroutes: []\n"), arrival.Options{})
+	if res, err := s.Discard(t.Context(), launch.Word{Key: key, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != launch.Discarded {
+		t.Errorf("discarded: %+v, %v", res, err)
+	}
+	s.now = s.now.Add(24 * time.Hour)
+	s.sweep()
+	if held := s.held(); len(held) > 0 || len(s.sent) > 0 {
+		t.Errorf("held %v, started %v", held, s.sent)
+	}
+}
+
+// Without a ledger they are held too.
+func TestImplausibleDatesWithoutALedger(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, implausibleRoutes)
+	s.handler.Windows = nil
+	s.handler.Launcher = launch.NewDirect(launch.DirectConfig{API: s, Announcer: &s.bus, Clock: s, Logger: slog.New(slog.DiscardHandler), Tenant: "acme"})
+	got := s.come(versioned("b", "days/99991231/1", "v1", "1", received)[0])
+	if len(got) != 1 || got[0].Outcome != launch.Held || got[0].Reason != "implausible_date" || len(s.sent) > 0 {
+		t.Errorf("%+v, started %v", got, s.sent)
+	}
+	const key = "arrival/cg-1/implausible-day-2026-11-22T03:00:00Z/1"
+	if d := cmp.Diff([]string{"Amperity Workflow Run Held " + key + " hold 0 implausible_date"}, s.told()); d != "" {
+		t.Errorf("told (-want +got)\n%s", d)
 	}
 }

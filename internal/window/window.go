@@ -92,6 +92,9 @@ type Rules struct {
 	Deadline time.Time
 	// ThenRun: at the deadline the window no longer waits for what is missing.
 	ThenRun bool
+	// Hold is the reason why all files of the window are held for an operator as
+	// soon as they come; empty: they are not.
+	Hold string
 	// EntryOf gives the pattern of the entry that a file counts for; empty for
 	// none. It is asked for files of before a change of the route.
 	EntryOf func(bucket, key string) string
@@ -155,6 +158,12 @@ func (s *State) Evaluate(r Rules, now time.Time) Decision {
 	var d Decision
 	d.RouteChanged = s.see(r, now)
 	if s.Launch != nil {
+		return d
+	}
+	if r.Hold != "" {
+		if s.Open.Count > 0 {
+			d.Do, d.Reason = HoldIt, r.Hold
+		}
 		return d
 	}
 	look := s.deadline(r, now)

@@ -137,3 +137,30 @@ func TestEntries(t *testing.T) {
 			08:02 look         -> launch 2`},
 	})
 }
+
+func TestAWindowWhoseFilesAreAllHeld(t *testing.T) {
+	t.Parallel()
+	r := Rules{Hash: "1", Hold: "implausible_date"}
+	s := New("cg-1", "implausible-day-2026-11-22T06:00:00Z", "orders", at("06:00"))
+	if d := s.Evaluate(r, at("06:00")); d.Do != Nothing || !d.At.IsZero() {
+		t.Errorf("without a file: %+v", d)
+	}
+	s.Fold([]Arrival{file("a/1", at("06:00"))}, r, at("06:00"))
+	if d := s.Evaluate(r, at("06:00")); d.Do != HoldIt || d.Reason != "implausible_date" {
+		t.Errorf("a file: %+v", d)
+	}
+	s.Decide(r, at("06:00"), true)
+	s.Fold([]Arrival{file("a/2", at("06:01")), file("a/1", at("06:00"))}, r, at("06:01"))
+	if d := s.Evaluate(r, at("06:01")); d.Do != Nothing || s.After.Count != 1 {
+		t.Errorf("another file: %+v, and %d since", d, s.After.Count)
+	}
+	// A person discards it when the second file is there.
+	s.Outcome(Outcome{Revision: 1, Answered: 1, At: at("06:02")})
+	if d := s.Evaluate(r, at("06:02")); d.Do != Nothing || !s.Idle() {
+		t.Errorf("after the discard: %+v", d)
+	}
+	s.Fold([]Arrival{file("a/3", at("06:03"))}, r, at("06:03"))
+	if d := s.Evaluate(r, at("06:03")); d.Do != HoldIt || d.Reason != "implausible_date" {
+		t.Errorf("a third file: %+v", d)
+	}
+}
