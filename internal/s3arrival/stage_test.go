@@ -390,3 +390,23 @@ func TestImplausibleDatesWithoutALedger(t *testing.T) {
 		t.Errorf("told (-want +got)\n%s", d)
 	}
 }
+
+// A file and its replica in one batch are one file of its launch.
+func TestAReplicaInTheSameBatchIsADuplicate(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		version    string
+		files      int
+		duplicates string
+	}{{"v1", 1, `"duplicates":1`}, {"", 2, `"duplicates":0`}} {
+		var w world
+		file := versioned("b", "orders/2026/11/20/a.csv", tt.version, "1", received)[0]
+		replica := versioned("copy", "orders/2026/11/20/a.csv", tt.version, "1", received)[0]
+		if out, err := w.invoke(t, batch(file, replica)); err != nil || out != again() {
+			t.Fatal(out, err)
+		}
+		if len(w.launcher.got) != 1 || w.launcher.got[0].Cause.Files != tt.files || !strings.Contains(w.log.String(), tt.duplicates) {
+			t.Errorf("version %q: %+v\n%s", tt.version, w.launcher.got, &w.log)
+		}
+	}
+}
