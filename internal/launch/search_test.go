@@ -359,3 +359,33 @@ func TestRunInFrontForLongIsAskedAboutOnce(t *testing.T) {
 		t.Errorf("%d requests", o.sent)
 	}
 }
+
+// Two launches of a config id have a run each, and one of their first requests
+// has started one more: the operator is told of it, and nothing waits.
+func TestFurtherRunThatMayBeAnothersIsNamed(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	for i, key := range []string{scheduleKey, otherKey} {
+		o.sent, o.posts = 0, []answer{noAnswer}
+		o.launch(func(l *launch.Launch) { l.Key, l.IfUnknown = key, launch.Retry })
+		o.wait(10 * time.Minute)
+		o.sent, o.posts = 0, []answer{{run: aRun(fmt.Sprint("wf-", i), "Orders", o.now.Add(7*time.Minute))}}
+		o.wait(8 * time.Minute)
+		o.runs = append(o.runs, o.posts[0].run)
+	}
+	o.wantNews("Started ["+scheduleKey+", hold ]", "Started ["+otherKey+", hold ]")
+	o.runs = append(o.runs, aRun("wf-9", "Orders", o.now))
+	o.mails = nil
+	o.wait(30 * time.Minute)
+	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+otherKey+", hold 1]")
+	const want = "Amperity Workflow Run Held in tenant acme (unknown_outcome): the launch has the run wf-0; " +
+		"the run wf-9 is a further one of it, or of another launch of the same config id whose answer was lost; " +
+		"stop that run in Amperity if it is not wanted; the launch needs no answer [" + scheduleKey + ", hold 1]"
+	if len(o.mails) == 0 || o.mails[0] != want {
+		t.Errorf("announced %q", o.mails)
+	}
+	if list, _, err := o.ListHeld(t.Context()); err != nil || len(list) > 0 {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+}
