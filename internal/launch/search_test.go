@@ -378,9 +378,10 @@ func TestFurtherRunThatMayBeAnothersIsNamed(t *testing.T) {
 	o.runs = append(o.runs, aRun("wf-9", "Orders", o.now))
 	o.mails = nil
 	o.wait(30 * time.Minute)
+	slices.Sort(o.mails)
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+otherKey+", hold 1]")
 	const want = "Amperity Workflow Run Held in tenant acme (unknown_outcome): the launch has the run wf-0; " +
-		"the run wf-9 is a further one of it, or of another launch of the same config id whose answer was lost; " +
+		"the run wf-9 is a further one of it, or of another launch of the same config id whose answer was lost (sent 2026-11-22T06:01:00Z and 2026-11-22T06:17:00Z); " +
 		"stop that run in Amperity if it is not wanted; the launch needs no answer [" + scheduleKey + ", hold 1]"
 	if len(o.mails) == 0 || o.mails[0] != want {
 		t.Errorf("announced %q", o.mails)
