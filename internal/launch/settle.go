@@ -146,6 +146,9 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 		delay = max(delay, busyWait)
 	case announcement.ReasonOverlap:
 		delay = soon // its place in the queue is all that it waits for
+		if now.Sub(j.Blocked.Since) > patience {
+			delay = pausedFor
+		}
 	}
 	j.Lease = time.Time{}
 	if !v.unannounced && (len(j.Busy) == 0 || len(j.Busy) < len(j.Posts)) {

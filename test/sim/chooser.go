@@ -19,10 +19,11 @@ type random struct {
 	// freezes, if the history has any: few of those that fail do.
 	freezes bool
 	lags    bool
-	// broken is a kind of request to Amperity that fails in the same way for
-	// ever, also when the world is quiet.
+	// broken is a kind of request to Amperity that fails in the same way until
+	// healed, also when the world is quiet.
 	broken string
 	how    choice
+	healed time.Time
 	// slow: what Amperity is asked may take seconds.
 	slow bool
 }
@@ -45,7 +46,7 @@ func (r random) choose(w *World, p *process, o op) choice {
 	if r.slow {
 		r.slower(w, o, &c)
 	}
-	if o.kind == r.broken {
+	if o.kind == r.broken && w.now.Before(r.healed) {
 		c.fault, c.status = r.how.fault, r.how.status
 		return c
 	}

@@ -284,7 +284,7 @@ func Random(seed uint64, m Mutation, tracing bool) *World {
 	// These are drawn apart, so that they change no other history.
 	if rng := rand.New(rand.NewPCG(seed, 2)); rng.IntN(40) == 0 {
 		r.broken = []string{"read", "list", "post"}[rng.IntN(3)]
-		w.broken = r.broken
+		w.broken, r.healed = r.broken, Begin.Add(30*time.Minute+time.Duration(rng.Int64N(int64(72*time.Hour))))
 		r.how.status = []int{401, 429, 500, 503}[rng.IntN(4)]
 		if r.broken == "post" { // processed or not, and nobody can know
 			r.how = []choice{{status: 500}, {fault: failAfter, status: -1}}[rng.IntN(2)]

@@ -85,7 +85,7 @@ type World struct {
 	duration    time.Duration // of every run
 	workers     int           // of a sweep, at the same time
 	busy        bool          // Amperity refuses a second run of a config id
-	broken      string        // a kind of request that fails for ever
+	broken      string        // a kind of request that fails for up to three days
 	// inputAt is when something last came from outside. touches are since when,
 	// and when last, a sweep has looked at an item; endless is one that it looks
 	// at for ever.
