@@ -6,8 +6,8 @@ GO ?= go
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build invoke local bench fuzz soak crash clean
-.PHONY: test-all format unit simulation test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
+.PHONY: help demo test check simulation build invoke local bench fuzz soak crash clean
+.PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,7 +35,7 @@ test: ## run everything, end to end too; sets up what it needs (Linux, Python 3.
 	  echo "a secret of the fixtures stands in $(TEST_LOG), in the lines $$lines" >&2; status=1; fi; \
 	exit $$status
 
-test-all: check simulation build test-environment
+test-all: check build test-environment
 	@AMPERITY_RUNS_E2E="$(VENV)" $(call go_test,-count=1 -timeout 12m ./test/e2e)
 
 # go_test runs "go test $(1)". Where all output is kept, a summary of it is shown.
@@ -57,18 +57,21 @@ unit:
 	@$(call go_test,$(RACE) $$($(GO) list ./... | grep -vE '/test/(e2e|scale)$$'))
 	@$(call go_test,./test/scale)
 
-# So does the bulk of the simulation: every pair of faults in every small
-# scenario, and HISTORIES histories by chance. "unit" has run a thousand of
-# these under the detector.
+# "unit" has run the small part of the simulation under the detector. Here is
+# the bulk: every pair of faults in every small scenario, every order of two
+# launches with every fault, and HISTORIES histories by chance of each mode.
 HISTORIES ?= 20000
+SIMULATION = $(GO) test -count=1 -timeout 15m ./test/sim
 
-simulation:
-	@$(call go_test,-count=1 -timeout 14m ./test/sim -run '^(TestExhaustive|TestRandom)$$' -pairs -runs $(HISTORIES) -from 100000)
+simulation: ## run the bulk of the simulation: all pairs of faults, all orders, HISTORIES histories (20000) of each mode
+	$(SIMULATION) -run '^(TestExhaustive|TestTiming)$$' -pairs
+	$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000
+	$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000 -dense
 
 SOAK ?= 10m
 
-soak: ## run random histories of the simulation for SOAK (10m), each time others
-	$(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestRandom$$' -for $(SOAK) -from $$(date +%s)00000
+soak: ## run random histories of the simulation for SOAK (10m), each time others; DENSE=1: dense ones
+	$(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestRandom$$' -for $(SOAK) -from $$(date +%s)00000 $(if $(DENSE),-dense)
 
 CRASHES ?= 200
 
