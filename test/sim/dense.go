@@ -170,14 +170,22 @@ func (w *World) crowd(active time.Duration) {
 func (w *World) fires(at time.Duration, config string) {
 	n := len(w.decisions)
 	mode := []string{"source", "full"}[w.pick(2)]
-	again := []time.Duration{}
-	for w.chance(0.15) {
-		again = append(again, w.between(0, 10*time.Second))
-	}
-	w.starts(at, config, mode, Pattern{again: again})
-	if d := w.decisions[n]; w.chance(0.3) {
+	w.starts(at, config, mode, Pattern{})
+	d := w.decisions[n]
+	if w.chance(0.3) {
 		d.key = fmt.Sprintf("manual/%s/k%d", config, n)
 		d.payload = fmt.Sprintf(`{"config_id":%q,"run_mode":%q,"range_from":%q,"idempotency_key":"k%d"}`, config, mode, d.from, n)
+	}
+	for w.chance(0.2) {
+		// Delivered twice, often at once, and with the same request id.
+		after, id := w.between(0, 100*time.Millisecond), fmt.Sprintf("request-%d-0", n)
+		if w.chance(0.4) {
+			after = w.between(0, 10*time.Second)
+		}
+		if w.chance(0.4) {
+			id += "-again"
+		}
+		w.at(d.at.Add(after), func() { w.schedule(d, id) })
 	}
 }
 

@@ -46,6 +46,9 @@ func seenIn(w *World) []Violation {
 			return nil
 		}
 	}
+	if w.endless != "" && w.mutant != ReconcileWaits {
+		return nil // cut short by a defect
+	}
 	return slices.DeleteFunc(violations, func(v Violation) bool {
 		return slices.ContainsFunc(defects, func(kind string) bool { return strings.HasPrefix(v.Kind, kind) })
 	})
@@ -82,7 +85,7 @@ func search(t *testing.T, m Mutation) {
 		n := 0
 		for ; n < *searchFlag && len(found) < 4; n++ {
 			seed := *fromFlag + uint64(n)
-			if v := seenIn(shown{mode, seed}.history(m)); len(v) > 0 {
+			if v := seenIn(shown{mode, seed}.history(m)); len(v) > 0 && len(seenIn(shown{mode, seed}.history(""))) == 0 {
 				found = append(found, fmt.Sprintf("%d: %.160v", seed, v[0]))
 			}
 		}
