@@ -224,7 +224,7 @@ func TestSeedsThatFoundMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if violations, _ := Random(seed, "", false).check(); len(violations) > 0 {
+			if violations, _ := Sequential(seed, "", false).check(); len(violations) > 0 {
 				t.Error(violations[0])
 			}
 		})

@@ -275,7 +275,15 @@ func inAny(spans []span, t time.Time) bool {
 }
 
 // Random makes a history of everything that can happen, and lets it happen.
-func Random(seed uint64, m Mutation, tracing bool) *World {
+func Random(seed uint64, m Mutation, tracing bool) *World { return ofChance(seed, m, tracing, true) }
+
+// Sequential makes the same history with a sweep that works on one item after
+// the other, and lists that do not take seconds.
+func Sequential(seed uint64, m Mutation, tracing bool) *World {
+	return ofChance(seed, m, tracing, false)
+}
+
+func ofChance(seed uint64, m Mutation, tracing, overlapping bool) *World {
 	r := &random{}
 	w := newWorld(seed, r, seed%10 < 3)
 	w.tracing, w.mutant = tracing, m
@@ -290,7 +298,9 @@ func Random(seed uint64, m Mutation, tracing bool) *World {
 			r.how = []choice{{status: 500}, {fault: failAfter, status: -1}}[rng.IntN(2)]
 		}
 	}
-	w.modes(seed, r)
+	if overlapping {
+		w.modes(seed, r)
+	}
 	active := w.between(20*time.Minute, 4*time.Hour)
 	w.quiet = Begin.Add(active)
 	w.deployAtStart()
