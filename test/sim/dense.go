@@ -18,6 +18,7 @@ const (
 	losesAnswers
 	rateLimited
 	finds409
+	refused
 	repeats409 // by a gateway
 )
 
@@ -52,6 +53,8 @@ func (d *dense) choose(w *World, p *process, o op) choice {
 		c.status = http.StatusTooManyRequests
 	case finds409:
 		c.status = http.StatusConflict
+	case refused:
+		c.status = http.StatusNotFound
 	case repeats409:
 		c.fault = gatewayBusy
 	}
@@ -97,8 +100,14 @@ func Dense(seed uint64, m Mutation, tracing bool) *World {
 	d.moods[losesAnswers] = w.rng.Float64() * 0.7
 	d.moods[rateLimited] = w.rng.Float64() * 0.5
 	d.moods[finds409] = w.rng.Float64() * 0.1
+	d.moods[refused] = w.rng.Float64() * 0.15
 	if w.chance(0.1) {
 		d.moods[repeats409] = 0.2
+	}
+	if w.chance(0.03) {
+		d.broken = []string{"read", "list"}[w.pick(2)]
+		d.how.status = []int{401, 500, 503}[w.pick(3)]
+		w.broken = d.broken
 	}
 	active := w.between(2*time.Minute, 20*time.Minute)
 	w.quiet = Begin.Add(active)
@@ -144,11 +153,16 @@ func (w *World) crowd(active time.Duration) {
 			continue
 		}
 		hour := w.pick(3)
-		for n := range 1 + w.pick(3) {
+		var before time.Duration
+		for n := range 1 + w.pick(4) {
 			at := when()
 			if n > 0 {
 				at += w.between(0, 2*time.Minute)
+				if w.chance(0.6) {
+					at = before + w.between(0, 8*time.Second) // while the request is under way
+				}
 			}
+			before = at
 			kinds := "xxy"
 			if w.letters == "c" || w.letters == "e" {
 				kinds = "xy"

@@ -46,7 +46,7 @@ func seenIn(w *World) []Violation {
 			return nil
 		}
 	}
-	if w.endless != "" && w.mutant != ReconcileWaits {
+	if w.endless != "" && w.mutant != ReconcileWaits && w.broken == "" {
 		return nil // cut short by a defect
 	}
 	return slices.DeleteFunc(violations, func(v Violation) bool {
