@@ -190,3 +190,27 @@ func TestInstants(t *testing.T) {
 		}
 	}
 }
+
+func TestForgetDropsOldRunsThatAreOver(t *testing.T) {
+	t.Parallel()
+	s, clock := setup(t)
+	if err := s.Script("cg-stuck", Script{End: Never}); err != nil {
+		t.Fatal(err)
+	}
+	over := mustStart(t, s, "cg-1")
+	stuck := mustStart(t, s, "cg-stuck")
+	clock.Advance(time.Hour)
+	young := mustStart(t, s, "cg-1")
+	clock.Advance(time.Hour)
+	s.Forget(clock.Now().Add(-time.Hour))
+	found, _, _ := ids(t, s, "")
+	if diff := cmp.Diff([]string{young, stuck}, found); diff != "" {
+		t.Errorf("listed (-want +got):\n%s", diff)
+	}
+	if got := send(t, s, get("/"+over, "")); got.status != 404 {
+		t.Errorf("the forgotten run: status %d, want 404", got.status)
+	}
+	if n := len(s.Runs()); n != 3 {
+		t.Errorf("%d runs in the log, want 3", n)
+	}
+}

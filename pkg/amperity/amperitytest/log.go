@@ -34,6 +34,15 @@ func (s *Server) Runs() []Started {
 	return slices.Clone(s.started)
 }
 
+// Forget drops the runs that were created before a time and are over: lists and
+// reads show them no longer. [Server.Runs] still has them.
+func (s *Server) Forget(before time.Time) {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runs = slices.DeleteFunc(s.runs, func(r *run) bool { return r.createdAt.Before(before) && r.over(now) })
+}
+
 // Request is one request that reached the server, without its token: of the
 // headers it has the names alone, of the token endpoint's form nothing, and
 // where the bearer token, a token that is accepted or a client's secret stands

@@ -32,7 +32,7 @@ func (s *Server) newRun(req runRequest, c *call, now time.Time) *run {
 	r := &run{
 		configID: req.configID, name: script.Name, tenant: s.cfg.Tenant,
 		principalID: c.who.principalID, principal: c.who.principal,
-		version: s.version, createdAt: created, script: script, number: len(s.runs),
+		version: s.version, createdAt: created, script: script, number: len(s.started),
 	}
 	if r.name == "" {
 		r.name = defaultName(req.configID)
