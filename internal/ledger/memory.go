@@ -175,6 +175,21 @@ func (m *Memory) All() []Item {
 	return all
 }
 
+// Expired returns the keys of the items whose time to live is over, sorted. The
+// table deletes such items some time later, in any order; see [Memory.Expire].
+func (m *Memory) Expired(now time.Time) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var keys []string
+	for key, item := range m.items {
+		if !item.Expires.IsZero() && !item.Expires.After(now) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 // Expire forgets an item, as the table's time to live would.
 func (m *Memory) Expire(key string) {
 	m.mu.Lock()

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,6 +44,16 @@ func TestStatsCountReadsAndWrites(t *testing.T) {
 	m.Expire("a")
 	if all := m.All(); len(all) != 1 || all[0].Key != "b" {
 		t.Errorf("left %v", all)
+	}
+}
+
+func TestExpiredListsItemsWhoseTimeIsOver(t *testing.T) {
+	t.Parallel()
+	m := ledger.NewMemory()
+	_ = m.Put(t.Context(), "1", ledger.Item{Key: "b", Expires: ledgertest.Base}, ledger.Item{Key: "a", Expires: ledgertest.Base},
+		ledger.Item{Key: "later", Expires: ledgertest.Base.Add(time.Second)}, ledger.Item{Key: "never"})
+	if diff := cmp.Diff([]string{"a", "b"}, m.Expired(ledgertest.Base)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 
