@@ -6,7 +6,7 @@ GO ?= go
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check simulation build invoke local bench fuzz soak crash clean
+.PHONY: help demo test check simulation build invoke local bench fuzz soak year crash clean
 .PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
 
 help: ## list the targets
@@ -72,6 +72,11 @@ SOAK ?= 10m
 
 soak: ## run random histories of the simulation for SOAK (10m), each time others; DENSE=1: dense ones
 	$(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestRandom$$' -for $(SOAK) -from $$(date +%s)00000 $(if $(DENSE),-dense)
+
+YEARS ?= 3
+
+year: ## simulate YEARS (3) years of 20 launches a day, and count how often an operator is asked
+	$(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestYear$$' -days 365 -years $(YEARS)
 
 CRASHES ?= 200
 

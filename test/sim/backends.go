@@ -470,10 +470,9 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			answer = plain(req, status)
 			return
 		}
-		before := len(w.amperity.Runs())
 		answer, failed = w.serve(in)
-		if runs := w.amperity.Runs(); sent != nil && len(runs) > before {
-			sent.run, sent.started = runs[len(runs)-1].ID, w.now
+		if run := startedBy(answer, failed); sent != nil && run != "" {
+			sent.run, sent.started = run, w.now
 			w.note("  Amperity starts %s of %s %s", sent.run, sent.body.ConfigID, sent.body.RangeFrom)
 		}
 		if c.fault == gatewayBusy {
@@ -563,6 +562,20 @@ func (w *World) listedFor(p *process, launchKey string) bool {
 		}
 	}
 	return p.listed.After(last)
+}
+
+// startedBy is the run that an answer of Amperity shows as started; empty: none.
+func startedBy(answer *http.Response, failed error) string {
+	if failed != nil || answer.StatusCode != http.StatusCreated {
+		return ""
+	}
+	var run struct {
+		ID string `json:"id"`
+	}
+	raw, _ := io.ReadAll(answer.Body)
+	_ = json.Unmarshal(raw, &run)
+	answer.Body = io.NopCloser(bytes.NewReader(raw))
+	return run.ID
 }
 
 // plain is an answer without much in it.

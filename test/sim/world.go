@@ -152,10 +152,18 @@ func newWorld(seed uint64, c chooser, busy bool) *World {
 		logger: slog.New(slog.DiscardHandler), quiet: Begin, batch: 10,
 	}
 	w.ledger = ledger.NewMemory()
+	w.simulates(seed, busy, 3)
+	w.ours, w.theirs = amperity.StaticToken("ours"), amperity.StaticToken("theirs")
+	return w
+}
+
+// simulates gives the world a tenant of Amperity, whose lists have pages of so
+// many runs.
+func (w *World) simulates(seed uint64, busy bool, pageSize int) {
 	amperitySkew := time.Duration(w.rng.IntN(4001)-2000) * time.Millisecond
 	var err error
 	w.amperity, err = amperitytest.New(amperitytest.Config{
-		NoSocket: true, Now: func() time.Time { return w.now.Add(amperitySkew) }, Seed: seed, RateLimit: -1, PageSize: 3,
+		NoSocket: true, Now: func() time.Time { return w.now.Add(amperitySkew) }, Seed: seed, RateLimit: -1, PageSize: pageSize,
 		BusyWhileRunning: busy,
 		Tokens: []amperitytest.Token{
 			{Value: amperity.NewToken("ours"), PrincipalID: "key-ours", PrincipalName: "Ours"},
@@ -166,8 +174,6 @@ func newWorld(seed uint64, c chooser, busy bool) *World {
 	if err != nil {
 		panic(err) // the configuration is fixed
 	}
-	w.ours, w.theirs = amperity.StaticToken("ours"), amperity.StaticToken("theirs")
-	return w
 }
 
 // at lets something happen at a time.
