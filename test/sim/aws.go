@@ -46,6 +46,8 @@ type file struct {
 	copies, lost int
 	// lies: its event has a time long before it was there.
 	lies bool
+	// version is the version id of its events; empty: they have none.
+	version string
 	// byHand: its events come without a queue.
 	byHand bool
 }
@@ -194,8 +196,12 @@ func (w *World) poll() {
 
 // eventOf is the EventBridge event of a file.
 func eventOf(f *file) string {
-	return fmt.Sprintf(`{"version":"0","detail-type":"Object Created","source":"aws.s3","time":%q,"detail":{"version":"0","bucket":{"name":%q},"object":{"key":%q,"size":1,"etag":"e","sequencer":"%016X"},"reason":"PutObject"}}`,
-		f.event.Truncate(time.Second).Format(time.RFC3339), f.bucket, f.key, f.n)
+	version := ""
+	if f.version != "" {
+		version = fmt.Sprintf(`"version-id":%q,`, f.version)
+	}
+	return fmt.Sprintf(`{"version":"0","detail-type":"Object Created","source":"aws.s3","time":%q,"detail":{"version":"0","bucket":{"name":%q},"object":{"key":%q,"size":1,"etag":"e",%s"sequencer":"%016X"},"reason":"PutObject"}}`,
+		f.event.Truncate(time.Second).Format(time.RFC3339), f.bucket, f.key, version, f.n)
 }
 
 // decision is one decision of a schedule or a person, however often it is

@@ -122,7 +122,7 @@ func (b *backends) untilDeadline(ctx context.Context) {
 func (w *World) choose(p *process, o op) choice {
 	c := w.chooser.choose(w, p, o)
 	w.calls++
-	if c.fault != none || c.freezeBefore > 0 || c.freezeAfter > 0 || c.status != 0 || c.late > 0 {
+	if c.fault != none || c.freezeBefore > 0 || c.freezeAfter > 0 || c.status != 0 || c.late > 0 || c.body != "" {
 		w.faults = append(w.faults, o.kind+" "+string(c.fault))
 		what := o.kind + " " + string(c.fault) + describe(c)
 		w.hit(p.current, what, c.freezeBefore+c.freezeAfter+c.late)
@@ -459,10 +459,11 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	var answer *http.Response
 	var failed error
+	garbled := false // the answer says nothing of the request
 	process := func() {
 		in := req.Clone(context.WithoutCancel(ctx))
 		in.Body = io.NopCloser(bytes.NewReader(body))
-		if c.status != 0 && c.status < 500 || w.expired() {
+		if c.status != 0 && !unclear(c.status) || w.expired() {
 			status := c.status
 			if w.expired() {
 				status = http.StatusUnauthorized
@@ -479,12 +480,15 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			answer, failed = plain(req, http.StatusConflict), nil
 			sent.gateway = sent.run != ""
 		}
-		if c.body != "" {
+		if garbled = c.body != ""; garbled {
 			answer = plain(req, http.StatusOK)
 			answer.Body = io.NopCloser(strings.NewReader(c.body))
 		}
 		if o.kind == "list" && c.lag > 0 {
 			answer = w.lagList(answer, c.lag)
+		}
+		if o.kind == "list" && failed == nil && !garbled {
+			answer = w.paged(p, req, answer)
 		}
 	}
 	// What is processed is processed, whether or not somebody waits for it.
@@ -498,7 +502,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	left := leftOf(ctx, w.now)
 	switch {
-	case gone && c.status >= 500:
+	case gone && unclear(c.status):
 		// A proxy gives up waiting.
 		p.wait(min(left, c.before))
 		if left < c.before {
@@ -539,13 +543,13 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if c.freezeAfter > 0 {
 		p.freeze(c.freezeAfter)
 	}
-	if c.status >= 500 {
+	if unclear(c.status) {
 		return plain(req, c.status), nil
 	}
-	if o.kind == "list" && failed == nil && answer.StatusCode == http.StatusOK {
+	if o.kind == "list" && failed == nil && answer.StatusCode == http.StatusOK && !garbled {
 		p.listed = w.now
 	}
-	if sent != nil && failed == nil {
+	if sent != nil && failed == nil && !garbled {
 		sent.answered, sent.status = w.now, answer.StatusCode
 		sent.refused = answer.StatusCode >= 400 && sent.run == ""
 	}
@@ -595,9 +599,10 @@ func (w *World) lagList(answer *http.Response, lag time.Duration) *http.Response
 	if json.Unmarshal(raw, &page) == nil && page.Data != nil {
 		page.Data = slices.DeleteFunc(page.Data, func(run json.RawMessage) bool {
 			var r struct {
+				ID        string    `json:"id"`
 				CreatedAt time.Time `json:"created_at"`
 			}
-			return json.Unmarshal(run, &r) == nil && w.now.Sub(r.CreatedAt) < lag
+			return json.Unmarshal(run, &r) == nil && w.now.Sub(r.CreatedAt) < lag && w.hides(r.ID)
 		})
 		raw, _ = json.Marshal(page)
 	}

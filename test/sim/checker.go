@@ -311,6 +311,9 @@ func (c *checking) lostInput() {
 		if f.lost == f.copies {
 			continue // in the dead-letter queue
 		}
+		if c.replaced(f) {
+			continue
+		}
 		if f.window == "" {
 			if unrouted == 0 {
 				c.fail(2, "%s matches no route, and nobody was told", f.key)
@@ -324,6 +327,14 @@ func (c *checking) lostInput() {
 			c.failAs("uncovered file", 3, "%s, there since %s: %s", f.key, sinceBegin(f.put), why)
 		}
 	}
+}
+
+// replaced reports whether a later file has taken a file's place, in a bucket that
+// no longer numbers versions.
+func (c *checking) replaced(f *file) bool {
+	return f.version == "null" && slices.ContainsFunc(c.w.files, func(g *file) bool {
+		return g.version == f.version && g.key == f.key && g.put.After(f.put)
+	})
 }
 
 // settled says why a file is not dealt with; empty: it is.
@@ -648,7 +659,7 @@ func (c *checking) rest() {
 	if c.w.endless != "" {
 		return
 	}
-	if !c.w.stopped || c.w.quietSweeps > maxSweeps {
+	if !c.w.stopped || c.w.quietSweeps > c.w.mostSweeps() {
 		c.failAs("not at rest", 0, "not at rest after %d sweeps without faults", c.w.quietSweeps)
 	}
 	for _, item := range c.w.ledger.All() {

@@ -50,7 +50,13 @@ func (r random) choose(w *World, p *process, o op) choice {
 		c.fault, c.status = r.how.fault, r.how.status
 		return c
 	}
+	if w.befalls(o, &c) {
+		return c
+	}
 	if !w.now.Before(w.quiet) || !w.chance(r.p) {
+		return c
+	}
+	if w.odd(o, &c) {
 		return c
 	}
 	if r.freezes && w.chance(0.15) {

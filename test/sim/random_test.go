@@ -112,11 +112,12 @@ type statistics struct {
 	anyHeld int
 	allowed Allowed
 	// kinds has the seeds of each kind of violation.
-	kinds map[string][]uint64
+	kinds  map[string][]uint64
+	around map[string]int
 }
 
 func newStatistics() *statistics {
-	return &statistics{held: map[string]int{}, allowed: Allowed{}, kinds: map[string][]uint64{}}
+	return &statistics{held: map[string]int{}, allowed: Allowed{}, kinds: map[string][]uint64{}, around: map[string]int{}}
 }
 
 // news notes the kinds of violations of a history. It reports whether one of
@@ -167,6 +168,9 @@ func (s *statistics) add(w *World, allowed Allowed) {
 	for name, n := range allowed {
 		s.allowed[name] += n
 	}
+	for name := range w.around.has {
+		s.around[name]++
+	}
 }
 
 func (s *statistics) String() string {
@@ -183,6 +187,9 @@ func (s *statistics) String() string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.allowed)) {
 		fmt.Fprintf(&b, "\nallowed %d times: %s", s.allowed[name], name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.around)) {
+		fmt.Fprintf(&b, "\n%d histories have %s", s.around[name], name)
 	}
 	return b.String()
 }

@@ -142,15 +142,17 @@ func (w *World) skew() time.Duration {
 func (w *World) tick() {
 	quiet := !w.now.Before(w.quiet)
 	if quiet {
-		w.quietSweeps++
-		if w.quietSweeps > maxSweeps || w.atRest() {
+		if !w.now.Before(w.around.until) {
+			w.quietSweeps++
+		}
+		if w.quietSweeps > w.mostSweeps() || w.atRest() {
 			w.stopped = true
 			return
 		}
 	}
 	// A sweep that finds nothing is of little interest.
 	if !w.isDue() && (quiet || w.chance(0.9)) {
-		w.after(time.Minute, w.tick)
+		w.after(w.idle(), w.tick)
 		return
 	}
 	if quiet || w.chance(0.97) {
@@ -168,6 +170,27 @@ func (w *World) tick() {
 // waits up to a day for a list of runs, and once more if it is said again. Runs
 // are searched for up to 7 days.
 const maxSweeps = (38 + 8*24) * 60
+
+// mostSweeps is maxSweeps, and more where the history has more windows of one
+// config id.
+func (w *World) mostSweeps() int { return maxSweeps + w.around.sweeps }
+
+// idle is how long the sweep's schedule has nothing to do: a minute, or in a
+// history of weeks as many minutes as nothing is due and nothing comes.
+func (w *World) idle() time.Duration {
+	if w.now.Before(w.quiet) || !w.now.Before(w.around.until) {
+		return time.Minute
+	}
+	next := w.around.until
+	if len(w.events) > 0 && w.events[0].at.Before(next) {
+		next = w.events[0].at
+	}
+	for row := range w.ledger.Due(context.Background(), next) {
+		next = row.At
+		break
+	}
+	return max(time.Minute, next.Sub(w.now).Truncate(time.Minute))
+}
 
 func (w *World) isDue() bool {
 	until := w.now.Add(10 * time.Second)
@@ -274,11 +297,12 @@ func inAny(spans []span, t time.Time) bool {
 	return false
 }
 
-// Random makes a history of everything that can happen, and lets it happen.
+// Random makes a history of everything that can happen, and lets it happen. A
+// mutation is looked for without surroundings.
 func Random(seed uint64, m Mutation, tracing bool) *World { return ofChance(seed, m, tracing, true) }
 
 // Sequential makes the same history with a sweep that works on one item after
-// the other, and lists that do not take seconds.
+// the other, lists that do not take seconds, and no surroundings.
 func Sequential(seed uint64, m Mutation, tracing bool) *World {
 	return ofChance(seed, m, tracing, false)
 }
@@ -327,6 +351,9 @@ func ofChance(seed uint64, m Mutation, tracing, overlapping bool) *World {
 	}
 	w.mistakes(active)
 	w.people()
+	if overlapping && m == "" {
+		w.surround(seed, active)
+	}
 	w.run()
 	w.amperity.Close()
 	return w

@@ -67,6 +67,7 @@ type World struct {
 	calls              int
 	lists              int
 
+	around    surroundings
 	sqs       sqs
 	processes int
 	living    map[*process]bool
