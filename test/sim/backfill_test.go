@@ -149,7 +149,7 @@ func TestBackfill(t *testing.T) {
 			t.Parallel()
 			b := fills(t, tc.letter, tc.windows, tc.duration)
 			t.Logf("%-31s %4d started, held: %-13s %5d POSTs, %6d reads, at most %d at once, neighbour after %d sweeps, in %s",
-				tc.name+":", b.started, counts(b.held)+";", b.posts, b.reads, b.together, b.delay, b.took.Round(time.Minute))
+				tc.name+":", b.started, byName(b.held)+";", b.posts, b.reads, b.together, b.delay, b.took.Round(time.Minute))
 			if diff := cmp.Diff(tc.windows, b.started); diff != "" {
 				t.Errorf("windows started without an operator (-want +got):\n%s", diff)
 			}
@@ -170,8 +170,8 @@ func TestBackfill(t *testing.T) {
 	}
 }
 
-// counts writes numbers by name, in the order of the names.
-func counts(n map[string]int) string {
+// byName writes numbers by name, in the order of the names.
+func byName(n map[string]int) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(n)) {
 		all = append(all, fmt.Sprintf("%d %s", n[name], name))

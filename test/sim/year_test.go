@@ -27,8 +27,8 @@ func TestYear(t *testing.T) {
 			t.Run(fmt.Sprintf("%d others an hour, seed %d", others, seed), func(t *testing.T) {
 				began := time.Now()
 				f := NewYear(seed, *daysFlag, others).happens()
-				fmt.Fprintf(rows, "%d\t%d\t%d\t%d\t%s\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", others, seed, f.Launches, total(f.Asked), counts(f.Asked),
-					f.Unprocessed, f.Firsts, counts(f.Alone), counts(f.Double), f.Wrong, f.Untold, f.Posts, f.Reads, f.Lists, time.Since(began).Round(time.Second/10))
+				fmt.Fprintf(rows, "%d\t%d\t%d\t%d\t%s\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", others, seed, f.Launches, total(f.Asked), byName(f.Asked),
+					f.Unprocessed, f.Firsts, byName(f.Alone), byName(f.Double), f.Wrong, f.Untold, f.Posts, f.Reads, f.Lists, time.Since(began).Round(time.Second/10))
 				if f.Launches < yearConfigs**daysFlag {
 					t.Errorf("%d launches in %d days, want at least %d a day", f.Launches, *daysFlag, yearConfigs)
 				}
