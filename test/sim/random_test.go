@@ -45,7 +45,7 @@ func TestRandom(t *testing.T) {
 		for _, v := range violations {
 			t.Error(v)
 		}
-		t.Logf("allowed: %v; %d calls, faults: %v", allowed, w.calls, w.faults)
+		t.Logf("allowed: %v; surroundings: %v; %d calls, faults: %v", allowed, slices.Sorted(maps.Keys(w.around.has)), w.calls, w.faults)
 		return
 	}
 	command := "TestRandom"

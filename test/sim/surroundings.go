@@ -23,6 +23,9 @@ type surroundings struct {
 	has map[string]bool
 	// badMinutes lose the answers to POSTs. ledgerOutages have no ledger.
 	badMinutes, ledgerOutages []span
+	// delayed are the outages of the ledger, each until the operator has sent back
+	// what went to the dead-letter queues: nothing need be in time meanwhile.
+	delayed []span
 	// oddAnswers: Amperity answers with statuses and bodies that say nothing.
 	// overlaps: the pages of its lists overlap. gaps: its lists lack any young
 	// run, not only the newest.
@@ -210,9 +213,12 @@ func (w *World) ledgerOutage(active time.Duration) {
 	out := w.long(active, 10*time.Minute, longest)
 	w.around.ledgerOutages = append(w.around.ledgerOutages, out)
 	w.failsUntil(out.to)
+	delayed := out
 	if w.around.chance(0.7) {
-		w.comes(out.to.Add(w.around.between(time.Minute, 3*time.Hour)), w.redrive)
+		delayed.to = out.to.Add(w.around.between(time.Minute, 3*time.Hour))
+		w.comes(delayed.to, w.redrive)
 	}
+	w.around.delayed = append(w.around.delayed, delayed)
 }
 
 // redrive sends back what is in the dead-letter queues.
