@@ -214,7 +214,7 @@ func (c *checking) allowance(item, config string, from, to time.Time) time.Durat
 		}
 		sum += aFault + h.lasts
 	}
-	for _, spans := range [][]span{c.w.outages, c.w.expiries, c.w.paused} {
+	for _, spans := range [][]span{c.w.outages, c.w.expiries, c.w.paused, c.w.around.delayed} {
 		for _, s := range spans {
 			if s.to.After(from) && s.from.Before(to) {
 				sum += s.to.Sub(s.from) + aFault
