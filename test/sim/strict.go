@@ -449,11 +449,18 @@ func (c *checking) tooOld(key string, ofWindow bool, t time.Time) bool {
 		return ok && t.Sub(decided) > 7*24*time.Hour-skewSlack
 	}
 	for _, d := range c.w.decisions {
-		if _, after, ok := strings.Cut(d.payload, `"max_age":"`); ok && d.key == key {
-			age, _, _ := strings.Cut(after, `"`)
-			most, err := time.ParseDuration(age)
-			return err == nil && t.Sub(d.at) > most-skewSlack
+		if d.key != key {
+			continue
 		}
+		most := 24 * time.Hour // unless the input says otherwise
+		if _, after, ok := strings.Cut(d.payload, `"max_age":"`); ok {
+			age, _, _ := strings.Cut(after, `"`)
+			var err error
+			if most, err = time.ParseDuration(age); err != nil {
+				return false
+			}
+		}
+		return t.Sub(d.at) > most-skewSlack
 	}
 	return false
 }
