@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
@@ -45,12 +46,14 @@ type backfill struct {
 }
 
 // fills lets one file land for each of many windows of one config id, whose runs
-// take a while, and waits until each window is started or held.
-func fills(t *testing.T, letter string, windows int, duration time.Duration) backfill {
+// take a while, and waits until each window is started or held. A sweep works on
+// so many items at the same time.
+func fills(t *testing.T, letter string, windows int, duration time.Duration, workers int) backfill {
 	t.Helper()
 	calls := &steady{calls: map[string]int{}}
 	w := newWorld(7, calls, false)
 	defer w.amperity.Close()
+	w.workers = workers
 	w.deployAtStart()
 	if err := w.amperity.Script("", amperitytest.Script{Duration: duration}); err != nil {
 		t.Fatal(err)
@@ -87,8 +90,8 @@ func fills(t *testing.T, letter string, windows int, duration time.Duration) bac
 		ended[key], b.took = true, w.now.Sub(Begin)
 	}
 	end := Begin.Add(14 * 24 * time.Hour)
-	var sweep func()
-	sweep = func() {
+	var tick func()
+	tick = func() {
 		if len(ended) > windows || w.now.After(end) {
 			w.stopped = true
 			return
@@ -99,9 +102,9 @@ func fills(t *testing.T, letter string, windows int, duration time.Duration) bac
 		if w.isDue() {
 			w.sweepOnce()
 		}
-		w.after(time.Minute, sweep)
+		w.after(time.Minute, tick)
 	}
-	w.at(Begin.Add(7*time.Second), sweep)
+	w.at(Begin.Add(7*time.Second), tick)
 	for !w.stopped && w.step() {
 	}
 	if !ended[neighbour] {
@@ -145,28 +148,30 @@ func TestBackfill(t *testing.T) {
 		{"72 hours of runs of 20 minutes", "g", 72, 20 * time.Minute},
 		{"1000 hours of runs of 1 minute", "g", 1000, time.Minute},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			b := fills(t, tc.letter, tc.windows, tc.duration)
-			t.Logf("%-31s %4d started, held: %-13s %5d POSTs, %6d reads, at most %d at once, neighbour after %d sweeps, in %s",
-				tc.name+":", b.started, byName(b.held)+";", b.posts, b.reads, b.together, b.delay, b.took.Round(time.Minute))
-			if diff := cmp.Diff(tc.windows, b.started); diff != "" {
-				t.Errorf("windows started without an operator (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(map[string]int{}, b.held); diff != "" {
-				t.Errorf("windows held (-want +got):\n%s", diff)
-			}
-			if b.together != 1 {
-				t.Errorf("up to %d runs of the config id were in progress at once, want 1", b.together)
-			}
-			if b.delay < 1 || b.delay > mostDelay {
-				t.Errorf("the neighbour started after %d sweeps, want 1 to %d", b.delay, mostDelay)
-			}
-			// Once a minute while a run is in progress, and a few times in between.
-			if most := tc.windows * int(tc.duration/time.Minute+5); b.reads > most {
-				t.Errorf("Amperity was asked %d times about runs, want at most %d", b.reads, most)
-			}
-		})
+		for _, workers := range []int{1, sweep.Workers} {
+			t.Run(fmt.Sprintf("%s, %d workers", tc.name, workers), func(t *testing.T) {
+				t.Parallel()
+				b := fills(t, tc.letter, tc.windows, tc.duration, workers)
+				t.Logf("%-31s %d workers, %4d started, held: %-13s %5d POSTs, %6d reads, at most %d at once, neighbour after %d sweeps, in %s",
+					tc.name+":", workers, b.started, byName(b.held)+";", b.posts, b.reads, b.together, b.delay, b.took.Round(time.Minute))
+				if diff := cmp.Diff(tc.windows, b.started); diff != "" {
+					t.Errorf("windows started without an operator (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(map[string]int{}, b.held); diff != "" {
+					t.Errorf("windows held (-want +got):\n%s", diff)
+				}
+				if b.together != 1 {
+					t.Errorf("up to %d runs of the config id were in progress at once, want 1", b.together)
+				}
+				if b.delay < 1 || b.delay > mostDelay {
+					t.Errorf("the neighbour started after %d sweeps, want 1 to %d", b.delay, mostDelay)
+				}
+				// Once a minute while a run is in progress, and a few times in between.
+				if most := tc.windows * int(tc.duration/time.Minute+5); b.reads > most {
+					t.Errorf("Amperity was asked %d times about runs, want at most %d", b.reads, most)
+				}
+			})
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
@@ -80,6 +81,7 @@ func NewYear(seed uint64, days, others int) *Year {
 	}
 	before := Begin.Add(-time.Hour)
 	y.routes = []routing{{routes, map[string]time.Time{"trigger": before, "s3arrival": before, "sweep": before}}}
+	y.workers = sweep.Workers
 	y.onAnnounced = y.hears
 	y.outagesAre()
 	for n := range days {
@@ -242,8 +244,8 @@ func (y *Year) answer(h *yearHold) {
 // happens lets the year happen, and counts.
 func (y *Year) happens() YearFigures {
 	end := y.calls.quiet.Add(yearRest)
-	var sweep func()
-	sweep = func() {
+	var tick func()
+	tick = func() {
 		if y.now.After(end) {
 			y.stopped = true
 			return
@@ -251,9 +253,9 @@ func (y *Year) happens() YearFigures {
 		if y.isDue() {
 			y.sweepOnce()
 		}
-		y.after(time.Minute, sweep)
+		y.after(time.Minute, tick)
 	}
-	y.at(Begin.Add(y.between(0, time.Minute)), sweep)
+	y.at(Begin.Add(y.between(0, time.Minute)), tick)
 	for !y.stopped && y.step() {
 	}
 	y.amperity.Close()
