@@ -18,7 +18,7 @@ const (
 	noCandidateText = "the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear"
 	movedOnText     = "nothing was done: its window has gone on since, and has another launch"
 	missingText     = "files were missing at the deadline, and the window still waits for them"
-	overlapText     = "the run %s of the same config id has been in the way for 12 hours: it is still running, or cannot be read (\"run not seen\" in the log)"
+	overlapText     = "the run %s of the same config id has been in the way for 12 hours: it is still running, or Amperity refuses to show it (\"run not seen\" in the log)"
 	// implausibleText answers a release of files with implausible dates.
 	implausibleText = "nothing was done: a run for these dates is never started; correct the names and upload the files again, " +
 		"or start the run you want by hand, then discard this"

@@ -59,8 +59,8 @@ type memory struct {
 
 // endQuery is a query whether a run has ended.
 type endQuery struct {
-	at             time.Time
-	pending, ended bool
+	at                     time.Time
+	pending, ended, unread bool
 }
 
 // listing is a list of runs.
@@ -381,30 +381,32 @@ func (m *memory) setControl(c controlRun) {
 }
 
 // hasEnded reports whether a run has ended, and queries it once for all windows
-// that wait for it in one sweep. What cannot be learned counts as still
-// running; since is when its request was sent.
-func (l *Launcher) hasEnded(ctx context.Context, runID string, since time.Time) bool {
+// that wait for it in one sweep. What cannot be learned counts as still running,
+// and as unread unless Amperity refuses to show the run. since is when its
+// request was sent.
+func (l *Launcher) hasEnded(ctx context.Context, runID string, since time.Time) (ended, unread bool) {
 	if d, ok := ctx.Deadline(); ok && d.Sub(l.Clock.Now()) < askAbove {
-		return false // the files that are to be written come first
+		return false, true // the files that are to be written come first
 	}
 	q, known := l.memory.endQuery(runID, l.Clock.Now())
 	if known {
-		return q.ended
+		return q.ended, q.unread
 	}
-	ended := false
-	defer func() { l.memory.answer(runID, ended) }()
+	unread = true
+	defer func() { l.memory.answer(runID, ended, unread) }()
 	run, err := l.getRun(ctx, runID, amperity.ViewOverview, 1)
 	switch {
 	case errors.Is(err, amperity.ErrNotFound):
 		// A run that Amperity does not know does not run. A new one may not be
 		// known everywhere yet.
-		ended = l.Clock.Now().Sub(since) > time.Hour
+		ended, unread = l.Clock.Now().Sub(since) > time.Hour, false
 	case err != nil:
 		l.unreadable(ctx, runID, err)
+		unread = !errors.Is(err, amperity.ErrRejected)
 	default:
-		ended = run.Over()
+		ended, unread = run.Over(), false
 	}
-	return ended
+	return ended, unread
 }
 
 // endQuery returns what is known of the end of a run, or leaves the query to the
@@ -418,15 +420,15 @@ func (m *memory) endQuery(runID string, now time.Time) (q endQuery, known bool) 
 	if m.ends == nil || len(m.ends) >= maxRemembered {
 		m.ends = map[string]*endQuery{}
 	}
-	m.ends[runID] = &endQuery{at: now, pending: true}
+	m.ends[runID] = &endQuery{at: now, pending: true, unread: true}
 	return endQuery{}, false
 }
 
-func (m *memory) answer(runID string, ended bool) {
+func (m *memory) answer(runID string, ended, unread bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if q := m.ends[runID]; q != nil {
-		q.pending, q.ended = false, ended
+		q.pending, q.ended, q.unread = false, ended, unread
 	}
 }
 

@@ -256,7 +256,7 @@ func (l *Launcher) carryOut(ctx context.Context, j *windowJob, w *Window, d wind
 		}
 		if d.Do == window.Launch {
 			if front := l.queue(ctx, c, ""); !front.nothing() {
-				d = j.state.Wait(now, window.Front{Launch: front.launch, RunID: front.run.RunID, Since: front.run.Last, Asked: c.Overlap.asked(front.run.RunID, now)})
+				d = j.state.Wait(now, window.Front{Launch: front.launch, RunID: front.run.RunID, Since: front.run.Last, Unread: front.unread, Asked: c.Overlap.asked(front.run.RunID, now)})
 				if d.Do == window.Nothing {
 					return nil, l.putWindow(ctx, j, w, d.At)
 				}
@@ -398,8 +398,10 @@ type inFront struct {
 	// launch: a launch is under way, or waits for its turn too. It ends
 	// automatically.
 	launch bool
-	// run is the entry of a run that has not ended.
-	run entry
+	// run is the entry of a run that has not ended, unread if it could not be
+	// read.
+	run    entry
+	unread bool
 }
 
 func (f inFront) nothing() bool { return !f.launch && f.run == entry{} }
@@ -422,10 +424,11 @@ func (l *Launcher) queue(ctx context.Context, c *config, key string) (f inFront)
 		case e.State == entryGoing:
 			f.launch = true
 		case e.State == entryStarted && f.nothing():
-			if l.hasEnded(ctx, e.RunID, e.Last) {
+			ended, unread := l.hasEnded(ctx, e.RunID, e.Last)
+			if ended {
 				c.ended(e)
 			} else {
-				f.run = e
+				f.run, f.unread = e, unread
 			}
 		}
 	}
@@ -458,7 +461,7 @@ func (l *Launcher) itsTurn(ctx context.Context, j *job) (verdict, bool, error) {
 	}
 	v := verdict{outcome: Blocked, reason: announcement.ReasonOverlap, unannounced: true, behind: front.run.RunID, detail: heldBy(announcement.ReasonOverlap, front.run.RunID)}
 	since := j.Blocked.Since
-	if now := l.Clock.Now(); !front.launch && !since.IsZero() && now.Sub(since) >= window.MaxWait && now.Sub(front.run.Last) >= window.MaxWait {
+	if now := l.Clock.Now(); !front.launch && !front.unread && !since.IsZero() && now.Sub(since) >= window.MaxWait && now.Sub(front.run.Last) >= window.MaxWait {
 		v.outcome = Held
 	}
 	return v, false, nil

@@ -51,9 +51,10 @@ type history struct {
 	rules Rules
 	next  time.Time // when the window wants to be looked at
 	// busy: a run of the config id is running since ran, or queued: a launch is
-	// under way. asked: the operator was asked about the run.
-	busy, queued, asked bool
-	ran                 time.Time
+	// under way. asked: the operator was asked about the run. unread: it
+	// cannot be read.
+	busy, queued, asked, unread bool
+	ran                         time.Time
 	// flight is the launch that goes on, past those that ended.
 	flight *flying
 	past   []Outcome
@@ -175,6 +176,7 @@ func (h *history) step() {
 		h.strange()
 	case h.pick(3) == 0:
 		h.busy, h.queued, h.asked, h.ran = !h.busy, h.pick(3) == 0, h.pick(3) == 0, h.clock()
+		h.unread = h.ran.Second()%3 == 0
 		h.note("busy: %v, queued: %v, asked: %v", h.busy, h.queued, h.asked)
 	default:
 		h.pass()
@@ -327,7 +329,7 @@ func (h *history) look(now time.Time) {
 
 // front is what a window waits for.
 func (h *history) front() Front {
-	return Front{Launch: h.queued, RunID: "wf-1", Since: h.ran, Asked: h.asked}
+	return Front{Launch: h.queued, RunID: "wf-1", Since: h.ran, Asked: h.asked, Unread: h.unread}
 }
 
 func (h *history) begin(r Rules, now time.Time, held bool) {

@@ -188,6 +188,14 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			+3 06:00 look                -> look at +3 06:05
 			+3 06:05 free
 			+3 06:05 look                -> launch 1`},
+		{name: "a run that cannot be read may have ended", route: day("a"), lines: `
+			06:00 busy
+			06:00 a/1 comes              -> look at 06:02
+			06:02 look                   -> look at 06:03
+			06:03 unread
+			+3 06:00 look                -> look at +3 06:05
+			+3 06:05 free
+			+3 06:05 look                -> launch 1`},
 		{name: "a file that comes meanwhile goes with it", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02

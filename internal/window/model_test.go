@@ -533,7 +533,7 @@ func (m *model) wait(now time.Time, f Front) Decision {
 		again = now.Add(5 * time.Minute)
 	}
 	switch {
-	case f.Asked:
+	case f.Asked, f.Unread:
 		return Decision{At: again}
 	case waits >= 12*time.Hour:
 		return Decision{Do: HoldIt, Reason: announcement.ReasonOverlap, RunID: f.RunID}

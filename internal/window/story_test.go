@@ -36,6 +36,7 @@ import (
 //	busy, free        another run of the config id has been started, or none runs
 //	queued            another launch of it is under way
 //	asked             the operator was asked about the run
+//	unread            the run cannot be read
 //	started           the launch ends with a run; posted 06:03 is when its
 //	                  request was sent, else it is when it was decided
 //	rejected          it ends without a run, and without a request that may have
@@ -242,6 +243,9 @@ func (st *stage) happens(words []string, now time.Time) string {
 		return ""
 	case "asked":
 		st.front.Asked = true
+		return ""
+	case "unread":
+		st.front.Unread = true
 		return ""
 	case "edited":
 		st.rules = st.story.other

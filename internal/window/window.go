@@ -273,6 +273,9 @@ type Front struct {
 	// RunID is a run that has not ended, Since when its request was sent.
 	RunID string
 	Since time.Time
+	// Unread: the run could not be read, for a reason that passes. It may have
+	// ended.
+	Unread bool
 	// Asked: the operator was asked about this run already.
 	Asked bool
 }
@@ -292,7 +295,7 @@ func (s *State) Wait(now time.Time, f Front) Decision {
 		s.WaitsSince = now
 	}
 	limit := latest(s.WaitsSince, f.Since).Add(MaxWait)
-	if f.Asked {
+	if f.Asked || f.Unread {
 		limit = time.Time{}
 	} else if !now.Before(limit) {
 		return Decision{Do: HoldIt, Reason: announcement.ReasonOverlap, RunID: f.RunID}

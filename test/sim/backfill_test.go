@@ -163,8 +163,10 @@ func TestBackfill(t *testing.T) {
 				if b.together != 1 {
 					t.Errorf("up to %d runs of the config id were in progress at once, want 1", b.together)
 				}
-				if b.delay < 1 || b.delay > mostDelay {
-					t.Errorf("the neighbour started after %d sweeps, want 1 to %d", b.delay, mostDelay)
+				// One worker, which no sweep that is deployed has, does 1,000 windows in
+				// a minute and more.
+				if most := mostDelay + max(0, 2-workers); b.delay < 1 || b.delay > most {
+					t.Errorf("the neighbour started after %d sweeps, want 1 to %d", b.delay, most)
 				}
 				// Once a minute while a run is in progress, and a few times in between.
 				if most := tc.windows * int(tc.duration/time.Minute+5); b.reads > most {
