@@ -177,11 +177,11 @@ func (c *checking) doubleStart() {
 					c.failAs(c.twice(posts[:i]), 1, "%s: a second request after %s", key, p.marked.Sub(last))
 				}
 				if !p.listed {
-					c.fail(1, "%s: request %d was sent without reading the list of runs before it", key, i+1)
+					c.failAs(c.twice(posts[:i]), 1, "%s: request %d was sent without reading the list of runs before it", key, i+1)
 				}
 				for _, q := range posts[:i] {
 					if q.run != "" && p.marked.Sub(q.started) > listLag && !c.adoptedFor(q.run, key) {
-						c.fail(1, "%s: a second request although the list of runs had shown the run of the first, %s, for long", key, q.run)
+						c.failAs(c.twice(posts[:i]), 1, "%s: a second request although the list of runs had shown the run of the first, %s, for long", key, q.run)
 					}
 				}
 			default:
@@ -224,6 +224,14 @@ func (c *checking) twice(before []*post) string {
 		return "sent again after a 409 of its own run"
 	}
 	return "sent again"
+}
+
+// toldWrong is the kind of an announcement that a launch has no run.
+func (c *checking) toldWrong(key string) string {
+	if c.twice(c.byLaunch[key]) == "sent again" {
+		return "announced without a run"
+	}
+	return "announced without a run after a 409 of its own run"
 }
 
 // adoptedFor reports whether a person has given a run to another launch than
@@ -615,20 +623,20 @@ func (c *checking) announcements() {
 		case announcement.RunHeld:
 			for _, p := range c.byLaunch[d.LaunchKey] {
 				if d.Reason == announcement.ReasonTooOld && p.marked.Before(a.asked) && !p.refused {
-					c.fail(5, "%s was announced as too old to be sent, and may have a run", d.LaunchKey)
+					c.failAs(c.toldWrong(d.LaunchKey), 5, "%s was announced as too old to be sent, and may have a run", d.LaunchKey)
 				}
 			}
 		case announcement.RunRejected:
 			for _, p := range c.byLaunch[d.LaunchKey] {
 				if d.LaunchKey != "" && p.marked.Before(a.asked) && !p.refused {
-					c.fail(5, "%s was announced as rejected, and may have a run", d.LaunchKey)
+					c.failAs(c.toldWrong(d.LaunchKey), 5, "%s was announced as rejected, and may have a run", d.LaunchKey)
 				}
 			}
 		case announcement.RunBlocked:
 			for _, p := range c.byLaunch[d.LaunchKey] {
 				// Meant as of when it was about to be said: that may take long.
 				if p.marked.Before(a.asked) && !(p.refused && !p.answered.After(a.asked)) {
-					c.fail(5, "%s was announced as blocked, and may have a run", d.LaunchKey)
+					c.failAs(c.toldWrong(d.LaunchKey), 5, "%s was announced as blocked, and may have a run", d.LaunchKey)
 				}
 			}
 		}

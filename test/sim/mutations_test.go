@@ -36,7 +36,7 @@ var seen = map[Mutation]shown{}
 
 // defects are the kinds of violations that the code itself has: no mutation is
 // seen by them.
-var defects = []string{"adopted another's run", "sent again after a 409 of its own run", "due for ever", "late launch", "untold run"}
+var defects = []string{"adopted another's run", "sent again after a 409 of its own run", "announced without a run after a 409 of its own run", "due for ever", "late launch", "untold run"}
 
 // seenIn are the violations of a history that a mutation may have caused.
 func seenIn(w *World) []Violation {
