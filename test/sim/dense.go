@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
@@ -146,6 +147,10 @@ func (w *World) crowd(active time.Duration) {
 		}
 		return first + w.between(0, active-first)
 	}
+	if strings.Contains("abfj", w.letters) && w.chance(0.3) {
+		w.storm(first)
+		return
+	}
 	files := w.rng.Float64()
 	for i := range 2 + w.pick(6) {
 		if w.rng.Float64() >= files {
@@ -177,6 +182,28 @@ func (w *World) crowd(active time.Duration) {
 			tokens = w.ours
 		}
 		w.at(Begin.Add(when()+w.between(0, 2*time.Minute)), func() { w.startForeign(config, tokens) })
+	}
+}
+
+// storm lets files of one window land in the very seconds of its request.
+func (w *World) storm(at time.Duration) {
+	// Often S3's clock is as slow, and ours as fast, as they may be.
+	w.fast = w.chance(0.5)
+	for n := range 2 + w.pick(6) {
+		w.at(Begin.Add(at), func() {
+			f := w.newFile(w.letters, 0, 0, fmt.Sprintf("x%d", n), w.now)
+			if w.fast {
+				f.event = f.put.Add(-2 * time.Second)
+			}
+			w.land(f, w.delivery()...)
+		})
+		at += w.between(0, 1500*time.Millisecond)
+		if w.chance(0.2) {
+			at += w.between(0, 6*time.Second)
+		}
+	}
+	if w.chance(0.3) {
+		w.fires(at, "cg-"+string(w.letters[0]-'a'+'A'))
 	}
 }
 

@@ -107,6 +107,9 @@ type mutant struct {
 type memory struct {
 	// ahead is by how much the code believes an item to be newer than it is.
 	ahead map[string]int64
+	// dies: its process dies after the next write. The code goes on with what it
+	// has in memory; another process reads what the mutation wrote.
+	dies bool
 	// pending are announcements that are not sent yet.
 	pending []announcement.Announcement
 	// reading is the launch that was read last.
@@ -256,6 +259,13 @@ func (l mutantLedger) Put(ctx context.Context, token string, items ...ledger.Ite
 			}
 		}
 	}
+	if dies := l.memory().dies; dies {
+		l.memory().dies = false
+		if err == nil {
+			l.w.hit(l.p.current, "died after the mutation's write", 0)
+			l.p.die()
+		}
+	}
 	if err == nil && len(l.memory().pending) > 0 {
 		pending := l.memory().pending
 		l.memory().pending = nil
@@ -289,12 +299,16 @@ func (l mutantLedger) change(ctx context.Context, item *ledger.Item, together in
 			d["lease"] = now.Format(time.RFC3339Nano)
 			item.Due = now
 		case l.is(CoveredFromClaim) && state == "started":
+			l.memory().dies = d["covered_until"] != d["claimed"]
 			d["covered_until"] = d["claimed"]
 		case l.is(CoveredFromAnswer) && state == "started":
+			l.memory().dies = d["covered_until"] != d["since"]
 			d["covered_until"] = d["since"]
 		case l.is(ShortMargin) && state == "started" && d["covered_until"] != nil:
-			if t, err := time.Parse(time.RFC3339Nano, text(d["covered_until"])); err == nil && !strings.HasSuffix(text(d["format_note"]), "x") {
-				d["covered_until"], d["format_note"] = t.Add(2*time.Second).Format(time.RFC3339Nano), "x"
+			was, _ := l.w.ledger.Get(context.Background(), item.Key)
+			if t, err := time.Parse(time.RFC3339Nano, text(d["covered_until"])); err == nil && text(parse(was.Doc)["state"]) != "started" {
+				d["covered_until"] = t.Add(2 * time.Second).Format(time.RFC3339Nano)
+				l.memory().dies = true
 			}
 		default:
 			return true

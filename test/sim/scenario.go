@@ -131,6 +131,9 @@ func (w *World) mistime(f *file) {
 
 // skew is by how much a clock is off: often as much as it may be.
 func (w *World) skew() time.Duration {
+	if w.fast {
+		return 2 * time.Second
+	}
 	if w.chance(0.4) {
 		return []time.Duration{-2 * time.Second, 2 * time.Second}[w.pick(2)]
 	}

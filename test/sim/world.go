@@ -85,6 +85,7 @@ type World struct {
 	onAnnounced func(announcement.Announcement)
 	duration    time.Duration // of every run
 	workers     int           // of a sweep, at the same time
+	fast        bool          // every clock of ours is
 	busy        bool          // Amperity refuses a second run of a config id
 	broken      string        // a kind of request that fails for up to three days
 	// inputAt is when something last came from outside. touches are since when,
