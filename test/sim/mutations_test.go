@@ -32,7 +32,28 @@ func (s shown) history(m Mutation) *World {
 	return w
 }
 
-var seen = map[Mutation]shown{}
+var seen = map[Mutation]shown{
+	PostBeforeClaim:      {"random", 9400000},
+	PostWithoutMark:      {"random", 9400003},
+	RetryServerErrors:    {"random", 9400003},
+	RetryWhatIsHeld:      {"random", 9400005},
+	BoundedList:          {"random", 9400011},
+	AdoptInDoubt:         {"dense", 9400031},
+	CoveredFromClaim:     {"random", 9400018},
+	CoveredFromAnswer:    {"random", 9400018},
+	ShortMargin:          {"dense", 9400118},
+	MarksForgotten:       {"random", 9400008},
+	RejectedCovers:       {"dense", 9400096},
+	TokenIsRequestID:     {"dense", 9400000},
+	ConfirmBeforeSending: {"random", 9400000},
+	ShortLease:           {"random", 9400241},
+	LateFileDropped:      {"random", 9400000},
+	OverlapNotDecided:    {"random", 9400220},
+	UnknownAsClaimed:     {"random", 9400020},
+	ReconcileWaits:       {"random", 9400018},
+	RetryBusy:            {"random", 9400002},
+	PatienceForgotten:    {"random", 9400106},
+}
 
 // defects are the kinds of violations that the code itself has: no mutation is
 // seen by them.
