@@ -6,7 +6,7 @@ GO ?= go
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check simulation build invoke local bench fuzz soak year crash clean
+.PHONY: help demo test check simulation build invoke local bench fuzz soak year crash mutants clean
 .PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
 
 help: ## list the targets
@@ -82,6 +82,11 @@ CRASHES ?= 200
 
 crash: build test-environment ## kill the built functions CRASHES times and more (200), overlap sweeps, mix versions
 	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) test -count=1 -timeout 60m -v ./test/e2e -run '^Test(KilledAtRandomMoments|OverlappingSweepsKeepLaunchesApart|MixedVersions)$$' -crashes $(CRASHES)
+
+MUTANTS ?=
+
+mutants: ## change the code in one place at a time, and list the changes that no test notices; takes hours
+	$(GO) run ./test/mutate $(MUTANTS)
 
 FUZZTIME ?= 10s
 

@@ -1,0 +1,39 @@
+package main
+
+import "time"
+
+// packages are the folders whose code is mutated.
+var packages = []string{"internal/launch", "internal/window", "internal/sweep", "internal/s3arrival"}
+
+// stage is a set of tests that may notice a mutant. The stages run from quick to
+// slow, and a mutant ends with the first one that fails.
+type stage struct {
+	Name string
+	// Of limits the stage to the mutants of one package.
+	Of string
+	// Args are go test's. {package} is the mutant's package, {seed} the first
+	// of seeds that no other run of the simulation uses.
+	Args    []string
+	Timeout time.Duration
+}
+
+// slow are the tests of the simulation that have a stage of their own, and those
+// that are about the simulation itself.
+const slow = `^(TestRandom|TestExhaustive|TestTheCheckerSeesEachMutation|TestWithoutAMutationTheSameSeedsAreClean|TestASeedReplaysExactly|TestEveryAnnouncementKeepsToItsSchema)$`
+
+// model is the slow test of internal/window.
+const model = `^TestWindowsDoAsTheModelSays$`
+
+// stages are all stages.
+var stages = []stage{
+	{Name: "own", Args: []string{"{package}", "-skip", model}, Timeout: time.Minute},
+	{Name: "histories", Args: []string{"./test/sim", "-skip", slow}, Timeout: time.Minute},
+	{Name: "model", Of: "internal/window", Args: []string{"{package}", "-run", model}, Timeout: 5 * time.Minute},
+	{Name: "handlers", Args: []string{"./internal/trigger", "./internal/sweep", "./internal/s3arrival", "./internal/demo", "./functions/..."}, Timeout: 2 * time.Minute},
+	{Name: "exhaustive", Args: []string{"./test/sim", "-run", "^TestExhaustive$"}, Timeout: 5 * time.Minute},
+	{Name: "random", Args: []string{"./test/sim", "-run", "^TestRandom$", "-runs", "5000", "-from", "{seed}"}, Timeout: 10 * time.Minute},
+}
+
+// firstSeed is where the random histories begin. It was chosen once, before any
+// mutant had run.
+const firstSeed = "2026112700"
