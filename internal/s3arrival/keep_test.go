@@ -26,6 +26,8 @@ import (
 type windows struct {
 	down []string
 	did  []string
+	// files are all that were given to Arrive.
+	files []window.Arrival
 }
 
 var errLedger = errors.New("the ledger is gone")
@@ -39,6 +41,7 @@ func (w *windows) do(what, name string) error {
 }
 
 func (w *windows) Arrive(_ context.Context, win launch.Window, files []window.Arrival, _ time.Time) (launch.Arrived, error) {
+	w.files = append(w.files, files...)
 	names := []string{win.Key()}
 	for _, f := range files {
 		names = append(names, f.Key)
@@ -137,6 +140,52 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 			taken := strings.Join(row.did, " ")
 			if want := float64(2*strings.Count(taken, "unrouted b") + strings.Count(taken, "unrouted c")); unrouted != want {
 				t.Errorf("counted %v unrouted files instead of %v", unrouted, want)
+			}
+		})
+	}
+}
+
+// The ledger knows a file by its key and its version. A corrected file is new,
+// and a repeated notification is not.
+func TestUploadsOfOneKeyAreToldApart(t *testing.T) {
+	t.Parallel()
+	upload := func(time, object string) string {
+		return `{"version":"0","detail-type":"Object Created","source":"aws.s3","time":"` + time + `",` +
+			`"detail":{"version":"0","bucket":{"name":"b"},"object":{"key":"customers/x","size":1` + object + `},"reason":"PutObject"}}`
+	}
+	const first, second = "2026-11-22T03:29:58Z", "2026-11-22T03:29:59Z"
+	for name, row := range map[string]struct {
+		bodies []string
+		want   int
+	}{
+		"two versions": {[]string{
+			upload(first, `,"version-id":"v1","sequencer":"1"`), upload(first, `,"version-id":"v2","sequencer":"1"`)}, 2},
+		"one version, of which two notifications tell": {[]string{
+			upload(first, `,"version-id":"v1","sequencer":"1"`), upload(second, `,"version-id":"v1","sequencer":"2"`)}, 1},
+		"two uploads without versions": {[]string{
+			upload(first, `,"sequencer":"1"`), upload(first, `,"sequencer":"2"`)}, 2},
+		"one upload without a version": {[]string{
+			upload(first, `,"sequencer":"1"`), upload(second, `,"sequencer":"1"`)}, 1},
+		"two uploads that differ in time alone": {[]string{upload(first, ""), upload(second, "")}, 2},
+		"one upload that only its time names":   {[]string{upload(first, ""), upload(first, "")}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := &windows{}
+			h := &s3arrival.Handler{Routes: routes, Windows: w, Now: func() time.Time { return received }, Logger: slog.New(slog.DiscardHandler)}
+			if _, err := h.Invoke(t.Context(), []byte(batch(row.bodies...))); err != nil {
+				t.Fatal(err)
+			}
+			versions := map[string]bool{}
+			for _, f := range w.files {
+				versions[f.Version] = true
+			}
+			if len(w.files) != row.want || len(versions) != row.want {
+				t.Errorf("%d files of %d versions, want %d: %+v", len(w.files), len(versions), row.want, w.files)
 			}
 		})
 	}
