@@ -75,6 +75,37 @@ func TestAnOutcomeIsHeardOnce(t *testing.T) {
 	}
 }
 
+// A launch that ends without a run answers the files that came since its
+// decision. They are counted for that launch and that turn alone.
+func TestFilesSinceADecisionAreCountedForItsLaunch(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name           string
+		happened       func(*State)
+		revision, turn int
+		want           int
+	}{
+		{"the launch that was decided", func(*State) {}, 1, 0, 2},
+		{"a launch to come", func(*State) {}, 2, 0, 0},
+		{"a turn to come", func(*State) {}, 1, 1, 0},
+		{"a launch that is over", func(s *State) { s.Outcome(Outcome{Revision: 1, Answered: 2}) }, 1, 0, 0},
+		{"a turn that is over", func(s *State) {
+			s.Outcome(Outcome{Revision: 1, Answered: 2})
+			s.Reopen(1, 1, at("06:10"))
+		}, 1, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := launched(t)
+			s.Fold([]Arrival{file("a/2", at("06:03")), file("a/3", at("06:03"))}, day("a"), at("06:04"))
+			tt.happened(s)
+			if got := s.Since(tt.revision, tt.turn); got != tt.want {
+				t.Errorf("%d files, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestReopenIsForTheLatestLaunchOnceItHasEnded(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

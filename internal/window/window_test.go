@@ -73,6 +73,16 @@ func TestQuiet(t *testing.T) {
 			07:14 b/2 comes -> look at 07:24
 			07:59 b/3 comes -> look at 08:05
 			08:05 look      -> launch 1`},
+		{name: "from the first file again, once the deadline has ended the wait", route: hour("a", "b", "c").with(settle(20*time.Minute), deadline("07:10"), thenRun), lines: `
+			06:00 a/1 comes -> nothing
+			07:05 b/1 comes -> look at 07:10
+			07:10 look      -> missing (hold 1): c 0 of 1, a since 06:00, b since 07:05; launch 1`},
+		{name: "and from the first late file, whichever entry is met later", route: hour("a", "b").with(settle(40 * time.Minute)), lines: `
+			06:00 a/1 comes -> nothing
+			06:10 released  -> launch 1
+			06:10 started   -> closed
+			08:00 a/2 comes -> look at 08:40
+			08:30 b/1 comes -> look at 09:00`},
 		{name: "what waits for files is looked at again, the more seldom the longer it waits", route: day("a", "b"), looks: true, lines: `
 			06:00 a/1 comes     -> look at 07:00
 			06:30 a/2 comes     -> look at 07:30
