@@ -123,15 +123,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rows, err := judgeAll(ctx, judge{root, o.stages}, mine, known, stderr)
-	if err != nil {
-		return err
+	rows, failed := judgeAll(ctx, judge{root, o.stages}, mine, known, stderr)
+	if len(rows) == 0 {
+		return failed
 	}
-	file, err := os.Create(filepath.Join(root, o.table))
-	if err != nil {
-		return err
+	if err := os.MkdirAll(filepath.Dir(o.table), 0o755); err != nil {
+		return errors.Join(failed, err)
 	}
-	return errors.Join(writeTable(io.MultiWriter(stdout, file), rows), file.Close())
+	file, err := os.Create(o.table)
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	return errors.Join(failed, writeTable(io.MultiWriter(stdout, file), rows), file.Close())
 }
 
 // choose draws mutants, and adds the named ones.
@@ -178,7 +181,7 @@ func choose(root string, folders []string, o options, stderr io.Writer) ([]mutan
 }
 
 // judgeAll judges the mutants that have no verdict yet. It runs the stages
-// without a mutant first.
+// without a mutant first. With an error it returns the rows so far.
 func judgeAll(ctx context.Context, j judge, mine []mutant, known *results, stderr io.Writer) ([]row, error) {
 	var folders []string
 	for _, m := range mine {
@@ -202,13 +205,13 @@ func judgeAll(ctx context.Context, j judge, mine []mutant, known *results, stder
 		if !ok {
 			var err error
 			if v, err = j.judge(ctx, &m, m.pkg()); err != nil {
-				return nil, err
+				return rows, err
 			}
 			if v.Verdict == broken {
-				return nil, fmt.Errorf("%s: %s, although its types are right:\n%s", m.place(), broken, v.Output)
+				return rows, fmt.Errorf("%s: %s, although its types are right:\n%s", m.place(), broken, v.Output)
 			}
 			if err := known.add(keyOf(m), m.place(), v); err != nil {
-				return nil, err
+				return rows, err
 			}
 		}
 		fmt.Fprintf(stderr, "%d/%d %s: %s %s %s\n", i+1, len(mine), m.place(), v.Verdict, v.Stage, v.Test)

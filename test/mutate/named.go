@@ -35,6 +35,16 @@ func (n namedMutant) mutant(root string) (mutant, error) {
 	}, nil
 }
 
+// afterClaim is what follows the claim in Launch.
+const afterClaim = `	var conflict *ledger.ConflictError
+	if errors.As(err, &conflict) {
+		return l.again(ctx, in, conflict.Current[0])
+	}
+	if err != nil {
+		return Result{}, &LedgerError{LaunchKey: in.Key, Err: err}
+	}
+`
+
 // namedMutants are those that an attack on the protocol found unguarded, and the
 // mistakes of the simulation (see test/sim) in the code itself.
 var namedMutants = []namedMutant{
@@ -124,6 +134,12 @@ var namedMutants = []namedMutant{
 	},
 
 	// --- Requests ---
+	{
+		Name: "the request is sent before the claim", File: "internal/launch/launcher.go",
+		Old: "	err := l.put(ctx, j, j.Lease)\n" + afterClaim + "	return l.carry(ctx, j), nil\n",
+		New: "	v, _ := l.post(ctx, in.Request, attempts, nil)\n	err := l.put(ctx, j, j.Lease)\n" + afterClaim + "	j.Posts = append(j.Posts, now)\n	return l.settle(ctx, j, v), nil\n",
+		Why: "A crash after the request leaves a run that nobody knows.",
+	},
 	{
 		Name: "the request is sent without the mark", File: "internal/launch/launcher.go",
 		Old: "		marked = true\n		return l.mark(ctx, j)\n", New: "		marked = true\n		j.Posts = append(j.Posts, l.Clock.Now())\n		return nil\n",
