@@ -94,6 +94,9 @@ func (l *launcher) Look(ctx context.Context, key string, route func(configID, pe
 func (l *launcher) Expect(_ context.Context, w launch.Window) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.fails[w.Key()]; err != nil {
+		return err
+	}
 	l.expected = append(l.expected, fmt.Sprintf("%s until %s", w.Key(), w.Rules.Deadline.UTC().Format(time.RFC3339)))
 	return nil
 }
@@ -401,6 +404,33 @@ func TestARouteWithoutADeadlineIsNoLongerExpectedAndBeginsAnew(t *testing.T) {
 	}
 	if len(w.launcher.expected) != 0 {
 		t.Errorf("expected backwards: %q", w.launcher.expected)
+	}
+}
+
+// A day's window that could not be made is made later: the day is not passed
+// over.
+func TestAWindowThatCannotBeExpectedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, routesFile)
+	w.sweep(t, time.Minute)
+	const second = "window/cg-1/2026-11-24"
+	w.launcher.fails[second] = errors.New("throttled")
+	w.clock.now = time.Date(2026, 11, 25, 17, 0, 0, 0, time.UTC)
+	if got := w.sweep(t, time.Minute); got.Done != 0 || got.Failed != 1 {
+		t.Errorf("got %+v", got)
+	}
+	delete(w.launcher.fails, second)
+	w.launcher.expected = nil
+	w.clock.now = w.clock.now.Add(time.Minute)
+	if got := w.sweep(t, time.Minute); got.Done != 1 || got.Failed != 0 {
+		t.Errorf("the next one: %+v", got)
+	}
+	want := []string{
+		"window/cg-1/2026-11-23 until 2026-11-24T11:30:00Z", "window/cg-1/2026-11-24 until 2026-11-25T11:30:00Z",
+		"window/cg-1/2026-11-25 until 2026-11-26T11:30:00Z",
+	}
+	if diff := cmp.Diff(want, w.launcher.expected); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 
