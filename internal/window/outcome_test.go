@@ -262,6 +262,102 @@ func TestIdle(t *testing.T) {
 	idle("with something to tell", false)
 }
 
+// A window whose files were missing at its deadline stands in the operator's
+// list, until it launches or the operator has ended it.
+func TestAWindowAsksWhileItsFilesAreMissing(t *testing.T) {
+	t.Parallel()
+	r := day("a", "b").with(deadline("06:30"))
+	come := func(s *State, key, clock string) {
+		s.Fold([]Arrival{file(key, at(clock))}, r, at(clock))
+		s.Evaluate(r, at(clock))
+	}
+	passed := func(s *State) { s.Evaluate(r, at("06:30")) }
+	ends := func(s *State, clock string, o Outcome) {
+		o.Revision = s.Decide(r, at(clock), false)
+		s.Outcome(o)
+	}
+	for _, tt := range []struct {
+		name     string
+		happened func(*State)
+		want     bool
+	}{
+		{"before the deadline", func(s *State) { come(s, "a/1", "06:00") }, false},
+		{"after it, with nothing there", passed, true},
+		{"after it, with some files", func(s *State) { come(s, "a/1", "06:00"); passed(s) }, true},
+		{"after it, with all files", func(s *State) { come(s, "a/1", "06:00"); come(s, "b/1", "06:00"); passed(s) }, false},
+		{"after it, with nothing there, for then: run", func(s *State) { s.Evaluate(r.with(thenRun), at("06:30")) }, true},
+		{"while a launch goes on", func(s *State) { come(s, "a/1", "06:00"); passed(s); s.Decide(r, at("06:40"), false) }, false},
+		{"after a run", func(s *State) {
+			come(s, "a/1", "06:00")
+			passed(s)
+			ends(s, "06:40", Outcome{Started: true, CoveredUntil: at("06:39"), LastPost: at("06:40")})
+			come(s, "a/2", "07:00")
+		}, false},
+		{"once the operator has ended it", func(s *State) {
+			come(s, "a/1", "06:00")
+			passed(s)
+			ends(s, "06:40", Outcome{At: at("06:40")})
+		}, false},
+		{"with a further file after that", func(s *State) {
+			come(s, "a/1", "06:00")
+			passed(s)
+			ends(s, "06:40", Outcome{At: at("06:40")})
+			come(s, "a/2", "07:00")
+		}, true},
+		{"with a further file, once all had come and the launch was rejected", func(s *State) {
+			passed(s)
+			come(s, "a/1", "07:00")
+			come(s, "b/1", "07:00")
+			ends(s, "07:02", Outcome{At: at("07:03")})
+			come(s, "a/2", "08:00")
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := New("cg-1", "2026-11-22", "orders", at("00:00"))
+			s.Expected = true
+			tt.happened(s)
+			if got := s.Asks(); got != tt.want {
+				t.Errorf("asks: %t, want %t\n%s", got, tt.want, text(t, s))
+			}
+		})
+	}
+}
+
+// The limit of reruns is for runs that nobody asked for. A launch without a
+// request, and one that the operator has released, are none.
+func TestWhatCountsAsARerun(t *testing.T) {
+	t.Parallel()
+	posted := started(1, 0, at("06:02"))
+	adopted := Outcome{Revision: 1, Started: true, CoveredUntil: at("06:01")} // by the operator, of a launch that sent nothing
+	for _, tt := range []struct {
+		name  string
+		first Outcome
+		held  bool
+		then  Outcome
+		want  int
+	}{
+		{"a run after a run", posted, false, started(2, 0, at("07:02")), 1},
+		{"a request that may have started a run", posted, false, Outcome{Revision: 2, LastPost: at("07:02")}, 1},
+		{"no request, after a run", posted, false, Outcome{Revision: 2}, 0},
+		{"no request, after an adopted run", adopted, false, Outcome{Revision: 2}, 0},
+		{"a run that the operator has released", posted, true, started(2, 0, at("07:02")), 0},
+		{"a run after a rejection", Outcome{Revision: 1}, false, started(2, 0, at("07:02")), 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := launched(t)
+			s.Outcome(tt.first)
+			s.Fold([]Arrival{file("a/2", at("07:00"))}, day("a"), at("07:00"))
+			s.Decide(day("a"), at("07:02"), tt.held)
+			s.Outcome(tt.then)
+			if s.Reruns != tt.want {
+				t.Errorf("%d reruns, want %d", s.Reruns, tt.want)
+			}
+		})
+	}
+}
+
 // The clocks of S3 and ours are 2 s off at most, and EventBridge cuts times to
 // the second (H28). A file that was put after the request was sent must never
 // count as covered.
