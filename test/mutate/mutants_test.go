@@ -35,6 +35,7 @@ func TestOperators(t *testing.T) {
 		}},
 		"a declaration stays":      {"x := a\nvar y int", nil},
 		"a text stays":             {"x := \"launch/\"", nil},
+		"a capacity stays":         {"x := make([]int, 0, 3*n)", nil},
 		"a length stays":           {"var x [4]byte", nil},
 		"a log line stays":         {"l.Logger.Warn(\"x\", slog.Int(\"n\", 3))\nl.log(ctx, 3)\na = append(a, slog.Int(\"n\", 4))", nil},
 		"a condition of log lines": {"if a == b {\n\tl.Logger.Warn(\"x\")\n}", nil},
