@@ -135,11 +135,6 @@ func read(out []byte) verdict {
 	switch {
 	case notBuilt.Match(out):
 		v.Verdict = broken
-	case outOfTime.Match(out):
-		v.Verdict = timedOut
-		if m := running.FindSubmatch(out); m != nil {
-			v.Test = string(m[1])
-		}
 	case len(all) > 0:
 		// A failed subtest stands after its test.
 		v.Test = string(all[0][1])
@@ -147,6 +142,11 @@ func read(out []byte) verdict {
 			if !bytes.HasPrefix(m[1], []byte(v.Test+"/")) {
 				break
 			}
+			v.Test = string(m[1])
+		}
+	case outOfTime.Match(out):
+		v.Verdict = timedOut
+		if m := running.FindSubmatch(out); m != nil {
 			v.Test = string(m[1])
 		}
 	default:

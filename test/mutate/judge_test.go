@@ -148,13 +148,14 @@ func TestWhatFailedInAnOutput(t *testing.T) {
 		out  string
 		want verdict
 	}{
-		"a test":     {"--- FAIL: TestA (0.00s)\n    a_test.go:1: x\nFAIL\n", verdict{Verdict: caught, Test: "TestA"}},
-		"a subtest":  {"--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/b (0.00s)\n        --- FAIL: TestA/b/c (0.00s)\n    --- FAIL: TestA/d (0.00s)\nFAIL\n", verdict{Verdict: caught, Test: "TestA/b/c"}},
-		"a panic":    {"panic: oops\n\ngoroutine 1 [running]:\n", verdict{Verdict: caught, Test: "panic: oops"}},
-		"no memory":  {"fatal error: runtime: out of memory\n", verdict{Verdict: caught, Test: "fatal error: runtime: out of memory"}},
-		"a timeout":  {"panic: test timed out after 1s\n\trunning tests:\n\t\tTestA (1s)\n", verdict{Verdict: timedOut, Test: "TestA"}},
-		"no build":   {"FAIL\tp [build failed]\n", verdict{Verdict: broken}},
-		"no message": {"exit status 1\n", verdict{Verdict: caught}},
+		"a test":                  {"--- FAIL: TestA (0.00s)\n    a_test.go:1: x\nFAIL\n", verdict{Verdict: caught, Test: "TestA"}},
+		"a subtest":               {"--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/b (0.00s)\n        --- FAIL: TestA/b/c (0.00s)\n    --- FAIL: TestA/d (0.00s)\nFAIL\n", verdict{Verdict: caught, Test: "TestA/b/c"}},
+		"a panic":                 {"panic: oops\n\ngoroutine 1 [running]:\n", verdict{Verdict: caught, Test: "panic: oops"}},
+		"no memory":               {"fatal error: runtime: out of memory\n", verdict{Verdict: caught, Test: "fatal error: runtime: out of memory"}},
+		"a timeout":               {"panic: test timed out after 1s\n\trunning tests:\n\t\tTestA (1s)\n", verdict{Verdict: timedOut, Test: "TestA"}},
+		"a test before a timeout": {"--- FAIL: TestA (0.00s)\npanic: test timed out after 1s\n\trunning tests:\n\t\tTestB (1s)\n", verdict{Verdict: caught, Test: "TestA"}},
+		"no build":                {"FAIL\tp [build failed]\n", verdict{Verdict: broken}},
+		"no message":              {"exit status 1\n", verdict{Verdict: caught}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
