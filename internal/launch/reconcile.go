@@ -109,6 +109,9 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 		f.certain = false // another launch was marked while the list was read
 	}
 	if j.State != unknown {
+		if unread != nil {
+			f.runs = nil // they may be those of others
+		}
 		return l.searchOn(ctx, j, f.runs)
 	}
 	if j.Candidates = candidatesOf(f.runs); len(f.runs) > 0 {

@@ -136,10 +136,10 @@ func (l *Launcher) readPrincipals(ctx context.Context, f *found, c *config, prin
 	runs := f.runs
 	f.runs = nil
 	for i, run := range runs {
-		err := error(&crowdedError{})
-		if i < maxRead {
-			run, err = l.getRun(ctx, run.ID, amperity.ViewVerbose, questions)
+		if i == maxRead {
+			return &crowdedError{}
 		}
+		run, err := l.getRun(ctx, run.ID, amperity.ViewVerbose, questions)
 		if err != nil {
 			f.runs = append(f.runs, runs[i:]...)
 			return err
