@@ -21,15 +21,17 @@ const root = "../.."
 // notRun are the commands without a need that this test does not run, by their
 // first two words, each with the reason. It sees to it that make has them.
 var notRun = map[string]string{
-	"make test":    "runs this test",
-	"make check":   "runs this test",
-	"make local":   "serves until it is interrupted",
-	"make invoke":  "needs the virtual environment of make test; test/e2e runs it",
-	"make fuzz":    "takes minutes",
-	"make bench":   "takes minutes",
-	"make soak":    "takes as long as it is told to",
-	"make crash":   "takes minutes; test/e2e does the same with fewer",
-	"make mutants": "takes hours",
+	"make test":       "runs this test",
+	"make check":      "runs this test",
+	"make local":      "serves until it is interrupted",
+	"make invoke":     "needs the virtual environment of make test; test/e2e runs it",
+	"make fuzz":       "takes minutes",
+	"make bench":      "takes minutes",
+	"make soak":       "takes as long as it is told to",
+	"make crash":      "takes minutes; test/e2e does the same with fewer",
+	"make mutants":    "takes hours",
+	"make simulation": "takes minutes, and CI runs it",
+	"make year":       "takes minutes; test/sim does the same for a month",
 }
 
 func blocks(t *testing.T) []commands.Fence {
