@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -109,7 +108,8 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 		f.certain = false // another launch was marked while the list was read
 	}
 	if j.State != unknown {
-		if unread != nil {
+		var crowded *crowdedError
+		if unread != nil && !errors.As(unread, &crowded) {
 			f.runs = nil // they may be those of others
 		}
 		return l.searchOn(ctx, j, f.runs)
@@ -356,7 +356,6 @@ func (l *Launcher) holdUnknown(ctx context.Context, j *job, why string) error {
 // may have started them after all: that is asked again in the transaction,
 // since a list takes seconds.
 func (l *Launcher) adopt(ctx context.Context, j *job, runs []*amperity.Run) (bool, error) {
-	runs = slices.SortedStableFunc(slices.Values(runs), func(a, b *amperity.Run) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	was := j.record
 	var owned []ledger.Item
 	for _, run := range runs {

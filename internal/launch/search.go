@@ -125,6 +125,8 @@ func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time
 			f.runs = append(f.runs, run)
 		}
 	}
+	// The earliest first: Amperity mostly starts a run within seconds.
+	slices.SortStableFunc(f.runs, func(a, b *amperity.Run) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	err := l.readPrincipals(ctx, &f, c, c.principals(list.principal))
 	f.certain = f.certain && err == nil && len(f.runs) <= j.unaccounted()
 	return f, err
