@@ -26,9 +26,12 @@ const (
 	// controlEvery is the least time between two control runs. It exceeds the
 	// time by which a list lags behind.
 	controlEvery = 10 * time.Minute
-	// recent is the age up to which looks share one list. An older launch has a
-	// list of its own, bounded at both ends.
-	recent = 24 * time.Hour
+	// processedWithin is how long after its request a run is created at most.
+	processedWithin = 3 * time.Hour
+	// recent is the age up to which requests share a list without an end. Older
+	// ones share lists that reach widened further than one of them needs.
+	recent  = processedWithin
+	widened = 30 * time.Minute
 	// reach is the age up to which a run may be adopted. The ledger remembers the
 	// owners of runs for longer than that.
 	reach = keptFor - 10*24*time.Hour
@@ -44,11 +47,8 @@ const (
 // depends on it.
 type memory struct {
 	mu sync.Mutex
-	// listing: a look reads the list. last is the latest list, wanted the
-	// earliest start that looks have asked for since.
-	listing bool
-	last    listing
-	wanted  time.Time
+	// recent and older are the lists for recent and for older requests.
+	recent, older listCache
 	// foreign are runs that another principal started.
 	foreign map[string]bool
 	// ends are the queries for the end of a run.
@@ -63,11 +63,20 @@ type endQuery struct {
 	pending, ended, unread bool
 }
 
+// listCache is the latest list, and whether a look reads another one.
+type listCache struct {
+	busy bool
+	last listing
+	// wanted is the earliest start that looks have asked for since.
+	wanted time.Time
+}
+
 // listing is a list of runs.
 type listing struct {
-	// from is the start of the list, begun when it was asked for.
-	from, begun time.Time
-	runs        []*amperity.Run
+	// from and to bound the list; without to it has no end. begun is when it was
+	// asked for.
+	from, to, begun time.Time
+	runs            []*amperity.Run
 	// principal is that of the control run.
 	principal string
 	err       error
@@ -99,35 +108,37 @@ type found struct {
 // than notBefore. The error says why the list decides nothing; the runs are then
 // those that were found until then.
 //
-// A run may be j's if it was created between j's first request and a day after
-// the last, if no other launch has it, and if its name, type and principal can
+// A run may be j's if it was created within three hours after one of j's
+// requests, if no other launch has it, and if its name, type and principal can
 // be those of the config id's runs.
 func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time.Time) (found, error) {
-	first, last := j.Posts[0].Add(-skew), j.lastPost().Add(doubtFor)
-	if oldest := l.Clock.Now().Add(-reach); first.Before(oldest) {
-		first = oldest // the ledger has forgotten the owners of older runs
-	}
-	list := l.list(ctx, first, last, notBefore)
-	if list.err != nil {
-		return found{}, list.err
-	}
-	f := found{certain: c.Identity != nil, begun: list.begun}
-	for _, run := range list.runs {
-		inTime := run.CreatedAt.IsZero() || !run.CreatedAt.Before(first) && !run.CreatedAt.After(last)
-		if !inTime || !c.Identity.fits(run) || l.isForeign(run.ID) {
-			continue
+	f := found{certain: c.Identity != nil, begun: l.Clock.Now()}
+	principal := ""
+	for _, r := range j.searched(l.Clock.Now()) {
+		list := l.list(ctx, r, notBefore)
+		if list.err != nil {
+			return found{}, list.err
 		}
-		free, _, err := l.unowned(ctx, run)
-		if err != nil {
-			return f, err
+		principal = list.principal
+		if list.begun.Before(f.begun) {
+			f.begun = list.begun
 		}
-		if free {
-			f.runs = append(f.runs, run)
+		for _, run := range list.runs {
+			if !r.holds(run.CreatedAt) || !c.Identity.fits(run) || l.isForeign(run.ID) || has(f.runs, run.ID) {
+				continue
+			}
+			free, _, err := l.unowned(ctx, run)
+			if err != nil {
+				return f, err
+			}
+			if free {
+				f.runs = append(f.runs, run)
+			}
 		}
 	}
 	// The earliest first: Amperity mostly starts a run within seconds.
 	slices.SortStableFunc(f.runs, func(a, b *amperity.Run) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	err := l.readPrincipals(ctx, &f, c, c.principals(list.principal))
+	err := l.readPrincipals(ctx, &f, c, c.principals(principal))
 	f.certain = f.certain && err == nil && len(f.runs) <= j.unaccounted()
 	return f, err
 }
@@ -154,6 +165,32 @@ func (l *Launcher) readPrincipals(ctx context.Context, f *found, c *config, prin
 		f.certain = f.certain && c.Identity.matches(run, principals)
 	}
 	return nil
+}
+
+// period is a stretch of time, both ends included.
+type period struct{ from, to time.Time }
+
+// holds reports whether a run that was created at a time is of the period. A run
+// without a time may be of any.
+func (p period) holds(created time.Time) bool {
+	return created.IsZero() || !created.Before(p.from) && !created.After(p.to)
+}
+
+// searched returns the periods in which the runs of a launch were created.
+func (r *record) searched(now time.Time) (ps []period) {
+	oldest := now.Add(-reach) // the ledger has forgotten the owners of older runs
+	for _, post := range r.Posts {
+		p := period{post.Add(-skew), post.Add(processedWithin)}
+		if p.from.Before(oldest) {
+			p.from = oldest
+		}
+		if n := len(ps); n > 0 && !p.from.After(ps[n-1].to) {
+			ps[n-1].to = p.to
+		} else if p.to.After(p.from) {
+			ps = append(ps, p)
+		}
+	}
+	return ps
 }
 
 // principals returns the principals that this stack's runs may have: that of the
@@ -209,18 +246,19 @@ func (l *Launcher) noteForeign(runID string) {
 	l.memory.foreign[runID] = true
 }
 
-// list returns a list of the runs created from a time on. It is asked for no
-// earlier than notBefore. Looks of the same sweep share one list, a failed one
-// too. A list that starts long ago is bounded by to, and is not shared.
-func (l *Launcher) list(ctx context.Context, from, to, notBefore time.Time) listing {
-	if l.Clock.Now().Sub(from) > recent {
-		return l.readList(ctx, from, to)
+// list returns a list of the runs that were created in a period, and perhaps
+// others. It is asked for no earlier than notBefore. Looks of the same sweep
+// share a list, a failed one too.
+func (l *Launcher) list(ctx context.Context, p period, notBefore time.Time) listing {
+	cache := &l.memory.recent
+	if l.Clock.Now().Sub(p.from) > recent {
+		cache = &l.memory.older
 	}
 	for {
-		list, read := l.memory.list(from, notBefore, l.Clock.Now())
+		list, read := l.memory.list(cache, p, notBefore, l.Clock.Now())
 		switch {
 		case read:
-			return l.readShared(ctx, list.from)
+			return l.readShared(ctx, cache, list.from, list.to)
 		case !list.begun.IsZero():
 			return list
 		}
@@ -231,46 +269,50 @@ func (l *Launcher) list(ctx context.Context, from, to, notBefore time.Time) list
 }
 
 // list returns the latest list if it serves, or reports that the caller is to
-// read one from a time on. Neither: another look reads one.
-func (m *memory) list(from, notBefore, now time.Time) (serves listing, read bool) {
+// read one with the bounds returned. Neither: another look reads one.
+func (m *memory) list(cache *listCache, p period, notBefore, now time.Time) (serves listing, read bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.wanted.IsZero() || from.Before(m.wanted) {
-		m.wanted = from
+	if cache.wanted.IsZero() || p.from.Before(cache.wanted) {
+		cache.wanted = p.from
 	}
-	last := m.last
-	if !last.begun.IsZero() && now.Sub(last.begun) < fresh &&
-		(last.err != nil || !last.from.After(from) && !last.begun.Before(notBefore)) {
+	last := cache.last
+	covers := !last.from.After(p.from) && (last.to.IsZero() || !last.to.Before(p.to)) && !last.begun.Before(notBefore)
+	if !last.begun.IsZero() && now.Sub(last.begun) < fresh && (covers || last.err != nil) {
 		return last, false
 	}
-	if m.listing {
+	if cache.busy {
 		return listing{}, false
 	}
-	m.listing = true
-	from, m.wanted = m.wanted, time.Time{}
-	if oldest := now.Add(-recent); from.Before(oldest) {
+	cache.busy = true
+	from := cache.wanted
+	cache.wanted = time.Time{}
+	if cache == &m.older {
+		return listing{from: p.from.Add(-widened), to: p.to.Add(widened)}, true
+	}
+	if oldest := now.Add(-recent); from.Before(oldest) && oldest.Before(p.from) {
 		from = oldest
 	}
 	return listing{from: from}, true
 }
 
 // readShared reads a list for all looks of the sweep.
-func (l *Launcher) readShared(ctx context.Context, from time.Time) (list listing) {
+func (l *Launcher) readShared(ctx context.Context, cache *listCache, from, to time.Time) (list listing) {
 	defer func() {
 		l.memory.mu.Lock()
 		defer l.memory.mu.Unlock()
-		l.memory.listing = false
+		cache.busy = false
 		if !list.begun.IsZero() { // it did not panic
-			l.memory.last = list
+			cache.last = list
 		}
 	}()
-	return l.readList(ctx, from, time.Time{})
+	return l.readList(ctx, from, to)
 }
 
 // readList reads the list of runs between two times. Nothing may be concluded
 // from a list that is not whole, or does not show the control run.
 func (l *Launcher) readList(ctx context.Context, from, to time.Time) listing {
-	list := listing{from: from, begun: l.Clock.Now()}
+	list := listing{from: from, to: to, begun: l.Clock.Now()}
 	known, err := l.readControl(ctx)
 	if err != nil {
 		list.err = err
