@@ -31,7 +31,10 @@ const (
 	// recent is the age up to which requests share a list without an end. Older
 	// ones share lists that reach widened further than one of them needs.
 	recent  = processedWithin
-	widened = 30 * time.Minute
+	widened = 10 * time.Minute
+	// slice is how much of the periods an hourly look searches, so that it takes
+	// no longer in a busy tenant.
+	slice = 30 * time.Minute
 	// reach is the age up to which a run may be adopted. The ledger remembers the
 	// owners of runs for longer than that.
 	reach = keptFor - 10*24*time.Hour
@@ -114,7 +117,11 @@ type found struct {
 func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time.Time) (found, error) {
 	f := found{certain: c.Identity != nil, begun: l.Clock.Now()}
 	principal := ""
-	for _, r := range j.searched(l.Clock.Now()) {
+	periods := j.searched(l.Clock.Now())
+	if age := l.Clock.Now().Sub(j.lastPost()); age >= searchOften && (j.State.over() || j.State == held) {
+		periods = sliceOf(periods, int(age/time.Hour))
+	}
+	for _, r := range periods {
 		list := l.list(ctx, r, notBefore)
 		if list.err != nil {
 			return found{}, list.err
@@ -191,6 +198,25 @@ func (r *record) searched(now time.Time) (ps []period) {
 		}
 	}
 	return ps
+}
+
+// sliceOf returns the slice of some periods that the nth look searches: the first
+// one every other time, since Amperity mostly starts a run within minutes, and
+// the others in turn.
+func sliceOf(ps []period, n int) []period {
+	var all []period
+	for _, p := range ps {
+		for from := p.from; from.Before(p.to); from = from.Add(slice) {
+			all = append(all, period{from, from.Add(slice)})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if n%2 == 0 {
+		return all[:1]
+	}
+	return all[n/2%len(all):][:1]
 }
 
 // principals returns the principals that this stack's runs may have: that of the
