@@ -51,15 +51,17 @@ format:
 	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); if [ -n "$$files" ]; then \
 	  echo "not formatted, run gofmt -w on:" $$files >&2; exit 1; fi
 
-# What counts reads and writes by the hundred thousand runs without the race
-# detector.
+# What counts reads and writes by the hundred thousand, and the simulation, which
+# does one thing at a time, run without the race detector. The named histories of
+# the simulation run under it too.
 unit:
-	@$(call go_test,$(RACE) $$($(GO) list ./... | grep -vE '/test/(e2e|scale)$$'))
-	@$(call go_test,./test/scale)
+	@$(call go_test,$(RACE) $$($(GO) list ./... | grep -vE '/test/(e2e|scale|sim)$$'))
+	@$(call go_test,$(RACE) ./test/sim -run '^TestH[0-9]')
+	@$(call go_test,./test/scale ./test/sim)
 
-# "unit" has run the small part of the simulation under the detector. Here is
-# the bulk: every pair of faults in every small scenario, every order of two
-# launches with every fault, and HISTORIES histories by chance of each mode.
+# "unit" has run the small part of the simulation. Here is the bulk: every pair
+# of faults in every small scenario, every order of two launches with every
+# fault, and HISTORIES histories by chance of each mode.
 HISTORIES ?= 20000
 SIMULATION = $(GO) test -count=1 -timeout 15m ./test/sim
 

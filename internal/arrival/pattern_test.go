@@ -440,7 +440,7 @@ func TestPatternMatchIsBoundedAtItsWorst(t *testing.T) {
 			if p.match(key, &c, nil) {
 				t.Errorf("%q matches", text)
 			}
-			if d := time.Since(start); d > time.Second {
+			if d := time.Since(start); d > 20*time.Second { // an exponential match takes for ever
 				t.Errorf("%q took %v for a key of %d bytes", text, d, len(key))
 			} else {
 				t.Logf("%q took %v", text, d)

@@ -265,11 +265,12 @@ func (y *Year) happens() YearFigures {
 // YearFigures are the result of a year.
 type YearFigures struct {
 	Launches, Posts, Reads, Lists int
-	// Asked counts the holds that the operator had to answer, by reason. Those of
-	// launches whose request was never processed, and those of the first runs of
-	// config ids, are apart: no lookup can end them.
-	Asked               map[string]int
-	Unprocessed, Firsts int
+	// Asked counts the holds that the operator had to answer, by reason. Apart are
+	// those of launches whose request was never processed and those of the first
+	// runs of config ids, which no search can end, and those that a route asks for
+	// (late: hold).
+	Asked                       map[string]int
+	Unprocessed, Firsts, Policy int
 	// Alone counts the holds that ended without the operator, by reason.
 	Alone map[string]int
 	// Double counts launches with two runs although nobody has released them, by
@@ -308,6 +309,8 @@ func (y *Year) figures() YearFigures {
 			f.Alone[h.reason]++
 		case h.first:
 			f.Firsts++
+		case h.reason == announcement.ReasonLateFile:
+			f.Policy++
 		case h.reason == announcement.ReasonUnknownOutcome && !y.processed(h.key):
 			f.Unprocessed++
 		default:
