@@ -365,8 +365,14 @@ func TestTheLateSecondRunOfALaunchIsNotTakenByTheNext(t *testing.T) {
 	o.runs = []*amperity.Run{over}
 	o.window.Period = "2026-11-23"
 	o.arrive(o.arrivals("a", "b/1"))
-	for o.sent < 3 {
+	for range 60 {
+		if o.sent == 3 {
+			break
+		}
 		o.wait(time.Minute)
+	}
+	if o.sent != 3 {
+		t.Fatalf("%d requests within an hour", o.sent)
 	}
 	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now)) // of the very first request
 	o.wait(20 * time.Minute)
