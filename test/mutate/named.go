@@ -66,8 +66,9 @@ var namedMutants = []namedMutant{
 		Why: "Two windows of one config id are decided at the same time.",
 	},
 	{
-		Name: "an unknown run counts as over at once", File: "internal/launch/window.go",
-		Old: "return l.Clock.Now().Sub(e.Last) > time.Hour", New: "return true",
+		Name: "an unknown run counts as over at once", File: "internal/launch/search.go",
+		Old: "ended, unread = l.Clock.Now().Sub(since) > time.Hour, false",
+		New: "ended, unread = true, false",
 		Why: "A 404 for a run of a moment ago lets the next run begin beside it.",
 	},
 	{
@@ -79,6 +80,48 @@ var namedMutants = []namedMutant{
 		Name: "a window that asks expires", File: "internal/launch/window.go",
 		Old: "		item.Held = j.state.Missing\n", New: "		item.Held = j.state.Missing\n		item.Expires = now.Add(keptWindow)\n",
 		Why: "A window with missing files is forgotten while it waits for the operator.",
+	},
+	{
+		Name: "a window is looked at before it is due", File: "internal/launch/window.go",
+		Old: "	if !item.Exists() || item.Due.IsZero() || item.Due.After(now) {\n",
+		New: "	if !item.Exists() || item.Due.IsZero() {\n",
+		Why: "A row of an index that lags behind is worked on again.",
+	},
+	{
+		Name: "a launch is worked on before it is due", File: "internal/launch/reconcile.go",
+		Old: "	if !item.Exists() || item.Due.IsZero() || item.Due.After(now) {\n",
+		New: "	if !item.Exists() || item.Due.IsZero() {\n",
+		Why: "A row of an index that lags behind takes over a launch that a function works on.",
+	},
+	{
+		Name: "an overlap hold for each waiting window", File: "internal/launch/window.go",
+		Old: "Asked: c.Overlap.asked(front.run.RunID, now)",
+		New: "Asked: false",
+		Why: "One run that hangs asks the operator about each window behind it.",
+	},
+	{
+		Name: "the 12 hours count the queue", File: "internal/window/window.go",
+		Old: "	limit := latest(s.WaitsSince, f.Since).Add(MaxWait)\n",
+		New: "	limit := s.WaitsSince.Add(MaxWait)\n",
+		Why: "A backfill without any fault ends with the operator.",
+	},
+	{
+		Name: "the 12 hours of a released launch count the queue", File: "internal/launch/window.go",
+		Old: " && now.Sub(front.run.Last) >= window.MaxWait {",
+		New: " {",
+		Why: "A released launch is held again although each run in front is short.",
+	},
+	{
+		Name: "an unread run counts as running", File: "internal/window/window.go",
+		Old: "	if f.Asked || f.Unread {\n",
+		New: "	if f.Asked {\n",
+		Why: "An outage of 12 hours asks the operator about a run that may have ended.",
+	},
+	{
+		Name: "a window's request is sent early", File: "internal/launch/launcher.go",
+		Old: "; wait > 0 && (!l",
+		New: "; false && wait > 0 && (!l",
+		Why: "The run does not cover a file whose event comes right behind the others.",
 	},
 	{
 		Name: "a late file is dropped", File: "internal/window/window.go",
@@ -104,13 +147,9 @@ var namedMutants = []namedMutant{
 	// --- Coverage ---
 	{
 		Name: "adopt covers from the last request", File: "internal/launch/reconcile.go",
-		Old: "	posted := j.Posts[0]\n	if made", New: "	posted := j.lastPost()\n	if made",
+		Old: "j.begin(run, j.Posts[0], l.Clock.Now())",
+		New: "j.begin(run, j.lastPost(), l.Clock.Now())",
 		Why: "A file between two requests is lost, if the first one's run is adopted.",
-	},
-	{
-		Name: "adopt ignores when the run was created", File: "internal/launch/reconcile.go",
-		Old: "!run.CreatedAt.IsZero() && made.Before(posted)", New: "false && made.Before(posted)",
-		Why: "A run that is older than the first request covers files after it.",
 	},
 	{
 		Name: "an operator's adoption covers until now", File: "internal/launch/person.go",
@@ -151,24 +190,39 @@ var namedMutants = []namedMutant{
 		Why: "A request that may have started a run is repeated.",
 	},
 	{
-		Name: "a 409 is sent again without a list", File: "internal/launch/launcher.go",
-		Old: "		most = 1 // the list", New: "		most = attempts // the list",
+		Name: "a further request is repeated without a list", File: "internal/launch/launcher.go",
+		Old: "		most = 1 // the list",
+		New: "		most = attempts // the list",
 		Why: "A further request is repeated although the run of an earlier one may have begun.",
 	},
 	{
-		Name: "the mark may be old", File: "internal/launch/launcher.go",
-		Old: "		if l.Clock.Now().Sub(now) <= markAge {\n", New: "		if true {\n",
-		Why: "The request is sent long after the time that its mark has.",
+		Name: "a 409 is sent again at once", File: "internal/launch/post.go",
+		Old: " || v.reason == announcement.ReasonBusy || n == most",
+		New: " || n == most",
+		Why: "The launch's own run may be in the way, and the next request starts a second one.",
+	},
+	{
+		Name: "a 409 is taken for certain", File: "internal/launch/launcher.go",
+		Old: "		j.Busy = append(j.Busy, j.lastPost())\n",
+		New: "		j.Posts = j.Posts[:len(j.Posts)-1]\n",
+		Why: "A gateway repeats the request: the launch's own run is in the way, and is started again.",
+	},
+	{
+		Name: "the request after a 409 does not wait for the list", File: "internal/launch/reconcile.go",
+		Old: "	busyWait = 5 * time.Minute\n",
+		New: "	busyWait = 0 * time.Minute\n",
+		Why: "The list that is read before the next request does not show the launch's own run yet.",
+	},
+	{
+		Name: "the list may be asked for too early after a 409", File: "internal/launch/reconcile.go",
+		Old: "; begun.Before(wait) {",
+		New: "; false && begun.Before(wait) {",
+		Why: "The list that is read before the next request does not show the launch's own run yet.",
 	},
 	{
 		Name: "a lease without its margin", File: "internal/launch/launcher.go",
 		Old: "	leaseBeyond = 11 * time.Second\n", New: "	leaseBeyond = 0 * time.Second\n",
 		Why: "The sweep takes over in the second in which Lambda kills.",
-	},
-	{
-		Name: "no grace after the lease", File: "internal/launch/launcher.go",
-		Old: "	grace = time.Minute\n", New: "	grace = 0 * time.Minute\n",
-		Why: "The sweep looks for a run at the lease's end.",
 	},
 	{
 		Name: "a lease that ends at once", File: "internal/launch/launcher.go",
@@ -187,7 +241,8 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a blocked launch gives its turn back", File: "internal/launch/settle.go",
-		Old: "		c.set(entry{Key: j.Key, State: entryGoing})\n	})\n}", New: "		c.remove(j.Key)\n	})\n}",
+		Old: "		c.set(entry{Key: j.Key, State: entryGoing})\n	}\n	return nil\n",
+		New: "		c.remove(j.Key)\n	}\n	return nil\n",
 		Why: "Two runs of one config id at the same time.",
 	},
 	{
@@ -203,29 +258,119 @@ var namedMutants = []namedMutant{
 
 	// --- Looking for runs ---
 	{
-		Name: "the list begins at the last request", File: "internal/launch/reconcile.go",
-		Old: "since := j.Posts[0].Add(-skew)", New: "since := j.lastPost().Add(-skew)",
+		Name: "the list begins at the last request", File: "internal/launch/search.go",
+		Old: "first, last := j.Posts[0].Add(-skew), j.lastPost()",
+		New: "first, last := j.lastPost().Add(-skew), j.lastPost()",
 		Why: "The run of the first request is never seen.",
 	},
 	{
-		Name: "the list ends with the lease", File: "internal/launch/reconcile.go",
-		Old: "amperity.ListOptions{CreatedFrom: from}", New: "amperity.ListOptions{CreatedFrom: from, CreatedTo: j.Lease}",
+		Name: "the list ends with the lease", File: "internal/launch/search.go",
+		Old: "j.lastPost().Add(doubtFor)\n",
+		New: "j.Lease\n",
 		Why: "A run that begins late is never seen.",
 	},
 	{
-		Name: "the list needs no known run", File: "internal/launch/reconcile.go",
-		Old: "runs, shown = nil, known == \"\"", New: "runs, shown = nil, true",
+		Name: "the list needs no control run", File: "internal/launch/search.go",
+		Old: "	case known.RunID == \"\" || list",
+		New: "	case true || list",
 		Why: "A list that lags behind counts as whole.",
 	},
 	{
-		Name: "a run without a time is left out", File: "internal/launch/reconcile.go",
-		Old: "run.CreatedAt.IsZero() || !run.CreatedAt.Before(since)", New: "!run.CreatedAt.Before(since)",
+		Name: "the list begins exactly at the control run", File: "internal/launch/search.go",
+		Old: "		from = known.Created.Add(-skew) //",
+		New: "		from = known.Created //",
+		Why: "The API rounds times, the list lacks the control run, and every unknown launch is held.",
+	},
+	{
+		Name: "the control run's own list begins exactly at it", File: "internal/launch/search.go",
+		Old: "CreatedFrom: known.Created.Add(-skew), CreatedTo",
+		New: "CreatedFrom: known.Created, CreatedTo",
+		Why: "The API rounds times, the list lacks the control run, and every unknown launch is held.",
+	},
+	{
+		Name: "a list of before the last request is used again", File: "internal/launch/reconcile.go",
+		Old: "	notBefore := j.lastPost()\n",
+		New: "	notBefore := time.Time{}\n",
+		Why: "A list that another launch has read says nothing of a request after it.",
+	},
+	{
+		Name: "a list is used again right before a request", File: "internal/launch/reconcile.go",
+		Old: "		notBefore = now // the list",
+		New: "		_ = now // the list",
+		Why: "A run that was listed meanwhile is started again.",
+	},
+	{
+		Name: "a list is used again whatever is asked", File: "internal/launch/search.go",
+		Old: " && !last.begun.Before(notBefore)) {",
+		New: ") {",
+		Why: "A list of before the last request says nothing of it.",
+	},
+	{
+		Name: "a run on two pages counts twice", File: "internal/launch/search.go",
+		Old: "				if !seen[run.ID] {\n",
+		New: "				if true || !seen[run.ID] {\n",
+		Why: "A launch with one run is held because of two.",
+	},
+	{
+		Name: "candidates of another name count", File: "internal/launch/search.go",
+		Old: "(run.Name == \"\" || run.Name == i.Name) &&",
+		New: "(true || run.Name == i.Name) &&",
+		Why: "Each run that somebody starts meanwhile leaves the launch to the operator.",
+	},
+	{
+		Name: "candidates of another principal count", File: "internal/launch/search.go",
+		Old: "		if len(principals) > 0 && run",
+		New: "		if false && run",
+		Why: "A run that somebody starts by hand leaves the launch to the operator.",
+	},
+	{
+		Name: "a run without a time is left out", File: "internal/launch/search.go",
+		Old: "inTime := run.CreatedAt.IsZero() || !run",
+		New: "inTime := !run",
 		Why: "A run without created_at cannot be a candidate.",
 	},
 	{
-		Name: "adopted in doubt", File: "internal/launch/reconcile.go",
-		Old: " && !c.doubts(j.Key, j.Posts[0]) {", New: " {",
+		Name: "adopted in doubt", File: "internal/launch/record.go",
+		Old: "e.Key != key && e.Doubt &&",
+		New: "false && e.Doubt &&",
 		Why: "A launch adopts a run that another launch may have started.",
+	},
+	{
+		Name: "a look does not ask about doubts", File: "internal/launch/reconcile.go",
+		Old:        " && !c.doubts(j.Key, j.Posts[0]) {",
+		New:        " {",
+		Why:        "A launch adopts a run that another launch may have started.",
+		Equivalent: "The adopting transaction asks again, and gives the launch back as it was.",
+	},
+	{
+		Name: "the adopting transaction does not ask about doubts again", File: "internal/launch/reconcile.go",
+		Old: "		if c.doubts(j.Key, j.Posts[0]) {\n			return errDoubtful\n		}\n",
+		New: "",
+		Why: "A launch adopts the run of another one that was marked while the list was read.",
+	},
+	{
+		Name: "a run's owner is not asked for again", File: "internal/launch/reconcile.go",
+		Old: "		free, version, err := l.unowned(ctx, run)\n		if !free || err != nil {\n",
+		New: "		_, version, err := l.unowned(ctx, run)\n		if err != nil {\n",
+		Why: "A launch takes the run of another one that was recorded while the list was read.",
+	},
+	{
+		Name: "the search ends with the hold", File: "internal/launch/reconcile.go",
+		Old: "	case r.unaccounted() == 0 || age",
+		New: "	case r.unaccounted() == 0 || r.State == held || age",
+		Why: "The operator is never told of a run that the list shows late.",
+	},
+	{
+		Name: "the search ends with a discard", File: "internal/launch/reconcile.go",
+		Old: "	case r.unaccounted() == 0 || age",
+		New: "	case r.unaccounted() == 0 || r.State == discarded || age",
+		Why: "The operator is never told of a run that the list shows late.",
+	},
+	{
+		Name: "the search ends with the first run", File: "internal/launch/reconcile.go",
+		Old: "	case r.unaccounted() == 0 || age",
+		New: "	case r.unaccounted() == 0 || r.State == started || age",
+		Why: "The second run of a launch is never announced nor waited for.",
 	},
 	{
 		Name: "retried where it must be held", File: "internal/launch/reconcile.go",
@@ -252,13 +397,21 @@ var namedMutants = []namedMutant{
 	// --- Late answers and the operator ---
 	{
 		Name: "the second certain run is not announced", File: "internal/launch/settle.go",
-		Old: "				_ = l.announce(ctx, second.announcement(l.Tenant)) // what failed is logged\n", New: "",
+		Old: "			j.addRun(run)\n		} else {\n",
+		New: "			j.addRun(run)\n			j.Others[len(j.Others)-1].Run = nil\n		} else {\n",
 		Why: "A run that this launch started is known to the log alone.",
 	},
 	{
-		Name: "a run that was given up keeps its owner", File: "internal/launch/settle.go",
-		Old: "			freed = l.free(ctx, j)\n", New: "			_ = l.free\n",
-		Why: "The run that a launch had adopted wrongly can be nobody else's.",
+		Name: "a further run is not announced", File: "internal/launch/settle.go",
+		Old: "		if l.announce(ctx, j.further(o).announcement(l.Tenant)) == nil {\n",
+		New: "		if true {\n",
+		Why: "A run that this launch started is known to the ledger alone.",
+	},
+	{
+		Name: "an announcement is confirmed before it is sent", File: "internal/launch/settle.go",
+		Old: "	// A crash here leaves the record as it is, and due. Both steps can be\n	// repeated.\n",
+		New: "	if !j.Announced {\n		sent := *j\n		sent.Announced, sent.Told = true, true\n		if l.put(ctx, &sent, time.Time{}) == nil {\n			j.item = sent.item\n		}\n	}\n",
+		Why: "A crash in between loses the outcome.",
 	},
 	{
 		Name: "the turn stays", File: "internal/launch/settle.go",
@@ -272,8 +425,27 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a release without doubt", File: "internal/launch/person.go",
-		Old: "Doubt: len(j.Posts) > 0})\n		}, more...)", New: "Doubt: false})\n		}, more...)",
+		Old: "Doubt: len(j.Posts) > 0})",
+		New: "Doubt: false})",
 		Why: "Another launch adopts the run of a released launch.",
+	},
+	{
+		Name: "a release after an overlap is sent at once", File: "internal/launch/person.go",
+		Old: "if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {",
+		New: "if j.Queued = false; j.Queued {",
+		Why: "It runs beside the run that was in its way.",
+	},
+	{
+		Name: "a word's failed write is no error", File: "internal/launch/person.go",
+		Old: "	if err != nil {\n		return false, &LedgerError{LaunchKey: w.Key, Err: err}\n	}\n	return false, nil\n",
+		New: "	return false, nil\n",
+		Why: "The operator is told that the word was recorded, and it was not.",
+	},
+	{
+		Name: "a word for a window needs no hold number", File: "internal/launch/person.go",
+		Old: "|| j.state.Hold != word.Hold || word.Hold == 0 {",
+		New: "|| word.Hold == 0 {",
+		Why: "A word that answers an earlier announcement starts the run without its files.",
 	},
 	{
 		Name: "a held launch expires", File: "internal/launch/write.go",
@@ -289,19 +461,15 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "no bound on doubts", File: "internal/launch/record.go",
-		Old: "	c.mergeDoubts()\n", New: "	_ = c.mergeDoubts\n",
+		Old: "e.State == entryHeld && now",
+		New: "false && now",
 		Why: "The document of a config id grows.",
 	},
 	{
 		Name: "unrouted files are announced before they are kept", File: "internal/launch/unrouted.go",
-		Old: "		item, err = l.putUnrouted(ctx, item, u, due)\n",
-		New: "		if due.Equal(now) {\n			return l.announceUnrouted(ctx, item, u)\n		}\n		item, err = l.putUnrouted(ctx, item, u, due)\n",
+		Old: "		decided := u.decide(now)\n",
+		New: "		decided := u.decide(now)\n		if decided {\n			l.AnnounceUnrouted(ctx, Unannounced{item, u, now})\n			return Unannounced{}, nil\n		}\n",
 		Why: "Files are lost if the event bus fails.",
-	},
-	{
-		Name: "unrouted files that came meanwhile are dropped", File: "internal/launch/unrouted.go",
-		Old: "	if u.Count -= count; u.Count == 0 {\n", New: "	if u.Count = 0; u.Count == 0 {\n",
-		Why: "Files that came during an announcement are never announced.",
 	},
 
 	// --- s3arrival ---

@@ -19,7 +19,7 @@ type stage struct {
 
 // slow are the tests of the simulation that have a stage of their own, and those
 // that are about the simulation itself.
-const slow = `^(TestRandom|TestExhaustive|TestTheCheckerSeesEachMutation|TestWithoutAMutationTheSameSeedsAreClean|TestASeedReplaysExactly|TestEveryAnnouncementKeepsToItsSchema)$`
+const slow = `^(TestRandom|TestExhaustive|TestTiming|TestYear|TestTheCheckerSeesEachMutation|TestWithoutAMutationTheSameSeedsAreClean|TestASeedReplaysExactly|TestEveryAnnouncementKeepsToItsSchema)$`
 
 // model is the slow test of internal/window.
 const model = `^TestWindowsDoAsTheModelSays$`
@@ -32,6 +32,8 @@ var stages = []stage{
 	{Name: "handlers", Args: []string{"./internal/trigger", "./internal/sweep", "./internal/s3arrival", "./internal/demo", "./functions/..."}, Timeout: 5 * time.Minute},
 	{Name: "exhaustive", Args: []string{"./test/sim", "-run", "^TestExhaustive$"}, Timeout: 10 * time.Minute},
 	{Name: "random", Args: []string{"./test/sim", "-run", "^TestRandom$", "-runs", "5000", "-from", "{seed}"}, Timeout: 20 * time.Minute},
+	{Name: "timing", Args: []string{"./test/sim", "-run", "^TestTiming$"}, Timeout: 10 * time.Minute},
+	{Name: "dense", Args: []string{"./test/sim", "-run", "^TestRandom$", "-dense", "-runs", "2000", "-from", "{seed}"}, Timeout: 20 * time.Minute},
 }
 
 // firstSeed is where the random histories begin. It was chosen once, before any
