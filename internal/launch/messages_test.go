@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,8 @@ type office struct {
 	// secondPage, unless it is nil, is the error of the list's second page, which
 	// is empty.
 	secondPage func() error
+	// rounds is by how much the list takes a run for older than it is.
+	rounds time.Duration
 	// window is what the routes say of any window; nil: there is none.
 	window *launch.Window
 	busErr error
@@ -122,7 +125,7 @@ func (o *office) GetRun(_ context.Context, id string, _ amperity.View) (*amperit
 	return nil, &amperity.APIError{Method: "GET", Path: "/workflow/runs/" + id, Status: 404, Message: "no such run"}
 }
 
-func (o *office) ListRuns(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+func (o *office) ListRuns(_ context.Context, opts amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	return func(yield func(*amperity.Page, error) bool) {
 		if o.asked != nil {
 			if err := o.asked(""); err != nil {
@@ -130,7 +133,14 @@ func (o *office) ListRuns(context.Context, amperity.ListOptions) iter.Seq2[*ampe
 				return
 			}
 		}
-		if !yield(&amperity.Page{Runs: o.runs}, nil) || o.secondPage == nil {
+		runs := o.runs
+		if o.rounds > 0 {
+			runs = slices.DeleteFunc(slices.Clone(runs), func(r *amperity.Run) bool {
+				at := r.CreatedAt.Add(-o.rounds)
+				return at.Before(opts.CreatedFrom) || !opts.CreatedTo.IsZero() && !at.Before(opts.CreatedTo)
+			})
+		}
+		if !yield(&amperity.Page{Runs: runs}, nil) || o.secondPage == nil {
 			return
 		}
 		if err := o.secondPage(); err != nil {

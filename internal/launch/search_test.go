@@ -224,13 +224,14 @@ func TestCandidates(t *testing.T) {
 		twice  bool
 		want   string
 	}{
-		"its own":               {func(*amperity.Run) {}, false, "Started"},
-		"its own, on two pages": {func(*amperity.Run) {}, true, "Started"},
-		"of another name":       {func(r *amperity.Run) { r.Name = "Lines" }, false, "Held"},
-		"of another type":       {func(r *amperity.Run) { r.Type = "campaign/run" }, false, "Held"},
-		"of another principal":  {func(r *amperity.Run) { r.PrincipalID = "user-1" }, false, "Held"},
-		"of before the request": {func(r *amperity.Run) { r.CreatedAt = r.CreatedAt.Add(-10 * time.Second) }, false, "Held"},
-		"of four hours after":   {func(r *amperity.Run) { r.CreatedAt = r.CreatedAt.Add(4 * time.Hour) }, false, "Held"},
+		"its own":                 {func(*amperity.Run) {}, false, "Started"},
+		"its own, on two pages":   {func(*amperity.Run) {}, true, "Started"},
+		"of another name":         {func(r *amperity.Run) { r.Name = "Lines" }, false, "Held"},
+		"of another type":         {func(r *amperity.Run) { r.Type = "campaign/run" }, false, "Held"},
+		"of another principal":    {func(r *amperity.Run) { r.PrincipalID = "user-1" }, false, "Held"},
+		"of before the request":   {func(r *amperity.Run) { r.CreatedAt = r.CreatedAt.Add(-10 * time.Second) }, false, "Held"},
+		"of four hours after":     {func(r *amperity.Run) { r.CreatedAt = r.CreatedAt.Add(4 * time.Hour) }, false, "Held"},
+		"its own, without a time": {func(r *amperity.Run) { r.CreatedAt = time.Time{} }, false, "Started"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
