@@ -215,9 +215,10 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "the list may be asked for too early after a 409", File: "internal/launch/reconcile.go",
-		Old: "; begun.Before(wait) {",
-		New: "; false && begun.Before(wait) {",
-		Why: "The list that is read before the next request does not show the launch's own run yet.",
+		Old:        "; begun.Before(wait) {",
+		New:        "; false && begun.Before(wait) {",
+		Why:        "The list that is read before the next request does not show the launch's own run yet.",
+		Equivalent: "block makes the launch due no earlier than that, and each look at a launch with an answer 409 reads the list anew.",
 	},
 	{
 		Name: "a lease without its margin", File: "internal/launch/launcher.go",
