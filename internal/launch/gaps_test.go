@@ -1,0 +1,301 @@
+package launch_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// A repeated word changes nothing, answers how the launch stands, and announces
+// what could not be announced.
+func TestRepeatedWord(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		say  func(o *office, w launch.Word) (launch.Result, error)
+		news string
+	}{
+		"release": {func(o *office, w launch.Word) (launch.Result, error) { return o.Release(o.t.Context(), w) }, "Started [" + scheduleKey + ", hold ]"},
+		"adopt":   {func(o *office, w launch.Word) (launch.Result, error) { return o.Adopt(o.t.Context(), w) }, "Started [" + scheduleKey + ", hold ]"},
+		"discard": {func(o *office, w launch.Word) (launch.Result, error) { return o.Discard(o.t.Context(), w) }, "Discarded [" + scheduleKey + ", hold 1]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.posts = []answer{noAnswer, {run: aRun("wf-2", "Orders", o.now)}}
+			o.launch(nil)
+			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
+			o.wait(20 * time.Minute)
+			o.mails, o.busErr = nil, errors.New("down")
+			word := launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-1", Reason: "r"}
+			first, err := row.say(o, word)
+			if err != nil || len(o.mails) > 0 {
+				t.Fatalf("answered %+v, %v", first, err)
+			}
+			o.busErr = nil
+			res, err := row.say(o, word)
+			if err != nil || res.Outcome != launch.Duplicate || res.Recorded != first.Outcome || res.Warning == "" {
+				t.Errorf("answered %+v, %v after %s", res, err, first.Outcome)
+			}
+			o.wantNews(row.news)
+		})
+	}
+}
+
+// An item that cannot be read, or is of a later version, is an error, and stays
+// as it is.
+func TestItemThatCannotBeReadIsAnError(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		before func(o *office)
+		key    string
+		do     func(o *office) error
+	}{
+		"the config id of a look": {func(o *office) {
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.now = o.now.Add(time.Hour)
+		}, "config/cg-1", func(o *office) error { _, err := o.Reconcile(o.t.Context(), "launch/"+scheduleKey); return err }},
+		"the window of files": {func(o *office) { o.halfAWindow() }, "window/cg-1/2026-11-22", func(o *office) error {
+			_, err := o.Arrive(o.t.Context(), *o.window, o.arrivals("b", "b/1"), o.now)
+			return err
+		}},
+		"the config id of a released window": {func(o *office) {
+			o.halfAWindow()
+			o.wait(2 * time.Hour)
+		}, "config/cg-1", func(o *office) error {
+			_, err := o.Release(o.t.Context(), launch.Word{Key: firstOfWindow, Hold: 1})
+			return err
+		}},
+		"the launch that a window has forgotten": {func(o *office) {
+			o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+			o.posts = []answer{{run: over("wf-1", "Orders", o.now)}}
+			o.runs = []*amperity.Run{o.posts[0].run}
+			o.arrive(o.arrivals("a", "a/1"))
+			o.ledger.Expire("window/cg-1/2026-11-22")
+		}, "launch/" + firstOfWindow, func(o *office) error {
+			_, err := o.Arrive(o.t.Context(), *o.window, o.arrivals("a", "a/2"), o.now)
+			return err
+		}},
+	} {
+		for _, how := range []string{"of a later version", "unreadable"} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				t.Parallel()
+				o := newOffice(t)
+				row.before(o)
+				if how == "unreadable" && strings.HasPrefix(row.key, "launch/") {
+					return // it is not read by itself
+				}
+				if how == "unreadable" {
+					o.hides = func(key string) error {
+						if key == row.key {
+							return errThrottled
+						}
+						return nil
+					}
+				} else {
+					item, err := o.ledger.Get(t.Context(), row.key)
+					if err != nil {
+						t.Fatal(err)
+					}
+					item.Doc = []byte(`{"format":2}`)
+					if err := o.ledger.Put(t.Context(), "newer", item); err != nil {
+						t.Fatal(err)
+					}
+				}
+				sent, mails := o.sent, len(o.mails)
+				if err := row.do(o); err == nil || o.sent > sent || len(o.mails) > mails {
+					t.Errorf("%v, %d requests, announced %q", err, o.sent-sent, o.mails[mails:])
+				}
+			})
+		}
+	}
+}
+
+// A run that lacks something does not say what runs look like.
+func TestRunsAreRecognizedByAllThree(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(r *amperity.Run){
+		"no name":      func(r *amperity.Run) { r.Name = "" },
+		"no type":      func(r *amperity.Run) { r.Type = "" },
+		"no principal": func(r *amperity.Run) { r.PrincipalID = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			known := aRun("wf-0", "Orders", o.now)
+			change(known)
+			o.posts, o.runs = []answer{{run: known}, noAnswer}, []*amperity.Run{known}
+			o.launch(func(l *launch.Launch) { l.Key = otherKey })
+			o.now = o.now.Add(time.Minute)
+			o.launch(nil)
+			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
+			o.wait(20 * time.Minute)
+			o.wantNews("Started ["+otherKey+", hold ]", "Held ["+scheduleKey+", hold 1]")
+			if d := cmp.Diff([]string{"wf-1"}, o.told); d != "" {
+				t.Errorf("named (-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
+// One request has one run: of two, none is adopted.
+func TestTwoRunsForOneRequestAreHeld(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now), aRun("wf-2", "Orders", o.now))
+	o.wait(20 * time.Minute)
+	o.wantNews("Held [" + scheduleKey + ", hold 1]")
+}
+
+// What an instance has learned it does not ask for again.
+func TestInstanceRemembers(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	controls := 0
+	o.hides = func(key string) error {
+		if key == "control" {
+			controls++
+		}
+		return nil
+	}
+	o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}, noAnswer}
+	o.launch(func(l *launch.Launch) { l.Key = otherKey })
+	if controls > 0 {
+		t.Errorf("read the control run %d times", controls)
+	}
+	o.launch(nil)
+	theirs := aRun("wf-2", "Orders", o.now)
+	theirs.PrincipalID = "user-1"
+	o.runs = append(o.runs, o.posts[0].run, theirs)
+	reads := 0
+	o.asked = func(id string) error {
+		if id == "wf-2" {
+			reads++
+		}
+		return nil
+	}
+	o.wait(10 * time.Minute)
+	if reads != 1 {
+		t.Errorf("read another principal's run %d times", reads)
+	}
+}
+
+// A request that was certainly not processed leaves no doubt, and nothing waits
+// for it.
+func TestBlockedLaunchIsInNobodysWay(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts = []answer{{err: status(401, 0)}}
+	o.launch(func(l *launch.Launch) { l.Key = otherKey })
+	o.posts, o.sent = []answer{noAnswer, {run: aRun("wf-2", "Orders", o.now)}}, 0
+	o.launch(nil)
+	o.runs = append(o.runs, over("wf-1", "Orders", o.now))
+	o.now = o.now.Add(time.Minute)
+	if _, err := o.Reconcile(t.Context(), "launch/"+scheduleKey); err != nil {
+		t.Fatal(err)
+	}
+	o.wantNews("Started [" + scheduleKey + ", hold ]")
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	if res := o.arrive(o.arrivals("a", "a/1")); res.Outcome != launch.Started {
+		t.Errorf("answered %+v", res)
+	}
+}
+
+// An answer that comes late and cannot be recorded is not announced before it is.
+func TestLateAnswerIsAnnouncedOnceItIsRecorded(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}}
+	o.meanwhile = func() {
+		o.wait(10 * time.Minute)
+		o.refuses = func(items []ledger.Item) error {
+			if len(items) > 2 { // the launch, its config id and the run
+				return errThrottled
+			}
+			return nil
+		}
+	}
+	res := o.launch(nil)
+	if res.Warning == "" || len(o.mails) > 0 {
+		t.Errorf("answered %+v, announced %q", res, o.mails)
+	}
+}
+
+// A launch whose window and bus know how it ended is never due again.
+func TestWindowsLaunchComesToRest(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.arrive(o.arrivals("a", "a/1"))
+	for row := range o.ledger.Due(t.Context(), o.now.Add(1000*time.Hour)) {
+		t.Errorf("%s is still due", row.Key)
+	}
+}
+
+// Announcements name the schedule or the first file as their resource.
+func TestAnnouncementsHaveTheirResource(t *testing.T) {
+	t.Parallel()
+	o, b := newOffice(t), &bus{}
+	o.Announcer = b
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.arrive(o.arrivals("a", "a/1"))
+	o.posts = []answer{{}, {run: aRun("wf-2", "Orders", o.now)}, {err: status(401, 0)}}
+	o.launch(nil)
+	o.launch(func(l *launch.Launch) { l.Key = otherKey })
+	o.wait(10 * time.Minute)
+	var got []string
+	for _, a := range b.announced {
+		got = append(got, fmt.Sprint(a.Type, " ", a.Resources))
+	}
+	want := []string{
+		"Amperity Workflow Run Started [arn:aws:s3:::b/a/1]",
+		"Amperity Workflow Run Started [" + request().Resource + "]",
+		"Amperity Workflow Run Blocked [" + request().Resource + "]",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+// Files with implausible dates are named in the announcement of their hold.
+func TestHoldOfImplausibleDatesNamesTheFiles(t *testing.T) {
+	t.Parallel()
+	o, b := newOffice(t), &bus{}
+	o.Announcer = b
+	o.window = &launch.Window{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
+		Request: amperity.RunRequest{ConfigID: "cg-1"}}
+	o.arrive(o.arrivals("orders/*", "orders/1", "orders/2"))
+	want := &announcement.Window{ConfigID: "cg-1", Period: o.window.Period, Route: "orders", Files: 2, Samples: []string{"s3://b/orders/1", "s3://b/orders/2"}}
+	if len(b.announced) != 1 {
+		t.Fatalf("announced %+v", b.announced)
+	}
+	if d := cmp.Diff(want, b.announced[0].Detail.Window); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+// What is announced is not due, and is left alone.
+func TestAnnouncedUnroutedFilesAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	o, _ := unroutedOffice(t)
+	o.take(lost(o.now, "x/1")...)
+	o.now = o.now.Add(2 * time.Hour)
+	if worked, err := o.LookUnrouted(t.Context(), "unrouted/b"); worked || err != nil {
+		t.Errorf("worked %t, %v", worked, err)
+	}
+}
