@@ -76,6 +76,18 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 			_, err := o.Release(o.t.Context(), launch.Word{Key: firstOfWindow, Hold: 1})
 			return err
 		}},
+		"the launch of an adoption": {func(o *office) {
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.wait(20 * time.Minute)
+		}, "launch/" + scheduleKey, func(o *office) error {
+			_, err := o.Adopt(o.t.Context(), launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-1"})
+			var failed *launch.LedgerError
+			if !errors.As(err, &failed) {
+				o.t.Errorf("adopted: %v", err)
+			}
+			return err
+		}},
 		"the launch that a window has forgotten": {func(o *office) {
 			o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
 			o.posts = []answer{{run: over("wf-1", "Orders", o.now)}}
@@ -92,7 +104,7 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 				t.Parallel()
 				o := newOffice(t)
 				row.before(o)
-				if how == "unreadable" && strings.HasPrefix(row.key, "launch/") {
+				if how == "unreadable" && row.key == "launch/"+firstOfWindow {
 					return // it is not read by itself
 				}
 				if how == "unreadable" {
@@ -297,5 +309,66 @@ func TestAnnouncedUnroutedFilesAreLeftAlone(t *testing.T) {
 	o.now = o.now.Add(2 * time.Hour)
 	if worked, err := o.LookUnrouted(t.Context(), "unrouted/b"); worked || err != nil {
 		t.Errorf("worked %t, %v", worked, err)
+	}
+}
+
+// A window that files have made is expected like any other.
+func TestExpectTakesInAWindowThatIsThere(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow("", window.Entry{Pattern: "a"}, window.Entry{Pattern: "b"})
+	o.window.Rules.Settle, o.window.Rules.Deadline = time.Minute, o.now.Add(-time.Hour)
+	o.arrive(o.arrivals("a", "a/1"))
+	o.wait(5 * time.Minute)
+	o.wantNews() // it was made after its deadline
+	if err := o.Expect(t.Context(), *o.window); err != nil {
+		t.Fatal(err)
+	}
+	o.wait(5 * time.Minute)
+	o.wantNews("Amperity Files Missing [" + firstOfWindow + ", hold 1]")
+}
+
+// Since is when a launch was held, not when it began.
+func TestHeldSince(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.wait(30 * time.Minute)
+	list, _, err := o.ListHeld(t.Context())
+	if err != nil || len(list) != 1 || list[0].Since != "2026-11-22T06:16:00Z" {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+}
+
+// A file that comes while the window is told of its run delays nothing.
+func TestWindowIsToldInSpiteOfAFile(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	raced := false
+	o.refuses = func(items []ledger.Item) error {
+		if o.sent > 0 && len(items) == 1 && strings.HasPrefix(items[0].Key, "window/") && !raced {
+			raced = true
+			o.arrive(o.arrivals("a", "a/2"))
+		}
+		return nil
+	}
+	if res := o.arrive(o.arrivals("a", "a/1")); res.Outcome != launch.Started || res.Warning != "" || !raced {
+		t.Errorf("raced %t, answered %+v", raced, res)
+	}
+}
+
+// A launch is remembered for 50 days once it is over.
+func TestLaunchThatIsOverExpires(t *testing.T) {
+	t.Parallel()
+	for name, a := range map[string]answer{"started": started, "rejected": {err: status(400, 0)}} {
+		o := newOffice(t)
+		o.posts = []answer{a}
+		o.launch(nil)
+		item, err := o.ledger.Get(t.Context(), "launch/"+scheduleKey)
+		if want := o.now.AddDate(0, 0, 50); err != nil || !item.Expires.Equal(want) {
+			t.Errorf("%s: expires %s, want %s, %v", name, item.Expires, want, err)
+		}
 	}
 }
