@@ -34,6 +34,11 @@ func TestWhatARunCovers(t *testing.T) {
 			06:17:30 look                            -> launch 2
 			06:17:31 a/4@06:17:24 a/5@06:17:26 come  -> nothing
 			06:17:32 started posted 06:17:30         -> 1 open`},
+		{name: "a file that comes during the launch, with the very time until which the run covers", route: day("a"), lines: `
+			06:00 a/1 comes                          -> look at 06:02
+			06:02 look                               -> launch 1
+			06:02:01 a/2@06:01:55 comes              -> nothing
+			06:02:05 started posted 06:02            -> 1 open`},
 		{name: "only what came since its own decision counts as open", route: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes                -> launch 1
 			06:00:01 a/2@+1h comes         -> nothing

@@ -98,3 +98,21 @@ func TestDeadlines(t *testing.T) {
 			07:02 look                   -> complete (launch 2): a since 06:00, b since 07:00; hold 2: late_file`},
 	})
 }
+
+// The files that complete a window are those of its launch.
+func TestCompleteWindowCountsItsFiles(t *testing.T) {
+	t.Parallel()
+	r := day("a", "b").with(deadline("06:30"))
+	s := New("cg-1", "2026-11-22", "orders", at("06:00"))
+	s.Fold([]Arrival{file("a/1", at("06:00"))}, r, at("06:00"))
+	s.Evaluate(r, at("06:30"))
+	s.Fold([]Arrival{file("b/1", at("07:00"))}, r, at("07:00"))
+	s.Decide(r, at("07:02"), false)
+	var counts []int
+	for _, n := range s.Notices {
+		counts = append(counts, n.Files.Count)
+	}
+	if len(counts) != 2 || counts[0] != 1 || counts[1] != 2 {
+		t.Errorf("announced %v files, want 1 and then 2", counts)
+	}
+}
