@@ -1,6 +1,7 @@
 package launch_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -235,8 +236,12 @@ func TestLateAnswerIsAnnouncedOnceItIsRecorded(t *testing.T) {
 	o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}}
 	o.meanwhile = func() {
 		o.wait(10 * time.Minute)
+		writes := 0
 		o.refuses = func(items []ledger.Item) error {
 			if len(items) > 2 { // the launch, its config id and the run
+				writes++
+			}
+			if len(items) > 2 && writes > 1 { // the first finds a newer version
 				return errThrottled
 			}
 			return nil
@@ -369,6 +374,24 @@ func TestLaunchThatIsOverExpires(t *testing.T) {
 		item, err := o.ledger.Get(t.Context(), "launch/"+scheduleKey)
 		if want := o.now.AddDate(0, 0, 50); err != nil || !item.Expires.Equal(want) {
 			t.Errorf("%s: expires %s, want %s, %v", name, item.Expires, want, err)
+		}
+	}
+}
+
+// A group names files as far as their names fit into 2 KB of JSON.
+func TestUnroutedFilesAreNamedUpToTheBound(t *testing.T) {
+	t.Parallel()
+	second := strings.Repeat("n", 100)
+	both, err := json.Marshal([]announcement.File{{Bucket: "b", Key: "x/"}, {Bucket: "b", Key: second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for over, want := range []int{2, 1} {
+		o, b := unroutedOffice(t)
+		first := "x/" + strings.Repeat("n", 2<<10-len(both)-len("x/")+over)
+		o.take(lost(o.now, first, "x/"+second)...)
+		if len(b.news) != 1 || b.news[0].Detail.Unrouted.Count != 2 || len(b.news[0].Detail.Unrouted.Files) != want {
+			t.Errorf("%d bytes too many: announced %+v", over, b.news)
 		}
 	}
 }
