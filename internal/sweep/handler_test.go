@@ -478,3 +478,23 @@ func TestWithoutALedgerThereIsNothingToSweep(t *testing.T) {
 		t.Errorf("got %v", new(sweep.NoLedgerError))
 	}
 }
+
+// lagging is a ledger whose index lists an item at a former time.
+type lagging struct {
+	*ledger.Memory
+	key string
+}
+
+func (l lagging) Due(context.Context, time.Time) iter.Seq2[ledger.Listed, error] {
+	return func(yield func(ledger.Listed, error) bool) { yield(ledger.Listed{Key: l.key, At: base}, nil) }
+}
+
+func TestAnExpectationThatIsNotDueIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, routesFile)
+	w.sweep(t, time.Minute)
+	w.handler.Ledger = lagging{w.ledger, "expect/cg-1"}
+	if got := w.sweep(t, time.Minute); got.Done != 0 || got.Failed != 0 {
+		t.Errorf("got %+v", got)
+	}
+}
