@@ -484,4 +484,41 @@ var namedMutants = []namedMutant{
 		Old: "	return a.EventTime.Format(time.RFC3339Nano)\n", New: "	_ = time.RFC3339Nano\n	return \"\"\n",
 		Why: "A corrected file without version and sequencer counts as a duplicate.",
 	},
+
+	// --- Drawn ones that no test can notice ---
+	{
+		Name: "files without a count are ignored", File: "internal/window/window.go",
+		Old:        "r.Late == Ignore && s.Open.Count > 0 {",
+		New:        "r.Late == Ignore && s.Open.Count >= 0 {",
+		Why:        "A window without open files ignores them.",
+		Equivalent: "Nothing is counted then, and Open is empty already.",
+	},
+	{
+		Name: "a run is kept up to 95 KB", File: "internal/launch/record.go",
+		Old:        "maxRun = 96 << 10",
+		New:        "maxRun = 95 << 10",
+		Why:        "An answer of 96 KB is cut.",
+		Equivalent: "No promise names the bound. It keeps the document and the event below theirs, and so does 95 KB.",
+	},
+	{
+		Name: "a 409 is looked into after a minute", File: "internal/launch/settle.go",
+		Old:        "		delay = max(delay, busyWait)\n",
+		New:        "",
+		Why:        "The list that is read before the next request does not show the launch's own run yet.",
+		Equivalent: "noCandidate waits for the same time before it sends. The look only comes earlier.",
+	},
+	{
+		Name: "a run that is nobody's has an owner", File: "internal/launch/settle.go",
+		Old:        "	if of.Launch == \"\" || of.Launch == j.Key {\n		return nil, nil\n	}\n",
+		New:        "",
+		Why:        "A launch takes the run from itself.",
+		Equivalent: "The launch of an empty name does not exist, which ends alike. A launch that has the run already is seen as a newer version, or by late.",
+	},
+	{
+		Name: "files since a hold are counted for any key", File: "internal/launch/person.go",
+		Old:        "	key, _, ok := windowOf(h.LaunchKey)\n	if !ok {\n		return nil\n	}\n",
+		New:        "	key, _, _ := windowOf(h.LaunchKey)\n",
+		Why:        "The list of what is held reads an item that no window has.",
+		Equivalent: "Only launches of windows have implausible dates, and their keys name the window.",
+	},
 }
