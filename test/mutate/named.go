@@ -260,14 +260,14 @@ var namedMutants = []namedMutant{
 	// --- Looking for runs ---
 	{
 		Name: "the list begins at the last request", File: "internal/launch/search.go",
-		Old: "first, last := j.Posts[0].Add(-skew), j.lastPost()",
-		New: "first, last := j.lastPost().Add(-skew), j.lastPost()",
+		Old: "range r.Posts {\n		p := period",
+		New: "range r.Posts[len(r.Posts)-1:] {\n		p := period",
 		Why: "The run of the first request is never seen.",
 	},
 	{
 		Name: "the list ends with the lease", File: "internal/launch/search.go",
-		Old: "j.lastPost().Add(doubtFor)\n",
-		New: "j.Lease\n",
+		Old: "post.Add(processedWithin)}",
+		New: "r.Lease}",
 		Why: "A run that begins late is never seen.",
 	},
 	{
@@ -302,8 +302,8 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a list is used again whatever is asked", File: "internal/launch/search.go",
-		Old: " && !last.begun.Before(notBefore)) {",
-		New: ") {",
+		Old: " && !last.begun.Before(notBefore)\n",
+		New: "\n",
 		Why: "A list of before the last request says nothing of it.",
 	},
 	{
@@ -326,8 +326,8 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a run without a time is left out", File: "internal/launch/search.go",
-		Old: "inTime := run.CreatedAt.IsZero() || !run",
-		New: "inTime := !run",
+		Old: "return created.IsZero() || !created",
+		New: "return !created",
 		Why: "A run without created_at cannot be a candidate.",
 	},
 	{
