@@ -10,7 +10,7 @@ PYTHON ?= python3
 .PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: ## run the real handlers against a simulated Amperity, in one process; needs Go alone
 	@$(GO) run ./cmd/amperity-runs demo
