@@ -37,12 +37,12 @@ const (
 	maxNames = 2 << 10
 )
 
-// unrouted is the document of the files of one bucket that no route matches.
+// unrouted is the document of one bucket's files that no route matches.
 type unrouted struct {
 	Format int    `json:"format"`
 	Bucket string `json:"bucket,omitempty"`
-	// Groups are what is announced together: each of at most maxFolders
-	// folders, and all other files of the bucket.
+	// Groups are the files that share announcements: one group for each of at most
+	// maxFolders folders, and one for all other files of the bucket.
 	Groups []*unroutedGroup `json:"groups"`
 	// Marks are hashes of the files that were taken in last, the latest at the
 	// end. Latest is the latest event time of all files taken in. Fallen is the
@@ -121,8 +121,9 @@ func (l *Launcher) Unrouted(ctx context.Context, bucket string, files []window.A
 	return Unannounced{}, &LedgerError{LaunchKey: key, Err: err}
 }
 
-// LookUnrouted announces the files of one item that no route matches, once that
-// is due.
+// LookUnrouted announces the unrouted files of one item, once that is due. It
+// reports whether there was anything to do. An error says that the item could not
+// be worked on; it stays due.
 func (l *Launcher) LookUnrouted(ctx context.Context, key string) (bool, error) {
 	item, err := l.Ledger.Get(ctx, key)
 	if err != nil || item.Due.IsZero() || item.Due.After(l.Clock.Now()) {
@@ -149,8 +150,8 @@ func (l *Launcher) LookUnrouted(ctx context.Context, key string) (bool, error) {
 	return true, nil
 }
 
-// AnnounceUnrouted announces what Unrouted has decided to announce, and then
-// confirms it. What could not be announced stays due.
+// AnnounceUnrouted makes the announcements that Unrouted has decided on, and then
+// confirms them. An announcement that fails stays due.
 func (l *Launcher) AnnounceUnrouted(ctx context.Context, a Unannounced) {
 	if a.doc == nil {
 		return
@@ -169,9 +170,16 @@ func (l *Launcher) AnnounceUnrouted(ctx context.Context, a Unannounced) {
 			break // The event bus fails, and not one event: each try takes seconds.
 		}
 	}
-	item, u := a.item, a.doc
-	for n := 1; len(confirmed) > 0; n++ {
-		u.confirm(confirmed)
+	if len(confirmed) > 0 {
+		l.confirmUnrouted(ctx, a.item, a.doc, confirmed)
+	}
+}
+
+// confirmUnrouted writes that notices were announced: by folder, when they were
+// decided.
+func (l *Launcher) confirmUnrouted(ctx context.Context, item ledger.Item, u *unrouted, announced map[string]time.Time) {
+	for n := 1; ; n++ {
+		u.confirm(announced)
 		// A crash before this repeats the announcements, with the same ids.
 		_, err := l.putUnrouted(ctx, item, u)
 		var conflict *ledger.ConflictError
@@ -205,9 +213,9 @@ func (l *Launcher) filesUnrouted(f unroutedFiles, id string) announcement.Announ
 
 // fold counts files that are not known yet. It reports whether there were any.
 //
-// A file without a mark is certainly new if its event is later than those of
-// all dropped marks. Other files without a mark may have been counted before.
-// Those of one call differ from each other, so that there are at least as many.
+// A file without a mark is certainly new if its event is later than the events of
+// all dropped marks. Other files without a mark may have been counted before. The
+// files of one call differ from each other, so there are at least that many.
 func (u *unrouted) fold(files []window.Arrival, now time.Time) bool {
 	u.Groups = slices.DeleteFunc(u.Groups, func(g *unroutedGroup) bool {
 		return g.Open.Count == 0 && g.Notice.Count == 0 && !now.Before(g.Announced.Add(unroutedEvery))
@@ -293,8 +301,8 @@ func (f *unroutedFiles) name(file announcement.File) {
 	}
 }
 
-// decide makes the announcements for which it is time. It reports whether there
-// are any.
+// decide moves the files of each group that may be announced again to its notice.
+// It reports whether there are any.
 func (u *unrouted) decide(now time.Time) bool {
 	any := false
 	for _, g := range u.Groups {
@@ -306,8 +314,7 @@ func (u *unrouted) decide(now time.Time) bool {
 	return any
 }
 
-// confirm removes notices that were announced: by folder, when they were
-// decided.
+// confirm removes the notices that were announced.
 func (u *unrouted) confirm(announced map[string]time.Time) {
 	for _, g := range u.Groups {
 		if at, ok := announced[g.Folder]; ok && g.Announced.Equal(at) {
@@ -316,8 +323,7 @@ func (u *unrouted) confirm(announced map[string]time.Time) {
 	}
 }
 
-// due is when the next announcement is to be made, or repeated. It is zero if
-// there is none.
+// due returns when the next announcement is to be made or repeated; zero: never.
 func (u *unrouted) due() (due time.Time) {
 	for _, g := range u.Groups {
 		at := time.Time{}
@@ -357,8 +363,8 @@ type unroutedFolder struct {
 	Bucket    string    `json:"bucket"`
 	Folder    string    `json:"folder"`
 	Announced time.Time `json:"announced,omitzero"`
-	// Since is when the first file came that is not announced yet. Count counts
-	// these files, and Files are some of them.
+	// Since is when the first unannounced file came. Count counts the unannounced
+	// files, and Files are some of them.
 	Since time.Time           `json:"since,omitzero"`
 	Count int                 `json:"count"`
 	Files []announcement.File `json:"files,omitempty"`
