@@ -73,9 +73,9 @@ func (l *Direct) Launch(ctx context.Context, in Launch) (Result, error) {
 func (l *Direct) start(ctx context.Context, in Launch) verdict {
 	switch now := l.Clock.Now(); {
 	case in.Hold != "":
-		return verdict{outcome: Held, reason: in.Hold, hint: hintTooOld, detail: heldBy(in.Hold, "")}
+		return verdict{outcome: Held, reason: in.Hold, hint: hintNotSent, detail: heldBy(in.Hold, "")}
 	case !in.NotAfter.IsZero() && now.After(in.NotAfter):
-		return verdict{outcome: Held, reason: announcement.ReasonTooOld, hint: hintTooOld,
+		return verdict{outcome: Held, reason: announcement.ReasonTooOld, hint: hintNotSent,
 			detail: tooOld(in.NotAfter, now)}
 	case l.Paused:
 		// A paused stack is somebody's wish, not news.

@@ -19,6 +19,7 @@ const (
 	movedOnText     = "nothing was done: its window has gone on since, and has another launch"
 	missingText     = "files were missing at the deadline, and the window still waits for them"
 	overlapText     = "the run %s of the same config id has been in the way for 12 hours: it is still running, or Amperity refuses to show it (\"run not seen\" in the log)"
+	queuedText      = "the launch waits in the queue of its config id, and is sent once nothing is in front of it"
 	// implausibleText answers a release of files with implausible dates.
 	implausibleText = "nothing was done: a run for these dates is never started; correct the names and upload the files again, " +
 		"or start the run you want by hand, then discard this"
@@ -32,7 +33,7 @@ const (
 	hintRefused = "no run was started: mend what Amperity names, then start it by hand"
 	hintInput   = "no run was started: correct the request, then start it again"
 	hintBlocked = "no run was started: it is tried again when its event is delivered again, and ends in a dead-letter queue if it stays so"
-	hintTooOld  = "nothing was sent to Amperity: start the run by hand if it is still wanted"
+	hintNotSent = "nothing was sent to Amperity: start the run by hand if it is still wanted"
 )
 
 // Hints where there is a ledger: a person answers with the command
@@ -113,8 +114,8 @@ func (r *record) hint() string {
 	return text
 }
 
-// surplus reports whether the record announces a further run of a launch that
-// has one.
+// surplus reports whether the record announces a further run that may be the
+// launch's.
 func (r *record) surplus() bool {
 	return slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.Hold > 0 && o.Hold == r.Hold })
 }
@@ -288,7 +289,7 @@ func tookAwayText(runID, key string) string {
 	return fmt.Sprintf("the run %s was taken for this launch's and is that of %s; whether this launch has started one is not known", runID, key)
 }
 
-// surplusText says that one more run may be that of a launch which has a run.
+// surplusText says that a launch with a run may have another one.
 func surplusText(first, second string) string {
 	return fmt.Sprintf("the launch has the run %s; the run %s is a further one of it, or of another launch of the same config id whose answer was lost", first, second)
 }
@@ -301,8 +302,8 @@ func notAskedText(hold int) string {
 	return fmt.Sprintf("nothing was done: it does not wait for an answer to hold %d, or no longer does; this is how it stands", hold)
 }
 
-// heldBy says why a window's next run is left to the operator. runID is the run
-// in its way, of an overlap.
+// heldBy says why a window's next run is left to the operator. runID is the run in
+// front, with the reason overlap.
 func heldBy(reason, runID string) *announcement.Error {
 	text := map[string]string{
 		announcement.ReasonLateFile:   "files came after a run of their window was started (late: hold), or they cannot be told from repeats of files whose launch was rejected or discarded",

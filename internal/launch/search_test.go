@@ -347,6 +347,9 @@ func TestRunInFrontForLongIsAskedAboutOnce(t *testing.T) {
 	if err != nil || res.Outcome != launch.Blocked || res.Reason != "overlap" {
 		t.Fatalf("answered %+v, %v", res, err)
 	}
+	if want := "the launch waits in the queue of its config id, and is sent once nothing is in front of it"; res.Error == nil || res.Error.Message != want {
+		t.Errorf("got the error %+v, want %s", res.Error, want)
+	}
 	o.wait(8 * time.Hour)
 	if o.sent != 1 {
 		t.Fatalf("%d requests beside a run that is still running", o.sent)

@@ -255,8 +255,9 @@ func (l *Launcher) carryOut(ctx context.Context, j *windowJob, w *Window, d wind
 			return nil, err
 		}
 		if d.Do == window.Launch {
-			if front := l.queue(ctx, c, ""); !front.nothing() {
-				d = j.state.Wait(now, window.Front{Launch: front.launch, RunID: front.run.RunID, Since: front.run.Last, Unread: front.unread, Asked: c.Overlap.asked(front.run.RunID, now)})
+			if front := l.queue(ctx, c, ""); !front.IsZero() {
+				front.Asked = c.Overlap.asked(front.RunID, now)
+				d = j.state.Wait(now, front)
 				if d.Do == window.Nothing {
 					return nil, l.putWindow(ctx, j, w, d.At)
 				}
@@ -393,22 +394,10 @@ func (r *record) ended() window.Outcome {
 	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == started, CoveredUntil: r.CoveredUntil, LastPost: r.lastPost(), Answered: r.Answered, At: r.Since}
 }
 
-// inFront is what a window or launch of a config id waits for.
-type inFront struct {
-	// launch: a launch is under way, or waits for its turn too. It ends
-	// automatically.
-	launch bool
-	// run is the entry of a run that has not ended, unread if it could not be
-	// read.
-	run    entry
-	unread bool
-}
-
-func (f inFront) nothing() bool { return !f.launch && f.run == entry{} }
-
-// queue returns what is in front of a launch with a key, or of a window, which
-// has none yet. It drops the runs that have ended from c.
-func (l *Launcher) queue(ctx context.Context, c *config, key string) (f inFront) {
+// queue returns what is in front of the launch with a key, or of a window, whose
+// key is empty. A launch in front may itself wait for its turn. queue drops the
+// runs that have ended from c.
+func (l *Launcher) queue(ctx context.Context, c *config, key string) (f window.Front) {
 	own := slices.IndexFunc(c.Launches, func(e entry) bool { return key != "" && e.Key == key })
 	var ahead []entry
 	for i, e := range c.Launches {
@@ -422,13 +411,13 @@ func (l *Launcher) queue(ctx context.Context, c *config, key string) (f inFront)
 	for _, e := range ahead {
 		switch {
 		case e.State == entryGoing:
-			f.launch = true
-		case e.State == entryStarted && f.nothing():
+			f.Launch = true
+		case e.State == entryStarted && f.IsZero():
 			ended, unread := l.hasEnded(ctx, e.RunID, e.Last)
 			if ended {
 				c.ended(e)
 			} else {
-				f.run, f.unread = e, unread
+				f.RunID, f.Since, f.Unread = e.RunID, e.Last, unread
 			}
 		}
 	}
@@ -449,20 +438,21 @@ func (c *config) ended(e entry) {
 }
 
 // itsTurn reports whether a launch that an operator has put back into the queue
-// may be sent now. If not, the verdict says what becomes of it.
+// may be sent now. If not, the verdict blocks or holds the launch.
 func (l *Launcher) itsTurn(ctx context.Context, j *job) (verdict, bool, error) {
 	c, err := l.config(ctx, j.Request.ConfigID)
 	if err != nil {
 		return verdict{}, false, err
 	}
 	front := l.queue(ctx, c, j.Key)
-	if front.nothing() {
+	if front.IsZero() {
 		return verdict{}, true, nil
 	}
-	v := verdict{outcome: Blocked, reason: announcement.ReasonOverlap, unannounced: true, behind: front.run.RunID, detail: heldBy(announcement.ReasonOverlap, front.run.RunID)}
+	v := verdict{outcome: Blocked, reason: announcement.ReasonOverlap, unannounced: true, behind: front.RunID,
+		detail: &announcement.Error{Kind: announcement.ErrorPolicy, Message: queuedText}}
 	since := j.Blocked.Since
-	if now := l.Clock.Now(); !front.launch && !front.unread && !since.IsZero() && now.Sub(since) >= window.MaxWait && now.Sub(front.run.Last) >= window.MaxWait {
-		v.outcome = Held
+	if now := l.Clock.Now(); !front.Launch && !front.Unread && !since.IsZero() && now.Sub(since) >= window.MaxWait && now.Sub(front.Since) >= window.MaxWait {
+		v.outcome, v.detail = Held, heldBy(announcement.ReasonOverlap, front.RunID)
 	}
 	return v, false, nil
 }

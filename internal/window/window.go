@@ -34,10 +34,10 @@ const (
 	// S3's clock, 2 s for ours, and 1 s because EventBridge cuts times to the
 	// second.
 	Margin = 5 * time.Second
-	// Lead is how long after the latest event time of its files a window's request
-	// is sent at the earliest. CoveredUntil is then after that time, so that the
-	// run covers every file with an event time that is not later, also if its event
-	// comes behind the others.
+	// Lead is the least time between the latest event time of a window's files and
+	// its request. CoveredUntil is then after that event time, so the run covers
+	// every file that is dated no later, even if its event arrives behind the
+	// others.
 	Lead = Margin + time.Second
 	// MaxMarks is how many arrivals are told from their duplicates.
 	MaxMarks = 256
@@ -52,8 +52,8 @@ const (
 	// window: 15 minutes, and half a minute more because it is counted from
 	// when the first was about to be sent, by another instance's clock.
 	Spacing = 15*time.Minute + 30*time.Second
-	// MaxWait is how long one run may be in front of a window until the operator
-	// is asked about it.
+	// MaxWait is how long one run may be in front of a window before the operator
+	// is asked about that run.
 	MaxWait = 12 * time.Hour
 	// Memory is how long the ledger surely remembers what is over. An arrival
 	// that is older than that may have had its run, so a person decides.
@@ -92,8 +92,8 @@ type Rules struct {
 	Deadline time.Time
 	// ThenRun: at the deadline the window no longer waits for what is missing.
 	ThenRun bool
-	// Hold is the reason why all files of the window are held for an operator as
-	// soon as they come; empty: they are not.
+	// Hold is the reason why the window is held for the operator as soon as a file
+	// comes; empty: it is not.
 	Hold string
 	// EntryOf gives the pattern of the entry that a file counts for; empty for
 	// none. It is asked for files of before a change of the route.
@@ -142,7 +142,7 @@ type Decision struct {
 	// something comes.
 	At time.Time
 	// Reason is why it is held, one of announcement's reasons. RunID is the run in
-	// its way, of an overlap.
+	// front, with the reason overlap.
 	Reason, RunID string
 	// Ignored counts the files that the route's policy has just ignored.
 	Ignored int
@@ -266,7 +266,7 @@ func (s *State) deadline(r Rules, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// Front is what a window waits for that is to launch while its config id is busy.
+// Front is what is in front of a window in the queue of its config id.
 type Front struct {
 	// Launch: a launch is under way, which may be blocked. It ends automatically.
 	Launch bool
@@ -280,9 +280,12 @@ type Front struct {
 	Asked bool
 }
 
-// Wait decides for a window that is to launch while its config id is busy: later.
-// The queue takes as long as it takes, but if one run is in front for [MaxWait]
-// the operator is asked about it once.
+// IsZero reports whether nothing is in front.
+func (f Front) IsZero() bool { return f == Front{} }
+
+// Wait decides for a window that would launch while its config id is busy. It
+// looks again later, however long the queue takes. If one run is in front for
+// [MaxWait], the window is held, which asks the operator once about that run.
 func (s *State) Wait(now time.Time, f Front) Decision {
 	if f.Launch {
 		s.WaitsSince = time.Time{}
