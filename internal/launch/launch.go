@@ -109,8 +109,8 @@ type Launch struct {
 	NotAfter time.Time
 	// Resource is the ARN of the schedule or of the first file, or empty.
 	Resource string
-	// Hold is the reason why it is held and not sent; empty: it is sent. Only
-	// [Direct] has a use for it.
+	// Hold is the reason why the launch is held; empty: it is sent. Only [Direct]
+	// reads it.
 	Hold string
 	// InputHash stands for the input as it was given. The same key with
 	// another one is refused.

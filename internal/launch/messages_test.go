@@ -368,7 +368,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			}
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: " +
-			"the list shows more runs of this name than one look reads; the next look reads on" + " (sent 2026-11-22T06:00:00Z); " +
+			"the list shows more runs of this name than one look reads; the next look skips those of other API keys" + " (sent 2026-11-22T06:00:00Z); " +
 			"look at " + strings.Join(ids(20), ", ") + " on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and no list either", func(o *office) {

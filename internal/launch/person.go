@@ -70,9 +70,9 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		j.to(claimed, now)
 		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releasedFor), l.lease(ctx)
 		if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {
-			j.NotAfter = now.Add(arrivalNotAfter) // the queue takes as long as it takes
+			j.NotAfter = now.Add(arrivalNotAfter) // the queue may take days
 		}
-		j.Busy = nil // the operator decides in spite of them, and they stay among Posts
+		j.Busy = nil // the operator outranks them; Posts keeps them
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, blocked{}, looked{}
 		// A crash after this leaves a claimed launch: the sweep starts it.
 		err = l.transact(ctx, j, j.Lease, func(c *config) error {
@@ -132,8 +132,8 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		err = l.transact(ctx, j, l.Clock.Now().Add(soon), began, owned)
 		var taken *takenError
 		if errors.As(err, &taken) {
-			if other := l.claimed(w, taken.current); other != nil {
-				return Result{}, other
+			if err := checkOwner(w, taken.current); err != nil {
+				return Result{}, err
 			}
 			owned.Version = taken.current.Version
 			err = l.transact(ctx, j, l.Clock.Now().Add(soon), began, owned)
@@ -161,9 +161,9 @@ func (l *Launcher) nothingToAdopt(ctx context.Context, w Word) (Result, error) {
 	return Result{}, &UnknownKeyError{Key: w.Key}
 }
 
-// claimed returns an error if the run of an item belongs to another launch than
-// the one that a command is for.
-func (l *Launcher) claimed(w Word, run ledger.Item) error {
+// checkOwner returns an error if a run belongs to another launch than the one that
+// a command names. run is the run's item.
+func checkOwner(w Word, run ledger.Item) error {
 	var of belongs
 	if err := decode(run, &of, func() int { return of.Format }); err != nil {
 		return err
@@ -317,8 +317,8 @@ type HeldLaunch struct {
 	Cause      announcement.Cause       `json:"cause"`
 	Message    string                   `json:"message,omitempty"`
 	Candidates []announcement.Candidate `json:"candidates,omitempty"`
-	// Samples are some of the files, with the reason implausible_date; those
-	// that came after the launch was held are among them, and in Cause.Files.
+	// Samples are some of the files, with the reason implausible_date. Like
+	// Cause.Files they include the files that came after the launch was held.
 	Samples []string `json:"samples,omitempty"`
 }
 
@@ -418,7 +418,7 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 	return HeldLaunch{}, false
 }
 
-// countSince adds the files that came since a launch was held.
+// countSince adds to h the files that came since its launch was held.
 func (l *Launcher) countSince(ctx context.Context, h *HeldLaunch) error {
 	key, _, ok := windowOf(h.LaunchKey)
 	if !ok {

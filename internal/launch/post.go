@@ -17,7 +17,7 @@ type verdict struct {
 	hint    string
 	run     *amperity.Run
 	detail  *announcement.Error
-	// behind is the run in the way, of an overlap.
+	// behind is the id of the run in front, with the reason overlap.
 	behind string
 	// unannounced: nobody has to know; it is logged and delivered again.
 	unannounced bool

@@ -32,8 +32,8 @@ const (
 	// list read before that request shows the run of an earlier copy, if a
 	// gateway has sent one.
 	busyWait = 5 * time.Minute
-	// searchOften is how long after its last request the runs of a launch are
-	// searched for in every sweep, searchFor how long once an hour.
+	// searchOften is how long after a launch's last request every sweep searches
+	// for its runs. Then the sweep searches once an hour, until searchFor after it.
 	searchOften = 2*time.Hour + patience
 	searchFor   = 7 * 24 * time.Hour
 )
@@ -135,16 +135,15 @@ func (r *record) mayBeSent(now time.Time) bool {
 		r.IfUnknown == Retry && !r.Looked.Empty.IsZero() && now.Sub(r.Looked.Empty) >= patience
 }
 
-// searchOn writes back a launch that is settled, and whose runs the sweep goes
-// on searching for. The operator is told of each run that may be its own and was
-// not named before: by a new hold or discard, or, if the launch has a run, by an
-// announcement of that further run.
+// searchOn writes back a settled launch after a further search for its runs. It
+// announces each run that may be the launch's and was not named before: by a new
+// hold or discard, or, if the launch has a run, by a hold of that further run.
 func (l *Launcher) searchOn(ctx context.Context, j *job, runs []*amperity.Run) error {
 	now := l.Clock.Now()
 	due := j.nextSearch(now)
 	for _, run := range runs {
 		switch {
-		case j.names(run.ID):
+		case j.names(run.ID): // the operator knows
 		case j.Run != nil && len(j.Others) < maxCandidates:
 			j.Hold++
 			j.addOther(run, j.Hold)
@@ -169,8 +168,8 @@ func (l *Launcher) searchOn(ctx context.Context, j *job, runs []*amperity.Run) e
 	return nil
 }
 
-// nextSearch returns when the sweep searches for the runs of a settled launch
-// again; zero: no more.
+// nextSearch returns when the sweep next searches for the runs of a settled
+// launch; zero: never.
 func (r *record) nextSearch(now time.Time) time.Time {
 	switch age := now.Sub(r.lastPost()); {
 	case r.unaccounted() == 0 || age >= searchFor:
@@ -235,8 +234,8 @@ func (l *Launcher) getRun(ctx context.Context, id string, view amperity.View, mo
 	return run, err
 }
 
-// inconclusive writes back a launch about which a look decided nothing, and
-// holds it as why says once that has lasted for the patience. cause is the error
+// inconclusive writes back a launch after a look that decided nothing. If that
+// lasts for patience, the launch is held with the message why. cause is the error
 // of the look.
 func (l *Launcher) inconclusive(ctx context.Context, j *job, why string, cause error) error {
 	now := l.Clock.Now()
@@ -261,8 +260,8 @@ func (l *Launcher) inconclusive(ctx context.Context, j *job, why string, cause e
 	return l.holdUnknown(ctx, j, why)
 }
 
-// noCandidate goes on with a launch of which a list shows no run. begun is when
-// the list was asked for.
+// noCandidate continues a launch after a list that shows no run of it. begun is
+// when the list was requested.
 func (l *Launcher) noCandidate(ctx context.Context, j *job, begun time.Time) error {
 	now := l.Clock.Now()
 	if len(j.Busy) > 0 {
@@ -287,7 +286,7 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job, begun time.Time) err
 	case j.pending() && l.Paused:
 		return l.later(ctx, j, pausedFor)
 	case j.pending():
-		// An operator has said so; it could not be sent yet.
+		// An operator has released it, and the request could not be sent yet.
 	case begun.Sub(j.Looked.Empty) < patience:
 		return l.later(ctx, j, soon)
 	case j.IfUnknown != Retry || len(j.Posts) >= maxUnresolved || j.tooLate(now):
@@ -311,8 +310,8 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job, begun time.Time) err
 	return nil
 }
 
-// sendAgain sends the request of a launch whose requests were all answered with
-// 409, and of which a later list shows no run.
+// sendAgain sends the request of a launch once more. Amperity has answered each of
+// its requests with 409, and a later list shows no run of it.
 func (l *Launcher) sendAgain(ctx context.Context, j *job) error {
 	now := l.Clock.Now()
 	j.forgetBusy()
@@ -351,10 +350,10 @@ func (l *Launcher) holdUnknown(ctx context.Context, j *job, why string) error {
 	return nil
 }
 
-// adopt records runs that were found as the launch's. The first covers what the
-// earliest request would. It reports false if another launch of the config id
-// may have started them after all: that is asked again in the transaction,
-// since a list takes seconds.
+// adopt records found runs as the launch's. The first run covers the files that
+// the earliest request would. It reports false if another launch of the config id
+// may have started them after all: the transaction checks that again, since a list
+// takes seconds.
 func (l *Launcher) adopt(ctx context.Context, j *job, runs []*amperity.Run) (bool, error) {
 	was := j.record
 	var owned []ledger.Item

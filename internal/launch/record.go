@@ -87,8 +87,7 @@ type record struct {
 	Run *amperity.Run `json:"run,omitempty"`
 	// RunCut: Run lacks something for its size.
 	RunCut bool `json:"run_cut,omitempty"`
-	// Others are further runs of the launch: more than one of Posts has started
-	// one.
+	// Others are further runs of the launch, and runs that may be its own.
 	Others []otherRun `json:"others,omitempty"`
 	// Adopted: the run was found, not answered.
 	Adopted bool `json:"adopted,omitempty"`
@@ -150,7 +149,7 @@ type job struct {
 // maySucceed reports whether a run may exist that nobody knows of.
 func (r *record) maySucceed() bool { return len(r.Posts) > 0 && r.Run == nil }
 
-// unaccounted is how many requests may have started a run that is not known.
+// unaccounted returns how many of Posts may have started a run that is unknown.
 func (r *record) unaccounted() int {
 	known := 0
 	if r.Run != nil {
@@ -170,6 +169,7 @@ func (r *record) addRun(run *amperity.Run) {
 	r.addOther(run, 0)
 }
 
+// addOther adds a run to Others. hold is as of [otherRun].
 func (r *record) addOther(run *amperity.Run, hold int) {
 	bounded, _ := announcement.BoundedRun(run, maxRun/4)
 	r.Others = append(r.Others, otherRun{run.ID, bounded, hold})
@@ -180,7 +180,7 @@ func (r *record) has(runID string) bool {
 	return r.Run != nil && r.Run.ID == runID || slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.RunID == runID && o.Hold == 0 })
 }
 
-// names reports whether the operator was told of a run that may be the launch's.
+// names reports whether an event has named a run to the operator, or will.
 func (r *record) names(runID string) bool {
 	return slices.ContainsFunc(r.Candidates, func(c announcement.Candidate) bool { return c.ID == runID }) ||
 		slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.RunID == runID })
@@ -254,22 +254,22 @@ type config struct {
 	Launches []entry `json:"launches,omitempty"`
 	// Identity is what runs of this config id look like.
 	Identity *identity `json:"identity,omitempty"`
-	// Overlap is what the operator was asked about last, because it was in the
-	// way of a window for long.
+	// Overlap is the latest run in front about which the operator was asked.
 	Overlap overlap `json:"overlap,omitzero"`
 }
 
 // overlap is a run that the operator was asked about.
 type overlap struct {
 	RunID string `json:"run_id"`
-	// Launch is the launch that is held for it; empty once that was answered.
+	// Launch is the key of the launch that is held for it; empty once the operator
+	// has answered.
 	Launch string `json:"launch,omitempty"`
 	// At is when the operator was asked, or has answered.
 	At time.Time `json:"at"`
 }
 
-// asked reports whether the operator need not be asked about a run: the question
-// is open, or was answered not long ago.
+// asked reports whether the operator knows about a run: the question about it is
+// open, or was answered less than [window.MaxWait] ago.
 func (o overlap) asked(runID string, now time.Time) bool {
 	return o.RunID == runID && (o.Launch != "" || now.Sub(o.At) < window.MaxWait)
 }
@@ -310,7 +310,8 @@ const (
 	// doubtFor is how long a launch whose run is not known makes the runs of
 	// its config id doubtful to others.
 	doubtFor = 24 * time.Hour
-	// doubtKept is how long it is kept, which is longer than a list reaches.
+	// doubtKept is how long the entry of such a launch is kept: as long as the
+	// sweep searches for the run of a launch that it makes doubtful.
 	doubtKept = 8 * 24 * time.Hour
 	// maxEntries bounds the launches of a config id that have started: of those
 	// without doubt, the oldest go.
@@ -374,7 +375,7 @@ func (c *config) saw(run *amperity.Run) {
 // belongs is the document of a run: whose it is.
 type belongs struct {
 	Format int    `json:"format"`
-	Launch string `json:"launch"` // empty: nobody's any more
+	Launch string `json:"launch"` // empty: no launch's, as earlier versions wrote
 }
 
 // DocumentError says that an item of the ledger cannot be read. Nothing is done

@@ -16,7 +16,8 @@ const (
 	// fresh is how long the answer to a query serves other launches and windows
 	// of the same sweep.
 	fresh = 30 * time.Second
-	// waitForList is how often a look checks for a list that another one reads.
+	// waitForList is how often a look checks whether another look has read the
+	// list.
 	waitForList = 250 * time.Millisecond
 	// control is the age up to which a list must show the control run.
 	control = 7 * 24 * time.Hour
@@ -38,8 +39,8 @@ const (
 	// reach is the age up to which a run may be adopted. The ledger remembers the
 	// owners of runs for longer than that.
 	reach = keptFor - 10*24*time.Hour
-	// maxRead is how many runs one look reads to learn their principals. Further
-	// ones are read by the next look.
+	// maxRead is how many runs one look reads to learn their principals. The next
+	// look of the instance skips the runs of other principals, and so reads on.
 	maxRead = 20
 	// maxRemembered bounds the runs that an instance remembers.
 	maxRemembered = 10_000
@@ -103,13 +104,13 @@ type found struct {
 	// certain: each of them is the launch's, unless another launch of the config
 	// id can have started it.
 	certain bool
-	// begun is when the list was asked for.
+	// begun is when the list was requested.
 	begun time.Time
 }
 
-// search lists the runs that may be those of j's requests. The list is no older
-// than notBefore. The error says why the list decides nothing; the runs are then
-// those that were found until then.
+// search finds the runs that j's requests may have started, in a list that is no
+// older than notBefore. The error says why the list decides nothing. The result
+// then has the runs found before the error.
 //
 // A run may be j's if it was created within three hours after one of j's
 // requests, if no other launch has it, and if its name, type and principal can
@@ -150,8 +151,8 @@ func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time
 	return f, err
 }
 
-// readPrincipals reads the runs that were found, since the list may lack
-// principals, and drops those of others. After an error the rest stays unread.
+// readPrincipals reads the runs of f, since the list may lack principals, and
+// drops the runs of other principals. After an error the rest stays unread.
 func (l *Launcher) readPrincipals(ctx context.Context, f *found, c *config, principals []string) error {
 	runs := f.runs
 	f.runs = nil
@@ -244,7 +245,8 @@ func (i *identity) matches(run *amperity.Run, principals []string) bool {
 	return run.Name == i.Name && run.Type == i.Type && slices.Contains(principals, run.PrincipalID)
 }
 
-// unowned reports whether no launch has a run, and the version of the run's item.
+// unowned reports whether a run belongs to no launch, and returns the version of
+// the run's item.
 func (l *Launcher) unowned(ctx context.Context, run *amperity.Run) (free bool, version int64, err error) {
 	item, err := l.Ledger.Get(ctx, runKey(run.ID))
 	if err != nil || !item.Exists() {
@@ -373,7 +375,7 @@ func has(runs []*amperity.Run, id string) bool {
 	return slices.ContainsFunc(runs, func(r *amperity.Run) bool { return r.ID == id })
 }
 
-// readPages reads a list to its end. A run that two pages show is one run.
+// readPages reads a list to its end. A run that two pages show counts once.
 func (l *Launcher) readPages(ctx context.Context, o amperity.ListOptions) (runs []*amperity.Run, err error) {
 	err = l.ask(ctx, listTimeout, questions, func(ctx context.Context) error {
 		runs = nil
@@ -450,10 +452,10 @@ func (m *memory) setControl(c controlRun) {
 	m.control = c
 }
 
-// hasEnded reports whether a run has ended, and queries it once for all windows
-// that wait for it in one sweep. What cannot be learned counts as still running,
-// and as unread unless Amperity refuses to show the run. since is when its
-// request was sent.
+// hasEnded reports whether a run has ended. It queries the run once for all
+// windows that wait for it in one sweep. A run that cannot be read counts as still
+// running, and as unread unless Amperity refuses to show it. since is when the
+// run's request was sent.
 func (l *Launcher) hasEnded(ctx context.Context, runID string, since time.Time) (ended, unread bool) {
 	if d, ok := ctx.Deadline(); ok && d.Sub(l.Clock.Now()) < askAbove {
 		return false, true // the files that are to be written come first
@@ -479,8 +481,8 @@ func (l *Launcher) hasEnded(ctx context.Context, runID string, since time.Time) 
 	return ended, unread
 }
 
-// endQuery returns what is known of the end of a run, or leaves the query to the
-// caller. A query under way counts as still running.
+// endQuery returns the latest query of a run, or leaves a new one to the caller,
+// who reports it to answer. A run that is being queried counts as still running.
 func (m *memory) endQuery(runID string, now time.Time) (q endQuery, known bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -494,6 +496,7 @@ func (m *memory) endQuery(runID string, now time.Time) (q endQuery, known bool) 
 	return endQuery{}, false
 }
 
+// answer takes in the result of a query that endQuery left to the caller.
 func (m *memory) answer(runID string, ended, unread bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -502,7 +505,7 @@ func (m *memory) answer(runID string, ended, unread bool) {
 	}
 }
 
-// incompleteError says that a list of runs lacks a run that is known.
+// incompleteError says that a list of runs lacks the control run.
 type incompleteError struct{ runID string }
 
 func (e *incompleteError) Error() string {
@@ -513,5 +516,5 @@ func (e *incompleteError) Error() string {
 type crowdedError struct{}
 
 func (e *crowdedError) Error() string {
-	return "the list shows more runs of this name than one look reads; the next look reads on"
+	return "the list shows more runs of this name than one look reads; the next look skips those of other API keys"
 }

@@ -101,8 +101,8 @@ func (r *record) lastPost() time.Time {
 	return r.Posts[len(r.Posts)-1]
 }
 
-// hold leaves the launch to the operator. behind is the run in its way, of an
-// overlap.
+// hold leaves the launch to the operator. behind is the id of the run in front,
+// with the reason overlap.
 func (l *Launcher) hold(ctx context.Context, j *job, reason, behind string) error {
 	now := l.Clock.Now()
 	j.to(held, now)
@@ -168,9 +168,8 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 	return l.transact(ctx, j, now.Add(delay), func(c *config) error { return c.unmarked(j) })
 }
 
-// unmarked notes that no request of a launch is under way, nor has started a
-// run. A window's launch keeps its turn: the windows of a config id go one after
-// the other.
+// unmarked notes that no request of a launch is under way or has started a run. A
+// window's launch keeps its place in the queue of the config id.
 func (c *config) unmarked(j *job) error {
 	if j.Window == "" {
 		c.remove(j.Key)
@@ -405,7 +404,7 @@ func (l *Launcher) finish(ctx context.Context, j *job) bool {
 	return err == nil && delivered
 }
 
-// further returns the record by which a further run of a launch is announced.
+// further returns a copy of the record that announces a further run.
 func (r *record) further(o otherRun) *record {
 	f := *r
 	if o.Hold == 0 {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Marks know the arrivals that are not surely before CoveredUntil, so that
-// their duplicates are told. They know those with a version id from before
-// CoveredUntil too, because a replica has a later event time of its own. Their
-// JSON form is 17 bytes for each, in base64: the hash, the event time in Unix
-// milliseconds, and a byte whose bits are after (1) and versioned (2).
+// Marks know the arrivals that are not surely before CoveredUntil, so that their
+// duplicates are recognized. They also know earlier arrivals with a version id,
+// because a replica has a later event time of its own. Their JSON form is base64,
+// 17 bytes for each mark: the hash, the event time in Unix milliseconds, and a
+// byte whose bits are after (1) and versioned (2).
 type Marks []mark
 
 // mark is one arrival.
@@ -72,7 +72,7 @@ func (ms Marks) settle() {
 	}
 }
 
-// forget drops the marks before a time, but for those with a version id.
+// forget drops the marks without a version id from before a time.
 func (ms *Marks) forget(t time.Time) {
 	*ms = slices.DeleteFunc(*ms, func(m mark) bool { return !m.versioned && time.UnixMilli(m.event).Before(t) })
 }

@@ -103,8 +103,8 @@ type Files struct {
 func (f Files) IsZero() bool { return f.Count == 0 }
 
 // NotBefore is the earliest time for the request of a launch with these files.
-// An event time counts as no later than its receipt, so that one of the future
-// delays nothing for longer than [Lead].
+// An event time counts as no later than its receipt, so an event time in the
+// future delays no request for longer than [Lead].
 func (f Files) NotBefore() time.Time {
 	if f.Latest.IsZero() {
 		return time.Time{}
@@ -118,8 +118,8 @@ type Progress struct {
 	Count int `json:"count"`
 	// Met is when there were enough; zero: there are not.
 	Met time.Time `json:"met,omitzero"`
-	// Keys are hashes of the keys, while more are wanted than one; Versions
-	// those of the same files by key and version id, which their replicas share.
+	// Keys are hashes of the keys, while more than one is wanted. Versions are
+	// hashes of the same files' keys and version ids, which replicas share.
 	Keys     Hashes `json:"keys,omitempty"`
 	Versions Hashes `json:"versions,omitempty"`
 	// Bucket and Key name one of the files.
@@ -244,16 +244,16 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 	known, before := s.Marks.index(), len(s.Marks)
 	for _, a := range arrivals {
 		m := mark{hash: a.identity(), event: a.EventTime.UnixMilli(), after: s.Launch != nil, versioned: a.Versioned}
-		// Marks of before replicas were told have the bucket in the hash.
+		// Earlier versions put the bucket into every mark's hash.
 		isKnown := known[m.hash] || a.Versioned && known[hash(a.Bucket, a.Key, a.Version)]
 		event := earliest(a.EventTime.Truncate(time.Millisecond), received.Truncate(time.Millisecond))
 		switch {
 		case event.Before(s.CoveredUntil):
 			n.Covered++
 			if (m.versioned || m.event >= s.CoveredUntil.UnixMilli()) && !isKnown {
-				// Its replica may have a later event time. Without a version id,
-				// it was received before its own time, which is wrong: its
-				// duplicate may be received after it, and is no news either.
+				// With a version id, its replica may have a later event time.
+				// Without one, a clock is wrong: it was received before its own
+				// time. Its duplicate may be received after that time.
 				m.after = false
 				known[m.hash] = true
 				s.Marks = append(s.Marks, m)
@@ -415,8 +415,8 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// identity stands for an arrival: two with the same are duplicates. Of a file
-// with a version id the bucket is no part of it.
+// identity stands for an arrival: two arrivals with the same identity are
+// duplicates. The bucket is no part of it if the file has a version id.
 func (a *Arrival) identity() uint64 {
 	if a.Versioned {
 		return hash("", a.Key, a.Version)
