@@ -5,7 +5,7 @@ import "strings"
 // fileARN begins the ARN of each file, as announcements have it.
 const fileARN = "arn:aws:s3:::"
 
-// partitions are the AWS partitions but "aws", each with the beginning of its
+// partitions are the AWS partitions other than "aws", each with the prefix of its
 // regions' names (aws-sdk-go-v2 v1.48.0,
 // internal/endpoints/awsrulesfn/partitions.json, regionRegex).
 var partitions = []struct{ region, partition string }{
@@ -29,8 +29,8 @@ func Partition(region string) string {
 	return "aws"
 }
 
-// inPartition returns resources with the ARNs of files in a partition; empty:
-// as they are.
+// inPartition returns resources with the ARNs of files in a partition. An empty
+// partition changes nothing.
 func inPartition(resources []string, partition string) []string {
 	if partition == "" {
 		return resources

@@ -137,8 +137,8 @@ const (
 type Announcement struct {
 	Type DetailType
 	// Resources are ARNs: of the schedule, or of the first file. What is
-	// published of them is what BoundedResources gives. A file's is written as
-	// arn:aws:s3:::; the publisher puts in the partition of its region.
+	// published of them is what BoundedResources gives. The ARN of a file begins with
+	// arn:aws:s3:::, and the publisher puts in the partition of its region.
 	Resources []string
 	Detail    Detail
 }

@@ -59,8 +59,8 @@ type Arrival struct {
 	// VersionID is the object's version; empty for objects without one, whose
 	// version S3 calls "null".
 	VersionID string
-	// Size is the object's size in bytes; 0 where the event does not say, -1
-	// where what it says is no size.
+	// Size is the object's size in bytes; 0 if the event has no size, -1 if its
+	// size cannot be read.
 	Size int64
 	// Sequencer orders the events of one key: hexadecimal, to be compared after
 	// padding the shorter one with zeros on the right (S3 User Guide, Event

@@ -12,16 +12,16 @@ type reading struct {
 	own edges
 	// anyYear: the year may be before 2000 or after 2999.
 	anyYear bool
-	// blocked: an edge of own kept the key from matching at some place. refused:
-	// a year did.
+	// blocked: an edge of own kept the key from matching somewhere. refused: a year
+	// did.
 	blocked, refused bool
 }
 
 // match tells whether a key matches, and sets c to the values of its fields.
 // near, if not nil, is told of each place where matching failed.
 //
-// It reads the key in the ways that a pattern allows, the preferred first, and
-// in another only if that could change anything: mostly once.
+// It tries the ways to read a key, the preferred way first. It tries another way
+// only if that could change the result, so it mostly reads a key once.
 func (p *pattern) match(key string, c *captured, near *nearMiss) bool {
 	for _, anyYear := range [...]bool{false, true} {
 		refused, last := false, ^noEdge
@@ -46,7 +46,7 @@ func (p *pattern) match(key string, c *captured, near *nearMiss) bool {
 	return false
 }
 
-// read matches in one way.
+// read reports whether a key matches when it is read in one way.
 //
 // It walks key and pattern together. On a mismatch it goes back to the last *
 // and lets it take one character more, and where that would cross a /, or
@@ -120,14 +120,14 @@ func (p *pattern) read(key string, r *reading, c *captured, near *nearMiss) bool
 	}
 }
 
-// tried says of a star and a byte of the key what was tried: that the star
-// begins there, and that it ends there and is not empty.
+// tried records what was tried for a star and a byte of the key. begun: the star
+// begins there. ended: the star ends there and is not empty.
 type tried struct{ begun, ended bool }
 
-// search is read for a tight pattern, from op i and byte j on. Whether a * that
-// may be empty takes a digit beside a field depends on where it begins, so what
-// stands before it may have to move on although it fits. vain has what was tried
-// in vain, for each star and byte.
+// search does what read does, for a tight pattern, from op i and byte j on. Whether
+// a * that may be empty takes a digit beside a field depends on where the *
+// begins. So the ops before it may have to move on although they fit. vain has the
+// failed tries for each star and byte.
 func (p *pattern) search(key string, i, j int, r *reading, c *captured, near *nearMiss, vain []tried) bool {
 	for ; i < len(p.ops) && p.ops[i].kind < star; i++ {
 		n, why := p.ops[i].fit(key[j:], r, c)
@@ -236,8 +236,8 @@ func (o *op) fit(s string, r *reading, c *captured) (int, reason) {
 	return w, fits
 }
 
-// limits are those of the fields. A year beyond them is read where there is no
-// other way, and its period is implausible (see Period).
+// limits bound the values of the fields. A year beyond them is read only if the
+// key matches in no other way, and its period is implausible (see Period).
 var limits = [...]struct{ low, high int }{
 	year:  {2000, 2999},
 	month: {1, 12},
@@ -291,8 +291,8 @@ func (m *nearMiss) miss(p *pattern, i, at, partial int, why reason, c *captured)
 	*m = nearMiss{pattern: p, op: i, at: at, score: score, why: why, values: *c, set: true}
 }
 
-// within keeps a failure at op i and byte j, where the fields would fit but for
-// the digit before them. m may be nil.
+// within keeps a failure at op i and byte j, where the fields would fit if no
+// digit stood before them. m may be nil.
 func (m *nearMiss) within(p *pattern, i, j int, key string, r *reading, c *captured) {
 	if m == nil {
 		return

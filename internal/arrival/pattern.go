@@ -40,7 +40,7 @@ type pattern struct {
 	ops  []op
 	// fields has a bit for each field that occurs.
 	fields fieldSet
-	// edges are those after which a * stands.
+	// edges are the ends of fields with a * right after them.
 	edges edges
 	// tight: a * stands between a field and a digit, or between two fields, and
 	// may be empty there (see search).
@@ -64,8 +64,8 @@ type op struct {
 	repeat bool
 	// date: this field makes the date complete.
 	date bool
-	// ends is, of a star, what stands right before it; begins: a date or an hour
-	// stands right after it. A field that comes again does not count.
+	// ends is the field that ends right before a star. begins: a date or an hour
+	// begins right after the star. A repeated field does not count.
 	ends   edges
 	begins bool
 	// fixed counts the characters of a key that literals and fields before

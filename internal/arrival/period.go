@@ -24,22 +24,23 @@ const (
 )
 
 const (
-	// maxAhead is how far ahead of its arrival a file's date may be: more than a
-	// leap year, and than date_offset moves a date.
+	// maxAhead is how far ahead of its arrival a file's date may be. It exceeds a
+	// leap year, and the most days by which date_offset moves a date.
 	maxAhead = 400 * secondsPerDay
-	// firstYear is the first of a plausible date: files of before are none that a
-	// feed of today has, but what a program writes for an unknown date.
+	// firstYear is the first year of a plausible date. Programs write earlier dates
+	// for an unknown date.
 	firstYear = 2000
 )
 
-// plausible reports whether a date can be that of a file that arrived at a time,
-// zero if that is not known.
+// plausible reports whether a file that arrived at a time can have a date. The
+// time is zero if it is unknown.
 func plausible(y, m, d int, arrived time.Time) bool {
 	start := dayPeriod(y, m, d).start
 	return start >= dayPeriod(firstYear, 1, 1).start && (arrived.IsZero() || start-arrived.Unix() <= maxAhead)
 }
 
-// implausiblePeriod is that of implausible dates that arrived at a time.
+// implausiblePeriod returns the period of files with implausible dates that
+// arrived at a time.
 func implausiblePeriod(arrived time.Time, hourly bool) Period {
 	p := Period{start: arrived.UTC().Truncate(time.Hour).Unix(), length: implausibleDay}
 	if hourly {
@@ -48,7 +49,7 @@ func implausiblePeriod(arrived time.Time, hourly bool) Period {
 	return p
 }
 
-// The names of periods of implausible dates begin so, and go on with the hour.
+// The names of periods of implausible dates: a prefix, then the hour of arrival.
 const (
 	implausibleDayPrefix  = "implausible-day-"
 	implausibleHourPrefix = "implausible-hour-"

@@ -51,8 +51,8 @@ func (p *routesParser) warn(r *Routes) {
 	}
 }
 
-// ambiguous returns a key with two dates, or two hours, each of which the
-// pattern could mean, and the one that it reads; false if there is no such key.
+// ambiguous returns a key with two dates, or two hours, that fit the pattern, and
+// the one that the pattern reads; false if there is no such key.
 func (p *pattern) ambiguous() (key, read string, ok bool) {
 	meant := [4]string{year: "2026", month: "11", day: "22", hour: "05"}
 	other := [4]string{year: "2026", month: "11", day: "21", hour: "04"}

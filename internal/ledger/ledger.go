@@ -106,8 +106,8 @@ var ErrThrottled = errors.New("the ledger's table is throttled")
 // That is not a lost race: try again.
 var ErrBusy = errors.New("other transactions have the same items: try again")
 
-// ErrTokenReused is in the tree of errors of a write whose token an earlier
-// write with other content has. Nothing was written. It is a mistake of the
+// ErrTokenReused is in the tree of errors of a write if an earlier write with
+// other content has the same token. Nothing was written. It is a mistake of the
 // caller.
 var ErrTokenReused = errors.New("an earlier write has this token: make a new token for each write")
 
@@ -129,10 +129,10 @@ type Written struct {
 	Token string
 }
 
-// Refused judges a write that did not take effect because of the items' present
-// versions, in the order of the write. It returns nil for the repeat of a write
-// that took effect before, [ErrTokenReused] where the token is another write's,
-// and otherwise the [*ConflictError].
+// Refused returns the error of a write that the items' present versions, now,
+// refuse; now is in the order of items. The error is nil if the write repeats one
+// that took effect, [ErrTokenReused] if another write has the token, and otherwise
+// a [*ConflictError].
 func Refused(token string, items []Item, now []Written) error {
 	own, fitting, same := 0, 0, true
 	conflict := &ConflictError{}

@@ -125,10 +125,10 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 
 // keep takes the files into their windows, and only then starts what is to start
 // at once: a request may take long, and no file must wait for it to be safe.
-// Each request waits for its time, which is at most [window.Lead] after the
-// receipt of the batch: so the windows wait together, and only once.
-// Windows come first in each step, so that no number of unrouted files delays
-// the file of a route.
+//
+// The first request waits, at most until [window.Lead] after the receipt of the
+// batch. The others are then ready too. Windows come first in each step, so that
+// no number of unrouted files delays the file of a route.
 func (h *Handler) keep(ctx context.Context, w *work) {
 	arrived := make([]launch.Arrived, len(w.windows))
 	for i, win := range w.windows {
@@ -156,11 +156,12 @@ func (h *Handler) keep(ctx context.Context, w *work) {
 		}
 	}
 	for _, a := range announce {
-		// A crash here leaves announcements that the sweep makes.
+		// A crash here leaves items that are due; the sweep announces the files.
 		h.Windows.AnnounceUnrouted(ctx, a)
 	}
 }
 
+// logUnrouted warns of the unrouted files of one item.
 func (h *Handler) logUnrouted(ctx context.Context, b *bucket) {
 	h.Logger.WarnContext(ctx, "files unrouted", slog.String("bucket", b.files[0].Bucket), slog.Int("count", len(b.files)),
 		slog.String("first_file", "s3://"+b.files[0].Bucket+"/"+b.files[0].Key), telemetry.Gauge("Unrouted", telemetry.Files, float64(len(b.files))))
@@ -188,7 +189,7 @@ func (h *Handler) report(ctx context.Context, w *work, again []*message) {
 const maxKinds = 10
 
 // reportOthers warns of events that are not about a created object. A rule or a
-// notification sends them here by mistake.
+// notification sends them by mistake.
 func (h *Handler) reportOthers(ctx context.Context, others map[string]int) {
 	if len(others) == 0 {
 		return

@@ -36,9 +36,9 @@ type message struct {
 // that no route matches. The files of all others share one more item.
 const maxBuckets = 10
 
-// bucket has the files of one item that no route matches.
+// bucket has the unrouted files of one ledger item.
 type bucket struct {
-	name  string // empty: of all buckets without an item of their own
+	name  string // empty: the item that all further buckets share
 	files []window.Arrival
 	err   error
 }
@@ -141,7 +141,7 @@ func (win *batchWindow) take(m *message, file fileKey, seen map[fileKey]bool, w 
 	return true
 }
 
-// bucket returns the item of a bucket for files that no route matches.
+// bucket returns the unrouted files of a bucket's item.
 func (w *work) bucket(name string) *bucket {
 	for _, b := range w.buckets {
 		if b.name == name {

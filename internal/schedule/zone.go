@@ -93,7 +93,7 @@ func meantZone(name string) string {
 	if len(sameCity) == 1 {
 		return sameCity[0]
 	}
-	// An hour more or less is no slip of the pen.
+	// A wrong digit changes the hours of a zone: it is no misspelling.
 	if meant, ok := nearest.Word(city, cities); ok && len(sameCity) == 0 && !strings.ContainsAny(city, "0123456789") {
 		for i, c := range cities {
 			if c == meant {
@@ -104,8 +104,8 @@ func meantZone(name string) string {
 	return ""
 }
 
-// foldZone returns a name without what people confuse in it: capitals, and the
-// signs between words.
+// foldZone removes the differences that users confuse: capitals, and the signs
+// between words.
 func foldZone(name string) string {
 	return strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(name))
 }

@@ -52,7 +52,7 @@ type Handler struct {
 	// Workers is how many items are worked on at once; below 2, one after the
 	// other.
 	Workers int
-	// Pool makes the pool that the workers run in; nil: [NewPool].
+	// Pool makes the pool of workers; nil: [NewPool].
 	Pool func(most int) Pool
 
 	mu sync.Mutex

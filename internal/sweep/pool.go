@@ -2,15 +2,16 @@ package sweep
 
 import "sync"
 
-// A Pool runs functions concurrently, a bounded number of them.
+// A Pool runs a bounded number of functions concurrently.
 type Pool interface {
-	// Go runs f. It blocks while as many functions run as the bound allows.
+	// Go runs f concurrently. It blocks until fewer functions run than the bound
+	// allows.
 	Go(f func())
 	// Wait blocks until every function has returned.
 	Wait()
 }
 
-// NewPool returns a Pool of goroutines that runs at most so many functions.
+// NewPool returns a Pool of goroutines, at most most of them at the same time.
 func NewPool(most int) Pool { return &goroutines{free: make(chan struct{}, most)} }
 
 type goroutines struct {
@@ -18,6 +19,7 @@ type goroutines struct {
 	running sync.WaitGroup
 }
 
+// Go is as of [Pool].
 func (g *goroutines) Go(f func()) {
 	g.free <- struct{}{}
 	g.running.Go(func() {
@@ -26,4 +28,5 @@ func (g *goroutines) Go(f func()) {
 	})
 }
 
+// Wait is as of [Pool].
 func (g *goroutines) Wait() { g.running.Wait() }
