@@ -10,7 +10,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// mood is what the requests of one thread meet, one like the other.
+// mood is the outcome that all requests of one thread share.
 type mood int
 
 const (
@@ -27,7 +27,7 @@ const (
 // worker's all alike, so that several launches of a config id are due together.
 type dense struct {
 	random
-	// moods are how often a thread has which.
+	// moods are the shares of the moods.
 	moods [repeats409 + 1]float64
 }
 
@@ -62,7 +62,7 @@ func (d *dense) choose(w *World, p *process, o op) choice {
 	return c
 }
 
-// loseAnswer lets nobody learn what became of a request.
+// loseAnswer hides the outcome of a request.
 func loseAnswer(w *World, c *choice) {
 	switch w.pick(10) {
 	case 8, 9: // it is sent, and answered, when others have gone on with the launch
@@ -230,8 +230,8 @@ func (w *World) fires(at time.Duration, config string) {
 	}
 }
 
-// modes are what is drawn apart for a random history, so that it changes
-// nothing else of it.
+// modes are drawn on their own for a random history, so that they change nothing
+// else of it.
 func (w *World) modes(seed uint64, r *random) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	if rng.IntN(10) < 7 {

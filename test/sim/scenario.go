@@ -301,7 +301,7 @@ func inAny(spans []span, t time.Time) bool {
 }
 
 // Random makes a history of everything that can happen, and lets it happen. A
-// mutation is looked for without surroundings.
+// history with a mutation has no surroundings.
 func Random(seed uint64, m Mutation, tracing bool) *World { return ofChance(seed, m, tracing, true) }
 
 // Sequential makes the same history with a sweep that works on one item after

@@ -10,16 +10,15 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
-// The rest of the checker: who is told of each run, what goes on at the same
-// time, what windows announce, how late it all is, and why things are held.
+// The rest of the checker: which announcements name each run, which runs overlap,
+// what windows announce, how late launches and windows are, and why they are held.
 
 const (
-	// promptly is how late a launch or a window is at most that nothing hits:
-	// a few sweeps, and the deliveries before them.
+	// promptly is how late a launch or a window without a fault is at most: a few
+	// sweeps, and the deliveries before them.
 	promptly = 8 * time.Minute
-	// aFault is how much later one fault makes it: a request that cannot be
-	// sent is tried again within a quarter of an hour, and as long is a run
-	// looked for.
+	// aFault is the delay that one fault adds. A request that cannot be sent is
+	// tried again within a quarter of an hour. The search for a run takes as long.
 	aFault = 17 * time.Minute
 	// spacing is how long a window waits between two requests.
 	spacing = 16 * time.Minute
@@ -224,8 +223,8 @@ func (c *checking) allowance(item, config string, from, to time.Time) time.Durat
 	return sum
 }
 
-// runsOf is how long the runs of a config id take together, and what waits for
-// them at most after each.
+// runsOf returns how long the runs of a config id take together, and the longest
+// wait after each.
 func (c *checking) runsOf(config string, between time.Duration) time.Duration {
 	sum := time.Duration(0)
 	for _, r := range c.w.amperity.Runs() {
@@ -281,8 +280,8 @@ func (c *checking) inTime() {
 	}
 }
 
-// ripe is when all is there that a file's window waits for, or its deadline has
-// passed; zero: it waits.
+// ripe returns when a file's window has all that it waits for, or its deadline has
+// passed; zero: the window still waits.
 func (c *checking) ripe(f *file) time.Time {
 	at := f.recorded
 	if !c.waitsFor(f.window, f.config, at) {
@@ -316,7 +315,7 @@ func (c *checking) firstOf(window string) time.Time {
 	return first
 }
 
-// windowBound is how late a window may be that is ripe.
+// windowBound is how late a ripe window may be.
 func (c *checking) windowBound(window, config string, from time.Time) time.Duration {
 	files := 1
 	for _, f := range c.w.files {
@@ -342,7 +341,7 @@ func (c *checking) endsBy(key string, from, by time.Time) bool {
 	})
 }
 
-// noneForEver: nothing is looked at each minute without end.
+// noneForEver: the sweep works on no item each minute without end.
 func (c *checking) noneForEver() {
 	if c.w.endless != "" {
 		c.failAs("due for ever", 0, "%s is looked at each minute, for hours, and nothing comes of it", c.w.endless)
@@ -351,7 +350,7 @@ func (c *checking) noneForEver() {
 
 // --- Why things are held --------------------------------------------------------------
 
-// holdsAreMeant: what is held is held for a reason that the history has.
+// holdsAreMeant: each hold has a reason that the history explains.
 func (c *checking) holdsAreMeant() {
 	for _, a := range c.w.announced {
 		if a.Type != announcement.RunHeld {

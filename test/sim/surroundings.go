@@ -14,12 +14,12 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// surroundings are what happens to a random history beside its own few inputs:
-// what a tenant, an account and a year have. Each is drawn apart from all else, so
-// that a history without any is the same as before they were added.
+// surroundings happen to a random history beside its own few inputs, as they do in
+// a tenant, in an account and within a year. Each is drawn on its own, so that a
+// history without surroundings is the one that its seed made without them.
 type surroundings struct {
 	rng *rand.Rand
-	// has are the names of those that the history has.
+	// has are the names of the surroundings that the history has.
 	has map[string]bool
 	// badMinutes lose the answers to POSTs. ledgerOutages have no ledger.
 	badMinutes, ledgerOutages []span
@@ -34,11 +34,11 @@ type surroundings struct {
 	lastOn map[*process]json.RawMessage
 	// until is when the last input comes.
 	until time.Time
-	// sweeps are those that the history may take beyond maxSweeps.
+	// sweeps is how many sweeps the history may take beyond maxSweeps.
 	sweeps int
 }
 
-// The surroundings, by name, each with the histories of which one has it.
+// The surroundings, by name. in: one history of so many has it.
 var surroundingsOf = []struct {
 	name string
 	in   int
@@ -332,8 +332,8 @@ func (w *World) befalls(o op, c *choice) bool {
 // brokenBodies are bodies that are no answer to any request.
 var brokenBodies = []string{``, `null`, `{}`, `[]`, `{"data":`, `{"data":null}`, `{"data":{}}`, `{"id":""}`, `{"id":7}`, `<html>busy</html>`, `"wf-1"`}
 
-// odd lets Amperity answer with what says nothing of the request: it may have
-// been processed. It reports whether it does.
+// odd lets Amperity answer with a response that proves nothing: the request may
+// have been processed. It reports whether it does.
 func (w *World) odd(o op, c *choice) bool {
 	s := &w.around
 	if !s.oddAnswers || o.kind != "post" && o.kind != "read" && o.kind != "list" || s.chance(0.6) {

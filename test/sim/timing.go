@@ -260,8 +260,8 @@ func (w *World) startsAt(at time.Duration, config, mode string) string {
 	return w.decisions[len(w.decisions)-1].key
 }
 
-// Timed lets a plan happen. It gives what was done for the two launches, and
-// whether the order was not possible.
+// Timed lets a plan happen. It returns the steps of the two launches, and whether
+// the order was impossible.
 func Timed(p Plan, m Mutation, tracing bool) (w *World, steps []done, missed bool) {
 	c := &timed{plan: p, items: map[string]byte{}, count: map[byte]int{}, limited: map[*thread]bool{}, reached: map[step]bool{}, over: map[step]time.Time{}}
 	w = newWorld(1, c, false)

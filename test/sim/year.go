@@ -264,6 +264,7 @@ func (y *Year) happens() YearFigures {
 
 // YearFigures are the result of a year.
 type YearFigures struct {
+	// Launches counts the launches, Posts, Reads and Lists the requests to Amperity.
 	Launches, Posts, Reads, Lists int
 	// Asked counts the holds that the operator had to answer, by reason. Apart are
 	// those of launches whose request was never processed and those of the first

@@ -15,7 +15,8 @@ import (
 // HistoryError reports that a commit cannot be read from the clone.
 type HistoryError struct {
 	Commit string
-	Err    error
+	// Err is git's failure.
+	Err error
 }
 
 func (e *HistoryError) Error() string {
