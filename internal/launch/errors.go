@@ -18,7 +18,7 @@ const (
 	noCandidateText = "the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear"
 	movedOnText     = "nothing was done: its window has gone on since, and has another launch"
 	missingText     = "files were missing at the deadline, and the window still waits for them"
-	overlapText     = "the run %s of the same config id has been in the way for 12 hours: it is still running, or Amperity refuses to show it (\"run not seen\" in the log)"
+	overlapText     = "the run %s of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run not seen\" in the log)"
 	queuedText      = "the launch waits in the queue of its config id, and is sent once nothing is in front of it"
 	// implausibleText answers a release of files with implausible dates.
 	implausibleText = "nothing was done: a run for these dates is never started; correct the names and upload the files again, " +
@@ -47,7 +47,7 @@ const (
 	hintPolicy  = "nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held)"
 	hintOverlap = "nothing was sent to Amperity for this launch, and other windows of the config id wait too: stop that run if it hangs, " +
 		"then release the launch to put it back into the queue, or discard it (amperity-runs held)"
-	hintSurplus     = "stop that run in Amperity if it is not wanted; the launch needs no answer"
+	hintSurplus     = "look at that run on the Workflows page in Amperity; this launch needs no answer, but another launch of the config id may wait for that run"
 	hintFile        = "; the file is %s"
 	hintFiles       = "; the first of its %d files is %s"
 	hintImplausible = "nothing was started for these files, and a release starts nothing: correct their names and upload them again, " +

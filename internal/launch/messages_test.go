@@ -479,7 +479,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(13 * time.Hour)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (overlap): " +
-			"the run wf-1 of the same config id has been in the way for 12 hours: it is still running, or Amperity refuses to show it (\"run not seen\" in the log); " +
+			"the run wf-1 of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run not seen\" in the log); " +
 			"nothing was sent to Amperity for this launch, and other windows of the config id wait too: stop that run if it hangs, " +
 			"then release the launch to put it back into the queue, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
 

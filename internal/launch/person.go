@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,6 +74,9 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 			j.NotAfter = now.Add(arrivalNotAfter) // the queue may take days
 		}
 		j.Busy = nil // the operator outranks them; Posts keeps them
+		for _, candidate := range j.Candidates {
+			j.Declined = append(j.Declined, candidate.ID)
+		}
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, blocked{}, looked{}
 		// A crash after this leaves a claimed launch: the sweep starts it.
 		err = l.transact(ctx, j, j.Lease, func(c *config) error {
@@ -121,8 +125,13 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		if len(j.Posts) > 0 && (run.CreatedAt.IsZero() || j.Posts[0].Before(posted)) {
 			posted = j.Posts[0]
 		}
+		known, err := l.readControl(ctx)
+		if err != nil {
+			return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
+		}
+		principals := c.principals(known.PrincipalID)
 		j.begin(run, posted, l.Clock.Now())
-		j.Adopted = true
+		j.Adopted, j.ByHand = true, len(principals) > 0 && run.PrincipalID != "" && !slices.Contains(principals, run.PrincipalID)
 		owned := ownedBy(j.Key, run.ID, 0, l.Clock.Now())
 		began := func(c *config) error {
 			c.began(j)
@@ -220,7 +229,8 @@ func (l *Launcher) asked(ctx context.Context, w Word, fits ...state) (*job, *Res
 		return nil, nil, &LedgerError{LaunchKey: w.Key, Err: err}
 	}
 	for _, s := range fits {
-		if j.State == s && j.Hold == w.Hold {
+		// A launch that a release has put back into the queue is as good as held.
+		if (j.State == s || s == held && j.State == claimed && j.Queued) && j.Hold == w.Hold {
 			return j, nil, nil
 		}
 	}
@@ -325,6 +335,13 @@ type HeldLaunch struct {
 // maxHeld bounds the list of what waits for a person.
 const maxHeld = 200
 
+// maxDueRows and maxHeldReads bound what the list of held launches looks
+// through: rows of the index, and items.
+const (
+	maxDueRows   = 20_000
+	maxHeldReads = 1_000
+)
+
 // ListHeld lists what waits for a person, each the longest first: held launches,
 // and then windows whose files are missing. more says that there are others.
 func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, err error) {
@@ -345,27 +362,27 @@ func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, 
 			break
 		}
 	}
-	// What could not be announced yet is due, and held all the same.
+	// A held launch whose run is searched for is due too, and one that could not be
+	// announced yet. A window of which some files are there is due within a day.
 	due := 0
-	// A window of which some files are there is looked at once a day.
 	for row, err := range l.Ledger.Due(ctx, l.Clock.Now().Add(25*time.Hour)) {
 		if err != nil {
 			return nil, false, &LedgerError{LaunchKey: "", Err: err}
 		}
-		if due++; due > maxHeld || len(launches) > maxHeld {
+		if due++; due > maxDueRows {
 			more = true
 			break
 		}
 		switch {
 		case strings.HasPrefix(row.Key, launchPrefix):
 			launches = append(launches, row.Key)
-		case strings.HasPrefix(row.Key, windowPrefix):
+		case strings.HasPrefix(row.Key, windowPrefix) && len(windows) <= maxHeld:
 			windows = append(windows, row.Key)
 		}
 	}
 	list = []HeldLaunch{}
-	for _, key := range append(launches, windows...) {
-		if len(list) == maxHeld {
+	for i, key := range append(launches, windows...) {
+		if len(list) == maxHeld || i == maxHeldReads {
 			return list, true, nil
 		}
 		item, err := l.Ledger.Get(ctx, key)

@@ -102,6 +102,11 @@ type record struct {
 	Answered int `json:"answered,omitempty"`
 	// Hold counts how often a person was asked.
 	Hold int `json:"hold,omitempty"`
+	// Declined are runs that the operator has ruled out by a release.
+	Declined []string `json:"declined,omitempty"`
+	// ByHand: the operator has given the launch a run that the stack's API key has
+	// not started, so that each of Posts may have started another one.
+	ByHand bool `json:"by_hand,omitempty"`
 	// Released: a person said to start it, after so many of Posts.
 	Released      bool `json:"released,omitempty"`
 	ReleasedAfter int  `json:"released_after,omitempty"`
@@ -152,7 +157,7 @@ func (r *record) maySucceed() bool { return len(r.Posts) > 0 && r.Run == nil }
 // unaccounted returns how many of Posts may have started a run that is unknown.
 func (r *record) unaccounted() int {
 	known := 0
-	if r.Run != nil {
+	if r.Run != nil && !r.ByHand {
 		known++
 	}
 	for _, o := range r.Others {
@@ -171,7 +176,11 @@ func (r *record) addRun(run *amperity.Run) {
 
 // addOther adds a run to Others. hold is as of [otherRun].
 func (r *record) addOther(run *amperity.Run, hold int) {
-	bounded, _ := announcement.BoundedRun(run, maxRun/4)
+	most := maxRun / 4
+	if hold > 0 {
+		most = maxRun / 48 // only its candidate is announced
+	}
+	bounded, _ := announcement.BoundedRun(run, most)
 	r.Others = append(r.Others, otherRun{run.ID, bounded, hold})
 }
 
@@ -300,6 +309,8 @@ type identity struct {
 	Name        string           `json:"name"`
 	Type        amperity.RunType `json:"type"`
 	PrincipalID string           `json:"principal_id"`
+	// FormerPrincipalID is that of the runs before the API key was changed.
+	FormerPrincipalID string `json:"former_principal_id,omitempty"`
 }
 
 func identityOf(run *amperity.Run) *identity {
@@ -349,7 +360,7 @@ func (c *config) prune(now time.Time) {
 		return e.State == entryHeld && now.Sub(e.Last) > doubtKept
 	})
 	for i := 0; i < len(c.Launches) && len(c.Launches) > maxEntries; {
-		if e := c.Launches[i]; e.State == entryStarted && (!e.Doubt || now.Sub(e.Last) > doubtFor) {
+		if e := c.Launches[i]; e.State == entryStarted && (!e.Doubt || now.Sub(e.Last) > doubtKept) {
 			c.Launches = slices.Delete(c.Launches, i, i+1)
 		} else {
 			i++
@@ -368,7 +379,14 @@ func (c *config) doubts(key string, first time.Time) bool {
 // saw learns from a run that is certainly of this config id.
 func (c *config) saw(run *amperity.Run) {
 	if run.Name != "" && run.Type != "" && run.PrincipalID != "" {
-		c.Identity = identityOf(run)
+		now := identityOf(run)
+		if was := c.Identity; was != nil {
+			now.FormerPrincipalID = was.FormerPrincipalID
+			if was.PrincipalID != now.PrincipalID {
+				now.FormerPrincipalID = was.PrincipalID
+			}
+		}
+		c.Identity = now
 	}
 }
 

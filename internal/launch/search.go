@@ -54,7 +54,7 @@ type memory struct {
 	// recent and older are the lists for recent and for older requests.
 	recent, older listCache
 	// foreign are runs that another principal started.
-	foreign map[string]bool
+	foreign map[string]string
 	// ends are the queries for the end of a run.
 	ends map[string]*endQuery
 	// control is the control run as this instance read or wrote it last.
@@ -77,10 +77,10 @@ type listCache struct {
 
 // listing is a list of runs.
 type listing struct {
-	// from and to bound the list; without to it has no end. begun is when it was
-	// asked for.
-	from, to, begun time.Time
-	runs            []*amperity.Run
+	// from and to bound the list; without to it has no end. begun and read are when
+	// it was asked for, and read to its end.
+	from, to, begun, read time.Time
+	runs                  []*amperity.Run
 	// principal is that of the control run.
 	principal string
 	err       error
@@ -132,7 +132,8 @@ func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time
 			f.begun = list.begun
 		}
 		for _, run := range list.runs {
-			if !r.holds(run.CreatedAt) || !c.Identity.fits(run) || l.isForeign(run.ID) || has(f.runs, run.ID) {
+			if !r.holds(run.CreatedAt) || !c.Identity.fits(run) || has(f.runs, run.ID) || slices.Contains(j.Declined, run.ID) ||
+				l.isForeign(run.ID, c.principals(principal)) {
 				continue
 			}
 			free, _, err := l.unowned(ctx, run)
@@ -166,7 +167,7 @@ func (l *Launcher) readPrincipals(ctx context.Context, f *found, c *config, prin
 			return err
 		}
 		if len(principals) > 0 && run.PrincipalID != "" && !slices.Contains(principals, run.PrincipalID) {
-			l.noteForeign(run.ID)
+			l.noteForeign(run.ID, run.PrincipalID)
 			continue
 		}
 		f.runs = append(f.runs, run)
@@ -220,13 +221,16 @@ func sliceOf(ps []period, n int) []period {
 	return all[n/2%len(all):][:1]
 }
 
-// principals returns the principals that this stack's runs may have: that of the
+// principals returns the principals that this stack's runs may have: those of the
 // config id's runs and that of the control run, which differ after a change of
 // the API key.
 func (c *config) principals(control string) []string {
 	var ps []string
 	if c.Identity != nil {
 		ps = append(ps, c.Identity.PrincipalID)
+		if former := c.Identity.FormerPrincipalID; former != "" {
+			ps = append(ps, former)
+		}
 	}
 	if control != "" {
 		ps = append(ps, control)
@@ -259,30 +263,32 @@ func (l *Launcher) unowned(ctx context.Context, run *amperity.Run) (free bool, v
 	return of.Launch == "", item.Version, nil
 }
 
-func (l *Launcher) isForeign(runID string) bool {
+// isForeign reports whether this instance has read a run of another principal.
+func (l *Launcher) isForeign(runID string, principals []string) bool {
 	l.memory.mu.Lock()
 	defer l.memory.mu.Unlock()
-	return l.memory.foreign[runID]
+	principal := l.memory.foreign[runID]
+	return principal != "" && !slices.Contains(principals, principal)
 }
 
-func (l *Launcher) noteForeign(runID string) {
+func (l *Launcher) noteForeign(runID, principal string) {
 	l.memory.mu.Lock()
 	defer l.memory.mu.Unlock()
 	if l.memory.foreign == nil || len(l.memory.foreign) >= maxRemembered {
-		l.memory.foreign = map[string]bool{}
+		l.memory.foreign = map[string]string{}
 	}
-	l.memory.foreign[runID] = true
+	l.memory.foreign[runID] = principal
 }
 
 // list returns a list of the runs that were created in a period, and perhaps
 // others. It is asked for no earlier than notBefore. Looks of the same sweep
 // share a list, a failed one too.
 func (l *Launcher) list(ctx context.Context, p period, notBefore time.Time) listing {
-	cache := &l.memory.recent
-	if l.Clock.Now().Sub(p.from) > recent {
-		cache = &l.memory.older
-	}
 	for {
+		cache := &l.memory.recent
+		if l.Clock.Now().Sub(p.from) > recent {
+			cache = &l.memory.older
+		}
 		list, read := l.memory.list(cache, p, notBefore, l.Clock.Now())
 		switch {
 		case read:
@@ -306,7 +312,7 @@ func (m *memory) list(cache *listCache, p period, notBefore, now time.Time) (ser
 	}
 	last := cache.last
 	covers := !last.from.After(p.from) && (last.to.IsZero() || !last.to.Before(p.to)) && !last.begun.Before(notBefore)
-	if !last.begun.IsZero() && now.Sub(last.begun) < fresh && (covers || last.err != nil) {
+	if !last.begun.IsZero() && now.Sub(last.read) < fresh && (covers || last.err != nil) {
 		return last, false
 	}
 	if cache.busy {
@@ -331,6 +337,7 @@ func (l *Launcher) readShared(ctx context.Context, cache *listCache, from, to ti
 		defer l.memory.mu.Unlock()
 		cache.busy = false
 		if !list.begun.IsZero() { // it did not panic
+			list.read = l.Clock.Now()
 			cache.last = list
 		}
 	}()

@@ -386,7 +386,7 @@ func TestFurtherRunThatMayBeAnothersIsNamed(t *testing.T) {
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+otherKey+", hold 1]")
 	const want = "Amperity Workflow Run Held in tenant acme (unknown_outcome): the launch has the run wf-0; " +
 		"the run wf-9 is a further one of it, or of another launch of the same config id whose answer was lost (sent 2026-11-22T06:01:00Z and 2026-11-22T06:17:00Z); " +
-		"stop that run in Amperity if it is not wanted; the launch needs no answer [" + scheduleKey + ", hold 1]"
+		"look at that run on the Workflows page in Amperity; this launch needs no answer, but another launch of the config id may wait for that run [" + scheduleKey + ", hold 1]"
 	if len(o.mails) == 0 || o.mails[0] != want {
 		t.Errorf("announced %q", o.mails)
 	}

@@ -292,7 +292,9 @@ func (l *Launcher) take(ctx context.Context, j *job, runID string, run ledger.It
 				return err
 			}
 			err = l.transact(ctx, j, due, func(c *config) error {
-				c.heldBack(other)
+				if other.Request.ConfigID == j.Request.ConfigID { // else an operator has mixed them up
+					c.heldBack(other)
+				}
 				c.began(j)
 				return nil
 			}, append([]ledger.Item{mine}, items...)...)
@@ -339,6 +341,13 @@ func (l *Launcher) dispossess(ctx context.Context, other *job, owner, runID stri
 	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: tookAwayText(runID, owner)}
 	other.Hold++
 	other.Turn++
+	// The launch has no run now: a run that may be its own is a candidate.
+	other.Others = slices.DeleteFunc(slices.Clone(other.Others), func(o otherRun) bool {
+		if o.Hold > 0 && o.Run != nil {
+			other.Candidates = append(other.Candidates, candidateOf(o.Run))
+		}
+		return o.Hold > 0
+	})
 	items, err := l.reopen(ctx, other)
 	if err != nil {
 		return nil, err

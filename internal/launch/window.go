@@ -451,7 +451,7 @@ func (l *Launcher) itsTurn(ctx context.Context, j *job) (verdict, bool, error) {
 	v := verdict{outcome: Blocked, reason: announcement.ReasonOverlap, unannounced: true, behind: front.RunID,
 		detail: &announcement.Error{Kind: announcement.ErrorPolicy, Message: queuedText}}
 	since := j.Blocked.Since
-	if now := l.Clock.Now(); !front.Launch && !front.Unread && !since.IsZero() && now.Sub(since) >= window.MaxWait && now.Sub(front.Since) >= window.MaxWait {
+	if now := l.Clock.Now(); !front.Launch && !since.IsZero() && !c.Overlap.asked(front.RunID, now) && !now.Before(front.Limit(since)) {
 		v.outcome, v.detail = Held, heldBy(announcement.ReasonOverlap, front.RunID)
 	}
 	return v, false, nil

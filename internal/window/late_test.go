@@ -193,9 +193,16 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> look at 06:03
 			06:03 unread
-			+3 06:00 look                -> look at +3 06:05
-			+3 06:05 free
-			+3 06:05 look                -> launch 1`},
+			+2 06:00 look                -> look at +2 06:05
+			+2 06:05 free
+			+2 06:05 look                -> launch 1`},
+		{name: "a run that cannot be read for three days", route: day("a"), lines: `
+			06:00 busy
+			06:00 a/1 comes              -> look at 06:02
+			06:02 look                   -> look at 06:03
+			06:03 unread
+			+3 06:00 look                -> look at +3 06:02
+			+3 06:02 look                -> hold 1: overlap`},
 		{name: "a file that comes meanwhile goes with it", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02

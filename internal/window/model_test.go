@@ -533,8 +533,10 @@ func (m *model) wait(now time.Time, f Front) Decision {
 		again = now.Add(5 * time.Minute)
 	}
 	switch {
-	case f.Asked, f.Unread:
+	case f.Asked:
 		return Decision{At: again}
+	case f.Unread && waits < 72*time.Hour:
+		return Decision{At: earliest(again, now.Add(72*time.Hour-waits))}
 	case waits >= 12*time.Hour:
 		return Decision{Do: HoldIt, Reason: announcement.ReasonOverlap, RunID: f.RunID}
 	default:

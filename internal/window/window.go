@@ -55,6 +55,9 @@ const (
 	// MaxWait is how long one run may be in front of a window before the operator
 	// is asked about that run.
 	MaxWait = 12 * time.Hour
+	// MaxUnread is the same for a run that cannot be read: it exceeds an outage
+	// of days.
+	MaxUnread = 72 * time.Hour
 	// Memory is how long the ledger surely remembers what is over. An arrival
 	// that is older than that may have had its run, so a person decides.
 	Memory = 45 * 24 * time.Hour
@@ -283,6 +286,15 @@ type Front struct {
 // IsZero reports whether nothing is in front.
 func (f Front) IsZero() bool { return f == Front{} }
 
+// Limit returns when the operator is asked about the run, if it is in front of a
+// window or launch that waits since a time.
+func (f Front) Limit(since time.Time) time.Time {
+	if f.Unread {
+		return latest(since, f.Since).Add(MaxUnread)
+	}
+	return latest(since, f.Since).Add(MaxWait)
+}
+
 // Wait decides for a window that would launch while its config id is busy. It
 // looks again later, however long the queue takes. If one run is in front for
 // [MaxWait], the window is held, which asks the operator once about that run.
@@ -297,8 +309,8 @@ func (s *State) Wait(now time.Time, f Front) Decision {
 	if s.WaitsSince.IsZero() {
 		s.WaitsSince = now
 	}
-	limit := latest(s.WaitsSince, f.Since).Add(MaxWait)
-	if f.Asked || f.Unread {
+	limit := f.Limit(s.WaitsSince)
+	if f.Asked {
 		limit = time.Time{}
 	} else if !now.Before(limit) {
 		return Decision{Do: HoldIt, Reason: announcement.ReasonOverlap, RunID: f.RunID}

@@ -95,26 +95,26 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "an overlap hold for each waiting window", File: "internal/launch/window.go",
-		Old: "Asked: c.Overlap.asked(front.run.RunID, now)",
-		New: "Asked: false",
+		Old: "front.Asked = c.Overlap.asked(front.RunID, now)",
+		New: "front.Asked = false",
 		Why: "One run that hangs asks the operator about each window behind it.",
 	},
 	{
 		Name: "the 12 hours count the queue", File: "internal/window/window.go",
-		Old: "	limit := latest(s.WaitsSince, f.Since).Add(MaxWait)\n",
+		Old: "	limit := f.Limit(s.WaitsSince)\n",
 		New: "	limit := s.WaitsSince.Add(MaxWait)\n",
 		Why: "A backfill without any fault ends with the operator.",
 	},
 	{
 		Name: "the 12 hours of a released launch count the queue", File: "internal/launch/window.go",
-		Old: " && now.Sub(front.run.Last) >= window.MaxWait {",
-		New: " {",
+		Old: " && !now.Before(front.Limit(since)) {",
+		New: " && now.Sub(since) >= window.MaxWait {",
 		Why: "A released launch is held again although each run in front is short.",
 	},
 	{
 		Name: "an unread run counts as running", File: "internal/window/window.go",
-		Old: "	if f.Asked || f.Unread {\n",
-		New: "	if f.Asked {\n",
+		Old: "	if f.Unread {\n",
+		New: "	if false {\n",
 		Why: "An outage of 12 hours asks the operator about a run that may have ended.",
 	},
 	{
@@ -153,7 +153,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "an operator's adoption covers until now", File: "internal/launch/person.go",
-		Old: "		j.begin(run, posted, l.Clock.Now())\n		j.Adopted = true\n", New: "		j.begin(run, l.Clock.Now(), l.Clock.Now())\n		j.Adopted = true\n",
+		Old: "		j.begin(run, posted, l.Clock.Now())\n", New: "		j.begin(run, l.Clock.Now(), l.Clock.Now())\n",
 		Why: "Files after the adopted run never get one.",
 	},
 	{

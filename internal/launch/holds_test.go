@@ -1,0 +1,304 @@
+package launch_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Histories by which a reader broke searches, holds and the queue.
+
+// A launch loses the run that the operator gave it, while a further run of it is
+// not announced yet.
+func TestDispossessedLaunchNamesItsFurtherRun(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.wait(16 * time.Minute)
+	if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+		t.Fatal(err)
+	}
+	o.wait(16 * time.Minute)
+	b := aRun("wf-B", "Orders", o.now)
+	o.posts, o.sent = []answer{{run: b}}, 0
+	o.meanwhile = func() { // the other request is on its way, and its run is there
+		o.runs = append(o.runs, b)
+		if _, err := o.Adopt(t.Context(), launch.Word{Key: scheduleKey, Hold: 2, RunID: "wf-B"}); err != nil {
+			t.Fatal(err)
+		}
+		o.runs = append(o.runs, aRun("wf-9", "Orders", o.now))
+		o.busErr = errors.New("down")
+		o.wait(2 * time.Minute)
+	}
+	o.launch(func(l *launch.Launch) { l.Key = otherKey })
+	o.busErr = nil
+	o.wait(30 * time.Minute)
+	news := o.news()
+	if !slices.Contains(news, "Started ["+otherKey+", hold ]") || !strings.Contains(strings.Join(o.mails, "\n"), "wf-9") {
+		t.Errorf("announced %q", o.mails)
+	}
+}
+
+// The API key is changed while a request has no answer: the run of the new key is
+// found once the key is known, by the instance that took it for a foreign one.
+func TestRunOfANewKeyIsFoundOnceTheKeyIsKnown(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.knowing("cg-2", "Lines")
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	run := aRun("wf-1", "Orders", o.now)
+	run.PrincipalID = "key-2"
+	o.runs = append(o.runs, run)
+	o.wait(20 * time.Minute)
+	two := aRun("wf-2", "Lines", o.now)
+	two.PrincipalID = "key-2"
+	o.posts, o.sent = []answer{{run: two}}, 0
+	o.launch(func(l *launch.Launch) { l.Key, l.Request.ConfigID = "manual/cg-2/x", "cg-2" })
+	o.runs = append(o.runs, two)
+	o.wait(time.Hour)
+	if news := o.news(); !strings.HasPrefix(news[len(news)-1], "Started ["+scheduleKey) {
+		t.Errorf("announced %q", news)
+	}
+}
+
+// The run of the former key is found although the config id's runs have another
+// principal by now.
+func TestRunOfTheFormerKeyIsFound(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts = []answer{noAnswer}
+	sent := o.now
+	o.launch(nil)
+	o.wait(20 * time.Minute)
+	two := aRun("wf-2", "Orders", o.now)
+	two.PrincipalID = "key-2"
+	o.posts, o.sent = []answer{{run: two}}, 0
+	o.launch(func(l *launch.Launch) { l.Key = otherKey })
+	o.runs = append(o.runs, two, aRun("wf-1", "Orders", sent.Add(time.Minute)))
+	o.wait(time.Hour)
+	if news := o.news(); !strings.HasPrefix(news[len(news)-1], "Started ["+scheduleKey) {
+		t.Errorf("announced %q", news)
+	}
+}
+
+// The operator releases in spite of a run that the hold names, and the request
+// cannot be sent at once.
+func TestReleaseInSpiteOfACandidateGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{401, 409, 429} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
+			o.wait(20 * time.Minute)
+			o.posts, o.sent = []answer{{err: status(code, 0)}}, 0
+			if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+				t.Fatal(err)
+			}
+			o.wait(2 * time.Hour)
+			o.posts, o.sent = []answer{started}, 0
+			o.wait(time.Hour)
+			o.wantNews("Held ["+scheduleKey+", hold 1]", "Started ["+scheduleKey+", hold ]")
+		})
+	}
+}
+
+// The operator gives a launch a run that a person has started: the launch's own
+// request may have started another one.
+func TestRunByHandDoesNotEndTheSearch(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.wait(16 * time.Minute)
+	hand := aRun("wf-hand", "Orders", o.now)
+	hand.PrincipalID = "user-1"
+	o.runs = append(o.runs, hand)
+	if _, err := o.Adopt(t.Context(), launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-hand"}); err != nil {
+		t.Fatal(err)
+	}
+	o.launch(func(l *launch.Launch) { l.Key = otherKey }) // its request is never processed
+	o.runs = append(o.runs, aRun("wf-A", "Orders", o.now.Add(time.Second)))
+	o.wait(3 * time.Hour)
+	if slices.Contains(o.news(), "Started ["+otherKey+", hold ]") || !strings.Contains(strings.Join(o.mails, "\n"), "wf-A") {
+		t.Errorf("announced %q", o.mails)
+	}
+}
+
+// A run in front that cannot be read for three days makes a hold: windows do not
+// wait for ever in silence.
+func TestRunThatCannotBeReadForDaysMakesAHold(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.window.Rules.Settle = time.Minute
+	o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}}
+	for i := range 2 {
+		o.window.Period = fmt.Sprint("2026-11-2", i)
+		o.arrive(o.arrivals("a", fmt.Sprint("a/", i)))
+		o.wait(2 * time.Minute)
+	}
+	o.asked = func(string) error { return status(500, 0) }
+	o.wait(71 * time.Hour)
+	o.wantNews("Started [arrival/cg-1/2026-11-20/1, hold ]")
+	o.wait(2 * time.Hour)
+	o.wantNews("Started [arrival/cg-1/2026-11-20/1, hold ]", "Held [arrival/cg-1/2026-11-21/1, hold 1]")
+}
+
+// The list of what is held shows a launch whose run is searched for, beside the
+// windows of a backfill.
+func TestSearchedLaunchIsListedBesideABackfill(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-2", "Lines")
+	o.posts = []answer{noAnswer}
+	o.launch(func(l *launch.Launch) { l.Key, l.Request.ConfigID = "manual/cg-2/x", "cg-2" })
+	o.wait(5 * time.Hour)
+	o.posts, o.sent = []answer{{run: aRun("wf-1", "Orders", o.now)}}, 0
+	o.runs = append(o.runs, o.posts[0].run)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.window.Rules.Settle = time.Minute
+	for i := range 210 {
+		o.window.Period = time.Date(2026, 1, 1+i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		o.arrive(o.arrivals("a", fmt.Sprint("a/", i)))
+	}
+	o.wait(5 * time.Minute)
+	list, _, err := o.ListHeld(t.Context())
+	if err != nil || len(list) != 1 || list[0].LaunchKey != "manual/cg-2/x" {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+}
+
+// Two launches that were released into the queue ask about the run in front once,
+// and either can still be discarded.
+func TestQueuedLaunches(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.window.Rules.Settle = time.Minute
+	first, second := aRun("wf-1", "Orders", o.now), aRun("wf-2", "Orders", o.now.Add(15*time.Hour))
+	o.posts, o.runs = []answer{{run: first}, {run: second}}, []*amperity.Run{first, second}
+	for i := range 5 {
+		o.window.Period = fmt.Sprint("2026-11-2", i)
+		o.arrive(o.arrivals("a", fmt.Sprint("a/", i)))
+		o.wait(2 * time.Minute)
+	}
+	o.wait(14 * time.Hour)
+	first.State = amperity.StateStopped
+	o.wait(14 * time.Hour)
+	held := func() (keys []string) {
+		list, _, err := o.ListHeld(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range list {
+			if h.Reason == announcement.ReasonOverlap {
+				keys = append(keys, h.LaunchKey)
+			}
+		}
+		return keys
+	}
+	keys := held()
+	if len(keys) != 2 {
+		t.Fatalf("held: %q", keys)
+	}
+	for _, key := range keys {
+		if res, err := o.Release(t.Context(), launch.Word{Key: key, Hold: 1}); err != nil || res.Outcome != launch.Blocked {
+			t.Errorf("answered %+v, %v", res, err)
+		}
+	}
+	o.wait(30 * time.Hour)
+	if again := held(); len(again) != 1 {
+		t.Errorf("held again: %q", again)
+	}
+	for _, key := range keys {
+		for hold := range 3 {
+			if res, err := o.Discard(t.Context(), launch.Word{Key: key, Hold: hold, Reason: "not wanted"}); err != nil {
+				t.Errorf("answered %+v, %v", res, err)
+			}
+		}
+	}
+	if last := o.news(); !slices.ContainsFunc(last, func(s string) bool { return strings.HasPrefix(s, "Discarded ["+keys[0]) }) ||
+		!slices.ContainsFunc(last, func(s string) bool { return strings.HasPrefix(s, "Discarded ["+keys[1]) }) {
+		t.Errorf("announced %q", last)
+	}
+}
+
+// A launch that may have a second run is a doubt as long as runs are searched
+// for, however many launches follow.
+func TestDoubtOutlastsManyLaunches(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts, o.sent = []answer{noAnswer}, 0
+	o.launch(func(l *launch.Launch) { l.Key, l.IfUnknown = "manual/cg-1/K", launch.Retry })
+	o.wait(10 * time.Minute)
+	o.posts, o.sent = []answer{{run: aRun("wf-K2", "Orders", o.now.Add(7*time.Minute))}}, 0
+	o.wait(8 * time.Minute)
+	o.runs = append(o.runs, o.posts[0].run)
+	o.posts, o.sent = []answer{noAnswer}, 0
+	o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/J" })
+	lost := o.now
+	o.wait(25 * time.Hour)
+	for i := range 55 {
+		run := aRun(fmt.Sprint("wf-x", i), "Orders", o.now)
+		o.posts, o.sent = []answer{{run: run}}, 0
+		o.launch(func(l *launch.Launch) { l.Key = fmt.Sprint("manual/cg-1/x", i) })
+		o.runs = append(o.runs, run)
+		o.wait(30 * time.Minute)
+	}
+	o.mails = nil
+	o.runs = append(o.runs, aRun("wf-K1", "Orders", lost.Add(time.Second)))
+	o.wait(4 * time.Hour)
+	if slices.Contains(o.news(), "Started [manual/cg-1/J, hold ]") || !strings.Contains(strings.Join(o.mails, "\n"), "wf-K1") {
+		t.Errorf("announced %q", o.mails)
+	}
+}
+
+// Looks of one sweep share a list that takes long, and a failed one too.
+func TestSlowListIsShared(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]error{"read": nil, "failed": status(503, 0)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			ids := []string{"cg-1", "cg-2", "cg-3", "cg-4"}
+			for _, id := range ids {
+				o.knowing(id, "Group "+id)
+			}
+			o.posts = []answer{noAnswer}
+			for _, id := range ids {
+				o.launch(func(l *launch.Launch) { l.Key, l.Request.ConfigID = "manual/"+id+"/a", id })
+			}
+			lists := 0
+			o.asked = func(id string) error {
+				if id == "" {
+					lists++
+					o.now = o.now.Add(31 * time.Second)
+					return fails
+				}
+				return nil
+			}
+			o.wait(time.Minute)
+			if lists != 1 {
+				t.Errorf("%d lists", lists)
+			}
+		})
+	}
+}
