@@ -251,14 +251,10 @@ func (l *Launcher) inconclusive(ctx context.Context, j *job, why string, cause e
 	if errors.As(cause, &api) {
 		next = max(next, api.RetryAfter)
 	}
-	limit := patience
-	if len(j.Busy) == len(j.Posts) {
-		limit = searchOften // most likely none of its requests was processed
-	}
 	switch {
 	case j.pending() && j.tooLate(now):
 		return l.holdUnknown(ctx, j, unsentText(j.Hold, cause.Error()))
-	case j.pending() || now.Sub(j.Looked.Undecided) < limit:
+	case j.pending() || now.Sub(j.Looked.Undecided) < patience:
 		return l.later(ctx, j, next)
 	}
 	return l.holdUnknown(ctx, j, why)
