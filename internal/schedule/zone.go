@@ -90,11 +90,15 @@ func meantZone(name string) string {
 			neighbours, cities = append(neighbours, known), append(cities, c)
 		}
 	}
+	// A wrong digit changes the hours of a zone: it is no misspelling. GMT+2 mostly
+	// means two hours ahead of UTC, and Etc/GMT+2 is two hours behind.
+	if strings.ContainsAny(city, "0123456789") {
+		return ""
+	}
 	if len(sameCity) == 1 {
 		return sameCity[0]
 	}
-	// A wrong digit changes the hours of a zone: it is no misspelling.
-	if meant, ok := nearest.Word(city, cities); ok && len(sameCity) == 0 && !strings.ContainsAny(city, "0123456789") {
+	if meant, ok := nearest.Word(city, cities); ok && len(sameCity) == 0 {
 		for i, c := range cities {
 			if c == meant {
 				return neighbours[i]

@@ -267,6 +267,11 @@ func TestWrongZoneSuggestsTheRightOne(t *testing.T) {
 		{"+05:00", ""},
 		{"UTC+1", ""},
 		{"Etc/GMT+15", ""},
+		// Etc/GMT+2 is two hours behind UTC.
+		{"GMT+2", ""},
+		{"GMT-2", ""},
+		{"gmt+11", ""},
+		{"Europe/GMT+1", ""},
 		{"Etc/UTC+5", ""},
 		{"Mars/Phobos", ""},
 		{"../../etc/passwd", ""},
