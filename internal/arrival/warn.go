@@ -24,6 +24,9 @@ func (p *routesParser) warn(r *Routes) {
 			if f.Count > 1 && !f.pattern.manifold() {
 				p.warnf(f.at.position, "windows wait for %d files, and in each bucket one key matches the pattern in a window: give it a *, or leave out count", f.Count)
 			}
+			if route.Settle == 0 && len(route.Files) == 1 && f.Count == 1 && f.pattern.manifold() {
+				p.warnf(f.at.position, "with \"settle: 0s\" and without a marker or a count, the first file of a window starts its run, and further files come late; fine if one file is all that comes")
+			}
 			if key, read, ok := f.pattern.ambiguous(); ok {
 				p.warnf(f.at.position, "a key may hold two numbers that fit the fields, and the first one counts: %.200q is for %s; write more of the key in place of the * before them if that is wrong", key, read)
 			}
