@@ -89,7 +89,7 @@ func bucketList(o *arrival.Options) func(string) error {
 // checkFile prints what is wrong with a file. The error says that there is
 // something, or that the file could not be read.
 func checkFile(name string, o arrival.Options, out io.Writer) error {
-	src, err := readBounded(name, arrival.MaxRoutesFile)
+	src, err := readRoutes(name, "give the routes file as FILE")
 	if err != nil {
 		return err
 	}
@@ -111,6 +111,15 @@ func checkFile(name string, o arrival.Options, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%s: %s, no errors\n", name, counted(len(routes.Routes()), "route"))
 	return nil
+}
+
+// readRoutes reads a routes file. If there is none, the error ends with what to do.
+func readRoutes(name, todo string) ([]byte, error) {
+	src, err := readBounded(name, arrival.MaxRoutesFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w; %s", err, todo)
+	}
+	return src, err
 }
 
 // readBounded reads a file, of which there is one byte more than the limit where

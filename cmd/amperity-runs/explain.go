@@ -24,6 +24,8 @@ Tell what a file in S3 starts and why: its route, the date fields in its key, it
 window, the range and the request, when it starts, and what a later file does. If
 it starts nothing: the route that comes nearest, and where the key fails it.
 
+The file may be given by its ARN too, arn:aws:s3:::BUCKET/KEY, as events have it.
+
   --at TIME       when the file arrives, such as 2026-11-22T05:00:00Z
                   (default now); it counts where the key has no date
   --event FILE    an event as the function s3arrival gets it: an SQS batch, an S3
@@ -52,7 +54,7 @@ const maxEvent = 6 << 20
 // explainOptions are the command's flags and argument.
 type explainOptions struct {
 	bucket, key, event, routes string
-	// at is when the file arrives; an event's own time is what counts for its.
+	// at is when the file arrives. With an event it is now, when the event arrives.
 	at      time.Time
 	options arrival.Options
 }
@@ -109,6 +111,9 @@ func parseExplain(args []string, now time.Time) (*explainOptions, error) {
 		return nil, fmt.Errorf("unexpected argument %q: it takes one file; a key with blanks needs quotes", files[1])
 	}
 	name, ok := strings.CutPrefix(files[0], "s3://")
+	if arn := strings.SplitN(files[0], ":", 6); len(arn) == 6 && arn[0] == "arn" && arn[2] == "s3" && arn[3]+arn[4] == "" {
+		name, ok = arn[5], true
+	}
 	if o.bucket, o.key, _ = strings.Cut(name, "/"); !ok || o.bucket == "" || o.key == "" {
 		return nil, fmt.Errorf("%q is not a file in S3; write s3://BUCKET/KEY", files[0])
 	}
@@ -117,7 +122,7 @@ func parseExplain(args []string, now time.Time) (*explainOptions, error) {
 
 // explain prints the explanation. The error says what could not be read.
 func (o *explainOptions) explain(out io.Writer) error {
-	src, err := readBounded(o.routes, arrival.MaxRoutesFile)
+	src, err := readRoutes(o.routes, "give the routes file with --routes FILE")
 	if err != nil {
 		return err
 	}
@@ -160,7 +165,7 @@ func (o *explainOptions) explain(out io.Writer) error {
 // file explains one arrival.
 func (o *explainOptions) file(out io.Writer, routes *arrival.Routes, a arrival.Arrival) {
 	fmt.Fprintf(out, "%s\n", printable("s3://"+a.Bucket+"/"+a.Key))
-	e := routes.Explain(a, a.EventTime)
+	e := routes.Explain(a, o.at)
 	switch {
 	case e.Ignored && e.IgnoredBy == "" && !strings.HasSuffix(a.Key, "/"):
 		line(out, "ignored", "it is empty and its key ends in _$folder$: Hadoop's folder marker, which is nobody's file")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,7 +117,12 @@ func parseHeld(args []string, getenv func(string) string) (*heldOptions, error) 
 	o.stackFlag(fs, getenv)
 	o.functionFlag(fs)
 	if o.verb != "list" {
-		fs.IntVar(&o.hold, "hold", 0, "")
+		fs.Func("hold", "", func(s string) (err error) {
+			if o.hold, err = strconv.Atoi(s); err != nil {
+				return errors.New("write the number, as 2")
+			}
+			return nil
+		})
 	}
 	switch o.verb {
 	case "adopt":
