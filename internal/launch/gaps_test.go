@@ -77,6 +77,14 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 			_, err := o.Release(o.t.Context(), launch.Word{Key: firstOfWindow, Hold: 1})
 			return err
 		}},
+		"the window of a rejected launch": {func(o *office) {
+			o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+			o.posts = []answer{{err: status(400, 0)}, started}
+			o.arrive(o.arrivals("a", "a/1"))
+		}, "window/cg-1/2026-11-22", func(o *office) error {
+			_, err := o.Release(o.t.Context(), launch.Word{Key: firstOfWindow, Hold: 1})
+			return err
+		}},
 		"the launch of an adoption": {func(o *office) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)

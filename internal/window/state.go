@@ -285,12 +285,6 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 
 // and gives these files and others together.
 func (f Files) and(g Files) Files {
-	if f.IsZero() {
-		return g
-	}
-	if g.IsZero() {
-		return f
-	}
 	return Files{Count: f.Count + g.Count, First: earliest(f.First, g.First), Last: latest(f.Last, g.Last), Latest: latest(f.Latest, g.Latest),
 		Samples: slices.Concat(f.Samples, g.Samples)[:min(MaxSamples, len(f.Samples)+len(g.Samples))],
 		Old:     f.Old + g.Old, Doubtful: f.Doubtful + g.Doubtful}

@@ -521,4 +521,11 @@ var namedMutants = []namedMutant{
 		Why:        "The list of what is held reads an item that no window has.",
 		Equivalent: "Only launches of windows have implausible dates, and their keys name the window.",
 	},
+	{
+		Name: "unrouted files that cannot be encoded", File: "internal/launch/unrouted.go",
+		Old:        "	if err != nil {\n		return item, err\n	}\n	next := ledger",
+		New:        "	_ = err\n	next := ledger",
+		Why:        "An empty document is written.",
+		Equivalent: "The document has texts, numbers and times, which can always be encoded.",
+	},
 }
