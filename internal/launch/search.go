@@ -59,6 +59,8 @@ type memory struct {
 	ends map[string]*endQuery
 	// control is the control run as this instance read or wrote it last.
 	control controlRun
+	// noting: a launch is noting the control run.
+	noting bool
 }
 
 // endQuery is a query whether a run has ended.
@@ -426,9 +428,10 @@ func (l *Launcher) noteControl(ctx context.Context, run *amperity.Run) {
 	recentEnough := func(known controlRun) bool {
 		return known.RunID != "" && run.CreatedAt.Sub(known.Created) < controlEvery && known.PrincipalID == run.PrincipalID
 	}
-	if recentEnough(l.memory.knownControl()) {
+	if recentEnough(l.memory.knownControl()) || !l.memory.noteOnce() {
 		return
 	}
+	defer l.memory.noted()
 	item, err := l.Ledger.Get(ctx, controlKey)
 	if err != nil {
 		return
@@ -451,6 +454,22 @@ func (m *memory) knownControl() controlRun {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.control
+}
+
+// noteOnce reports whether no other launch of the instance is noting the control
+// run.
+func (m *memory) noteOnce() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.noting
+	m.noting = true
+	return !was
+}
+
+func (m *memory) noted() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.noting = false
 }
 
 func (m *memory) setControl(c controlRun) {

@@ -111,8 +111,11 @@ func TestARunWhoseAnswerIsLostIsNotStartedAgain(t *testing.T) {
 				checkPublished(t, nil, publishedNow(t, w), nil)
 				// The sweep finds a run, the first of this config id: whose it
 				// is, a person says.
-				later(t, w, stack.Table, time.Minute)
-				swept(t, emulate(t, w, "sweep", nil))
+				sweep := emulate(t, w, "sweep", nil)
+				for range 2 {
+					later(t, w, stack.Table, 16*time.Minute)
+					swept(t, sweep)
+				}
 			} else {
 				checkAnswer(t, `{"outcome":"held","reason":"unknown_outcome","launch_key":"`+manualKey+`","error":true}`, answer, nil)
 			}

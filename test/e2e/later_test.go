@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -105,9 +106,22 @@ func due(t *testing.T, w *stack.World, table string) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys = append(keys, row.Key)
+		if item, err := w.Ledger(table).Get(t.Context(), row.Key); err != nil || !searched(item.Doc) {
+			keys = append(keys, row.Key)
+		}
 	}
 	return keys
+}
+
+// searched reports whether an item is a settled launch, which is due only because
+// the sweep goes on searching for a run of it.
+func searched(doc []byte) bool {
+	var launch struct {
+		State           string
+		Announced, Told bool
+	}
+	return json.Unmarshal(doc, &launch) == nil && launch.Announced && launch.Told &&
+		slices.Contains([]string{"started", "held", "discarded"}, launch.State)
 }
 
 // swept invokes the sweep, which must fail at nothing, and returns how many

@@ -99,6 +99,12 @@ func TestAlarmsWatchWhatIsWritten(t *testing.T) {
 	}
 	later(t, w, stack.Table, 5*time.Minute)
 	ofANewerVersion(t, w)
+	for range 2 { // the launch without an answer is held after 15 minutes
+		if _, err := sweep.Invoke(t.Context(), []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		later(t, w, stack.Table, 16*time.Minute)
+	}
 	if _, err := sweep.Invoke(t.Context(), []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
