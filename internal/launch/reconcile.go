@@ -335,7 +335,7 @@ func (l *Launcher) sendAgain(ctx context.Context, j *job) error {
 // later writes an unknown launch back, to be looked at again.
 func (l *Launcher) later(ctx context.Context, j *job, after time.Duration) error {
 	// A crash before this leaves it due: the look is repeated.
-	return l.put(ctx, j, l.Clock.Now().Add(after))
+	return unlessLost(l.put(ctx, j, l.Clock.Now().Add(after)))
 }
 
 // holdUnknown leaves a launch to a person of which nobody knows whether it has
