@@ -63,10 +63,11 @@ unit:
 # of faults in every small scenario, every order of two launches with every
 # fault, and HISTORIES histories by chance of each mode.
 HISTORIES ?= 20000
+PAIRS ?= -pairs
 SIMULATION = $(GO) test -count=1 -timeout 15m ./test/sim
 
 simulation: ## run the bulk of the simulation: all pairs of faults, all orders, HISTORIES histories (20000) of each mode
-	$(SIMULATION) -run '^(TestExhaustive|TestTiming)$$' -pairs
+	$(SIMULATION) -run '^(TestExhaustive|TestTiming)$$' $(PAIRS)
 	$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000
 	$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000 -dense
 
