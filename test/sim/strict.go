@@ -375,7 +375,7 @@ func (c *checking) holdsAreMeant() {
 		case announcement.ReasonRerunLimit:
 			others := map[string]bool{}
 			for _, p := range c.byWindow[window] {
-				if p.launchKey != key && !p.refused && p.marked.Before(a.asked) && len(c.releases(p.launchKey)) == 0 {
+				if p.launchKey != key && (!p.refused || p.run != "") && p.marked.Before(a.asked) && len(c.releases(p.launchKey)) == 0 {
 					others[p.launchKey] = true
 				}
 			}
