@@ -379,6 +379,14 @@ func (c *checking) holdsAreMeant() {
 					others[p.launchKey] = true
 				}
 			}
+			for other, said := range c.said { // also with a run of others
+				w, ok := windowOf(other)
+				if ok && w == window && other != key && len(c.releases(other)) == 0 && slices.ContainsFunc(said, func(b announced) bool {
+					return b.Type == announcement.RunStarted && b.asked.Before(a.asked)
+				}) {
+					others[other] = true
+				}
+			}
 			if len(others) < 4 {
 				why = "its window was launched less than four times"
 			}
