@@ -43,7 +43,7 @@ var seen = map[Mutation]shown{
 	MarksForgotten:       {"dense", 9500127},
 	RejectedCovers:       {"dense", 9500098},
 	ConfirmBeforeSending: {"dense", 9500003},
-	ShortLease:           {"dense", 9500037},
+	ShortLease:           {"random", 9500138},
 	LateFileDropped:      {"random", 9500001},
 	OverlapNotDecided:    {"dense", 9500003},
 	UnknownAsClaimed:     {"dense", 9500004},
