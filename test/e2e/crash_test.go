@@ -159,7 +159,7 @@ func arrived(t *testing.T, i int, day string, names ...string) []byte {
 	for _, name := range names {
 		event := landed("acme-landing", fmt.Sprintf("r%d/%s/%s", i, strings.ReplaceAll(day, "-", "/"), name))
 		bodies = append(bodies, fmt.Sprintf(`{"detail-type":"Object Created","source":"aws.s3","time":%q,"detail":%s}`,
-			time.Now().Add(-10*time.Second).UTC().Format(time.RFC3339), *event.Detail)) // so that no request waits
+			time.Now().Add(-dated).UTC().Format(time.RFC3339), *event.Detail)) // so that no request waits
 	}
 	return batch(t, bodies)
 }
@@ -399,6 +399,9 @@ func (c *crashing) heard(t *testing.T) map[string]said {
 	return told
 }
 
+// dated is how long before its arrival a file's event is dated.
+const dated = 10 * time.Second
+
 // check holds what Amperity and the event bus have to the guarantees. A run is
 // of the input whose config id and range its request has. No run here is late,
 // so that if_unknown: retry has no excuse for a second run of a launch.
@@ -450,8 +453,9 @@ func (c *crashing) check(t *testing.T, blows []blow) {
 				c.counts["launches that are held, and have none"]++
 			case i > 0 && len(told[b.key].started) == 0:
 				// The late file waits with the window's first launch.
-			case i > 0 && slices.ContainsFunc(have, func(r amperitytest.Started) bool { return r.At.After(b.lateAt) }):
-				// A further request of the first launch has started a run with it.
+			case i > 0 && slices.ContainsFunc(have, func(r amperitytest.Started) bool { return r.At.After(b.lateAt.Add(-dated)) }):
+				// The run of the first launch has it: its event is dated before the
+				// request.
 			default:
 				wrong(lost, "%s, whose input has the runs %v, is nowhere: held as %v", key, have, s.held)
 			}
