@@ -72,6 +72,17 @@ func (w *World) Emulate(ctx context.Context, root string, f Function, change map
 		settings[k] = v
 	}
 
+	// Another process may take an address before the emulator listens on it.
+	for n := 1; ; n++ {
+		e, err := emulate(ctx, f, rie, bootstrap, settings, log)
+		if err == nil || n == 5 || !strings.Contains(err.Error(), "address already in use") {
+			return e, err
+		}
+	}
+}
+
+// emulate starts the emulator on two free addresses.
+func emulate(ctx context.Context, f Function, rie, bootstrap string, settings map[string]string, log io.Writer) (*Emulator, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
