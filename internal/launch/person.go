@@ -173,12 +173,12 @@ func (l *Launcher) nothingToAdopt(ctx context.Context, w Word) (Result, error) {
 // checkOwner returns an error if a run belongs to another launch than the one that
 // a command names. run is the run's item.
 func checkOwner(w Word, run ledger.Item) error {
-	var of belongs
-	if err := decode(run, &of, func() int { return of.Format }); err != nil {
+	owner, err := ownerOf(run)
+	if err != nil {
 		return err
 	}
-	if of.Launch != "" && of.Launch != w.Key {
-		return &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it is the run of " + of.Launch}
+	if owner != "" && owner != w.Key {
+		return &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it is the run of " + owner}
 	}
 	return nil
 }

@@ -105,7 +105,6 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 		if adopted || err != nil {
 			return err
 		}
-		f.certain = false // another launch was marked while the list was read
 	}
 	if j.State != unknown {
 		var crowded *crowdedError

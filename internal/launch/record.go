@@ -396,6 +396,13 @@ type belongs struct {
 	Launch string `json:"launch"` // empty: no launch's, as earlier versions wrote
 }
 
+// ownerOf returns the key of the launch that a run's item names; empty: none.
+func ownerOf(run ledger.Item) (string, error) {
+	var of belongs
+	err := decode(run, &of, func() int { return of.Format })
+	return of.Launch, err
+}
+
 // DocumentError says that an item of the ledger cannot be read. Nothing is done
 // about it until it can.
 type DocumentError struct {

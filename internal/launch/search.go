@@ -258,11 +258,8 @@ func (l *Launcher) unowned(ctx context.Context, run *amperity.Run) (free bool, v
 	if err != nil || !item.Exists() {
 		return err == nil, 0, err
 	}
-	var of belongs
-	if err := decode(item, &of, func() int { return of.Format }); err != nil {
-		return false, 0, err
-	}
-	return of.Launch == "", item.Version, nil
+	owner, err := ownerOf(item)
+	return err == nil && owner == "", item.Version, err
 }
 
 // isForeign reports whether this instance has read a run of another principal.

@@ -314,14 +314,11 @@ func (l *Launcher) take(ctx context.Context, j *job, runID string, run ledger.It
 
 // owner returns the launch that has adopted a run of j's; nil if none has.
 func (l *Launcher) owner(ctx context.Context, j *job, runID string, run ledger.Item) (*job, error) {
-	var of belongs
-	if err := decode(run, &of, func() int { return of.Format }); err != nil {
+	key, err := ownerOf(run)
+	if err != nil || key == "" || key == j.Key {
 		return nil, err
 	}
-	if of.Launch == "" || of.Launch == j.Key {
-		return nil, nil
-	}
-	item, err := l.Ledger.Get(ctx, launchPrefix+of.Launch)
+	item, err := l.Ledger.Get(ctx, launchPrefix+key)
 	if err != nil || !item.Exists() {
 		return nil, err
 	}

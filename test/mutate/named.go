@@ -509,8 +509,8 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a run that is nobody's has an owner", File: "internal/launch/settle.go",
-		Old:        "	if of.Launch == \"\" || of.Launch == j.Key {\n		return nil, nil\n	}\n",
-		New:        "",
+		Old:        "	if err != nil || key == \"\" || key == j.Key {\n",
+		New:        "	if err != nil {\n",
 		Why:        "A launch takes the run from itself.",
 		Equivalent: "The launch of an empty name does not exist, which ends alike. A launch that has the run already is seen as a newer version, or by late.",
 	},
