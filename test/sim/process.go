@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -43,13 +42,10 @@ type process struct {
 // thread is one of the things that a process does at the same time: the
 // handler, or one worker of its pool.
 type thread struct {
-	p      *process
-	yield  func(struct{}) bool
-	next   func() (struct{}, bool)
-	stop   func()
-	then   func() // once it is over
-	over   bool
-	killed bool
+	p    *process
+	on   *coroutine
+	then func() // once it is over
+	over bool
 
 	// What the checker wants to know of it.
 	launchKey   string // of the launch item it wrote last, and when
@@ -108,19 +104,7 @@ func (p *process) String() string { return fmt.Sprintf("%s#%d", p.name, p.id) }
 
 // thread makes one more thread of the process, which does f.
 func (p *process) thread(f func()) *thread {
-	t := &thread{p: p}
-	t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
-		t.yield = yield
-		defer func() {
-			if why := recover(); why != nil {
-				if _, ok := why.(died); !ok {
-					panic(why)
-				}
-				t.killed = true
-			}
-		}()
-		f()
-	})
+	t := &thread{p: p, on: p.w.coroutine(f)}
 	p.threads = append(p.threads, t)
 	return t
 }
@@ -136,11 +120,13 @@ func (t *thread) resume() {
 		return
 	}
 	p.current = t
-	if _, more := t.next(); more {
+	if t.on.resume() {
 		return
 	}
 	t.over = true
-	if t.killed || t == p.threads[0] {
+	killed := t.on.killed
+	p.w.giveBack(t.on)
+	if killed || t == p.threads[0] {
 		p.kill()
 		return
 	}
@@ -159,7 +145,8 @@ func (p *process) kill() {
 	for _, t := range p.threads {
 		if !t.over {
 			p.current, t.over = t, true
-			t.stop()
+			t.on.kill()
+			p.w.giveBack(t.on)
 		}
 	}
 	p.ended()
@@ -179,9 +166,10 @@ func (p *process) wait(d time.Duration) {
 
 // park lets others go on until somebody resumes the thread that runs.
 func (p *process) park() {
-	if p.dying || !p.current.yield(struct{}{}) {
+	if p.dying {
 		panic(died{})
 	}
+	p.current.on.park()
 }
 
 // freeze stops the process for a while. Its timers stand still meanwhile; the

@@ -211,9 +211,10 @@ func (w *World) atRest() bool {
 	searching := false
 	for row := range w.ledger.Due(context.Background(), w.now.Add(1000*time.Hour)) {
 		switch {
+		case strings.HasPrefix(row.Key, "expect/"), w.waitsOnly(row), w.expectsOnly(row):
 		case w.searchesOnly(row):
 			searching = true
-		case !strings.HasPrefix(row.Key, "expect/") && !w.expectsOnly(row) && !w.waitsOnly(row):
+		default:
 			return false
 		}
 	}
@@ -223,9 +224,12 @@ func (w *World) atRest() bool {
 // searchesOnly reports whether a launch is due only because the sweep goes on
 // searching for its run.
 func (w *World) searchesOnly(row ledger.Listed) bool {
+	if !strings.HasPrefix(row.Key, "launch/") {
+		return false
+	}
 	item, err := w.ledger.Get(context.Background(), row.Key)
 	doc := string(item.Doc)
-	return err == nil && strings.HasPrefix(row.Key, "launch/") && over(item.Doc) && strings.Contains(doc, `"announced":true`) &&
+	return err == nil && over(item.Doc) && strings.Contains(doc, `"announced":true`) &&
 		strings.Contains(doc, `"told":true`) && !strings.Contains(doc, `"others":[{"run_id":"wf`)
 }
 
@@ -245,9 +249,12 @@ func (w *World) untold() bool {
 // expectsOnly reports whether a window is due only because its deadline will
 // come, and nothing has come for it: every day has one.
 func (w *World) expectsOnly(row ledger.Listed) bool {
+	if !strings.HasPrefix(row.Key, "window/") {
+		return false
+	}
 	item, err := w.ledger.Get(context.Background(), row.Key)
 	doc := string(item.Doc)
-	return err == nil && strings.HasPrefix(row.Key, "window/") && strings.Contains(doc, `"expected":true`) && !strings.Contains(doc, `"open":`) &&
+	return err == nil && strings.Contains(doc, `"expected":true`) && !strings.Contains(doc, `"open":`) &&
 		strings.Contains(doc, `"revision":0`) && row.At.After(w.now)
 }
 
@@ -255,9 +262,12 @@ func (w *World) expectsOnly(row ledger.Listed) bool {
 // do not come, and its deadline has passed or there is none: it is looked at
 // every hour, or day.
 func (w *World) waitsOnly(row ledger.Listed) bool {
+	if !containsAny(row.Key, "window/cg-C/", "window/cg-D/", "window/cg-E/") {
+		return false
+	}
 	item, err := w.ledger.Get(context.Background(), row.Key)
 	doc := string(item.Doc)
-	return err == nil && containsAny(row.Key, "window/cg-C/", "window/cg-D/", "window/cg-E/") && strings.Contains(doc, `"open":`) && !strings.Contains(doc, `"launch":`) &&
+	return err == nil && strings.Contains(doc, `"open":`) && !strings.Contains(doc, `"launch":`) &&
 		row.At.Sub(w.now) > 50*time.Minute && w.now.After(deadlineOf(row.Key))
 }
 
@@ -282,6 +292,9 @@ func (w *World) run() {
 	}
 	for p := range w.living {
 		p.kill()
+	}
+	for _, c := range w.coroutines {
+		c.stop()
 	}
 }
 

@@ -67,13 +67,14 @@ type World struct {
 	calls              int
 	lists              int
 
-	around    surroundings
-	sqs       sqs
-	processes int
-	living    map[*process]bool
-	instances []*instance
-	routes    []routing
-	paused    []span
+	around     surroundings
+	sqs        sqs
+	processes  int
+	living     map[*process]bool
+	coroutines []*coroutine // that have nothing to do
+	instances  []*instance
+	routes     []routing
+	paused     []span
 	// quiet is from when on nothing fails any more.
 	quiet       time.Time
 	quietSweeps int
