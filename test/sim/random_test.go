@@ -17,12 +17,13 @@ import (
 )
 
 var (
-	seedFlag  = flag.Uint64("seed", 0, "replay this seed alone, and print what happens")
-	fromFlag  = flag.Uint64("from", 1, "the first seed")
-	runsFlag  = flag.Uint64("runs", 1000, "how many random histories to run")
-	denseFlag = flag.Bool("dense", false, "TestRandom: dense histories, of several launches of one config id")
-	mostFlag  = flag.Int("most", 20, "stop after so many histories with violations; 0: never")
-	forFlag   = flag.Duration("for", 0, "run random histories for so long instead")
+	seedFlag   = flag.Uint64("seed", 0, "replay this seed alone, and print what happens")
+	fromFlag   = flag.Uint64("from", 1, "the first seed")
+	runsFlag   = flag.Uint64("runs", 1000, "how many random histories to run")
+	denseFlag  = flag.Bool("dense", false, "TestRandom: dense histories, of several launches of one config id")
+	mostFlag   = flag.Int("most", 20, "stop after so many histories with violations; 0: never")
+	digestFlag = flag.Bool("digest", false, "TestRandom: print a digest of all that happens; a refactoring does not change it")
+	forFlag    = flag.Duration("for", 0, "run random histories for so long instead")
 )
 
 // TestMain lets garbage lie for longer than Go does: a history leaves much of it,
@@ -71,7 +72,7 @@ func TestRandom(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for seed, more := take(); more; seed, more = take() {
-				w := ofSeed(seed, false)
+				w := ofSeed(seed, *digestFlag)
 				violations, allowed := w.check()
 				mu.Lock()
 				s.add(w, allowed)
@@ -114,6 +115,7 @@ type statistics struct {
 	// kinds has the seeds of each kind of violation.
 	kinds  map[string][]uint64
 	around map[string]int
+	digest uint64
 }
 
 func newStatistics() *statistics {
@@ -141,6 +143,7 @@ func (s *statistics) news(seed uint64, violations []Violation) bool {
 
 func (s *statistics) add(w *World, allowed Allowed) {
 	s.histories++
+	s.digest += w.hash
 	s.calls += w.calls
 	s.faults += len(w.faults)
 	s.runs += len(w.amperity.Runs())
@@ -190,6 +193,9 @@ func (s *statistics) String() string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.around)) {
 		fmt.Fprintf(&b, "\n%d histories have %s", s.around[name], name)
+	}
+	if s.digest != 0 {
+		fmt.Fprintf(&b, "\ndigest %016x", s.digest)
 	}
 	return b.String()
 }

@@ -220,10 +220,10 @@ func (w *World) touch(item string) {
 // note adds to the trace: by it two runs of a seed are compared, and a person
 // reads what happened.
 func (w *World) note(format string, args ...any) {
-	h := fnv.New64a()
 	if w.tracing {
 		line := w.now.Sub(Begin).String() + " " + fmt.Sprintf(format, args...)
 		w.trace = append(w.trace, line)
+		h := fnv.New64a()
 		_, _ = h.Write([]byte(line))
 		w.hash = w.hash*31 + h.Sum64()
 	}
