@@ -229,9 +229,8 @@ func (l *Launcher) mark(ctx context.Context, j *job) error {
 	// A crash after this leaves a launch of which nobody knows whether its
 	// request was sent: the sweep looks for its run.
 	if first {
-		err = l.transact(ctx, j, j.Lease, func(c *config) error {
+		err = l.transact(ctx, j, j.Lease, func(c *config) {
 			c.set(entry{Key: j.Key, State: entryGoing, Last: now, Doubt: true})
-			return nil
 		})
 	} else {
 		err = l.put(ctx, j, j.Lease)
@@ -278,7 +277,7 @@ func (r *record) outcome() Outcome {
 	case claimed:
 		return Blocked
 	case posting, unknown:
-		if len(r.Busy) > 0 && len(r.Busy) == len(r.Posts) {
+		if r.onlyBusy() {
 			return Blocked
 		}
 		return Unknown

@@ -79,10 +79,9 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		}
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, blocked{}, looked{}
 		// A crash after this leaves a claimed launch: the sweep starts it.
-		err = l.transact(ctx, j, j.Lease, func(c *config) error {
+		err = l.transact(ctx, j, j.Lease, func(c *config) {
 			c.set(entry{Key: j.Key, State: entryGoing, Last: j.lastPost(), Doubt: len(j.Posts) > 0})
 			c.answered(j.Key, now)
-			return nil
 		}, more...)
 		if again, err := l.afterWord(w, err); again {
 			continue
@@ -133,10 +132,9 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		j.begin(run, posted, l.Clock.Now())
 		j.Adopted, j.ByHand = true, len(principals) > 0 && run.PrincipalID != "" && !slices.Contains(principals, run.PrincipalID)
 		owned := ownedBy(j.Key, run.ID, 0, l.Clock.Now())
-		began := func(c *config) error {
+		began := func(c *config) {
 			c.began(j)
 			c.answered(j.Key, l.Clock.Now())
-			return nil
 		}
 		err = l.transact(ctx, j, l.Clock.Now().Add(soon), began, owned)
 		var taken *takenError
@@ -200,10 +198,9 @@ func (l *Launcher) Discard(ctx context.Context, w Word) (Result, error) {
 		j.Answered = l.answered(ctx, j)
 		j.to(discarded, l.Clock.Now())
 		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
-		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error {
+		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) {
 			c.heldBack(j)
 			c.answered(j.Key, l.Clock.Now())
-			return nil
 		})
 		if again, err := l.afterWord(w, err); again {
 			continue

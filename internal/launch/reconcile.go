@@ -267,7 +267,7 @@ func (l *Launcher) noCandidate(ctx context.Context, j *job, begun time.Time) err
 		if wait := j.Busy[len(j.Busy)-1].Add(busyWait); begun.Before(wait) {
 			return l.later(ctx, j, max(soon, wait.Sub(now)))
 		}
-		if len(j.Busy) == len(j.Posts) {
+		if j.onlyBusy() {
 			return l.sendAgain(ctx, j)
 		}
 		j.forgetBusy()
@@ -318,7 +318,7 @@ func (l *Launcher) sendAgain(ctx context.Context, j *job) error {
 	j.Lease, j.Looked = l.lease(ctx), looked{}
 	// A crash before this leaves it unknown, and due. A crash after it leaves a
 	// claimed launch: the sweep starts it.
-	if err := l.transact(ctx, j, j.Lease, func(c *config) error { return c.unmarked(j) }); err != nil {
+	if err := l.transact(ctx, j, j.Lease, func(c *config) { c.unmarked(j) }); err != nil {
 		return unlessLost(err)
 	}
 	l.tellBlocked(ctx, j)
@@ -370,7 +370,7 @@ func (l *Launcher) adopt(ctx context.Context, j *job, runs []*amperity.Run) (boo
 		owned = append(owned, ownedBy(j.Key, run.ID, version, l.Clock.Now()))
 	}
 	// A crash before this leaves it as it was: the runs are found again.
-	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error {
+	err := l.transactIf(ctx, j, l.Clock.Now().Add(soon), func(c *config) error {
 		if c.doubts(j.Key, j.Posts[0]) {
 			return errDoubtful
 		}

@@ -195,6 +195,9 @@ func (r *record) names(runID string) bool {
 		slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.RunID == runID })
 }
 
+// onlyBusy reports whether each request was answered with 409.
+func (r *record) onlyBusy() bool { return len(r.Busy) > 0 && len(r.Busy) == len(r.Posts) }
+
 // forgetBusy drops the requests that were answered with 409: they have certainly
 // started no run.
 func (r *record) forgetBusy() {

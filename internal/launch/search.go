@@ -119,7 +119,7 @@ type found struct {
 // be those of the config id's runs.
 func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time.Time) (found, error) {
 	f := found{certain: c.Identity != nil, begun: l.Clock.Now()}
-	principal := ""
+	var principals []string
 	periods := j.searched(l.Clock.Now())
 	if age := l.Clock.Now().Sub(j.lastPost()); age >= searchOften && (j.State.over() || j.State == held) {
 		periods = sliceOf(periods, int(age/time.Hour))
@@ -129,13 +129,13 @@ func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time
 		if list.err != nil {
 			return found{}, list.err
 		}
-		principal = list.principal
+		principals = c.principals(list.principal)
 		if list.begun.Before(f.begun) {
 			f.begun = list.begun
 		}
 		for _, run := range list.runs {
 			if !r.holds(run.CreatedAt) || !c.Identity.fits(run) || has(f.runs, run.ID) || slices.Contains(j.Declined, run.ID) ||
-				l.isForeign(run.ID, c.principals(principal)) {
+				l.isForeign(run.ID, principals) {
 				continue
 			}
 			free, _, err := l.unowned(ctx, run)
@@ -149,7 +149,7 @@ func (l *Launcher) search(ctx context.Context, j *job, c *config, notBefore time
 	}
 	// The earliest first: Amperity mostly starts a run within seconds.
 	slices.SortStableFunc(f.runs, func(a, b *amperity.Run) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	err := l.readPrincipals(ctx, &f, c, c.principals(principal))
+	err := l.readPrincipals(ctx, &f, c, principals)
 	f.certain = f.certain && err == nil && len(f.runs) <= j.unaccounted()
 	return f, err
 }

@@ -41,7 +41,7 @@ func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
 		j.Hold++
 		// A crash before this leaves it posting, although nothing was
 		// processed: in the end it is held.
-		err = l.transact(ctx, j, now.Add(soon), func(c *config) error { c.remove(j.Key); return nil })
+		err = l.transact(ctx, j, now.Add(soon), func(c *config) { c.remove(j.Key) })
 	default:
 		err = l.block(ctx, j, v)
 	}
@@ -63,7 +63,7 @@ func (l *Launcher) recordRun(ctx context.Context, j *job, run *amperity.Run) err
 	j.begin(run, posted, l.Clock.Now())
 	// A crash before this leaves it posting: the run is found by the list of
 	// runs, and adopted.
-	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error { c.began(j); return nil }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
+	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
 	var taken *takenError
 	if errors.As(err, &taken) {
 		return l.take(ctx, j, run.ID, taken.current)
@@ -109,12 +109,11 @@ func (l *Launcher) hold(ctx context.Context, j *job, reason, behind string) erro
 	j.Reason = reason
 	j.Hold++
 	// A crash before this leaves it as it was, and due: it is held later.
-	return l.transact(ctx, j, now.Add(soon), func(c *config) error {
+	return l.transact(ctx, j, now.Add(soon), func(c *config) {
 		c.heldBack(j)
 		if behind != "" {
 			c.Overlap = overlap{behind, j.Key, now}
 		}
-		return nil
 	})
 }
 
@@ -135,23 +134,18 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 	}
 	j.Blocked.Attempts++
 	delay := max(backoff(j.Blocked.Attempts, soon, 15*time.Minute), v.retryAfter)
-	if v.reason == announcement.ReasonPaused {
+	switch waits := now.Sub(j.Blocked.Since); {
+	case v.reason == announcement.ReasonPaused, v.reason == announcement.ReasonOverlap && waits > patience:
 		delay = pausedFor
-	}
-	if v.unannounced && v.reason == announcement.ReasonRateLimited {
+	case v.reason == announcement.ReasonOverlap:
+		delay = soon // its place in the queue is all that it waits for
+	case v.reason == announcement.ReasonBusy:
+		delay = max(delay, busyWait)
+	case v.unannounced && v.reason == announcement.ReasonRateLimited:
 		delay = 0 // its turn did not come in this invocation; the next one's will
 	}
-	switch v.reason {
-	case announcement.ReasonBusy:
-		delay = max(delay, busyWait)
-	case announcement.ReasonOverlap:
-		delay = soon // its place in the queue is all that it waits for
-		if now.Sub(j.Blocked.Since) > patience {
-			delay = pausedFor
-		}
-	}
 	j.Lease = time.Time{}
-	if !v.unannounced && (len(j.Busy) == 0 || len(j.Busy) < len(j.Posts)) {
+	if !v.unannounced && !j.onlyBusy() {
 		l.tellBlocked(ctx, j)
 	}
 	if len(j.Posts) > 0 {
@@ -165,18 +159,17 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 	if !wasPosting {
 		return l.put(ctx, j, now.Add(delay))
 	}
-	return l.transact(ctx, j, now.Add(delay), func(c *config) error { return c.unmarked(j) })
+	return l.transact(ctx, j, now.Add(delay), func(c *config) { c.unmarked(j) })
 }
 
 // unmarked notes that no request of a launch is under way or has started a run. A
 // window's launch keeps its place in the queue of the config id.
-func (c *config) unmarked(j *job) error {
+func (c *config) unmarked(j *job) {
 	if j.Window == "" {
 		c.remove(j.Key)
 	} else {
 		c.set(entry{Key: j.Key, State: entryGoing})
 	}
-	return nil
 }
 
 // tellBlocked announces that a launch has been blocked for long. A launch that
@@ -248,7 +241,7 @@ func (l *Launcher) late(ctx context.Context, mine *job, run *amperity.Run, curre
 			j.begin(run, posted, l.Clock.Now())
 			j.Adopted, j.Lease = false, l.lease(ctx)
 		}
-		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) error { c.began(j); return nil }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
+		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
 		var taken *takenError
 		if errors.As(err, &taken) {
 			err = l.take(ctx, j, run.ID, taken.current)
@@ -285,18 +278,17 @@ func (l *Launcher) take(ctx context.Context, j *job, runID string, run ledger.It
 		}
 		mine := ownedBy(j.Key, runID, run.Version, l.Clock.Now())
 		if other == nil {
-			err = l.transact(ctx, j, due, func(c *config) error { c.began(j); return nil }, mine)
+			err = l.transact(ctx, j, due, func(c *config) { c.began(j) }, mine)
 		} else {
 			var items []ledger.Item
 			if items, err = l.dispossess(ctx, other, j.Key, runID); err != nil {
 				return err
 			}
-			err = l.transact(ctx, j, due, func(c *config) error {
+			err = l.transact(ctx, j, due, func(c *config) {
 				if other.Request.ConfigID == j.Request.ConfigID { // else an operator has mixed them up
 					c.heldBack(other)
 				}
 				c.began(j)
-				return nil
 			}, append([]ledger.Item{mine}, items...)...)
 		}
 		if err == nil && other != nil {

@@ -70,9 +70,18 @@ func (j *job) wrote(item ledger.Item) {
 // makes it, and more. Errors are as of put; and a [*takenError] where the run
 // that more begins with belongs to somebody.
 //
-// change may refuse: its error ends the transaction. It is called again if
-// another launch of the config id was written in between.
-func (l *Launcher) transact(ctx context.Context, j *job, due time.Time, change func(*config) error, more ...ledger.Item) error {
+// change is called again if another launch of the config id was written in
+// between.
+func (l *Launcher) transact(ctx context.Context, j *job, due time.Time, change func(*config), more ...ledger.Item) error {
+	return l.transactIf(ctx, j, due, func(c *config) error {
+		change(c)
+		return nil
+	}, more...)
+}
+
+// transactIf is transact with a change that may refuse: its error ends the
+// transaction.
+func (l *Launcher) transactIf(ctx context.Context, j *job, due time.Time, change func(*config) error, more ...ledger.Item) error {
 	item, err := j.write(due)
 	if err != nil {
 		return err
