@@ -228,9 +228,23 @@ func (w *World) searchesOnly(row ledger.Listed) bool {
 		return false
 	}
 	item, err := w.ledger.Get(context.Background(), row.Key)
-	doc := string(item.Doc)
-	return err == nil && over(item.Doc) && strings.Contains(doc, `"announced":true`) &&
-		strings.Contains(doc, `"told":true`) && !strings.Contains(doc, `"others":[{"run_id":"wf`)
+	if err != nil {
+		return false
+	}
+	known, ok := w.searches[row.Key]
+	if !ok || known.version != item.Version {
+		doc := string(item.Doc)
+		known = searches{item.Version, strings.Contains(doc, `"announced":true`) && strings.Contains(doc, `"told":true`) &&
+			!strings.Contains(doc, `"others":[{"run_id":"wf`) && over(item.Doc)}
+		w.searches[row.Key] = known
+	}
+	return known.only
+}
+
+// searches is whether one version of a launch searchesOnly.
+type searches struct {
+	version int64
+	only    bool
 }
 
 // untold reports whether a request of ours has started a run that no

@@ -72,6 +72,7 @@ type World struct {
 	processes  int
 	living     map[*process]bool
 	coroutines []*coroutine // that have nothing to do
+	searches   map[string]searches
 	instances  []*instance
 	routes     []routing
 	paused     []span
@@ -150,7 +151,7 @@ func (q *queue) Pop() any {
 func newWorld(seed uint64, c chooser, busy bool) *World {
 	w := &World{
 		rng: rand.New(rand.NewPCG(seed, 0x5ea)), now: Begin, chooser: c,
-		listed: map[string]listing{}, decidedAt: map[string]time.Time{}, endedAt: map[string]time.Time{}, foreign: map[string]bool{}, living: map[*process]bool{},
+		listed: map[string]listing{}, decidedAt: map[string]time.Time{}, endedAt: map[string]time.Time{}, foreign: map[string]bool{}, living: map[*process]bool{}, searches: map[string]searches{},
 		touches: map[string]*span{}, busy: busy,
 		logger: slog.New(slog.DiscardHandler), quiet: Begin, batch: 10,
 	}
