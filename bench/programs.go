@@ -41,10 +41,9 @@ type program struct {
 	Beside string
 }
 
-// programs are the functions under measure. Memory is Trigger without its
-// ledger, BareLedger is Bare with the requests to one. Python.Path is empty
+// programs are the functions under measure. BareLedger is Bare with the requests to one. Python.Path is empty
 // where there is no Python to compare with.
-type programs struct{ Trigger, Memory, Hello, Bare, BareLedger, Python program }
+type programs struct{ Trigger, Hello, Bare, BareLedger, Python program }
 
 const functionARN = "arn:aws:lambda:" + region + ":123456789012:function:bench"
 
@@ -62,8 +61,6 @@ func prepare(ctx context.Context, o options, dir string) (programs, error) {
 	}
 	ps.Trigger = program{Name: "trigger", Go: true, Path: trigger, Dir: dir, Payload: scheduled, Announces: true, Secret: true, SecretOnce: true,
 		Ledger: true, Env: []string{"LEDGER_TABLE=" + ledgerTable}, Beside: "bare+ledger"}
-	ps.Memory = ps.Trigger
-	ps.Memory.Name, ps.Memory.Ledger, ps.Memory.Env, ps.Memory.Beside = "memory", false, []string{"LEDGER_TABLE=memory"}, "bare"
 	ps.Hello = program{Name: "hello", Go: true, Dir: dir, Payload: empty}
 	ps.Bare = program{Name: "bare", Go: true, Dir: dir, Payload: empty, Announces: true, Env: bareEnv()}
 	for _, p := range []*program{&ps.Hello, &ps.Bare} {
@@ -102,7 +99,7 @@ func prepare(ctx context.Context, o options, dir string) (programs, error) {
 
 // all lists the programs in the order of the tables.
 func (ps programs) all() []program {
-	l := []program{ps.Hello, ps.Bare, ps.BareLedger, ps.Memory, ps.Trigger}
+	l := []program{ps.Hello, ps.Bare, ps.BareLedger, ps.Trigger}
 	if ps.Python.Path != "" {
 		l = append(l, ps.Python)
 	}

@@ -51,11 +51,11 @@ func TestPayloadsAreJSON(t *testing.T) {
 
 func TestPythonIsOptional(t *testing.T) {
 	t.Parallel()
-	if n := len(programs{}.all()); n != 5 {
+	if n := len(programs{}.all()); n != 4 {
 		t.Errorf("%d programs without Python", n)
 	}
 	with := programs{Python: program{Name: "python", Path: "python3"}}.all()
-	if len(with) != 6 || with[5].Name != "python" {
+	if len(with) != 5 || with[4].Name != "python" {
 		t.Errorf("%d programs with Python", len(with))
 	}
 }

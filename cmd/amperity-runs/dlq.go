@@ -39,10 +39,9 @@ in between, a message is sent twice. That is safe, and so is a redrive of what
 had its run meanwhile: a launch key starts one run, and a repeat is a duplicate.
 An event of a file older than 45 days is held, and so is a schedule's call later
 than its max_age. An input without scheduled_time and idempotency_key gets its
-first call's id as idempotency_key, so that it stays one launch. Only a stack
-without a ledger (LEDGER_TABLE=memory) remembers nothing: there a repeat starts
-another run. What cannot be read, or would start something else today, is left
-in the queue and named; what comes in meanwhile stays for the next redrive.
+first call's id as idempotency_key, so that it stays one launch. What cannot be
+read, or would start something else today, is left in the queue and named; what
+comes in meanwhile stays for the next redrive.
 
   --max N         send at most so many messages; begin with 1
   --dry-run       show what would be done, and do nothing; messages are hidden

@@ -24,10 +24,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		h := &s3arrival.Handler{Routes: routes, Launcher: p.Direct, Announcer: p.Announcer, Now: time.Now, Logger: p.Logger, Tenant: p.Settings.Tenant}
-		if p.Launcher != nil {
-			h.Windows = p.Launcher
-		}
-		return h, nil
+		return &s3arrival.Handler{Routes: routes, Windows: p.Launcher, Now: time.Now, Logger: p.Logger}, nil
 	}))
 }

@@ -21,9 +21,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		if p.Launcher == nil {
-			return nil, &sweep.NoLedgerError{}
-		}
 		routes, err := routefile.Load(p.Settings.RoutesFile, p.Settings.Buckets, p.Logger)
 		if err != nil {
 			return nil, err

@@ -19,10 +19,7 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		h := &trigger.Handler{Launcher: p.Direct, Announcer: p.Announcer, Now: time.Now, Logger: p.Logger, Tenant: p.Settings.Tenant}
-		if p.Launcher != nil {
-			h.Launcher, h.Keeper = p.Launcher, p.Launcher
-		}
-		return h, nil
+		return &trigger.Handler{Launcher: p.Launcher, Keeper: p.Launcher, Announcer: p.Announcer, Now: time.Now, Logger: p.Logger,
+			Tenant: p.Settings.Tenant}, nil
 	}))
 }

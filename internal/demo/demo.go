@@ -104,7 +104,7 @@ func newStage(out io.Writer) (*stage, error) {
 		Tenant: amperitytest.DefaultTenant, Token: token, Rand: func() float64 { return 0 }})
 	s.handlers = map[function]lambda.Handler{
 		triggers: &trigger.Handler{Launcher: l, Keeper: l, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant},
-		arrivals: &s3arrival.Handler{Routes: routes, Windows: l, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant},
+		arrivals: &s3arrival.Handler{Routes: routes, Windows: l, Now: s.clock.Now, Logger: logger},
 		sweeps:   &sweep.Handler{Ledger: s.ledger, Launcher: l, Routes: routes, Clock: s.clock, Token: token, Logger: logger},
 	}
 	return s, nil

@@ -27,17 +27,9 @@ const (
 	adoptText            = "nothing was sent to Amperity for this window: release it to start its run, or discard it"
 )
 
-// Hints that go into an announcement for whoever has to act.
-const (
-	hintUnknown = "a run may have been started: look on the Workflows page in Amperity before you start it again"
-	hintRefused = "no run was started: mend what Amperity names, then start it by hand"
-	hintInput   = "no run was started: correct the request, then start it again"
-	hintBlocked = "no run was started: it is tried again when its event is delivered again, and ends in a dead-letter queue if it stays so"
-	hintNotSent = "nothing was sent to Amperity: start the run by hand if it is still wanted"
-)
-
-// Hints where there is a ledger: a person answers with the command
-// amperity-runs held, and names the launch key and the hold of the event.
+// Hints tell the operator what to do about an announcement. The operator answers
+// with the command amperity-runs held, and names the launch key and the hold of
+// the event.
 const (
 	hintHeld = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, " +
 		"release the launch to start it now, or discard it (amperity-runs held)"
@@ -132,36 +124,12 @@ func (r *record) blockedHint() string {
 	return text
 }
 
-// BlockedError says that certainly no run was started, for a reason that may
-// pass: deliver the input again.
-type BlockedError struct {
-	LaunchKey string
-	// Reason is one of unreachable, rate_limited, unauthorized, busy, paused.
-	Reason string
-	// Message says what happened and what to do.
-	Message string
-}
-
-func (e *BlockedError) Error() string {
-	return fmt.Sprintf("launch %s is blocked (%s), nothing was started: %s", e.LaunchKey, e.Reason, e.Message)
-}
-
-// AnnounceError says that a launch ended without a run, or an input was
-// refused, and that this could not be announced: deliver the input again.
-// Unwrap gives the publisher's error.
-type AnnounceError struct {
-	// LaunchKey is empty for an input that could not be read.
-	LaunchKey string
-	Outcome   Outcome
-	Err       error
-}
+// AnnounceError says that an input was refused, and that this could not be
+// announced: deliver the input again. Unwrap gives the publisher's error.
+type AnnounceError struct{ Err error }
 
 func (e *AnnounceError) Error() string {
-	what := "the input"
-	if e.LaunchKey != "" {
-		what = "launch " + e.LaunchKey
-	}
-	return fmt.Sprintf("%s ended as %s, nothing was started, but that could not be announced: %v", what, e.Outcome, e.Err)
+	return fmt.Sprintf("the input ended as rejected, nothing was started, but that could not be announced: %v", e.Err)
 }
 
 // Unwrap returns the publisher's error.
@@ -235,10 +203,6 @@ func tooOldAfter(notAfter, now time.Time, reason string) *announcement.Error {
 		e.Message += fmt.Sprintf("; until then it was blocked (%s)", reason)
 	}
 	return e
-}
-
-func unannounced(err error) string {
-	return fmt.Sprintf("do not start it again: the outcome could not be announced: %v", err)
 }
 
 func otherInput(key string, outcome Outcome) string {

@@ -1,10 +1,8 @@
 // Package launch turns the decision to start a workflow run into that run: it
 // sends the request to Amperity, learns what became of it, and announces it.
 //
-// [Launcher] does so with a ledger, and keeps the guarantees of
-// docs/guarantees.md across crashes, repeats and lost answers: a launch key
-// starts at most one run, and no launch is lost. [Direct] is for local use
-// without a ledger: it remembers nothing.
+// [Launcher] keeps the guarantees of docs/guarantees.md across crashes, repeats
+// and lost answers: a launch key starts at most one run, and no launch is lost.
 //
 // # The order of writes
 //
@@ -89,7 +87,7 @@ const (
 	// Hold leaves the launch to a person.
 	Hold IfUnknown = "hold"
 	// Retry permits one more request, once lists of runs have shown no run
-	// for 15 minutes. It takes effect only with a ledger.
+	// for 15 minutes.
 	Retry IfUnknown = "retry"
 )
 
@@ -109,9 +107,6 @@ type Launch struct {
 	NotAfter time.Time
 	// Resource is the ARN of the schedule or of the first file, or empty.
 	Resource string
-	// Hold is the reason why the launch is held; empty: it is sent. Only [Direct]
-	// reads it.
-	Hold string
 	// InputHash stands for the input as it was given. The same key with
 	// another one is refused.
 	InputHash string
@@ -153,10 +148,4 @@ type Result struct {
 	Run     *amperity.Run       `json:"run,omitempty"`
 	Error   *announcement.Error `json:"error,omitempty"`
 	Warning string              `json:"warning,omitempty"`
-}
-
-// MayHaveStarted reports, of a result of [Direct], whether a run exists or may
-// exist, so that delivering the same input again could start a second one.
-func (r Result) MayHaveStarted() bool {
-	return r.Outcome == Started || r.Outcome == Held && r.Reason == announcement.ReasonUnknownOutcome
 }

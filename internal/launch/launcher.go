@@ -154,7 +154,7 @@ func (l *Launcher) refuseOther(ctx context.Context, in Launch, j *job) (Result, 
 		},
 	})
 	if err != nil {
-		return Result{}, &AnnounceError{Outcome: Rejected, Err: err}
+		return Result{}, &AnnounceError{Err: err}
 	}
 	return res, nil
 }
@@ -304,4 +304,22 @@ func logLaunch(ctx context.Context, logger *slog.Logger, in Launch, res Result) 
 		a = append(a, slog.String(telemetry.Error, res.Error.Message))
 	}
 	logger.Log(ctx, level, "launch", append(a, telemetry.Count(metricLaunches, string(res.Outcome)))...)
+}
+
+func attrs(in Launch, res Result) []any {
+	a := []any{
+		slog.String(telemetry.LaunchKey, in.Key),
+		slog.String(telemetry.ConfigID, in.Request.ConfigID),
+		slog.String(telemetry.Outcome, string(res.Outcome)),
+	}
+	if in.Cause.Route != "" {
+		a = append(a, slog.String(telemetry.Route, in.Cause.Route))
+	}
+	if res.Reason != "" {
+		a = append(a, slog.String(telemetry.Reason, res.Reason))
+	}
+	if res.Run != nil {
+		a = append(a, slog.String(telemetry.RunID, res.Run.ID))
+	}
+	return a
 }

@@ -14,7 +14,6 @@ import (
 type verdict struct {
 	outcome Outcome
 	reason  string
-	hint    string
 	run     *amperity.Run
 	detail  *announcement.Error
 	// behind is the id of the run in front, with the reason overlap.
@@ -25,13 +24,6 @@ type verdict struct {
 	retryAfter time.Duration
 }
 
-func (v verdict) message() string {
-	if v.detail == nil {
-		return ""
-	}
-	return v.detail.Message
-}
-
 // judge says what the answer to a POST means for the launch. Only failures
 // after which certainly nothing was processed are blocked or rejected; all
 // others leave it unknown whether a run exists.
@@ -40,7 +32,7 @@ func judge(run *amperity.Run, err error) verdict {
 		return verdict{outcome: Started, run: run}
 	}
 	d := &announcement.Error{Message: err.Error()}
-	v := verdict{outcome: Blocked, hint: hintBlocked, detail: d}
+	v := verdict{outcome: Blocked, detail: d}
 	var api *amperity.APIError
 	if errors.As(err, &api) {
 		d.Status, d.Message, d.RequestID, d.TraceID = api.Status, err.Error(), api.RequestID, api.TraceID
@@ -49,9 +41,9 @@ func judge(run *amperity.Run, err error) verdict {
 	var invalid *amperity.RequestError
 	switch {
 	case amperity.MayHaveBeenProcessed(err):
-		v.outcome, v.reason, v.hint, d.Kind = Held, announcement.ReasonUnknownOutcome, hintUnknown, announcement.ErrorUnknown
+		v.outcome, v.reason, d.Kind = Held, announcement.ReasonUnknownOutcome, announcement.ErrorUnknown
 	case errors.As(err, &invalid):
-		v.outcome, v.reason, v.hint, d.Kind = Rejected, announcement.ReasonInvalidInput, hintInput, announcement.ErrorInvalidInput
+		v.outcome, v.reason, d.Kind = Rejected, announcement.ReasonInvalidInput, announcement.ErrorInvalidInput
 	case errors.Is(err, amperity.ErrUnauthorized):
 		v.reason, d.Kind = announcement.ReasonUnauthorized, announcement.ErrorUnauthorized
 	case errors.Is(err, amperity.ErrRateLimited):
@@ -59,7 +51,7 @@ func judge(run *amperity.Run, err error) verdict {
 	case errors.Is(err, amperity.ErrBusy):
 		v.reason, d.Kind = announcement.ReasonBusy, announcement.ErrorBusy
 	case errors.Is(err, amperity.ErrRejected):
-		v.outcome, v.reason, v.hint, d.Kind = Rejected, announcement.ReasonRefused, hintRefused, announcement.ErrorRejected
+		v.outcome, v.reason, d.Kind = Rejected, announcement.ReasonRefused, announcement.ErrorRejected
 	default:
 		v.reason, d.Kind = announcement.ReasonUnreachable, announcement.ErrorUnreachable
 	}
@@ -72,6 +64,21 @@ const (
 	attempts     = 4
 	firstBackoff = 500 * time.Millisecond
 	maxBackoff   = 8 * time.Second
+)
+
+const (
+	// reserve is kept of the invocation's time for what follows the POST:
+	// Lambda kills at the deadline, and an outcome that nobody was told is
+	// as good as lost.
+	reserve = 5 * time.Second
+	// postTimeout bounds one POST; the API reference says that "some
+	// requests may take seconds".
+	postTimeout = 20 * time.Second
+	// minPost is the least time worth beginning a POST with: a request cut
+	// off early is one whose outcome nobody knows.
+	minPost = 3 * time.Second
+	// announceTimeout bounds the publishing where the context does not.
+	announceTimeout = 10 * time.Second
 )
 
 // poster sends the requests that start runs.

@@ -18,13 +18,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// A Launcher starts runs at once, without a ledger; see [launch.Direct.Launch]
-// for what its errors mean.
-type Launcher interface {
-	Launch(ctx context.Context, in launch.Launch) (launch.Result, error)
-}
-
-// Windows are kept in a ledger; see [launch.Launcher] for what each promises.
+// Windows are kept in the ledger; see [launch.Launcher] for what each promises.
 type Windows interface {
 	Arrive(ctx context.Context, w launch.Window, files []window.Arrival, received time.Time) (launch.Arrived, error)
 	Carry(ctx context.Context, a launch.Arrived) launch.Result
@@ -34,19 +28,12 @@ type Windows interface {
 
 // Handler answers s3arrival's invocations.
 type Handler struct {
-	Routes *arrival.Routes
-	// Windows keeps the windows. Without a ledger it is nil: then Launcher
-	// starts each window of a batch at once, and Announcer tells of files that
-	// no route matches.
-	Windows   Windows
-	Launcher  Launcher
-	Announcer launch.Announcer
+	Routes  *arrival.Routes
+	Windows Windows
 	// Now tells when a batch was received: an event time later than that is
 	// cut to it.
 	Now    func() time.Time
 	Logger *slog.Logger
-	// Tenant is named in the announcement of unrouted files.
-	Tenant string
 }
 
 // Answer is the answer to an SQS batch: the messages to deliver again.
@@ -102,13 +89,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	w := h.fold(batch)
-	if h.Windows != nil {
-		h.keep(ctx, w)
-	} else {
-		h.launch(ctx, w)
-		h.unrouted(ctx, w)
-	}
-	again := w.settle(h.Windows != nil)
+	h.keep(ctx, w)
+	again := w.settle()
 	h.report(ctx, w, again)
 	if batch.Envelope == arrival.SQS {
 		answer := Answer{BatchItemFailures: []ItemFailure{}}
@@ -167,17 +149,13 @@ func (h *Handler) logUnrouted(ctx context.Context, b *bucket) {
 		slog.String("first_file", "s3://"+b.files[0].Bucket+"/"+b.files[0].Key), telemetry.Gauge("Unrouted", telemetry.Files, float64(len(b.files))))
 }
 
-// report writes what the launcher has not written: the batch as a whole, what
-// could not be read, and what is given up.
+// report writes what the launcher has not written: the batch as a whole, and what
+// could not be read.
 func (h *Handler) report(ctx context.Context, w *work, again []*message) {
 	for _, m := range w.messages {
 		if m.err != nil {
 			h.Logger.ErrorContext(ctx, "message not readable", slog.String("message_id", m.id), slog.String("error", m.err.Error()))
 		}
-	}
-	for _, win := range w.abandoned(h.Windows != nil) {
-		h.Logger.ErrorContext(ctx, "launch given up", slog.String(telemetry.LaunchKey, win.key()),
-			slog.String(telemetry.ConfigID, win.match.Route.ConfigID), slog.String("error", win.err.Error()))
 	}
 	h.reportOthers(ctx, w.others)
 	h.Logger.InfoContext(ctx, "batch", slog.Int("messages", len(w.messages)), slog.Int("arrivals", w.arrivals),

@@ -2,9 +2,7 @@ package s3arrival_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,8 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
@@ -46,42 +42,10 @@ routes:
 // received is 22:30 on the 21st in New York.
 var received = time.Date(2026, 11, 22, 3, 30, 0, 0, time.UTC)
 
-// launcher answers by config id, and started where it knows none.
-type launcher struct {
-	by  map[string]launch.Result
-	got []launch.Launch
-}
-
-func (l *launcher) Launch(_ context.Context, in launch.Launch) (launch.Result, error) {
-	l.got = append(l.got, in)
-	res, ok := l.by[in.Request.ConfigID]
-	if !ok {
-		res = launch.Result{Outcome: launch.Started, Run: &amperity.Run{ID: "wf-1"}}
-	}
-	res.LaunchKey = in.Key
-	if res.Outcome == launch.Blocked {
-		return res, &launch.BlockedError{LaunchKey: in.Key, Reason: res.Reason, Message: "no"}
-	}
-	return res, nil
-}
-
-type bus struct {
-	announced []announcement.Announcement
-	err       error
-}
-
-func (b *bus) Announce(_ context.Context, as ...announcement.Announcement) error {
-	if b.err != nil {
-		return b.err
-	}
-	b.announced = append(b.announced, as...)
-	return nil
-}
-
+// world is the handler and what it meets.
 type world struct {
-	launcher launcher
-	bus      bus
-	log      bytes.Buffer
+	windows windows
+	log     bytes.Buffer
 }
 
 func (w *world) invoke(t *testing.T, payload string) (string, error) {
@@ -90,8 +54,8 @@ func (w *world) invoke(t *testing.T, payload string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &s3arrival.Handler{Routes: routes, Launcher: &w.launcher, Announcer: &w.bus, Now: func() time.Time { return received },
-		Logger: telemetry.NewLogger(&w.log, slog.LevelInfo), Tenant: "acme"}
+	h := &s3arrival.Handler{Routes: routes, Windows: &w.windows, Now: func() time.Time { return received },
+		Logger: telemetry.NewLogger(&w.log, slog.LevelInfo)}
 	out, err := h.Invoke(t.Context(), []byte(payload))
 	return string(out), err
 }
@@ -135,11 +99,8 @@ func again(ids ...string) string {
 	return string(out)
 }
 
-func blocked(reason string) launch.Result {
-	return launch.Result{Outcome: launch.Blocked, Reason: reason}
-}
-
-func TestFilesBecomeOneLaunchAWindow(t *testing.T) {
+// The files of a batch are recorded once for each window, each file once.
+func TestBatchIsRecordedOnceForEachWindow(t *testing.T) {
 	t.Parallel()
 	var w world
 	out, err := w.invoke(t, batch(
@@ -155,33 +116,33 @@ func TestFilesBecomeOneLaunchAWindow(t *testing.T) {
 	if err != nil || out != again() {
 		t.Fatalf("answered %s, %v", out, err)
 	}
-	want := []launch.Launch{
-		{
-			Key:      "arrival/cg-2/2026-11-20/1",
-			Cause:    announcement.Cause{Type: "arrival", Route: "orders", Period: "2026-11-20", FirstFile: "s3://b/orders/2026/11/20/a.csv", Files: 2},
-			Request:  amperity.RunRequest{ConfigID: "cg-2", RunMode: "source", RangeFrom: "2026-11-20", RangeTo: "2026-11-21"},
-			Resource: "arn:aws:s3:::b/orders/2026/11/20/a.csv", IfUnknown: launch.Retry,
-		},
-		{ // no date in the key: the day of arrival in New York
-			Key:      "arrival/cg-1/2026-11-21/1",
-			Cause:    announcement.Cause{Type: "arrival", Route: "customers", Period: "2026-11-21", FirstFile: "s3://b/customers/x.parquet", Files: 1},
-			Request:  amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
-			Resource: "arn:aws:s3:::b/customers/x.parquet", IfUnknown: launch.Hold,
-		},
-		{
-			Key:      "arrival/cg-2/2026-11-21/1",
-			Cause:    announcement.Cause{Type: "arrival", Route: "orders", Period: "2026-11-21", FirstFile: "s3://b/orders/2026/11/21/a.csv", Files: 1},
-			Request:  amperity.RunRequest{ConfigID: "cg-2", RunMode: "source", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
-			Resource: "arn:aws:s3:::b/orders/2026/11/21/a.csv", IfUnknown: launch.Retry,
-		},
-		{
-			Key:      "arrival/cg-3/2026-11-22T02:00:00Z/1",
-			Cause:    announcement.Cause{Type: "arrival", Route: "clicks", Period: "2026-11-22T02:00:00Z", FirstFile: "s3://b/clicks/2026/11/22/02/a.json", Files: 1},
-			Request:  amperity.RunRequest{ConfigID: "cg-3", RangeFrom: "2026-11-22T02:00:00Z", RangeTo: "2026-11-22T03:00:00Z"},
-			Resource: "arn:aws:s3:::b/clicks/2026/11/22/02/a.json", IfUnknown: launch.Hold,
-		},
+	type asked struct {
+		Key       string
+		Route     string
+		Request   amperity.RunRequest
+		IfUnknown launch.IfUnknown
+		Files     []string
 	}
-	if diff := cmp.Diff(want, w.launcher.got); diff != "" {
+	want := []asked{
+		{"window/cg-2/2026-11-20", "orders", amperity.RunRequest{ConfigID: "cg-2", RunMode: "source", RangeFrom: "2026-11-20", RangeTo: "2026-11-21"},
+			launch.Retry, []string{"orders/2026/11/20/a.csv", "orders/2026/11/20/b.csv"}},
+		// no date in the key: the day of arrival in New York
+		{"window/cg-1/2026-11-21", "customers", amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
+			launch.Hold, []string{"customers/x.parquet"}},
+		{"window/cg-2/2026-11-21", "orders", amperity.RunRequest{ConfigID: "cg-2", RunMode: "source", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
+			launch.Retry, []string{"orders/2026/11/21/a.csv"}},
+		{"window/cg-3/2026-11-22T02:00:00Z", "clicks", amperity.RunRequest{ConfigID: "cg-3", RangeFrom: "2026-11-22T02:00:00Z", RangeTo: "2026-11-22T03:00:00Z"},
+			launch.Hold, []string{"clicks/2026/11/22/02/a.json"}},
+	}
+	var got []asked
+	for _, a := range w.windows.asked {
+		one := asked{Key: a.Key(), Route: a.Route, Request: a.Request, IfUnknown: a.IfUnknown}
+		for _, f := range a.files {
+			one.Files = append(one.Files, f.Key)
+		}
+		got = append(got, one)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if line := `"messages":8,"arrivals":`; !strings.Contains(w.log.String(), line) || !strings.Contains(w.log.String(), `"duplicates":1`) {
@@ -196,8 +157,8 @@ func TestACampaignIsStartedWithoutARange(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []amperity.RunRequest
-	for _, l := range w.launcher.got {
-		got = append(got, l.Request)
+	for _, a := range w.windows.asked {
+		got = append(got, a.Request)
 	}
 	want := []amperity.RunRequest{{ConfigID: "cg-2", RunMode: "source", RangeFrom: "2026-11-20", RangeTo: "2026-11-21"}, {ConfigID: "cc-4"}}
 	if diff := cmp.Diff(want, got, cmp.Transformer("sort", func(r []amperity.RunRequest) map[string]amperity.RunRequest {
@@ -211,137 +172,36 @@ func TestACampaignIsStartedWithoutARange(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatIsSafeToRepeatIsDeliveredAgain(t *testing.T) {
-	t.Parallel()
-	const order, done, customer, bad, nowhere = "orders/2026/11/20/a.csv", "orders/2026/11/20/done.csv", "customers/x", "", "nowhere/x"
-	rows := []struct {
-		name     string
-		outcomes map[string]launch.Result
-		busDown  bool
-		keys     []string // of the messages m1, m2, …; empty: not readable
-		again    []string
-		gaveUp   int
-	}{
-		{name: "all started", keys: []string{order, customer}},
-		{name: "one message is not readable", keys: []string{order, bad, customer}, again: []string{"m2"}},
-		{name: "one window is blocked: its messages", outcomes: map[string]launch.Result{"cg-2": blocked("busy")},
-			keys: []string{order, customer, "orders/2026/11/20/b.csv"}, again: []string{"m1", "m3"}},
-		{name: "rejected is settled", outcomes: map[string]launch.Result{"cg-2": {Outcome: launch.Rejected}}, keys: []string{order}},
-		{name: "held is settled", outcomes: map[string]launch.Result{"cg-2": {Outcome: launch.Held, Reason: "unknown_outcome"}}, keys: []string{order}},
-		{name: "too old is settled", outcomes: map[string]launch.Result{"cg-2": {Outcome: launch.Held, Reason: "too_old"}}, keys: []string{order}},
-		{name: "unrouted files are settled once they are announced", keys: []string{nowhere}},
-		{name: "unrouted files that could not be announced", busDown: true, keys: []string{nowhere, order}, again: []string{"m1"}},
-		// One file, two routes: a redelivery would start the run of the one again.
-		{name: "one of a file's two windows is blocked, the other started: given up",
-			outcomes: map[string]launch.Result{"cc-4": blocked("busy")}, keys: []string{done}, gaveUp: 1},
-		{name: "one of a file's two windows is blocked, the other may have started: given up",
-			outcomes: map[string]launch.Result{"cc-4": blocked("busy"), "cg-2": {Outcome: launch.Held, Reason: "unknown_outcome"}}, keys: []string{done}, gaveUp: 1},
-		{name: "one of a file's two windows is blocked, the other rejected: again",
-			outcomes: map[string]launch.Result{"cc-4": blocked("busy"), "cg-2": {Outcome: launch.Rejected}}, keys: []string{done}, again: []string{"m1"}},
-		{name: "both blocked: again",
-			outcomes: map[string]launch.Result{"cc-4": blocked("busy"), "cg-2": blocked("busy")}, keys: []string{done}, again: []string{"m1"}},
-	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			w := world{launcher: launcher{by: row.outcomes}}
-			if row.busDown {
-				w.bus.err = errors.New("bus is gone")
-			}
-			var bodies []string
-			for _, k := range row.keys {
-				if k == bad {
-					bodies = append(bodies, "{")
-				} else {
-					bodies = append(bodies, event(k))
-				}
-			}
-			out, err := w.invoke(t, batch(bodies...))
-			if err != nil {
-				t.Fatalf("an error would deliver the whole batch again: %v", err)
-			}
-			if diff := cmp.Diff(again(row.again...), out); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-			if got := strings.Count(w.log.String(), "launch given up"); got != row.gaveUp {
-				t.Errorf("gave up %d launches, want %d", got, row.gaveUp)
-			}
-		})
-	}
-}
-
 func TestSummaryForAPerson(t *testing.T) {
 	t.Parallel()
-	w := world{launcher: launcher{by: map[string]launch.Result{"cg-1": blocked("busy")}}}
+	w := world{windows: windows{answers: map[string]launch.Result{
+		"cg-1": {Outcome: launch.Blocked, Reason: "busy", LaunchKey: "arrival/cg-1/2026-11-21/1"},
+		"cg-2": {Outcome: launch.Started, LaunchKey: "arrival/cg-2/2026-11-20/1", Run: &amperity.Run{ID: "wf-1"}},
+	}}}
 	out, err := w.invoke(t, notification("orders/2026/11/20/a.csv", "customers/x", "logs/y", "nowhere/a+b%2Bc.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := `{"arrivals":4,"ignored":1,"windows":[` +
 		`{"config_id":"cg-2","period":"2026-11-20","outcome":"started","launch_key":"arrival/cg-2/2026-11-20/1","run":{"id":"wf-1","state":"","type":"","name":"","tenant":""}},` +
-		`{"config_id":"cg-1","period":"2026-11-21","outcome":"blocked","reason":"busy","launch_key":"arrival/cg-1/2026-11-21/1",` +
-		`"warning":"it is not tried again by itself, since another run of the same delivery was started: start it by hand"}],` +
+		`{"config_id":"cg-1","period":"2026-11-21","outcome":"blocked","reason":"busy","launch_key":"arrival/cg-1/2026-11-21/1"}],` +
 		`"unrouted":["s3://b/nowhere/a b+c.csv"]}`
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 
-func TestOtherEnvelopesReturnAnErrorWhereNothingWasStarted(t *testing.T) {
+func TestUnreadableEnvelopeIsAnError(t *testing.T) {
 	t.Parallel()
-	w := world{launcher: launcher{by: map[string]launch.Result{"cg-2": blocked("busy")}}}
-	_, err := w.invoke(t, event("orders/2026/11/20/a.csv"))
-	var unsettled *s3arrival.UnsettledError
-	var cause *launch.BlockedError
-	if !errors.As(err, &unsettled) || !errors.As(err, &cause) {
-		t.Fatalf("got %T: %v", err, err)
-	}
-	if want := "launch arrival/cg-2/2026-11-20/1 is blocked (busy), nothing was started: no"; err.Error() != want {
-		t.Errorf("got %s", err)
-	}
 	for _, payload := range []string{``, `{`, `{"Records":"x"}`, `{"hello":"world"}`} {
-		if _, err := w.invoke(t, payload); err == nil {
+		var w world
+		if _, err := w.invoke(t, payload); err == nil || len(w.windows.did) > 0 {
 			t.Errorf("%q was taken", payload)
 		}
 	}
 }
 
-func TestUnroutedFilesAreAnnouncedOnceForTheBatch(t *testing.T) {
-	t.Parallel()
-	var w world
-	var bodies []string
-	for i := range 30 {
-		bodies = append(bodies, event(fmt.Sprintf("nowhere/%d", i)))
-	}
-	bodies = append(bodies, bodies[0]) // delivered twice
-	for range 2 {
-		if out, err := w.invoke(t, batch(bodies...)); err != nil || out != again() {
-			t.Fatalf("answered %s, %v", out, err)
-		}
-	}
-	if len(w.bus.announced) != 2 {
-		t.Fatalf("%d announcements", len(w.bus.announced))
-	}
-	a, b := w.bus.announced[0], w.bus.announced[1]
-	if a.Type != announcement.FilesUnrouted || a.Detail.Unrouted.Count != 30 || len(a.Detail.Unrouted.Files) != 20 {
-		t.Errorf("announced %+v", a)
-	}
-	if a.Detail.ID != b.Detail.ID {
-		t.Error("the same batch, delivered again, has another id")
-	}
-	if diff := cmp.Diff([]string{"arn:aws:s3:::b/nowhere/0"}, a.Resources); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	detail, err := a.Encode(announcement.DefaultLimit)
-	if err == nil {
-		err = announcementtest.Validate(string(a.Type), detail)
-	}
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-func TestAStormOfOneDayIsOneLaunchInAnyOrder(t *testing.T) {
+func TestStormOfOneDayIsOneWindowInAnyOrder(t *testing.T) {
 	t.Parallel()
 	var bodies []string
 	for i := range 1000 {
@@ -357,8 +217,8 @@ func TestAStormOfOneDayIsOneLaunchInAnyOrder(t *testing.T) {
 		if out, err := w.invoke(t, batch(bodies...)); err != nil || out != again() {
 			t.Fatalf("answered %s, %v", out, err)
 		}
-		if len(w.launcher.got) != 1 || w.launcher.got[0].Cause.Files != 1000 {
-			t.Fatalf("%d launches, the first over %d files; want one over 1000", len(w.launcher.got), w.launcher.got[0].Cause.Files)
+		if len(w.windows.asked) != 1 || len(w.windows.files) != 1000 {
+			t.Fatalf("%d windows and %d files; want one of 1000", len(w.windows.asked), len(w.windows.files))
 		}
 	}
 }
@@ -370,7 +230,7 @@ func TestTwoUploadsOfOneKeyAreTwoFiles(t *testing.T) {
 	if _, err := w.invoke(t, batch(eventOf(key, "1"), eventOf(key, "2"), eventOf(key, "2"))); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.launcher.got[0].Cause.Files; got != 2 {
+	if got := len(w.windows.files); got != 2 {
 		t.Errorf("%d files, want 2", got)
 	}
 }

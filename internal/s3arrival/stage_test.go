@@ -40,6 +40,14 @@ type stage struct {
 	log bytes.Buffer
 }
 
+// bus keeps what was announced.
+type bus struct{ announced []announcement.Announcement }
+
+func (b *bus) Announce(_ context.Context, as ...announcement.Announcement) error {
+	b.announced = append(b.announced, as...)
+	return nil
+}
+
 func newStage(t *testing.T, routesFile string) *stage {
 	t.Helper()
 	routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
@@ -53,7 +61,7 @@ func newStage(t *testing.T, routesFile string) *stage {
 		API: s, Ledger: s.ledger, Announcer: &s.bus, Clock: s, Logger: logger, Tenant: "acme",
 		Token: func(context.Context) string { tokens++; return fmt.Sprint(tokens) }, Rand: func() float64 { return 0 },
 	})
-	s.handler = &s3arrival.Handler{Routes: routes, Windows: s.Launcher, Announcer: &s.bus, Now: s.Now, Logger: logger, Tenant: "acme"}
+	s.handler = &s3arrival.Handler{Routes: routes, Windows: s.Launcher, Now: s.Now, Logger: logger}
 	return s
 }
 
@@ -375,22 +383,6 @@ func TestImplausibleDatesOfARouteThatIsGone(t *testing.T) {
 	}
 }
 
-// Without a ledger they are held too.
-func TestImplausibleDatesWithoutALedger(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, implausibleRoutes)
-	s.handler.Windows = nil
-	s.handler.Launcher = launch.NewDirect(launch.DirectConfig{API: s, Announcer: &s.bus, Clock: s, Logger: slog.New(slog.DiscardHandler), Tenant: "acme"})
-	got := s.come(versioned("b", "days/99991231/1", "v1", "1", received)[0])
-	if len(got) != 1 || got[0].Outcome != launch.Held || got[0].Reason != "implausible_date" || len(s.sent) > 0 {
-		t.Errorf("%+v, started %v", got, s.sent)
-	}
-	const key = "arrival/cg-1/implausible-day-2026-11-22T03:00:00Z/1"
-	if d := cmp.Diff([]string{"Amperity Workflow Run Held " + key + " hold 0 implausible_date"}, s.told()); d != "" {
-		t.Errorf("told (-want +got)\n%s", d)
-	}
-}
-
 // A file and its replica in one batch are one file of its launch.
 func TestAReplicaInTheSameBatchIsADuplicate(t *testing.T) {
 	t.Parallel()
@@ -405,8 +397,8 @@ func TestAReplicaInTheSameBatchIsADuplicate(t *testing.T) {
 		if out, err := w.invoke(t, batch(file, replica)); err != nil || out != again() {
 			t.Fatal(out, err)
 		}
-		if len(w.launcher.got) != 1 || w.launcher.got[0].Cause.Files != tt.files || !strings.Contains(w.log.String(), tt.duplicates) {
-			t.Errorf("version %q: %+v\n%s", tt.version, w.launcher.got, &w.log)
+		if len(w.windows.asked) != 1 || len(w.windows.files) != tt.files || !strings.Contains(w.log.String(), tt.duplicates) {
+			t.Errorf("version %q: %+v\n%s", tt.version, w.windows.asked, &w.log)
 		}
 	}
 }

@@ -115,7 +115,7 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 				if a.VersionID != "" {
 					file.bucket = "" // its replica in another bucket is the same file
 				}
-				if win.take(m, file, seen, w) && h.Windows != nil {
+				if win.take(m, file, seen, w) {
 					win.arrivals = append(win.arrivals, window.Arrival{Entry: match.Pattern, Bucket: a.Bucket, Key: a.Key,
 						Version: version(a), Versioned: a.VersionID != "", EventTime: a.EventTime})
 				}
@@ -156,33 +156,19 @@ func (w *work) bucket(name string) *bucket {
 	return b
 }
 
-// settle says which messages to deliver again: those that could not be read,
-// and those with something unsettled. Without a ledger none of which a run was
-// or may have been started is among them, since its redelivery would start that
-// run twice.
-func (w *work) settle(ledger bool) []*message {
+// settle returns the messages to deliver again: those that could not be read, and
+// those with files that could not be recorded.
+func (w *work) settle() []*message {
 	var again []*message
 	for _, m := range w.messages {
-		if m.again(ledger) {
+		if m.again() {
 			again = append(again, m)
 		}
 	}
 	return again
 }
 
-func (m *message) again(ledger bool) bool {
-	if m.err != nil {
-		return true
-	}
-	unsettled := slices.ContainsFunc(m.buckets, func(b *bucket) bool { return b.err != nil })
-	for _, win := range m.windows {
-		if !ledger && win.result.MayHaveStarted() {
-			return false
-		}
-		unsettled = unsettled || win.err != nil
-	}
-	return unsettled
-}
+func (m *message) again() bool { return m.reason() != nil }
 
 // reason is why the message is delivered again.
 func (m *message) reason() error {
@@ -205,11 +191,7 @@ func (m *message) reason() error {
 func (w *work) summary() Summary {
 	s := Summary{Arrivals: w.arrivals, Ignored: w.ignored, Windows: []WindowResult{}, Unrouted: []string{}}
 	for _, win := range w.windows {
-		res := win.result
-		if win.err != nil {
-			res.Warning = givenUp
-		}
-		s.Windows = append(s.Windows, WindowResult{ConfigID: win.match.Route.ConfigID, Period: win.match.Period.String(), Result: res})
+		s.Windows = append(s.Windows, WindowResult{ConfigID: win.match.Route.ConfigID, Period: win.match.Period.String(), Result: win.result})
 	}
 	for _, a := range w.unrouted {
 		s.Unrouted = append(s.Unrouted, uri(a))

@@ -15,7 +15,7 @@ func environment(changes map[string]string) func(string) string {
 	env := map[string]string{
 		"AMPERITY_TENANT":    "acme",
 		"AMPERITY_SECRET_ID": "amperity/token",
-		"LEDGER_TABLE":       "memory",
+		"LEDGER_TABLE":       "acme-ledger",
 	}
 	for k, v := range changes {
 		env[k] = v
@@ -83,7 +83,8 @@ func TestEachWrongValueHasItsOwnMessage(t *testing.T) {
 		{"a bus's name has no space", "EVENT_BUS_NAME", "the bus", busForm},
 		{"a bus's name has at most 256 characters", "EVENT_BUS_NAME", strings.Repeat("b", 257), busForm},
 
-		{"a ledger is required", "LEDGER_TABLE", "", "LEDGER_TABLE: is not set; give the name or ARN of the stack's DynamoDB table, or memory for local use, which remembers nothing between invocations"},
+		{"a ledger is required", "LEDGER_TABLE", "", "LEDGER_TABLE: is not set; give the name or ARN of the stack's DynamoDB table"},
+		{"the word for no ledger", "LEDGER_TABLE", "memory", "LEDGER_TABLE: is memory, which this version does not have; give the name or ARN of the stack's DynamoDB table, or run make local for one on this machine"},
 		{"a table with blanks", "LEDGER_TABLE", "amperity runs", "LEDGER_TABLE: is not a table's name; give 3 to 255 letters, digits and characters of -._, or the table's ARN"},
 		{"a table of two letters", "LEDGER_TABLE", "ab", "LEDGER_TABLE: is not a table's name; give 3 to 255 letters, digits and characters of -._, or the table's ARN"},
 		{"half an ARN of a table", "LEDGER_TABLE", "arn:aws:dynamodb:us-east-1:table/runs", "LEDGER_TABLE: is not a whole ARN of a table; give arn:aws:dynamodb:REGION:ACCOUNT:table/NAME, or the table's name"},

@@ -33,10 +33,6 @@ const (
 	DefaultLogLevel     = slog.LevelInfo
 )
 
-// LedgerMemory is the value of LEDGER_TABLE for local use without a ledger:
-// nothing is remembered beyond the invocation.
-const LedgerMemory = "memory"
-
 // Settings are a function's settings, checked. An empty variable counts as one
 // that is not set.
 type Settings struct {
@@ -58,7 +54,7 @@ type Settings struct {
 	EventBusName string
 
 	// LedgerTable is LEDGER_TABLE: name or ARN of the DynamoDB table that
-	// remembers windows and launches, or LedgerMemory. Required.
+	// remembers windows and launches. Required.
 	LedgerTable string
 
 	// RoutesFile is ROUTES_FILE: path of the routes; a relative one starts at
@@ -164,12 +160,14 @@ func (l *loader) ledgerTable() string {
 	name, isTable := strings.CutPrefix(a.resource, "table/")
 	switch {
 	case v == "":
-		l.faultf(EnvLedgerTable, "is not set; give the name or ARN of the stack's DynamoDB table, or %s for local use, which remembers nothing between invocations", LedgerMemory)
+		l.faultf(EnvLedgerTable, "is not set; give the name or ARN of the stack's DynamoDB table")
+	case v == "memory": // an earlier version's word for no ledger
+		l.faultf(EnvLedgerTable, "is memory, which this version does not have; give the name or ARN of the stack's DynamoDB table, or run make local for one on this machine")
 	case isARN && a.service != "dynamodb":
 		l.faultf(EnvLedgerTable, "is an ARN of the service %q; give one of dynamodb, or the table's name", a.service)
 	case isARN && !(isTable && tableName(name) && a.complete()), !isARN && strings.HasPrefix(v, "arn:"):
 		l.faultf(EnvLedgerTable, "is not a whole ARN of a table; give arn:aws:dynamodb:REGION:ACCOUNT:table/NAME, or the table's name")
-	case !isARN && v != LedgerMemory && !tableName(v):
+	case !isARN && !tableName(v):
 		l.faultf(EnvLedgerTable, "is not a table's name; give 3 to 255 letters, digits and characters of %s, or the table's ARN", tableChars)
 	}
 	return v

@@ -22,7 +22,7 @@ func TestOnlyThreeVariablesAreNeeded(t *testing.T) {
 		BaseURL:      "https://app.amperity.com/api",
 		SecretID:     "amperity/token",
 		EventBusName: "default",
-		LedgerTable:  "memory",
+		LedgerTable:  "acme-ledger",
 		RoutesFile:   "routes.yaml",
 		LogLevel:     slog.LevelInfo,
 	}
@@ -38,7 +38,7 @@ func TestEveryVariableIsTaken(t *testing.T) {
 		"AMPERITY_BASE_URL":  "https://app-aws-apse2.amperity.com/api/",
 		"AMPERITY_SECRET_ID": "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:amperity/token-AbCdEf",
 		"EVENT_BUS_NAME":     "arn:aws-us-gov:events:us-gov-west-1:123456789012:event-bus/shared.bus",
-		"LEDGER_TABLE":       "memory",
+		"LEDGER_TABLE":       "acme-ledger",
 		"ROUTES_FILE":        "/opt/routes-sandbox.yaml",
 		"BUCKETS":            "acme-landing, acme.archive,acme-landing",
 		"PAUSED":             "true",
@@ -52,7 +52,7 @@ func TestEveryVariableIsTaken(t *testing.T) {
 		BaseURL:      "https://app-aws-apse2.amperity.com/api",
 		SecretID:     "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:amperity/token-AbCdEf",
 		EventBusName: "arn:aws-us-gov:events:us-gov-west-1:123456789012:event-bus/shared.bus",
-		LedgerTable:  "memory",
+		LedgerTable:  "acme-ledger",
 		RoutesFile:   "/opt/routes-sandbox.yaml",
 		Buckets:      []string{"acme-landing", "acme.archive"},
 		Paused:       true,
@@ -116,7 +116,7 @@ func TestNoFaultShowsASecret(t *testing.T) {
 }
 
 func FuzzLoadEitherTakesOrNamesEveryFault(f *testing.F) {
-	f.Add("acme", "https://app.amperity.com/api", "amperity/token", "default", "memory", "a-b,c.d", "true")
+	f.Add("acme", "https://app.amperity.com/api", "amperity/token", "default", "acme-ledger", "a-b,c.d", "true")
 	f.Add("", "http://localhost", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x", "arn:aws:events:eu-west-1:123456789012:event-bus/x", "t", ",", "")
 	f.Add("-", "https://u:p@h?q#f", "arn:aws:ssm:::", "arn:aws", "", "10.0.0.1,s3://x", "no")
 	f.Fuzz(func(t *testing.T, tenant, base, secret, bus, ledger, buckets, paused string) {

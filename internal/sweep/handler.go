@@ -64,13 +64,6 @@ type Handler struct {
 // several answers of Amperity, and few enough for the memory it has.
 const Workers = 8
 
-// NoLedgerError says that there is nothing to sweep.
-type NoLedgerError struct{}
-
-func (*NoLedgerError) Error() string {
-	return "LEDGER_TABLE: memory remembers nothing that could be due; give the stack's DynamoDB table"
-}
-
 // Summary is the answer to an invocation.
 type Summary struct {
 	// Done counts the items that were worked on, Failed those that could not

@@ -472,13 +472,6 @@ func TestALedgerThatDoesNotAnswerIsAnError(t *testing.T) {
 	}
 }
 
-func TestWithoutALedgerThereIsNothingToSweep(t *testing.T) {
-	t.Parallel()
-	if want := "LEDGER_TABLE: memory remembers nothing that could be due; give the stack's DynamoDB table"; new(sweep.NoLedgerError).Error() != want {
-		t.Errorf("got %v", new(sweep.NoLedgerError))
-	}
-}
-
 // lagging is a ledger whose index lists an item at a former time.
 type lagging struct {
 	*ledger.Memory

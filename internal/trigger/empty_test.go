@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"iter"
 	"log/slog"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -23,6 +26,14 @@ type api struct{ sent []amperity.RunRequest }
 func (a *api) StartRun(_ context.Context, r amperity.RunRequest) (*amperity.Run, error) {
 	a.sent = append(a.sent, r)
 	return &amperity.Run{ID: "wf-1"}, nil
+}
+
+func (*api) GetRun(context.Context, string, amperity.View) (*amperity.Run, error) {
+	return nil, errors.New("no run is asked for")
+}
+
+func (*api) ListRuns(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+	return func(func(*amperity.Page, error) bool) {}
 }
 
 // clock stands still.
@@ -39,7 +50,7 @@ func send(t *testing.T, a *api, b *bus, input string) launch.Result {
 	t.Helper()
 	logger := telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)
 	h := &trigger.Handler{Announcer: b, Now: clock{}.Now, Tenant: "acme", Logger: logger,
-		Launcher: launch.NewDirect(launch.DirectConfig{API: a, Announcer: b, Clock: clock{}, Logger: logger, Tenant: "acme"})}
+		Launcher: launch.New(launch.Config{API: a, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock{}, Logger: logger, Tenant: "acme", Token: launch.NewToken})}
 	out, err := h.Invoke(t.Context(), []byte(input))
 	if err != nil {
 		t.Fatalf("%s: %v", input, err)

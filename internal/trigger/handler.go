@@ -20,8 +20,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// A Launcher starts runs; see [launch.Launcher.Launch], or without a ledger
-// [launch.Direct.Launch], for what its errors mean.
+// A Launcher starts runs; see [launch.Launcher.Launch] for what its errors mean.
 type Launcher interface {
 	Launch(ctx context.Context, in launch.Launch) (launch.Result, error)
 }
@@ -37,8 +36,7 @@ type Keeper interface {
 
 // Handler answers trigger's invocations.
 type Handler struct {
-	Launcher Launcher
-	// Keeper is nil without a ledger: then nothing is held.
+	Launcher  Launcher
 	Keeper    Keeper
 	Announcer launch.Announcer
 	// Now is the clock that relative ranges without a scheduled time, and
@@ -109,9 +107,6 @@ func encode(answer any) ([]byte, error) {
 func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 	if len(w.faults) > 0 {
 		return nil, &WordError{Faults: w.faults}
-	}
-	if h.Keeper == nil {
-		return nil, &WordError{Faults: []Fault{{Message: noLedgerText}}}
 	}
 	var res launch.Result
 	var err error
@@ -212,7 +207,7 @@ func (h *Handler) reject(ctx context.Context, in Input, payload []byte, requestI
 		},
 	})
 	if err != nil {
-		return launch.Result{}, &launch.AnnounceError{Outcome: launch.Rejected, Err: err}
+		return launch.Result{}, &launch.AnnounceError{Err: err}
 	}
 	return launch.Result{Outcome: launch.Rejected, Reason: announcement.ReasonInvalidInput, Error: detail}, nil
 }

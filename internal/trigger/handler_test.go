@@ -253,8 +253,8 @@ func TestErrorsOfTheLaunchAreReturnedByTheirOwnType(t *testing.T) {
 	t.Parallel()
 	// Lambda reports the outermost Go type as errorType, and Step Functions
 	// match on it.
-	_, err := invoke(t, &launcher{err: &launch.BlockedError{Reason: "busy"}}, &bus{}, `{"config_id":"og-1"}`)
-	if _, ok := err.(*launch.BlockedError); !ok {
+	_, err := invoke(t, &launcher{err: &launch.LeasedError{LaunchKey: "k"}}, &bus{}, `{"config_id":"og-1"}`)
+	if _, ok := err.(*launch.LeasedError); !ok {
 		t.Errorf("got %T", err)
 	}
 	_, err = invoke(t, &launcher{}, &bus{err: errors.New("bus is gone")}, `{}`)

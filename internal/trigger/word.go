@@ -8,8 +8,6 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 )
 
-const noLedgerText = "without a ledger (LEDGER_TABLE=memory) nothing is held: start the run with config_id"
-
 // word is what a person says of what is held.
 type word struct {
 	// verb is list, release, adopt or discard.

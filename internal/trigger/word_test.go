@@ -63,21 +63,13 @@ type told struct {
 	err       error
 }
 
-// tell invokes the function with an input. Without a keeper it is a function
-// without a ledger.
+// tell invokes the function with an input.
 func tell(t *testing.T, k *keeper, input string) told {
 	t.Helper()
 	l, b := &launcher{}, &bus{}
-	h := &trigger.Handler{Launcher: l, Announcer: b, Now: now.UTC, Tenant: "acme", Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
-	if k != nil {
-		h.Keeper = k
-	}
+	h := &trigger.Handler{Launcher: l, Keeper: k, Announcer: b, Now: now.UTC, Tenant: "acme", Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
 	answer, err := h.Invoke(t.Context(), []byte(input))
-	got := told{launches: len(l.got), announced: b.announced, answer: answer, err: err}
-	if k != nil {
-		got.words = k.words
-	}
-	return got
+	return told{words: k.words, launches: len(l.got), announced: b.announced, answer: answer, err: err}
 }
 
 func TestAPersonsWordReachesTheKeeper(t *testing.T) {
@@ -247,17 +239,6 @@ func TestWhatIsNearlyAWordIsARejectedInput(t *testing.T) {
 		}
 		if len(got.words) > 0 || got.launches > 0 || len(got.announced) != 1 || got.announced[0].Type != announcement.RunRejected {
 			t.Errorf("%.60s: words %+v, %d launches, announced %+v", input, got.words, got.launches, got.announced)
-		}
-	}
-}
-
-func TestWithoutALedgerNothingIsHeld(t *testing.T) {
-	t.Parallel()
-	for _, input := range []string{`{"list":"held"}`, `{"release":"k","hold":1}`, `{"adopt":"k","run_id":"wf-1","hold":1}`, `{"discard":"k","hold":1,"reason":"r"}`} {
-		got := tell(t, nil, input)
-		const want = "without a ledger (LEDGER_TABLE=memory) nothing is held: start the run with config_id"
-		if _, ok := got.err.(*trigger.WordError); !ok || got.err.Error() != want {
-			t.Errorf("%s: %T %v", input, got.err, got.err)
 		}
 	}
 }

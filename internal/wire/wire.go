@@ -30,11 +30,8 @@ type Parts struct {
 	Logger    *slog.Logger
 	Announcer *announce.Publisher
 	Clock     Clock
-	// Launcher and Ledger are nil, and Direct is not, where LEDGER_TABLE is
-	// memory.
-	Launcher *launch.Launcher
-	Ledger   *dynamo.Ledger
-	Direct   *launch.Direct
+	Launcher  *launch.Launcher
+	Ledger    *dynamo.Ledger
 }
 
 // What one instance of a function may ask of Amperity, in requests a second.
@@ -79,15 +76,6 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 		return nil, &ConfigError{Err: err}
 	}
 	pacer := NewPacer(perSecond, clock)
-	ready := []any{slog.String("tenant", s.Tenant), slog.Bool("paused", s.Paused)}
-	if s.LedgerTable == settings.LedgerMemory {
-		p.Direct = launch.NewDirect(launch.DirectConfig{
-			API: client, Announcer: p.Announcer, Clock: clock, Logger: p.Logger, Tenant: s.Tenant, Paused: s.Paused, Pacer: pacer,
-		})
-		p.Logger.WarnContext(ctx, "ready", append(ready,
-			slog.String("ledger", "memory: nothing is remembered, so what is delivered twice starts two runs, and no window waits"))...)
-		return p, nil
-	}
 	p.Ledger = dynamo.New(dynamodb.NewFromConfig(aws), s.LedgerTable, clock.Sleep)
 	p.Launcher = launch.New(launch.Config{
 		API: client, Ledger: p.Ledger, Announcer: p.Announcer, Clock: clock, Logger: p.Logger, Tenant: s.Tenant,
@@ -97,7 +85,7 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 	if s.Paused {
 		level = slog.LevelWarn
 	}
-	p.Logger.Log(ctx, level, "ready", append(ready, slog.String("ledger", s.LedgerTable))...)
+	p.Logger.Log(ctx, level, "ready", slog.String("tenant", s.Tenant), slog.Bool("paused", s.Paused), slog.String("ledger", s.LedgerTable))
 	return p, nil
 }
 

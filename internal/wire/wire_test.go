@@ -17,7 +17,7 @@ import (
 
 func environment(change map[string]string) func(string) string {
 	env := map[string]string{
-		"AMPERITY_TENANT": "acme", "AMPERITY_SECRET_ID": "amperity", "LEDGER_TABLE": "memory",
+		"AMPERITY_TENANT": "acme", "AMPERITY_SECRET_ID": "amperity", "LEDGER_TABLE": "acme-ledger",
 	}
 	for k, v := range change {
 		env[k] = v
@@ -35,13 +35,13 @@ func TestPartsAreBuiltWithoutSendingAnything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Direct == nil || p.Launcher != nil || p.Announcer == nil || !p.Direct.Paused || p.Settings.Tenant != "acme" {
+	if p.Launcher == nil || p.Ledger == nil || p.Announcer == nil || !p.Launcher.Paused || p.Settings.Tenant != "acme" {
 		t.Errorf("got %+v", p)
 	}
 	if p.Announcer.Partition != "aws-cn" {
 		t.Errorf("the partition is %q", p.Announcer.Partition)
 	}
-	if !strings.Contains(log.String(), `"paused":true`) || !strings.Contains(log.String(), "nothing is remembered") {
+	if !strings.Contains(log.String(), `"paused":true`) || !strings.Contains(log.String(), `"ledger":"acme-ledger"`) {
 		t.Errorf("the log does not tell how the function runs: %s", &log)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
-	"github.com/amperity-runs/amperity-runs/internal/settings"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 	"github.com/amperity-runs/amperity-runs/test/stack"
 )
@@ -41,9 +40,6 @@ const (
 func given(answers ...string) string {
 	return answers[slices.IndexFunc(answers, func(a string) bool { return a != "" })]
 }
-
-// noLedger lets a function run without a ledger.
-var noLedger = map[string]string{"LEDGER_TABLE": settings.LedgerMemory}
 
 // eachSample calls f for each file of events/.
 func eachSample(t *testing.T, f func(*testing.T, stack.Function, sample, []byte)) {
@@ -79,35 +75,8 @@ func eachSample(t *testing.T, f func(*testing.T, stack.Function, sample, []byte)
 	}
 }
 
-func TestEverySampleLeadsToWhatItSaysWithoutALedger(t *testing.T) {
-	w := world(t)
-	emulators := map[string]*stack.Emulator{}
-	for _, f := range stack.Functions() {
-		emulators[f.Name] = emulate(t, w, f.Name, noLedger)
-	}
-	eachSample(t, func(t *testing.T, f stack.Function, want sample, payload []byte) {
-		before := len(w.Simulator.Runs())
-		answer, err := emulators[f.Name].Invoke(t.Context(), payload)
-		if f.Name == "sweep" {
-			if err == nil || !strings.Contains(err.Error(), "LEDGER_TABLE: memory remembers nothing that could be due; give the stack's DynamoDB table") {
-				t.Errorf("it answers %s, %v", answer, err)
-			}
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		begun := w.Simulator.Runs()[before:]
-		published := publishedNow(t, w)
-		checkAnswer(t, want.answer, answer, published)
-		checkRuns(t, want.runs, begun)
-		checkPublished(t, want.published, published, begun)
-	})
-}
-
-// With a ledger windows wait for quiet, and what comes twice starts nothing
-// twice.
-func TestEverySampleLeadsToWhatItSaysWithALedger(t *testing.T) {
+// Windows wait for quiet, and an event that comes twice starts nothing twice.
+func TestEverySampleLeadsToWhatItSays(t *testing.T) {
 	w := world(t)
 	// A window waits as long as a run of its config id goes on.
 	if err := w.Simulator.Script("", amperitytest.Script{}); err != nil {

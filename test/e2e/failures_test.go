@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"github.com/amperity-runs/amperity-runs/internal/settings"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 	"github.com/amperity-runs/amperity-runs/test/stack"
@@ -97,82 +96,56 @@ func TestWhatAPersonShouldKnowIsMailed(t *testing.T) {
 }
 
 func TestARunWhoseAnswerIsLostIsNotStartedAgain(t *testing.T) {
-	for name, change := range map[string]map[string]string{"without a ledger": noLedger, "with a ledger": nil} {
-		t.Run(name, func(t *testing.T) {
-			w := world(t)
-			e := emulate(t, w, "trigger", change)
-			fault(t, w, amperitytest.Fault{Kind: amperitytest.Reset, Applied: true})
-			answer, err := e.Invoke(t.Context(), read(t, "events", "trigger-manual.json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if change == nil {
-				checkAnswer(t, `{"outcome":"unknown","reason":"unknown_outcome","launch_key":"`+manualKey+`","error":true}`, answer, nil)
-				checkPublished(t, nil, publishedNow(t, w), nil)
-				// The sweep finds a run, the first of this config id: whose it
-				// is, a person says.
-				sweep := emulate(t, w, "sweep", nil)
-				for range 2 {
-					later(t, w, stack.Table, 16*time.Minute)
-					swept(t, sweep)
-				}
-			} else {
-				checkAnswer(t, `{"outcome":"held","reason":"unknown_outcome","launch_key":"`+manualKey+`","error":true}`, answer, nil)
-			}
-			checkPublished(t, []event{{held, manualKey, "unknown_outcome", ""}}, publishedNow(t, w), nil)
-			if n := posts(w); n != 1 || len(w.Simulator.Runs()) != 1 {
-				t.Errorf("%d requests, %d runs", n, len(w.Simulator.Runs()))
-			}
-		})
+	w := world(t)
+	fault(t, w, amperitytest.Fault{Kind: amperitytest.Reset, Applied: true})
+	answer, err := emulate(t, w, "trigger", nil).Invoke(t.Context(), read(t, "events", "trigger-manual.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer(t, `{"outcome":"unknown","reason":"unknown_outcome","launch_key":"`+manualKey+`","error":true}`, answer, nil)
+	checkPublished(t, nil, publishedNow(t, w), nil)
+	// The sweep finds a run, the first of this config id: whose it is, the
+	// operator says.
+	sweep := emulate(t, w, "sweep", nil)
+	for range 2 {
+		later(t, w, stack.Table, 16*time.Minute)
+		swept(t, sweep)
+	}
+	checkPublished(t, []event{{held, manualKey, "unknown_outcome", ""}}, publishedNow(t, w), nil)
+	if n := posts(w); n != 1 || len(w.Simulator.Runs()) != 1 {
+		t.Errorf("%d requests, %d runs", n, len(w.Simulator.Runs()))
 	}
 }
 
+// All waits while the stack is paused, and goes on where it stood.
 func TestAPausedStackStartsNothing(t *testing.T) {
 	paused := map[string]string{"PAUSED": "true"}
-	t.Run("without a ledger", func(t *testing.T) {
-		w := world(t)
-		change := map[string]string{"PAUSED": "true", "LEDGER_TABLE": settings.LedgerMemory}
-		var failed *stack.FunctionError
-		if _, err := emulate(t, w, "trigger", change).Invoke(t.Context(), read(t, "events", "trigger-manual.json")); !errors.As(err, &failed) || failed.Type != "BlockedError" {
-			t.Errorf("trigger: %v", err)
-		}
-		answer, err := emulate(t, w, "s3arrival", change).Invoke(t.Context(), read(t, "events", "s3arrival-sqs-eventbridge.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkAnswer(t, `{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661970005000"},{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661970005001"}]}`, answer, nil)
-		if n := len(w.Simulator.Requests()); n != 0 {
-			t.Errorf("%d requests reached Amperity", n)
-		}
-	})
-	t.Run("with a ledger all waits, and goes on where it stood", func(t *testing.T) {
-		w := world(t)
-		answer, err := emulate(t, w, "trigger", paused).Invoke(t.Context(), read(t, "events", "trigger-manual.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkAnswer(t, `{"outcome":"blocked","reason":"paused","launch_key":"`+manualKey+`","error":true}`, answer, nil)
-		answer, err = emulate(t, w, "s3arrival", paused).Invoke(t.Context(), read(t, "events", "s3arrival-sqs-eventbridge.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkAnswer(t, nothingAgain, answer, nil)
-		sweep := emulate(t, w, "sweep", paused)
-		for range 3 {
-			later(t, w, stack.Table, 10*time.Minute)
-			if n := swept(t, sweep); n != 2 {
-				t.Errorf("the sweep looked at %d items", n)
-			}
-		}
-		if published := publishedNow(t, w); len(published) > 0 || len(w.Simulator.Requests()) > 0 {
-			t.Errorf("%d events, %d requests", len(published), len(w.Simulator.Requests()))
-		}
+	w := world(t)
+	answer, err := emulate(t, w, "trigger", paused).Invoke(t.Context(), read(t, "events", "trigger-manual.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer(t, `{"outcome":"blocked","reason":"paused","launch_key":"`+manualKey+`","error":true}`, answer, nil)
+	answer, err = emulate(t, w, "s3arrival", paused).Invoke(t.Context(), read(t, "events", "s3arrival-sqs-eventbridge.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer(t, nothingAgain, answer, nil)
+	sweep := emulate(t, w, "sweep", paused)
+	for range 3 {
 		later(t, w, stack.Table, 10*time.Minute)
-		swept(t, emulate(t, w, "sweep", nil))
-		if n := len(w.Simulator.Runs()); n != 2 {
-			t.Errorf("%d runs, want 2", n)
+		if n := swept(t, sweep); n != 2 {
+			t.Errorf("the sweep looked at %d items", n)
 		}
-	})
+	}
+	if published := publishedNow(t, w); len(published) > 0 || len(w.Simulator.Requests()) > 0 {
+		t.Errorf("%d events, %d requests", len(published), len(w.Simulator.Requests()))
+	}
+	later(t, w, stack.Table, 10*time.Minute)
+	swept(t, emulate(t, w, "sweep", nil))
+	if n := len(w.Simulator.Runs()); n != 2 {
+		t.Errorf("%d runs, want 2", n)
+	}
 }
 
 func TestARenewedSecretIsReadWhenTheOldTokenIsRefused(t *testing.T) {

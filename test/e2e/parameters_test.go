@@ -177,7 +177,7 @@ func set(variable, value string) error {
 			return value
 		}
 		return map[string]string{
-			settings.EnvTenant: "acme", settings.EnvSecretID: "amperity", settings.EnvLedgerTable: settings.LedgerMemory,
+			settings.EnvTenant: "acme", settings.EnvSecretID: "amperity", settings.EnvLedgerTable: "ledger",
 		}[v]
 	})
 	return err

@@ -39,17 +39,16 @@ const (
 // and TOMORROW are days in New York, because files without a date count for
 // the day on which they come.
 type sample struct {
-	// answer is without a ledger; runs are started and published is announced
-	// before it.
+	// answer is that to the event if kept is empty. runs are started, those of
+	// windows by the sweep, and published is announced.
 	answer    string
 	runs      []run
 	published []event
-	// With a ledger, kept is the answer if it is another, and again that to the
-	// same event once all is done. The same runs are started, those of windows
-	// by the sweep, and the same is published; waits counts the windows.
+	// kept is the answer to the event, and again that to the same event once all
+	// is done. waits counts the windows.
 	kept, again string
 	waits       int
-	// repeats: what comes of the second event with a ledger too, because
+	// repeats: what comes of the second event because
 	// nothing tells that it is the same.
 	repeats bool
 }

@@ -219,8 +219,8 @@ func (w *World) launcher(logger *slog.Logger, rate float64, paced bool) (*launch
 func (w *World) Arrivals() (*s3arrival.Handler, error) {
 	logger := w.Logger("s3arrival")
 	l, err := w.launcher(logger, wire.S3ArrivalRate, false)
-	return &s3arrival.Handler{Routes: w.Routes, Windows: l, Announcer: w.Bus, Now: w.Clock.Now,
-		Logger: logger, Tenant: amperitytest.DefaultTenant}, err
+	return &s3arrival.Handler{Routes: w.Routes, Windows: l, Now: w.Clock.Now,
+		Logger: logger}, err
 }
 
 // Sweep makes an instance of sweep.

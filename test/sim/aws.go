@@ -358,7 +358,7 @@ func (w *World) build(in *instance) lambda.Handler {
 	case "trigger":
 		return &trigger.Handler{Launcher: m.launcher(l), Keeper: l, Announcer: m.bus, Now: clock.Now, Logger: w.logger, Tenant: tenant}
 	case "s3arrival":
-		return &s3arrival.Handler{Routes: routes, Windows: l, Announcer: m.bus, Now: clock.Now, Logger: w.logger, Tenant: tenant}
+		return &s3arrival.Handler{Routes: routes, Windows: l, Now: clock.Now, Logger: w.logger}
 	default:
 		return &sweep.Handler{Ledger: m.ledger, Launcher: l, Routes: routes, Clock: clock, Token: token, Logger: w.logger,
 			Workers: w.workers, Pool: func(most int) sweep.Pool { return &pool{p: b.p, most: most} }}
