@@ -25,7 +25,15 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return &sweep.Handler{Ledger: p.Ledger, Launcher: p.Launcher, Routes: routes, Clock: p.Clock, Token: launch.NewToken,
+		windows := launch.NewWindows(p.Launcher, routefile.Lookup(routes))
+		expected := &sweep.Expected{Ledger: p.Ledger, Windows: windows, Routes: routes, Clock: p.Clock, Token: launch.NewToken, Logger: p.Logger}
+		tasks := map[string]sweep.Task{
+			"launch":   p.Launcher.Reconcile,
+			"window":   windows.Due,
+			"unrouted": launch.NewUnrouted(p.Launcher).Due,
+			"expect":   expected.Due,
+		}
+		return &sweep.Handler{Ledger: p.Ledger, Tasks: tasks, Expected: expected, Clock: p.Clock, Token: launch.NewToken,
 			Logger: p.Logger, Workers: sweep.Workers}, nil
 	}))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
 )
@@ -19,7 +20,7 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return &trigger.Handler{Launcher: p.Launcher, Keeper: p.Launcher, Announcer: p.Announcer, Now: time.Now, Logger: p.Logger,
+		return &trigger.Handler{Launcher: p.Launcher, Held: launch.NewResolver(p.Launcher, launch.NewWindows(p.Launcher, nil)), Announcer: p.Announcer, Now: time.Now, Logger: p.Logger,
 			Tenant: p.Settings.Tenant}, nil
 	}))
 }

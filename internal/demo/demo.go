@@ -24,12 +24,10 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/inprocess"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
-	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
-	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/token"
-	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
@@ -100,12 +98,12 @@ func newStage(out io.Writer) (*stage, error) {
 	logger := slog.New(slog.DiscardHandler)
 	writes := 0
 	token := func(context.Context) string { writes++; return fmt.Sprint(writes) }
-	l := launch.New(launch.Config{API: client, Ledger: s.ledger, Announcer: s.bus, Clock: s.clock, Logger: logger,
-		Tenant: amperitytest.DefaultTenant, Token: token, Rand: func() float64 { return 0 }})
+	f := inprocess.New(launch.Config{API: client, Ledger: s.ledger, Announcer: s.bus, Clock: s.clock, Logger: logger,
+		Tenant: amperitytest.DefaultTenant, Token: token, Rand: func() float64 { return 0 }}, routes)
 	s.handlers = map[function]lambda.Handler{
-		triggers: &trigger.Handler{Launcher: l, Keeper: l, Announcer: s.bus, Now: s.clock.Now, Logger: logger, Tenant: amperitytest.DefaultTenant},
-		arrivals: &s3arrival.Handler{Routes: routes, Windows: l, Now: s.clock.Now, Logger: logger},
-		sweeps:   &sweep.Handler{Ledger: s.ledger, Launcher: l, Routes: routes, Clock: s.clock, Token: token, Logger: logger},
+		triggers: f.Trigger,
+		arrivals: f.S3Arrival,
+		sweeps:   f.Sweep,
 	}
 	return s, nil
 }

@@ -65,7 +65,7 @@ func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
 	o.wait(3 * time.Hour)
 	listed := func(key string) {
 		t.Helper()
-		list, more, err := o.ListHeld(t.Context())
+		list, more, err := o.List(t.Context())
 		if err != nil || more || len(list) != 1 || list[0].Reason != announcement.ReasonFilesMissing || list[0].LaunchKey != key ||
 			list[0].Since != "2026-11-22T07:00:00Z" {
 			t.Errorf("listed %+v, more %t, error %v", list, more, err)
@@ -77,7 +77,7 @@ func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
 		t.Fatalf("answered %+v, %v", res, err)
 	}
 	o.wait(time.Hour)
-	if list, _, err := o.ListHeld(t.Context()); err != nil || len(list) > 0 {
+	if list, _, err := o.List(t.Context()); err != nil || len(list) > 0 {
 		t.Errorf("listed %+v, %v", list, err)
 	}
 	o.arrive(o.arrivals("a", "a/2"))
@@ -139,7 +139,7 @@ func TestAWindowIsListedBeforeItIsAnnounced(t *testing.T) {
 	o.halfAWindow()
 	o.busErr = errors.New("the bus is gone")
 	o.wait(2 * time.Hour)
-	list, _, err := o.ListHeld(t.Context())
+	list, _, err := o.List(t.Context())
 	if err != nil || len(list) != 1 || list[0].Since != "2026-11-22T07:00:00Z" {
 		t.Errorf("listed %+v, %v", list, err)
 	}
@@ -189,7 +189,7 @@ func TestEachQuestionIsPaced(t *testing.T) {
 		o.runs = append(o.runs, aRun(fmt.Sprint("wf-", i), "Orders", o.now))
 	}
 	var n turns
-	o.Pacer = &n
+	o.pacer = &n
 	o.wait(time.Minute)
 	if want := turns(1 + 1 + len(o.runs)); n != want { // the list, what would be its next page, and each run
 		t.Errorf("waited for %d turns instead of %d", n, want)

@@ -10,10 +10,10 @@ import (
 
 // Expect sees to it that a window exists, and is looked at when its deadline
 // passes, whether or not a file comes.
-func (l *Launcher) Expect(ctx context.Context, w Window) error {
-	item, err := l.Ledger.Get(ctx, w.Key())
+func (ws *Windows) Expect(ctx context.Context, w Window) error {
+	item, err := ws.store.Get(ctx, w.Key())
 	for n := 1; err == nil; n++ {
-		now := l.Clock.Now()
+		now := ws.clock.Now()
 		j := &windowJob{item, window.New(w.ConfigID, w.Period, w.Route, now)}
 		if item.Exists() {
 			if j, _, err = decodeWindow(item, &w); err != nil {
@@ -26,12 +26,12 @@ func (l *Launcher) Expect(ctx context.Context, w Window) error {
 		if d.Do != window.Nothing {
 			look = now // whoever looks at it then launches it
 		}
-		err = l.putWindow(ctx, j, &w, look)
+		err = ws.store.PutWindow(ctx, j, &w, look)
 		var conflict *ledger.ConflictError
 		if !errors.As(err, &conflict) || n == maxFolds {
 			return err
 		}
-		item, err = conflict.Current[0], l.pause(ctx, n)
+		item, err = conflict.Current[0], ws.store.Pause(ctx, n)
 	}
 	return err
 }

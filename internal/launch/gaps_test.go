@@ -67,7 +67,7 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 			o.now = o.now.Add(time.Hour)
 		}, "config/cg-1", func(o *office) error { _, err := o.Reconcile(o.t.Context(), "launch/"+scheduleKey); return err }},
 		"the window of files": {func(o *office) { o.halfAWindow() }, "window/cg-1/2026-11-22", func(o *office) error {
-			_, err := o.Arrive(o.t.Context(), *o.window, o.arrivals("b", "b/1"), o.now)
+			_, err := o.windows.Arrive(o.t.Context(), *o.window, o.arrivals("b", "b/1"), o.now)
 			return err
 		}},
 		"the config id of a released window": {func(o *office) {
@@ -104,7 +104,7 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 			o.arrive(o.arrivals("a", "a/1"))
 			o.ledger.Expire("window/cg-1/2026-11-22")
 		}, "launch/" + firstOfWindow, func(o *office) error {
-			_, err := o.Arrive(o.t.Context(), *o.window, o.arrivals("a", "a/2"), o.now)
+			_, err := o.windows.Arrive(o.t.Context(), *o.window, o.arrivals("a", "a/2"), o.now)
 			return err
 		}},
 	} {
@@ -321,7 +321,7 @@ func TestAnnouncedUnroutedFilesAreLeftAlone(t *testing.T) {
 	o, _ := unroutedOffice(t)
 	o.take(lost(o.now, "x/1")...)
 	o.now = o.now.Add(2 * time.Hour)
-	if worked, err := o.LookUnrouted(t.Context(), "unrouted/b"); worked || err != nil {
+	if worked, err := o.unrouted.Due(t.Context(), "unrouted/b"); worked || err != nil {
 		t.Errorf("worked %t, %v", worked, err)
 	}
 }
@@ -335,7 +335,7 @@ func TestExpectTakesInAWindowThatIsThere(t *testing.T) {
 	o.arrive(o.arrivals("a", "a/1"))
 	o.wait(5 * time.Minute)
 	o.wantNews() // it was made after its deadline
-	if err := o.Expect(t.Context(), *o.window); err != nil {
+	if err := o.windows.Expect(t.Context(), *o.window); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(5 * time.Minute)
@@ -349,7 +349,7 @@ func TestHeldSince(t *testing.T) {
 	o.posts = []answer{noAnswer}
 	o.launch(nil)
 	o.wait(30 * time.Minute)
-	list, _, err := o.ListHeld(t.Context())
+	list, _, err := o.List(t.Context())
 	if err != nil || len(list) != 1 || list[0].Since != "2026-11-22T06:16:00Z" {
 		t.Errorf("listed %+v, %v", list, err)
 	}

@@ -179,7 +179,7 @@ func TestSearchedLaunchIsListedBesideABackfill(t *testing.T) {
 		o.arrive(o.arrivals("a", fmt.Sprint("a/", i)))
 	}
 	o.wait(5 * time.Minute)
-	list, _, err := o.ListHeld(t.Context())
+	list, _, err := o.List(t.Context())
 	if err != nil || len(list) != 1 || list[0].LaunchKey != "manual/cg-2/x" {
 		t.Errorf("listed %+v, %v", list, err)
 	}
@@ -203,7 +203,7 @@ func TestQueuedLaunches(t *testing.T) {
 	first.State = amperity.StateStopped
 	o.wait(14 * time.Hour)
 	held := func() (keys []string) {
-		list, _, err := o.ListHeld(t.Context())
+		list, _, err := o.List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
@@ -39,8 +40,8 @@ type Config struct {
 // concurrent use, in any number of processes.
 type Launcher struct {
 	Config
-	poster
-	memory *memory
+	store *Store
+	runs  *Client
 }
 
 // NewToken makes a random token.
@@ -48,7 +49,11 @@ func NewToken(context.Context) string { return rand.Text() }
 
 // New returns a Launcher made of c.
 func New(c Config) *Launcher {
-	return &Launcher{c, newPoster(c.API, c.Clock, c.Pacer, c.Rand), &memory{}}
+	if c.Rand == nil {
+		c.Rand = mathrand.Float64
+	}
+	store := &Store{c.Ledger, c.Clock, c.Token, c.Rand}
+	return &Launcher{c, store, &Client{API: c.API, Store: store, Clock: c.Clock, Pacer: c.Pacer, Rand: c.Rand, Logger: c.Logger}}
 }
 
 const (
@@ -93,7 +98,7 @@ func (l *Launcher) Launch(ctx context.Context, in Launch) (Result, error) {
 	}}
 	// A crash before this leaves nothing: the input is delivered again. A crash
 	// after it leaves a claimed launch, which the sweep carries out.
-	err := l.put(ctx, j, j.Lease)
+	err := l.store.PutLaunch(ctx, j, j.Lease)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		return l.again(ctx, in, conflict.Current[0])
@@ -187,31 +192,50 @@ func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
 			detail: &announcement.Error{Kind: announcement.ErrorPaused, Message: pausedText}}, nil
 	}
 	// A crash here leaves a claimed launch: the sweep waits until the same time.
-	if wait := j.NotBefore.Sub(l.Clock.Now()); wait > 0 && (!l.timeFor(ctx, wait+minPost) || l.Clock.Sleep(ctx, wait) != nil) {
+	if wait := j.NotBefore.Sub(l.Clock.Now()); wait > 0 && (!l.runs.TimeFor(ctx, wait+minPost) || l.Clock.Sleep(ctx, wait) != nil) {
 		return outOfTime(noTimeText), nil
 	}
 	most := attempts
 	if len(j.Posts) > 0 {
 		most = 1 // the list of runs is read before each further request
 	}
-	marked := false
-	v, err := l.post(ctx, j.Request, most, func(ctx context.Context) error {
-		if marked {
-			// The request before this one was certainly not processed.
-			j.Posts = j.Posts[:len(j.Posts)-1]
+	return l.post(ctx, j, most)
+}
+
+// post marks a launch and sends its request. Where certainly nothing was
+// processed it does so again, up to most times, while the time allows. A refused
+// token is not worth a retry here: the client has tried a fresh one.
+func (l *Launcher) post(ctx context.Context, j *job, most int) (verdict, error) {
+	v := outOfTime(noTimeText)
+	backoff := firstBackoff
+	for n := 1; l.runs.TimeFor(ctx, minPost); n++ {
+		if !l.runs.Turn(ctx) {
+			if n == 1 {
+				v = outOfTime(noTurnText)
+			}
+			return v, nil
 		}
-		marked = true
-		return l.mark(ctx, j)
-	})
-	switch {
-	case err != nil || !marked || v.outcome != Blocked:
-	case v.reason == announcement.ReasonBusy:
-		// A gateway may have sent an earlier copy, whose run is in the way now.
-		j.Busy = append(j.Busy, j.lastPost())
-	default:
-		j.Posts = j.Posts[:len(j.Posts)-1]
+		if err := l.mark(ctx, j); err != nil {
+			return verdict{}, err
+		}
+		// A crash from here until the outcome is recorded leaves it unknown
+		// whether there is a run.
+		v = l.runs.Start(ctx, j.Request)
+		switch {
+		case v.outcome != Blocked:
+			return v, nil
+		case v.reason == announcement.ReasonBusy:
+			// A gateway may have sent an earlier copy, whose run is in the way now.
+			j.Busy = append(j.Busy, j.lastPost())
+			return v, nil
+		}
+		j.unmark()
+		if v.reason == announcement.ReasonUnauthorized || n == most || !l.runs.Rest(ctx, backoff, v.retryAfter) {
+			return v, nil
+		}
+		backoff = min(2*backoff, maxBackoff)
 	}
-	return v, err
+	return v, nil
 }
 
 // mark notes that a request is about to be sent, and when. It is the fence:
@@ -223,17 +247,16 @@ func (l *Launcher) mark(ctx context.Context, j *job) error {
 	first := j.State != posting
 	j.to(posting, now)
 	j.Lease = l.lease(ctx)
-	j.Posts = append(j.Posts[:len(j.Posts):len(j.Posts)], now)
-	j.Looked, j.Error, j.Reason, j.Candidates, j.Queued = looked{}, nil, "", nil, false
+	j.mark(now)
 	var err error
 	// A crash after this leaves a launch of which nobody knows whether its
 	// request was sent: the sweep looks for its run.
 	if first {
-		err = l.transact(ctx, j, j.Lease, func(c *config) {
+		err = l.store.Transact(ctx, j, j.Lease, func(c *config) {
 			c.set(entry{Key: j.Key, State: entryGoing, Last: now, Doubt: true})
 		})
 	} else {
-		err = l.put(ctx, j, j.Lease)
+		err = l.store.PutLaunch(ctx, j, j.Lease)
 	}
 	if err != nil {
 		j.record = was

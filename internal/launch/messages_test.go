@@ -27,7 +27,10 @@ type office struct {
 	t   *testing.T
 	now time.Time
 	*launch.Launcher
-	ledger *ledger.Memory
+	*launch.Resolver
+	windows  *launch.Windows
+	unrouted *launch.Unrouted
+	ledger   *ledger.Memory
 	// refuses, unless it is nil, is what the ledger answers to a write.
 	refuses func(items []ledger.Item) error
 	// hides, unless it is nil, is what the ledger answers to a read.
@@ -55,14 +58,36 @@ type office struct {
 	told   []string
 	logged strings.Builder
 	tokens int
+	// pacer, unless it is nil, delays requests.
+	pacer launch.Pacer
+}
+
+// paced delays the requests of an office.
+type paced struct{ o *office }
+
+func (p paced) Wait(ctx context.Context) error {
+	if p.o.pacer == nil {
+		return nil
+	}
+	return p.o.pacer.Wait(ctx)
 }
 
 func newOffice(t *testing.T) *office {
 	o := &office{t: t, now: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC), ledger: ledger.NewMemory(), posts: []answer{started}}
 	o.Launcher = launch.New(launch.Config{
 		API: o, Ledger: o, Announcer: o, Clock: o, Tenant: "acme", Logger: telemetry.NewLogger(&o.logged, slog.LevelInfo),
-		Token: func(context.Context) string { o.tokens++; return fmt.Sprint(o.tokens) }, Rand: func() float64 { return 0 },
+		Token: func(context.Context) string { o.tokens++; return fmt.Sprint(o.tokens) }, Rand: func() float64 { return 0 }, Pacer: paced{o},
 	})
+	o.windows = launch.NewWindows(o.Launcher, func(configID, period string) (launch.Window, bool) {
+		if o.window == nil {
+			return launch.Window{}, false
+		}
+		w := *o.window
+		w.ConfigID, w.Period = configID, period
+		return w, true
+	})
+	o.Resolver = launch.NewResolver(o.Launcher, o.windows)
+	o.unrouted = launch.NewUnrouted(o.Launcher)
 	return o
 }
 
@@ -189,14 +214,7 @@ func (o *office) wait(d time.Duration) {
 			case "launch":
 				_, err = o.Reconcile(o.t.Context(), key)
 			case "window":
-				_, err = o.Look(o.t.Context(), key, func(configID, period string) (launch.Window, bool) {
-					if o.window == nil {
-						return launch.Window{}, false
-					}
-					w := *o.window
-					w.ConfigID, w.Period = configID, period
-					return w, true
-				})
+				_, err = o.windows.Due(o.t.Context(), key)
 			}
 			if err != nil {
 				o.t.Fatalf("%s: %v", key, err)
@@ -241,11 +259,11 @@ func (o *office) arrivals(entry string, names ...string) []window.Arrival {
 // arrive lets files come, and launches what is to be launched at once.
 func (o *office) arrive(files []window.Arrival) launch.Result {
 	o.t.Helper()
-	a, err := o.Arrive(o.t.Context(), *o.window, files, o.now)
+	a, err := o.windows.Arrive(o.t.Context(), *o.window, files, o.now)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	return o.Carry(o.t.Context(), a)
+	return o.windows.Launch(o.t.Context(), a)
 }
 
 // aWindow is a window of a route that launches at once when it has a file for
@@ -508,7 +526,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 		{"a deadline at which it would run, with nothing there", func(o *office) {
 			o.window = aWindow(window.Rerun, one, four)
 			o.window.Rules.Deadline, o.window.Rules.ThenRun = o.now.Add(time.Hour), true
-			if err := o.Expect(o.t.Context(), *o.window); err != nil {
+			if err := o.windows.Expect(o.t.Context(), *o.window); err != nil {
 				o.t.Fatal(err)
 			}
 			o.wait(2 * time.Hour)
@@ -537,7 +555,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 					o.t.Fatal(err)
 				}
 			}
-			if list, _, err := o.ListHeld(o.t.Context()); err != nil || len(list) != 0 {
+			if list, _, err := o.List(o.t.Context()); err != nil || len(list) != 0 {
 				o.t.Errorf("%v still waits, error %v", list, err)
 			}
 			o.wait(24 * time.Hour)
@@ -719,11 +737,11 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})
 	o.window.Rules.Deadline = o.now.Add(time.Hour)
-	if err := o.Expect(t.Context(), *o.window); err != nil {
+	if err := o.windows.Expect(t.Context(), *o.window); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(2 * time.Hour)
-	list, more, err := o.ListHeld(t.Context())
+	list, more, err := o.List(t.Context())
 	if err != nil || more || len(list) != 1 {
 		t.Fatalf("%d listed, more %t, error %v", len(list), more, err)
 	}
@@ -736,7 +754,7 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 	if err := o.ledger.Put(t.Context(), "other", ledger.Item{Key: "launch/manual/cg-1/new", Held: o.now, Doc: []byte(`{"format":2}`)}); err != nil {
 		t.Fatal(err)
 	}
-	list, _, err = o.ListHeld(t.Context())
+	list, _, err = o.List(t.Context())
 	if err != nil || len(list) != 3 || list[0].Reason != "unreadable" || list[1].LaunchKey != "manual/cg-1/k" {
 		t.Errorf("%+v, error %v", list, err)
 	}
@@ -745,7 +763,7 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 
 	// A feed that has ended is less urgent than a launch that is held.
 	o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
-	list, _, err = o.ListHeld(t.Context())
+	list, _, err = o.List(t.Context())
 	if err != nil || len(list) != 4 || list[1].Reason != "unreadable" || list[3].Reason != "files_missing" {
 		t.Errorf("%+v, error %v", list, err)
 	}
@@ -778,7 +796,7 @@ func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
 		o := newOffice(t)
 		o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 2})
 		o.window.Rules.Deadline = o.now.Add(time.Hour)
-		if err := o.Expect(t.Context(), *o.window); err != nil {
+		if err := o.windows.Expect(t.Context(), *o.window); err != nil {
 			t.Fatal(err)
 		}
 		if files > 0 {

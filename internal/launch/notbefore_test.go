@@ -90,7 +90,7 @@ func TestAPartBehindItsMarkerNeedsNoRunOfItsOwn(t *testing.T) {
 				if res := o.arrive(o.arrivals("marker", "done")); res.Outcome != launch.Started {
 					t.Fatalf("answered %+v", res)
 				}
-				a, err := o.Arrive(t.Context(), *o.window, part, o.now)
+				a, err := o.windows.Arrive(t.Context(), *o.window, part, o.now)
 				if diff := cmp.Diff(window.Counts{Covered: 1}, a.Counts); diff != "" || err != nil {
 					t.Errorf("%v (-want +got)\n%s", err, diff)
 				}
@@ -111,13 +111,13 @@ func TestAPartThatComesWhileTheRequestWaits(t *testing.T) {
 	o.arrive(o.arrivals("part", "part-0"))
 	o.now = o.now.Add(2 * time.Second)
 	part := []window.Arrival{{Entry: "part", Bucket: "b", Key: "part-1", EventTime: o.now.Add(-time.Second)}}
-	decided, err := o.Arrive(t.Context(), *o.window, o.arrivals("marker", "done"), o.now)
+	decided, err := o.windows.Arrive(t.Context(), *o.window, o.arrivals("marker", "done"), o.now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.now = o.now.Add(2 * time.Second)
 	o.arrive(part)
-	if res := o.Carry(t.Context(), decided); res.Outcome != launch.Started {
+	if res := o.windows.Launch(t.Context(), decided); res.Outcome != launch.Started {
 		t.Fatalf("answered %+v", res)
 	}
 	o.wait(time.Hour)
@@ -135,11 +135,11 @@ func TestARequestThatCannotWaitIsLeftToTheSweep(t *testing.T) {
 		o.window = aWindow(window.Hold, window.Entry{Pattern: "a"})
 		began := o.now
 		ctx := ending{t.Context(), began.Add(left)}
-		a, err := o.Arrive(ctx, *o.window, o.arrivals("a", "1"), o.now)
+		a, err := o.windows.Arrive(ctx, *o.window, o.arrivals("a", "1"), o.now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res := o.Carry(ctx, a); res.Outcome != want {
+		if res := o.windows.Launch(ctx, a); res.Outcome != want {
 			t.Errorf("%s left: answered %+v", left, res)
 		}
 		if want == launch.Blocked && (o.sent != 0 || !o.now.Equal(began)) {
@@ -177,7 +177,7 @@ func TestTheSweepsRequestsWaitToo(t *testing.T) {
 			o.arrive(o.arrivals("a", "2"))
 			for listed := range o.ledger.Due(t.Context(), began.Add(2*time.Hour)) {
 				o.now = listed.At
-				if _, err := o.Look(t.Context(), listed.Key, func(string, string) (launch.Window, bool) { return *o.window, true }); err != nil {
+				if _, err := o.windows.Due(t.Context(), listed.Key); err != nil {
 					t.Fatal(err)
 				}
 			}

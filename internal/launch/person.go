@@ -31,9 +31,9 @@ type Word struct {
 // Release starts what is held or was rejected, or launches a window that waits,
 // now. Answers and errors are as of [Launcher.Launch]; where the word does not
 // fit how things stand, the answer is Duplicate, with a warning.
-func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
+func (r *Resolver) Release(ctx context.Context, w Word) (Result, error) {
 	for {
-		j, res, err := l.asked(ctx, w, held, rejected)
+		j, res, err := r.target(ctx, w, held, rejected)
 		if err != nil {
 			return Result{}, err
 		}
@@ -41,7 +41,7 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 			return *res, nil
 		}
 		if j == nil {
-			return l.askedWindow(ctx, w, "")
+			return r.targetWindow(ctx, w, "")
 		}
 		if j.Reason == announcement.ReasonImplausibleDate {
 			res := j.duplicate()
@@ -52,13 +52,13 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		if j.State == rejected && j.Window != "" {
 			if !j.Told {
 				// A crash left the window without the news; it is not over for it.
-				if err := l.tell(ctx, j); err != nil {
+				if err := r.launches.tell(ctx, j); err != nil {
 					return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
 				}
 				j.Told = true
 			}
 			j.Turn++
-			if more, err = l.reopen(ctx, j); err != nil {
+			if more, err = r.launches.reopen(ctx, j); err != nil {
 				return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
 			}
 			if more == nil {
@@ -67,9 +67,9 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 				return res, nil
 			}
 		}
-		now := l.Clock.Now()
+		now := r.clock.Now()
 		j.to(claimed, now)
-		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releasedFor), l.lease(ctx)
+		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releasedFor), r.launches.lease(ctx)
 		if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {
 			j.NotAfter = now.Add(arrivalNotAfter) // the queue may take days
 		}
@@ -79,24 +79,24 @@ func (l *Launcher) Release(ctx context.Context, w Word) (Result, error) {
 		}
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, blocked{}, looked{}
 		// A crash after this leaves a claimed launch: the sweep starts it.
-		err = l.transact(ctx, j, j.Lease, func(c *config) {
+		err = r.store.Transact(ctx, j, j.Lease, func(c *config) {
 			c.set(entry{Key: j.Key, State: entryGoing, Last: j.lastPost(), Doubt: len(j.Posts) > 0})
 			c.answered(j.Key, now)
 		}, more...)
-		if again, err := l.afterWord(w, err); again {
+		if again, err := r.afterWrite(w, err); again {
 			continue
 		} else if err != nil {
 			return Result{}, err
 		}
-		return l.carry(ctx, j), nil
+		return r.launches.carry(ctx, j), nil
 	}
 }
 
 // Adopt makes a run that a person has found the launch's. It is refused for a
 // run of another launch, or of another type than the config id's.
-func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
+func (r *Resolver) Adopt(ctx context.Context, w Word) (Result, error) {
 	for {
-		j, res, err := l.asked(ctx, w, held)
+		j, res, err := r.target(ctx, w, held)
 		if err != nil {
 			return Result{}, err
 		}
@@ -104,16 +104,16 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 			return *res, nil
 		}
 		if j == nil {
-			return l.nothingToAdopt(ctx, w)
+			return r.nothingToAdopt(ctx, w)
 		}
 		if j.Reason == announcement.ReasonImplausibleDate {
 			return Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: implausibleAdoptText}
 		}
-		run, err := l.getRun(ctx, w.RunID, amperity.ViewVerbose, questions)
+		run, err := r.runs.Get(ctx, w.RunID, amperity.ViewVerbose, questions)
 		if err != nil {
 			return Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
 		}
-		c, err := l.config(ctx, j.Request.ConfigID)
+		c, err := r.store.ConfigID(ctx, j.Request.ConfigID)
 		if err != nil {
 			return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
 		}
@@ -124,41 +124,41 @@ func (l *Launcher) Adopt(ctx context.Context, w Word) (Result, error) {
 		if len(j.Posts) > 0 && (run.CreatedAt.IsZero() || j.Posts[0].Before(posted)) {
 			posted = j.Posts[0]
 		}
-		known, err := l.readControl(ctx)
+		known, err := r.runs.Control(ctx)
 		if err != nil {
 			return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
 		}
 		principals := c.principals(known.PrincipalID)
-		j.begin(run, posted, l.Clock.Now())
+		j.begin(run, posted, r.clock.Now())
 		j.Adopted, j.ByHand = true, len(principals) > 0 && run.PrincipalID != "" && !slices.Contains(principals, run.PrincipalID)
-		owned := ownedBy(j.Key, run.ID, 0, l.Clock.Now())
+		owned := ownedBy(j.Key, run.ID, 0, r.clock.Now())
 		began := func(c *config) {
 			c.began(j)
-			c.answered(j.Key, l.Clock.Now())
+			c.answered(j.Key, r.clock.Now())
 		}
-		err = l.transact(ctx, j, l.Clock.Now().Add(soon), began, owned)
+		err = r.store.Transact(ctx, j, r.clock.Now().Add(soon), began, owned)
 		var taken *takenError
 		if errors.As(err, &taken) {
 			if err := checkOwner(w, taken.current); err != nil {
 				return Result{}, err
 			}
 			owned.Version = taken.current.Version
-			err = l.transact(ctx, j, l.Clock.Now().Add(soon), began, owned)
+			err = r.store.Transact(ctx, j, r.clock.Now().Add(soon), began, owned)
 		}
-		if again, err := l.afterWord(w, err); again {
+		if again, err := r.afterWrite(w, err); again {
 			continue
 		} else if err != nil {
 			return Result{}, err
 		}
-		return l.afterwards(ctx, j), nil
+		return r.deliver(ctx, j), nil
 	}
 }
 
 // nothingToAdopt answers for a window that waits, which has no run, and for
 // anything that is not known.
-func (l *Launcher) nothingToAdopt(ctx context.Context, w Word) (Result, error) {
+func (r *Resolver) nothingToAdopt(ctx context.Context, w Word) (Result, error) {
 	if key, _, ok := windowOf(w.Key); ok {
-		switch item, err := l.Ledger.Get(ctx, key); {
+		switch item, err := r.store.Get(ctx, key); {
 		case err != nil:
 			return Result{}, &LedgerError{LaunchKey: w.Key, Err: err}
 		case item.Exists():
@@ -183,9 +183,9 @@ func checkOwner(w Word, run ledger.Item) error {
 
 // Discard ends what is held, or a window whose files are missing. Nothing more is
 // started for it.
-func (l *Launcher) Discard(ctx context.Context, w Word) (Result, error) {
+func (r *Resolver) Discard(ctx context.Context, w Word) (Result, error) {
 	for {
-		j, res, err := l.asked(ctx, w, held)
+		j, res, err := r.target(ctx, w, held)
 		if err != nil {
 			return Result{}, err
 		}
@@ -193,28 +193,28 @@ func (l *Launcher) Discard(ctx context.Context, w Word) (Result, error) {
 			return *res, nil
 		}
 		if j == nil {
-			return l.askedWindow(ctx, w, w.Reason)
+			return r.targetWindow(ctx, w, w.Reason)
 		}
-		j.Answered = l.answered(ctx, j)
-		j.to(discarded, l.Clock.Now())
+		j.Answered = r.launches.answered(ctx, j)
+		j.to(discarded, r.clock.Now())
 		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
-		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) {
+		err = r.store.Transact(ctx, j, r.clock.Now().Add(soon), func(c *config) {
 			c.heldBack(j)
-			c.answered(j.Key, l.Clock.Now())
+			c.answered(j.Key, r.clock.Now())
 		})
-		if again, err := l.afterWord(w, err); again {
+		if again, err := r.afterWrite(w, err); again {
 			continue
 		} else if err != nil {
 			return Result{}, err
 		}
-		return l.afterwards(ctx, j), nil
+		return r.deliver(ctx, j), nil
 	}
 }
 
-// asked gives the launch that a word is for, if the word fits; else how it
+// target gives the launch that a word is for, if the word fits; else how it
 // stands. Neither: there is no such launch.
-func (l *Launcher) asked(ctx context.Context, w Word, fits ...state) (*job, *Result, error) {
-	item, err := l.Ledger.Get(ctx, launchPrefix+w.Key)
+func (r *Resolver) target(ctx context.Context, w Word, fits ...state) (*job, *Result, error) {
+	item, err := r.store.Get(ctx, launchPrefix+w.Key)
 	if err != nil {
 		return nil, nil, &LedgerError{LaunchKey: w.Key, Err: err}
 	}
@@ -233,14 +233,14 @@ func (l *Launcher) asked(ctx context.Context, w Word, fits ...state) (*job, *Res
 	}
 	res := j.duplicate()
 	if j.State.over() || j.State == held {
-		l.finish(ctx, j)
+		r.launches.finish(ctx, j)
 	}
 	res.Warning = notAskedText(w.Hold)
 	return nil, &res, nil
 }
 
-// afterWord tells whether to look again after a write, or what went wrong.
-func (l *Launcher) afterWord(w Word, err error) (again bool, failed error) {
+// afterWrite tells whether to look again after a write, or what went wrong.
+func (r *Resolver) afterWrite(w Word, err error) (again bool, failed error) {
 	var lost *lostError
 	var taken *takenError
 	if errors.As(err, &lost) || errors.As(err, &taken) {
@@ -252,26 +252,26 @@ func (l *Launcher) afterWord(w Word, err error) (again bool, failed error) {
 	return false, nil
 }
 
-// afterwards tells the others what a person has decided.
-func (l *Launcher) afterwards(ctx context.Context, j *job) Result {
+// deliver tells the others what a person has decided.
+func (r *Resolver) deliver(ctx context.Context, j *job) Result {
 	res := j.result()
-	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
-	if !l.finish(ctx, j) {
+	r.launches.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	if !r.launches.finish(ctx, j) {
 		res.Warning = unfinishedText
 	}
 	return res
 }
 
-// askedWindow carries out a word for a window that waits, whatever it waits
+// targetWindow carries out a word for a window that waits, whatever it waits
 // for: it is launched, or, where discard says why, ended.
-func (l *Launcher) askedWindow(ctx context.Context, word Word, discard string) (Result, error) {
+func (r *Resolver) targetWindow(ctx context.Context, word Word, discard string) (Result, error) {
 	key, text, ok := windowOf(word.Key)
 	revision, err := strconv.Atoi(text)
 	if !ok || err != nil {
 		return Result{}, &UnknownKeyError{Key: word.Key}
 	}
 	for {
-		item, err := l.Ledger.Get(ctx, key)
+		item, err := r.store.Get(ctx, key)
 		if err != nil {
 			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
 		}
@@ -285,7 +285,7 @@ func (l *Launcher) askedWindow(ctx context.Context, word Word, discard string) (
 		if j.state.Launch != nil || j.state.Revision+1 != revision || j.state.Hold != word.Hold || word.Hold == 0 {
 			return Result{Outcome: Waiting, LaunchKey: word.Key, Hold: j.state.Hold, Warning: notAskedText(word.Hold)}, nil
 		}
-		at, err := l.Ledger.Get(ctx, configPrefix+w.ConfigID)
+		at, err := r.store.Get(ctx, configPrefix+w.ConfigID)
 		if err != nil {
 			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
 		}
@@ -297,7 +297,7 @@ func (l *Launcher) askedWindow(ctx context.Context, word Word, discard string) (
 		if discard != "" {
 			d = window.Decision{Do: window.HoldIt, Reason: announcement.ReasonFilesMissing}
 		}
-		n, err := l.begin(ctx, j, w, d, discard, at, c)
+		n, err := r.windows.createLaunch(ctx, j, w, d, discard, at, c)
 		var conflict *ledger.ConflictError
 		if errors.As(err, &conflict) && !conflict.Current[2].Exists() {
 			continue
@@ -306,9 +306,9 @@ func (l *Launcher) askedWindow(ctx context.Context, word Word, discard string) (
 			return Result{}, &LedgerError{LaunchKey: word.Key, Err: err}
 		}
 		if discard != "" {
-			return l.afterwards(ctx, n), nil
+			return r.deliver(ctx, n), nil
 		}
-		return l.carry(ctx, n), nil
+		return r.launches.carry(ctx, n), nil
 	}
 }
 
@@ -339,11 +339,11 @@ const (
 	maxHeldReads = 1_000
 )
 
-// ListHeld lists what waits for a person, each the longest first: held launches,
+// List lists what waits for a person, each the longest first: held launches,
 // and then windows whose files are missing. more says that there are others.
-func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, err error) {
+func (r *Resolver) List(ctx context.Context) (list []HeldLaunch, more bool, err error) {
 	var launches, windows []string
-	for row, err := range l.Ledger.Held(ctx) {
+	for row, err := range r.store.Held(ctx) {
 		switch {
 		case err != nil:
 			return nil, false, &LedgerError{LaunchKey: "", Err: err}
@@ -362,7 +362,7 @@ func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, 
 	// A held launch whose run is searched for is due too, and one that could not be
 	// announced yet. A window of which some files are there is due within a day.
 	due := 0
-	for row, err := range l.Ledger.Due(ctx, l.Clock.Now().Add(25*time.Hour)) {
+	for row, err := range r.store.Due(ctx, r.clock.Now().Add(25*time.Hour)) {
 		if err != nil {
 			return nil, false, &LedgerError{LaunchKey: "", Err: err}
 		}
@@ -382,7 +382,7 @@ func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, 
 		if len(list) == maxHeld || i == maxHeldReads {
 			return list, true, nil
 		}
-		item, err := l.Ledger.Get(ctx, key)
+		item, err := r.store.Get(ctx, key)
 		if err != nil {
 			return nil, false, &LedgerError{LaunchKey: key, Err: err}
 		}
@@ -391,7 +391,7 @@ func (l *Launcher) ListHeld(ctx context.Context) (list []HeldLaunch, more bool, 
 			continue
 		}
 		if h.Reason == announcement.ReasonImplausibleDate {
-			if err := l.countSince(ctx, &h); err != nil {
+			if err := r.countSince(ctx, &h); err != nil {
 				return nil, false, err
 			}
 		}
@@ -433,12 +433,12 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 }
 
 // countSince adds to h the files that came since its launch was held.
-func (l *Launcher) countSince(ctx context.Context, h *HeldLaunch) error {
+func (r *Resolver) countSince(ctx context.Context, h *HeldLaunch) error {
 	key, _, ok := windowOf(h.LaunchKey)
 	if !ok {
 		return nil
 	}
-	item, err := l.Ledger.Get(ctx, key)
+	item, err := r.store.Get(ctx, key)
 	if err != nil {
 		return &LedgerError{LaunchKey: h.LaunchKey, Err: err}
 	}

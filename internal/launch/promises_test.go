@@ -70,12 +70,12 @@ func TestDecidedLaunchHasTheTurn(t *testing.T) {
 			o := newOffice(t)
 			o.posts = []answer{{err: status(401, 0)}}
 			o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
-			decided, err := o.Arrive(t.Context(), *o.window, o.arrivals("a", "a/1"), o.now)
+			decided, err := o.windows.Arrive(t.Context(), *o.window, o.arrivals("a", "a/1"), o.now)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if carried {
-				o.Carry(t.Context(), decided)
+				o.windows.Launch(t.Context(), decided)
 			}
 			o.window.Period = "2026-11-23"
 			if res := o.arrive(o.arrivals("a", "b/1")); res.Outcome != launch.Waiting {
@@ -117,7 +117,7 @@ func TestItemThatIsNotDueIsLeftAlone(t *testing.T) {
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
 	o.window.Rules.Settle = 10 * time.Minute
 	o.arrive(o.arrivals("a", "a/1"))
-	worked, err := o.Look(t.Context(), o.window.Key(), func(string, string) (launch.Window, bool) { return *o.window, true })
+	worked, err := o.windows.Due(t.Context(), o.window.Key())
 	if worked || err != nil {
 		t.Errorf("a window: worked %t, %v", worked, err)
 	}

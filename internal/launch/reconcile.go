@@ -43,7 +43,7 @@ const (
 // not announced. It reports whether there was anything to do. An error says
 // that the item could not be worked on; it stays due.
 func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
-	item, err := l.Ledger.Get(ctx, key)
+	item, err := l.store.Get(ctx, key)
 	if err != nil {
 		return false, err
 	}
@@ -73,7 +73,7 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 		case !j.delivered():
 			l.finish(ctx, j)
 		case j.nextSearch(now).IsZero():
-			return true, unlessLost(l.put(ctx, j, time.Time{}))
+			return true, unlessLost(l.store.PutLaunch(ctx, j, time.Time{}))
 		default:
 			return true, l.look(ctx, j)
 		}
@@ -88,7 +88,7 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 // later. Runs are adopted only if they are certainly this launch's.
 func (l *Launcher) look(ctx context.Context, j *job) error {
 	now := l.Clock.Now()
-	c, err := l.config(ctx, j.Request.ConfigID)
+	c, err := l.store.ConfigID(ctx, j.Request.ConfigID)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 	if j.mayBeSent(now) {
 		notBefore = now // the list is read right before a request
 	}
-	f, unread := l.search(ctx, j, c, notBefore)
+	f, unread := l.runs.Search(ctx, j, c, notBefore)
 	if unread == nil && len(f.runs) > 0 && f.certain && !c.doubts(j.Key, j.Posts[0]) {
 		adopted, err := l.adopt(ctx, j, f.runs)
 		if adopted || err != nil {
@@ -160,7 +160,7 @@ func (l *Launcher) searchOn(ctx context.Context, j *job, runs []*amperity.Run) e
 		}
 	}
 	// A crash before this leaves the launch due: the runs are found again.
-	if err := l.put(ctx, j, due); err != nil {
+	if err := l.store.PutLaunch(ctx, j, due); err != nil {
 		return unlessLost(err)
 	}
 	l.finish(ctx, j)
@@ -185,53 +185,6 @@ const (
 	getTimeout  = 5 * time.Second
 	listTimeout = 20 * time.Second
 )
-
-// paced waits until the next question may be asked.
-func (l *Launcher) paced(ctx context.Context) error {
-	if l.Pacer == nil {
-		return nil
-	}
-	return l.Pacer.Wait(ctx)
-}
-
-// ask puts a question to Amperity when it is its turn, with so much time for an
-// answer; and again, at most so many times in all, where too many have asked:
-// whoever began anew with all that he has to ask would find as many there.
-func (l *Launcher) ask(ctx context.Context, limit time.Duration, most int, question func(context.Context) error) error {
-	backoff := firstBackoff
-	for n := 1; ; n++ {
-		if err := l.paced(ctx); err != nil {
-			return err
-		}
-		err := l.within(ctx, limit, question)
-		var api *amperity.APIError
-		if n == most || !errors.As(err, &api) || !errors.Is(err, amperity.ErrRateLimited) || api.RetryAfter > maxPause {
-			return err
-		}
-		if !l.rest(ctx, backoff, api.RetryAfter) {
-			return err
-		}
-		backoff = min(2*backoff, maxBackoff)
-	}
-}
-
-// within bounds a question to Amperity: what follows needs time too.
-func (l *Launcher) within(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
-	if d, ok := ctx.Deadline(); ok {
-		limit = min(limit, d.Sub(l.Clock.Now())-reserve)
-	}
-	ctx, cancel := l.Clock.WithTimeout(ctx, max(0, limit))
-	defer cancel()
-	return question(ctx)
-}
-
-func (l *Launcher) getRun(ctx context.Context, id string, view amperity.View, most int) (run *amperity.Run, err error) {
-	err = l.ask(ctx, getTimeout, most, func(ctx context.Context) error {
-		run, err = l.API.GetRun(ctx, id, view)
-		return err
-	})
-	return run, err
-}
 
 // inconclusive writes back a launch after a look that decided nothing. If that
 // lasts for patience, the launch is held with the message why. cause is the error
@@ -318,7 +271,7 @@ func (l *Launcher) sendAgain(ctx context.Context, j *job) error {
 	j.Lease, j.Looked = l.lease(ctx), looked{}
 	// A crash before this leaves it unknown, and due. A crash after it leaves a
 	// claimed launch: the sweep starts it.
-	if err := l.transact(ctx, j, j.Lease, func(c *config) { c.unmarked(j) }); err != nil {
+	if err := l.store.Transact(ctx, j, j.Lease, func(c *config) { c.unmarked(j) }); err != nil {
 		return unlessLost(err)
 	}
 	l.tellBlocked(ctx, j)
@@ -334,7 +287,7 @@ func (l *Launcher) sendAgain(ctx context.Context, j *job) error {
 // later writes an unknown launch back, to be looked at again.
 func (l *Launcher) later(ctx context.Context, j *job, after time.Duration) error {
 	// A crash before this leaves it due: the look is repeated.
-	return unlessLost(l.put(ctx, j, l.Clock.Now().Add(after)))
+	return unlessLost(l.store.PutLaunch(ctx, j, l.Clock.Now().Add(after)))
 }
 
 // holdUnknown leaves a launch to a person of which nobody knows whether it has
@@ -357,7 +310,7 @@ func (l *Launcher) adopt(ctx context.Context, j *job, runs []*amperity.Run) (boo
 	was := j.record
 	var owned []ledger.Item
 	for _, run := range runs {
-		free, version, err := l.unowned(ctx, run)
+		free, version, err := l.runs.Unowned(ctx, run)
 		if !free || err != nil {
 			return true, err // another launch was first; this one is still due
 		}
@@ -370,7 +323,7 @@ func (l *Launcher) adopt(ctx context.Context, j *job, runs []*amperity.Run) (boo
 		owned = append(owned, ownedBy(j.Key, run.ID, version, l.Clock.Now()))
 	}
 	// A crash before this leaves it as it was: the runs are found again.
-	err := l.transactIf(ctx, j, l.Clock.Now().Add(soon), func(c *config) error {
+	err := l.store.TransactIf(ctx, j, l.Clock.Now().Add(soon), func(c *config) error {
 		if c.doubts(j.Key, j.Posts[0]) {
 			return errDoubtful
 		}
@@ -402,15 +355,6 @@ func unlessLost(err error) error {
 		return nil
 	}
 	return err
-}
-
-// config reads what is known of a config id.
-func (l *Launcher) config(ctx context.Context, configID string) (*config, error) {
-	item, err := l.Ledger.Get(ctx, configPrefix+configID)
-	if err != nil {
-		return nil, err
-	}
-	return decodeConfig(item, configID)
 }
 
 // candidatesOf describes the first of some runs to the operator.

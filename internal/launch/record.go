@@ -168,6 +168,16 @@ func (r *record) unaccounted() int {
 	return max(0, len(r.Posts)-known)
 }
 
+// mark adds a request that is about to be sent to Posts. What was known of the
+// launch no longer counts.
+func (r *record) mark(now time.Time) {
+	r.Posts = append(slices.Clip(r.Posts), now)
+	r.Looked, r.Error, r.Reason, r.Candidates, r.Queued = looked{}, nil, "", nil, false
+}
+
+// unmark takes the latest request out of Posts: it was certainly not processed.
+func (r *record) unmark() { r.Posts = r.Posts[:len(r.Posts)-1] }
+
 // addRun adds a run to those of a launch that has one.
 func (r *record) addRun(run *amperity.Run) {
 	r.Others = slices.DeleteFunc(slices.Clone(r.Others), func(o otherRun) bool { return o.RunID == run.ID })

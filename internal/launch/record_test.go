@@ -54,7 +54,7 @@ func TestTheFirstInTheQueueWaitsForNoneBehindIt(t *testing.T) {
 	t.Parallel()
 	c := &config{Launches: []entry{{Key: "first", State: entryGoing}, {Key: "second", State: entryGoing}}}
 	for key, want := range map[string]bool{"first": true, "second": false, "": false} {
-		if got := new(Launcher).queue(t.Context(), c, key).IsZero(); got != want {
+		if got := new(Client).Front(t.Context(), c, key).IsZero(); got != want {
 			t.Errorf("%q: nothing in front %t", key, got)
 		}
 	}

@@ -390,7 +390,7 @@ func TestFurtherRunThatMayBeAnothersIsNamed(t *testing.T) {
 	if len(o.mails) == 0 || o.mails[0] != want {
 		t.Errorf("announced %q", o.mails)
 	}
-	if list, _, err := o.ListHeld(t.Context()); err != nil || len(list) > 0 {
+	if list, _, err := o.List(t.Context()); err != nil || len(list) > 0 {
 		t.Errorf("listed %+v, %v", list, err)
 	}
 }

@@ -29,19 +29,19 @@ func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
 	case v.outcome == Held:
 		j.to(unknown, now)
 		// A crash before this leaves it posting, which is looked into alike.
-		err = l.put(ctx, j, now.Add(soon))
+		err = l.store.PutLaunch(ctx, j, now.Add(soon))
 	case v.outcome == Rejected && len(j.Posts) > 1:
 		// This request was refused. An earlier one may have started a run.
-		j.Posts = j.Posts[:len(j.Posts)-1]
+		j.unmark()
 		err = l.hold(ctx, j, announcement.ReasonUnknownOutcome, "")
 	case v.outcome == Rejected:
-		j.Posts = nil
+		j.unmark()
 		j.Answered = l.answered(ctx, j)
 		j.to(rejected, now)
 		j.Hold++
 		// A crash before this leaves it posting, although nothing was
 		// processed: in the end it is held.
-		err = l.transact(ctx, j, now.Add(soon), func(c *config) { c.remove(j.Key) })
+		err = l.store.Transact(ctx, j, now.Add(soon), func(c *config) { c.remove(j.Key) })
 	default:
 		err = l.block(ctx, j, v)
 	}
@@ -53,7 +53,7 @@ func (l *Launcher) settle(ctx context.Context, j *job, v verdict) Result {
 	if !l.finish(ctx, j) && (j.State.over() || j.State == held) {
 		res.Warning = unfinishedText
 	}
-	l.noteControl(ctx, v.run)
+	l.runs.NoteControl(ctx, v.run)
 	return res
 }
 
@@ -63,7 +63,7 @@ func (l *Launcher) recordRun(ctx context.Context, j *job, run *amperity.Run) err
 	j.begin(run, posted, l.Clock.Now())
 	// A crash before this leaves it posting: the run is found by the list of
 	// runs, and adopted.
-	err := l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
+	err := l.store.Transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
 	var taken *takenError
 	if errors.As(err, &taken) {
 		return l.take(ctx, j, run.ID, taken.current)
@@ -109,7 +109,7 @@ func (l *Launcher) hold(ctx context.Context, j *job, reason, behind string) erro
 	j.Reason = reason
 	j.Hold++
 	// A crash before this leaves it as it was, and due: it is held later.
-	return l.transact(ctx, j, now.Add(soon), func(c *config) {
+	return l.store.Transact(ctx, j, now.Add(soon), func(c *config) {
 		c.heldBack(j)
 		if behind != "" {
 			c.Overlap = overlap{behind, j.Key, now}
@@ -152,14 +152,14 @@ func (l *Launcher) block(ctx context.Context, j *job, v verdict) error {
 		// An earlier request may have started a run after all: the list of
 		// runs is looked at before each further one.
 		j.to(unknown, now)
-		return l.put(ctx, j, now.Add(delay))
+		return l.store.PutLaunch(ctx, j, now.Add(delay))
 	}
 	wasPosting := j.State == posting
 	j.to(claimed, now)
 	if !wasPosting {
-		return l.put(ctx, j, now.Add(delay))
+		return l.store.PutLaunch(ctx, j, now.Add(delay))
 	}
-	return l.transact(ctx, j, now.Add(delay), func(c *config) { c.unmarked(j) })
+	return l.store.Transact(ctx, j, now.Add(delay), func(c *config) { c.unmarked(j) })
 }
 
 // unmarked notes that no request of a launch is under way or has started a run. A
@@ -241,7 +241,7 @@ func (l *Launcher) late(ctx context.Context, mine *job, run *amperity.Run, curre
 			j.begin(run, posted, l.Clock.Now())
 			j.Adopted, j.Lease = false, l.lease(ctx)
 		}
-		err = l.transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
+		err = l.store.Transact(ctx, j, l.Clock.Now().Add(soon), func(c *config) { c.began(j) }, ownedBy(j.Key, run.ID, 0, l.Clock.Now()))
 		var taken *takenError
 		if errors.As(err, &taken) {
 			err = l.take(ctx, j, run.ID, taken.current)
@@ -278,13 +278,13 @@ func (l *Launcher) take(ctx context.Context, j *job, runID string, run ledger.It
 		}
 		mine := ownedBy(j.Key, runID, run.Version, l.Clock.Now())
 		if other == nil {
-			err = l.transact(ctx, j, due, func(c *config) { c.began(j) }, mine)
+			err = l.store.Transact(ctx, j, due, func(c *config) { c.began(j) }, mine)
 		} else {
 			var items []ledger.Item
 			if items, err = l.dispossess(ctx, other, j.Key, runID); err != nil {
 				return err
 			}
-			err = l.transact(ctx, j, due, func(c *config) {
+			err = l.store.Transact(ctx, j, due, func(c *config) {
 				if other.Request.ConfigID == j.Request.ConfigID { // else an operator has mixed them up
 					c.heldBack(other)
 				}
@@ -298,7 +298,7 @@ func (l *Launcher) take(ctx context.Context, j *job, runID string, run ledger.It
 		if !errors.As(err, &taken) {
 			return err
 		}
-		if run, err = l.Ledger.Get(ctx, run.Key); err != nil {
+		if run, err = l.store.Get(ctx, run.Key); err != nil {
 			return err
 		}
 	}
@@ -310,7 +310,7 @@ func (l *Launcher) owner(ctx context.Context, j *job, runID string, run ledger.I
 	if err != nil || key == "" || key == j.Key {
 		return nil, err
 	}
-	item, err := l.Ledger.Get(ctx, launchPrefix+key)
+	item, err := l.store.Get(ctx, launchPrefix+key)
 	if err != nil || !item.Exists() {
 		return nil, err
 	}
@@ -351,7 +351,7 @@ func (l *Launcher) reopen(ctx context.Context, n *job) ([]ledger.Item, error) {
 	if n.Window == "" {
 		return nil, nil
 	}
-	item, err := l.Ledger.Get(ctx, n.Window)
+	item, err := l.store.Get(ctx, n.Window)
 	if err != nil || !item.Exists() {
 		return nil, err
 	}
@@ -394,7 +394,7 @@ func (l *Launcher) finish(ctx context.Context, j *job) bool {
 			l.Logger.ErrorContext(ctx, "launch stays untold", slog.String(telemetry.LaunchKey, j.Key), telemetry.Count("StaysUndone", ""))
 		}
 	}
-	err := l.put(ctx, j, due)
+	err := l.store.PutLaunch(ctx, j, due)
 	var lost *lostError
 	if err != nil && !errors.As(err, &lost) {
 		l.Logger.WarnContext(ctx, "launch not confirmed", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, err.Error()))
@@ -413,6 +413,9 @@ func (r *record) further(o otherRun) *record {
 	f.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: surplusText(r.Run.ID, o.RunID)}
 	return &f
 }
+
+// announceTimeout bounds the publishing where the context does not.
+const announceTimeout = 10 * time.Second
 
 // announce publishes within the time that there is.
 func (l *Launcher) announce(ctx context.Context, a announcement.Announcement) error {

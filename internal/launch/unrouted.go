@@ -83,16 +83,16 @@ type Unannounced struct {
 	since time.Time
 }
 
-// Unrouted takes files of one bucket that no route matches into the ledger, in
+// Record takes files of one bucket that no route matches into the ledger, in
 // one write. Give what it returns to [Launcher.AnnounceUnrouted]. An empty
 // bucket stands for buckets without an item of their own. An error says that
 // the files were not taken in.
-func (l *Launcher) Unrouted(ctx context.Context, bucket string, files []window.Arrival) (Unannounced, error) {
+func (fs *Unrouted) Record(ctx context.Context, bucket string, files []window.Arrival) (Unannounced, error) {
 	if strings.Contains(bucket, "/") || len(bucket) > maxBucketName {
 		bucket = "" // not the name of a bucket
 	}
 	key := unroutedPrefix + bucket
-	item, err := l.Ledger.Get(ctx, key)
+	item, err := fs.store.Get(ctx, key)
 	for n := 1; err == nil; n++ {
 		u := &unrouted{Format: format, Bucket: bucket}
 		if item.Exists() {
@@ -100,12 +100,12 @@ func (l *Launcher) Unrouted(ctx context.Context, bucket string, files []window.A
 				break
 			}
 		}
-		now := l.Clock.Now()
+		now := fs.clock.Now()
 		if !u.fold(files, now) {
 			return Unannounced{}, nil // all of them were known
 		}
 		decided := u.decide(now)
-		item, err = l.putUnrouted(ctx, item, u)
+		item, err = fs.put(ctx, item, u)
 		var conflict *ledger.ConflictError
 		switch {
 		case err == nil && decided:
@@ -115,30 +115,30 @@ func (l *Launcher) Unrouted(ctx context.Context, bucket string, files []window.A
 		case err == nil:
 			return Unannounced{}, nil
 		case errors.As(err, &conflict) && n < maxFolds:
-			item, err = conflict.Current[0], l.pause(ctx, n)
+			item, err = conflict.Current[0], fs.store.Pause(ctx, n)
 		}
 	}
 	return Unannounced{}, &LedgerError{LaunchKey: key, Err: err}
 }
 
-// LookUnrouted announces the unrouted files of one item, once that is due. It
+// Due announces the unrouted files of one item, once that is due. It
 // reports whether there was anything to do. An error says that the item could not
 // be worked on; it stays due.
-func (l *Launcher) LookUnrouted(ctx context.Context, key string) (bool, error) {
-	item, err := l.Ledger.Get(ctx, key)
-	if err != nil || item.Due.IsZero() || item.Due.After(l.Clock.Now()) {
+func (fs *Unrouted) Due(ctx context.Context, key string) (bool, error) {
+	item, err := fs.store.Get(ctx, key)
+	if err != nil || item.Due.IsZero() || item.Due.After(fs.clock.Now()) {
 		return false, err
 	}
 	if strings.Contains(strings.TrimPrefix(key, unroutedPrefix), "/") {
-		return l.lookFolder(ctx, item)
+		return fs.dueFolder(ctx, item)
 	}
 	u := &unrouted{}
 	if err := decode(item, u, func() int { return u.Format }); err != nil {
 		return false, err
 	}
-	if u.decide(l.Clock.Now()) {
+	if u.decide(fs.clock.Now()) {
 		var conflict *ledger.ConflictError
-		item, err = l.putUnrouted(ctx, item, u)
+		item, err = fs.put(ctx, item, u)
 		if errors.As(err, &conflict) {
 			return false, nil // s3arrival was first; the item is still due
 		}
@@ -146,13 +146,13 @@ func (l *Launcher) LookUnrouted(ctx context.Context, key string) (bool, error) {
 			return false, err
 		}
 	}
-	l.AnnounceUnrouted(ctx, Unannounced{item: item, doc: u})
+	fs.Announce(ctx, Unannounced{item: item, doc: u})
 	return true, nil
 }
 
-// AnnounceUnrouted makes the announcements that Unrouted has decided on, and then
+// Announce makes the announcements that Unrouted has decided on, and then
 // confirms them. An announcement that fails stays due.
-func (l *Launcher) AnnounceUnrouted(ctx context.Context, a Unannounced) {
+func (fs *Unrouted) Announce(ctx context.Context, a Unannounced) {
 	if a.doc == nil {
 		return
 	}
@@ -162,8 +162,8 @@ func (l *Launcher) AnnounceUnrouted(ctx context.Context, a Unannounced) {
 		if g.Notice.Count == 0 || g.Announced.Before(a.since) {
 			continue
 		}
-		if l.announce(ctx, l.unroutedNews(a.doc.Bucket, g)) == nil {
-			l.Logger.InfoContext(ctx, "unrouted files announced", slog.String("bucket", a.doc.Bucket), slog.String("folder", g.Folder),
+		if fs.launches.announce(ctx, fs.announcementOf(a.doc.Bucket, g)) == nil {
+			fs.logger.InfoContext(ctx, "unrouted files announced", slog.String("bucket", a.doc.Bucket), slog.String("folder", g.Folder),
 				slog.Int("count", g.Notice.Count), slog.Bool("at_least", g.Notice.AtLeast))
 			confirmed[g.Folder] = g.Announced
 		} else if failed++; failed == 2 {
@@ -171,41 +171,41 @@ func (l *Launcher) AnnounceUnrouted(ctx context.Context, a Unannounced) {
 		}
 	}
 	if len(confirmed) > 0 {
-		l.confirmUnrouted(ctx, a.item, a.doc, confirmed)
+		fs.confirm(ctx, a.item, a.doc, confirmed)
 	}
 }
 
-// confirmUnrouted writes that notices were announced: by folder, when they were
+// confirm writes that notices were announced: by folder, when they were
 // decided.
-func (l *Launcher) confirmUnrouted(ctx context.Context, item ledger.Item, u *unrouted, announced map[string]time.Time) {
+func (fs *Unrouted) confirm(ctx context.Context, item ledger.Item, u *unrouted, announced map[string]time.Time) {
 	for n := 1; ; n++ {
 		u.confirm(announced)
 		// A crash before this repeats the announcements, with the same ids.
-		_, err := l.putUnrouted(ctx, item, u)
+		_, err := fs.put(ctx, item, u)
 		var conflict *ledger.ConflictError
 		if !errors.As(err, &conflict) || n == maxFolds {
 			return // announced; at worst the sweep repeats it
 		}
 		item, u = conflict.Current[0], &unrouted{}
-		if decode(item, u, func() int { return u.Format }) != nil || l.pause(ctx, n) != nil {
+		if decode(item, u, func() int { return u.Format }) != nil || fs.store.Pause(ctx, n) != nil {
 			return
 		}
 	}
 }
 
-// unroutedNews is the announcement of a group's notice.
-func (l *Launcher) unroutedNews(bucket string, g *unroutedGroup) announcement.Announcement {
-	return l.filesUnrouted(g.Notice, announcement.ID(announcement.FilesUnrouted, bucket, g.Folder, g.Announced.UTC().Format(time.RFC3339Nano)))
+// announcementOf is the announcement of a group's notice.
+func (fs *Unrouted) announcementOf(bucket string, g *unroutedGroup) announcement.Announcement {
+	return fs.filesUnrouted(g.Notice, announcement.ID(announcement.FilesUnrouted, bucket, g.Folder, g.Announced.UTC().Format(time.RFC3339Nano)))
 }
 
-func (l *Launcher) filesUnrouted(f unroutedFiles, id string) announcement.Announcement {
+func (fs *Unrouted) filesUnrouted(f unroutedFiles, id string) announcement.Announcement {
 	return announcement.Announcement{
 		Type:      announcement.FilesUnrouted,
 		Resources: []string{"arn:aws:s3:::" + f.Files[0].Bucket + "/" + f.Files[0].Key},
 		Detail: announcement.Detail{
 			Version:  announcement.Version,
 			ID:       id,
-			Tenant:   l.Tenant,
+			Tenant:   fs.tenant,
 			Unrouted: &announcement.Unrouted{Count: f.Count, AtLeast: f.AtLeast, Files: f.Files},
 		},
 	}
@@ -340,16 +340,16 @@ func (u *unrouted) due() (due time.Time) {
 	return due
 }
 
-func (l *Launcher) putUnrouted(ctx context.Context, item ledger.Item, u *unrouted) (ledger.Item, error) {
+func (fs *Unrouted) put(ctx context.Context, item ledger.Item, u *unrouted) (ledger.Item, error) {
 	doc, err := encode(u)
 	if err != nil {
 		return item, err
 	}
 	next := ledger.Item{Key: item.Key, Version: item.Version, Due: u.due(), Doc: doc}
 	if next.Due.IsZero() {
-		next.Expires = l.Clock.Now().Add(keptUnrouted)
+		next.Expires = fs.clock.Now().Add(keptUnrouted)
 	}
-	if err := l.persist(ctx, next); err != nil {
+	if err := fs.store.Write(ctx, next); err != nil {
 		return item, err
 	}
 	next.Version++
@@ -370,26 +370,26 @@ type unroutedFolder struct {
 	Files []announcement.File `json:"files,omitempty"`
 }
 
-// lookFolder announces the files of an earlier version's item.
-func (l *Launcher) lookFolder(ctx context.Context, item ledger.Item) (bool, error) {
+// dueFolder announces the files of an earlier version's item.
+func (fs *Unrouted) dueFolder(ctx context.Context, item ledger.Item) (bool, error) {
 	var f unroutedFolder
 	if err := decode(item, &f, func() int { return f.Format }); err != nil {
 		return false, err
 	}
 	if len(f.Files) > 0 {
 		id := announcement.ID(announcement.FilesUnrouted, f.Bucket, f.Folder, f.Since.UTC().Format(time.RFC3339Nano), strconv.Itoa(f.Count))
-		if l.announce(ctx, l.filesUnrouted(unroutedFiles{Count: f.Count, Files: f.Files}, id)) != nil {
+		if fs.launches.announce(ctx, fs.filesUnrouted(unroutedFiles{Count: f.Count, Files: f.Files}, id)) != nil {
 			return true, nil // it stays due
 		}
 	}
-	f = unroutedFolder{Format: f.Format, Bucket: f.Bucket, Folder: f.Folder, Announced: l.Clock.Now()}
+	f = unroutedFolder{Format: f.Format, Bucket: f.Bucket, Folder: f.Folder, Announced: fs.clock.Now()}
 	doc, err := encode(f)
 	if err != nil {
 		return false, err
 	}
 	// A crash before this repeats the announcement, with the same id. So does
 	// an earlier version that has taken in more files meanwhile.
-	err = l.persist(ctx, ledger.Item{Key: item.Key, Version: item.Version, Expires: f.Announced.Add(keptUnrouted), Doc: doc})
+	err = fs.store.Write(ctx, ledger.Item{Key: item.Key, Version: item.Version, Expires: f.Announced.Add(keptUnrouted), Doc: doc})
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		err = nil

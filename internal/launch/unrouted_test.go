@@ -80,11 +80,11 @@ func keys(form string, from, n int) (ks []string) {
 // take is what s3arrival does with files of one batch.
 func (o *office) take(files ...window.Arrival) {
 	o.t.Helper()
-	a, err := o.Unrouted(o.t.Context(), "b", files)
+	a, err := o.unrouted.Record(o.t.Context(), "b", files)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	o.AnnounceUnrouted(o.t.Context(), a)
+	o.unrouted.Announce(o.t.Context(), a)
 }
 
 // sweepUnrouted lets time pass, and looks at what is due then.
@@ -96,7 +96,7 @@ func (o *office) sweepUnrouted(d time.Duration) {
 		due = append(due, row.Key)
 	}
 	for _, key := range due {
-		if _, err := o.LookUnrouted(o.t.Context(), key); err != nil {
+		if _, err := o.unrouted.Due(o.t.Context(), key); err != nil {
 			o.t.Fatalf("%s: %v", key, err)
 		}
 	}
@@ -263,7 +263,7 @@ func TestUnroutedAnnouncementsAreRepeated(t *testing.T) {
 			t.Parallel()
 			o, bus := unroutedOffice(t)
 			bus.errs = row.errs
-			a, err := o.Unrouted(t.Context(), "b", lost(o.now, "x/1", "y/1"))
+			a, err := o.unrouted.Record(t.Context(), "b", lost(o.now, "x/1", "y/1"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,7 +272,7 @@ func TestUnroutedAnnouncementsAreRepeated(t *testing.T) {
 				o.refuses = func([]ledger.Item) error { return errThrottled }
 			}
 			if !row.dies {
-				o.AnnounceUnrouted(t.Context(), a)
+				o.unrouted.Announce(t.Context(), a)
 			}
 			o.refuses = nil
 			o.now = decided.Add(30 * time.Second)
@@ -344,16 +344,16 @@ func TestUnroutedAnnouncementsOutlastTheirHour(t *testing.T) {
 func TestALateConfirmationOfUnroutedFiles(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
-	frozen, err := o.Unrouted(t.Context(), "b", lost(o.now, "x/1"))
+	frozen, err := o.unrouted.Record(t.Context(), "b", lost(o.now, "x/1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.sweepUnrouted(time.Minute)
 	o.now = o.now.Add(time.Hour)
-	if _, err := o.Unrouted(t.Context(), "b", lost(o.now, "x/2")); err != nil {
+	if _, err := o.unrouted.Record(t.Context(), "b", lost(o.now, "x/2")); err != nil {
 		t.Fatal(err)
 	}
-	o.AnnounceUnrouted(t.Context(), frozen)
+	o.unrouted.Announce(t.Context(), frozen)
 	o.sweepUnrouted(time.Minute)
 	if diff := cmp.Diff([]string{"x/1 1", "x/1 1", "x/2 1"}, bus.counts()); diff != "" || bus.news[0].Detail.ID != bus.news[1].Detail.ID {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -411,11 +411,11 @@ func TestUnroutedFilesOfSeveralInstances(t *testing.T) {
 		offices[i], o.ledger, o.Announcer, o.Token = o, memory, bus, launch.NewToken
 		wg.Go(func() {
 			for b := range batches {
-				a, err := o.Unrouted(t.Context(), "b", lost(o.now, keys(fmt.Sprintf("%%d/%d-%d", i, b), 0, each)...))
+				a, err := o.unrouted.Record(t.Context(), "b", lost(o.now, keys(fmt.Sprintf("%%d/%d-%d", i, b), 0, each)...))
 				if err != nil {
 					t.Error(err)
 				}
-				o.AnnounceUnrouted(t.Context(), a)
+				o.unrouted.Announce(t.Context(), a)
 			}
 		})
 	}
@@ -482,7 +482,7 @@ func TestUnroutedFilesMeetOtherWriters(t *testing.T) {
 				}
 				return nil
 			}
-			_, err := o.Unrouted(t.Context(), "b", lost(o.now, "x/1"))
+			_, err := o.unrouted.Record(t.Context(), "b", lost(o.now, "x/1"))
 			var lerr *launch.LedgerError
 			if (err != nil) != row.fails || row.fails && !errors.As(err, &lerr) {
 				t.Fatalf("%T %v", err, err)
@@ -516,7 +516,7 @@ func TestUnroutedFilesThatCannotBeTakenIn(t *testing.T) {
 			t.Parallel()
 			o, bus := unroutedOffice(t)
 			set(o)
-			_, err := o.Unrouted(t.Context(), "b", lost(o.now, "x/1"))
+			_, err := o.unrouted.Record(t.Context(), "b", lost(o.now, "x/1"))
 			if lerr := (*launch.LedgerError)(nil); !errors.As(err, &lerr) || len(bus.news) > 0 {
 				t.Errorf("%T %v; announced %v", err, err, bus.counts())
 			}
@@ -526,7 +526,7 @@ func TestUnroutedFilesThatCannotBeTakenIn(t *testing.T) {
 	putDoc(t, o, "unrouted/b", `{"format":2}`)
 	putDoc(t, o, "unrouted/b/x", `{"format":2}`)
 	for _, key := range []string{"unrouted/b", "unrouted/b/x"} {
-		if _, err := o.LookUnrouted(t.Context(), key); err == nil {
+		if _, err := o.unrouted.Due(t.Context(), key); err == nil {
 			t.Errorf("%s of another format was looked at", key)
 		}
 	}
@@ -620,11 +620,11 @@ func TestBucketsWithoutAnItemOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	for i, name := range []string{"", "a/b", strings.Repeat("n", 256)} {
-		a, err := o.Unrouted(t.Context(), name, []window.Arrival{{Bucket: name + "x", Key: fmt.Sprintf("x%d/1", i), EventTime: o.now}})
+		a, err := o.unrouted.Record(t.Context(), name, []window.Arrival{{Bucket: name + "x", Key: fmt.Sprintf("x%d/1", i), EventTime: o.now}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.AnnounceUnrouted(t.Context(), a)
+		o.unrouted.Announce(t.Context(), a)
 	}
 	o.sweepUnrouted(time.Hour)
 	if diff := cmp.Diff([]string{"x0/1 1", "x1/1 2"}, bus.counts()); diff != "" {
@@ -646,7 +646,7 @@ func TestTheSweepMeetsAnotherWriter(t *testing.T) {
 		o.take(lost(o.now, "x/3")...)
 		return nil
 	}
-	if did, err := o.LookUnrouted(t.Context(), "unrouted/b"); did || err != nil {
+	if did, err := o.unrouted.Due(t.Context(), "unrouted/b"); did || err != nil {
 		t.Errorf("did %t, %v", did, err)
 	}
 	if diff := cmp.Diff([]string{"x/1 1", "x/2 2"}, bus.counts()); diff != "" {
@@ -655,7 +655,7 @@ func TestTheSweepMeetsAnotherWriter(t *testing.T) {
 	o.take(lost(o.now, "x/4")...)
 	o.now = o.now.Add(time.Hour)
 	o.refuses = func([]ledger.Item) error { return errThrottled }
-	if did, err := o.LookUnrouted(t.Context(), "unrouted/b"); did || !errors.Is(err, errThrottled) {
+	if did, err := o.unrouted.Due(t.Context(), "unrouted/b"); did || !errors.Is(err, errThrottled) {
 		t.Errorf("did %t, %v", did, err)
 	}
 }

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -102,8 +101,8 @@ type Arrived struct {
 // decides for the window. A launch that is decided is claimed by this
 // invocation: give what Arrive returns to [Launcher.Carry]. The error says that
 // the files were not taken in; they must be delivered again.
-func (l *Launcher) Arrive(ctx context.Context, w Window, files []window.Arrival, received time.Time) (Arrived, error) {
-	item, err := l.Ledger.Get(ctx, w.Key())
+func (ws *Windows) Arrive(ctx context.Context, w Window, files []window.Arrival, received time.Time) (Arrived, error) {
+	item, err := ws.store.Get(ctx, w.Key())
 	for n := 1; err == nil; n++ {
 		j := &windowJob{item, window.New(w.ConfigID, w.Period, w.Route, received)}
 		if item.Exists() {
@@ -113,26 +112,26 @@ func (l *Launcher) Arrive(ctx context.Context, w Window, files []window.Arrival,
 		}
 		counts := j.state.Fold(files, w.Rules, received)
 		var claimed *job
-		claimed, err = l.decide(ctx, j, &w, j.state.Evaluate(w.Rules, l.Clock.Now()))
+		claimed, err = ws.decide(ctx, j, &w, j.state.Evaluate(w.Rules, ws.clock.Now()))
 		var conflict *ledger.ConflictError
 		if errors.As(err, &conflict) && n < maxFolds {
 			// Others write to the window too: fold the files into what it is now.
-			item, err = conflict.Current[0], l.pause(ctx, n)
+			item, err = conflict.Current[0], ws.store.Pause(ctx, n)
 			continue
 		}
 		if err != nil {
 			break
 		}
-		l.flush(ctx, j, &w)
+		ws.announceNotices(ctx, j, &w)
 		res := j.result(counts)
-		l.logWindow(ctx, j, &w, counts, res)
+		ws.logFiles(ctx, j, &w, counts, res)
 		return Arrived{Counts: counts, claimed: claimed, Result: res}, nil
 	}
 	return Arrived{}, &LedgerError{LaunchKey: w.Key(), Err: err}
 }
 
-// logWindow writes the line that tells what files did to a window.
-func (l *Launcher) logWindow(ctx context.Context, j *windowJob, w *Window, n window.Counts, res Result) {
+// logFiles writes the line that tells what files did to a window.
+func (ws *Windows) logFiles(ctx context.Context, j *windowJob, w *Window, n window.Counts, res Result) {
 	a := []any{
 		slog.String("window", w.Key()), slog.String(telemetry.ConfigID, w.ConfigID), slog.String(telemetry.Route, w.Route),
 		slog.String(telemetry.Outcome, string(res.Outcome)),
@@ -144,7 +143,7 @@ func (l *Launcher) logWindow(ctx context.Context, j *windowJob, w *Window, n win
 	case !j.item.Due.IsZero():
 		a = append(a, slog.String("looks_again", j.item.Due.UTC().Format(time.RFC3339)))
 	}
-	l.Logger.InfoContext(ctx, "window", a...)
+	ws.logger.InfoContext(ctx, "window", a...)
 }
 
 // result answers for a window that is not launched now.
@@ -164,37 +163,28 @@ func launchKey(configID, period string, revision int) string {
 	return strings.Join([]string{"arrival", configID, period, strconv.Itoa(revision)}, "/")
 }
 
-// pause lets others go first after a lost race, the longer the more there were.
-func (l *Launcher) pause(ctx context.Context, n int) error {
-	if n == 1 {
-		return nil
-	}
-	return l.Clock.Sleep(ctx, time.Duration(l.rand()*float64(backoff(n, 10*time.Millisecond, 500*time.Millisecond))))
-}
-
-// Carry carries out the launch that Arrive has claimed, and answers how far it
+// Launch carries out the launch that Arrive has claimed, and answers how far it
 // came. Without one the answer is what Arrive has said.
-func (l *Launcher) Carry(ctx context.Context, a Arrived) Result {
+func (ws *Windows) Launch(ctx context.Context, a Arrived) Result {
 	if a.claimed == nil {
 		return a.Result
 	}
 	if a.claimed.State == held {
-		l.log(ctx, a.claimed.Key, a.claimed.Request.ConfigID, a.claimed.Cause.Route, a.claimed.result())
-		l.finish(ctx, a.claimed)
+		ws.launches.log(ctx, a.claimed.Key, a.claimed.Request.ConfigID, a.claimed.Cause.Route, a.claimed.result())
+		ws.launches.finish(ctx, a.claimed)
 		return a.claimed.result()
 	}
-	return l.carry(ctx, a.claimed)
+	return ws.launches.carry(ctx, a.claimed)
 }
 
-// Look decides for a window that fell due. route gives what the route says of a
-// window now; false where there is none. It reports whether there was anything
+// Due decides for a window that fell due. It reports whether there was anything
 // to do. An error says that the item could not be worked on; it stays due.
-func (l *Launcher) Look(ctx context.Context, key string, route func(configID, period string) (Window, bool)) (bool, error) {
-	item, err := l.Ledger.Get(ctx, key)
+func (ws *Windows) Due(ctx context.Context, key string) (bool, error) {
+	item, err := ws.store.Get(ctx, key)
 	if err != nil {
 		return false, err
 	}
-	now := l.Clock.Now()
+	now := ws.clock.Now()
 	if !item.Exists() || item.Due.IsZero() || item.Due.After(now) {
 		return false, nil // the list of what is due lags behind
 	}
@@ -203,14 +193,14 @@ func (l *Launcher) Look(ctx context.Context, key string, route func(configID, pe
 		return false, err
 	}
 	var d window.Decision
-	if by, ok := route(j.state.ConfigID, j.state.Period); ok {
+	if by, ok := ws.routes(j.state.ConfigID, j.state.Period); ok {
 		w = &by
 		j.state.Route = by.Route
 		d = j.state.Evaluate(by.Rules, now)
 	} else {
 		d = j.state.Abandon(now)
 	}
-	claimed, err := l.decide(ctx, j, w, d)
+	claimed, err := ws.decide(ctx, j, w, d)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		return true, nil // somebody else is at it; it is still due
@@ -218,35 +208,35 @@ func (l *Launcher) Look(ctx context.Context, key string, route func(configID, pe
 	if err != nil {
 		return false, err
 	}
-	l.flush(ctx, j, w)
-	l.Carry(ctx, Arrived{claimed: claimed})
+	ws.announceNotices(ctx, j, w)
+	ws.Launch(ctx, Arrived{claimed: claimed})
 	return true, nil
 }
 
 // decide carries out a decision about a window, and logs what is worth knowing
 // of it. It writes the window, and with it the launch that begins. The error is a
 // [*ledger.ConflictError] where the window has a newer version.
-func (l *Launcher) decide(ctx context.Context, j *windowJob, w *Window, d window.Decision) (*job, error) {
-	claimed, err := l.carryOut(ctx, j, w, d)
+func (ws *Windows) decide(ctx context.Context, j *windowJob, w *Window, d window.Decision) (*job, error) {
+	claimed, err := ws.apply(ctx, j, w, d)
 	if err == nil {
-		l.tellDecision(ctx, w, d)
+		ws.logDecision(ctx, w, d)
 	}
 	return claimed, err
 }
 
-func (l *Launcher) carryOut(ctx context.Context, j *windowJob, w *Window, d window.Decision) (*job, error) {
-	now := l.Clock.Now()
-	if d.Do == window.Launch && l.Paused {
+func (ws *Windows) apply(ctx context.Context, j *windowJob, w *Window, d window.Decision) (*job, error) {
+	now := ws.clock.Now()
+	if d.Do == window.Launch && ws.paused {
 		d = window.Decision{At: now.Add(pausedFor)}
 		j.state.WaitsSince = time.Time{} // it waits for nothing else now
-		l.log(ctx, launchKey(w.ConfigID, w.Period, j.state.Revision+1), w.ConfigID, w.Route, Result{Outcome: Blocked, Reason: announcement.ReasonPaused,
+		ws.launches.log(ctx, launchKey(w.ConfigID, w.Period, j.state.Revision+1), w.ConfigID, w.Route, Result{Outcome: Blocked, Reason: announcement.ReasonPaused,
 			Error: &announcement.Error{Kind: announcement.ErrorPaused, Message: pausedText}})
 	}
 	if d.Do == window.Nothing {
-		return nil, l.putWindow(ctx, j, w, d.At)
+		return nil, ws.store.PutWindow(ctx, j, w, d.At)
 	}
 	for {
-		at, err := l.Ledger.Get(ctx, configPrefix+w.ConfigID)
+		at, err := ws.store.Get(ctx, configPrefix+w.ConfigID)
 		if err != nil {
 			return nil, err
 		}
@@ -255,15 +245,15 @@ func (l *Launcher) carryOut(ctx context.Context, j *windowJob, w *Window, d wind
 			return nil, err
 		}
 		if d.Do == window.Launch {
-			if front := l.queue(ctx, c, ""); !front.IsZero() {
+			if front := ws.runs.Front(ctx, c, ""); !front.IsZero() {
 				front.Asked = c.Overlap.asked(front.RunID, now)
 				d = j.state.Wait(now, front)
 				if d.Do == window.Nothing {
-					return nil, l.putWindow(ctx, j, w, d.At)
+					return nil, ws.store.PutWindow(ctx, j, w, d.At)
 				}
 			}
 		}
-		claimed, err := l.begin(ctx, j, w, d, "", at, c)
+		claimed, err := ws.createLaunch(ctx, j, w, d, "", at, c)
 		var conflict *ledger.ConflictError
 		switch {
 		case !errors.As(err, &conflict):
@@ -272,25 +262,25 @@ func (l *Launcher) carryOut(ctx context.Context, j *windowJob, w *Window, d wind
 			return nil, err
 		case conflict.Current[2].Exists():
 			// The window was forgotten, and its launch was not.
-			if err := l.recall(j, conflict.Current[2]); err != nil {
+			if err := ws.restoreLaunch(j, conflict.Current[2]); err != nil {
 				return nil, err
 			}
-			return nil, l.putWindow(ctx, j, w, now)
+			return nil, ws.store.PutWindow(ctx, j, w, now)
 		}
 		// Another launch of the config id was written in between: look again.
 	}
 }
 
-// begin writes the window's next launch, with the window and the config id in
+// createLaunch writes the window's next launch, with the window and the config id in
 // one transaction: no other window of it can be decided at the same time. It is
 // discarded at once where discard says why a person wants that.
-func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.Decision, discard string, at ledger.Item, c *config) (*job, error) {
-	now := l.Clock.Now()
+func (ws *Windows) createLaunch(ctx context.Context, j *windowJob, w *Window, d window.Decision, discard string, at ledger.Item, c *config) (*job, error) {
+	now := ws.clock.Now()
 	before := *j.state
 	revision := j.state.Decide(w.Rules, now, d.Do == window.HoldIt)
 	files := j.state.Launch.Files
 	n := &job{record: record{
-		Format: format, State: claimed, Since: now, Claimed: now, Lease: l.lease(ctx),
+		Format: format, State: claimed, Since: now, Claimed: now, Lease: ws.launches.lease(ctx),
 		Key:      launchKey(w.ConfigID, w.Period, revision),
 		Request:  w.Request,
 		Cause:    announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Revision: revision, Files: files.Count},
@@ -325,7 +315,7 @@ func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.
 	c.prune(now)
 	// A crash before this leaves the window ripe, and due. A crash after it
 	// leaves a claimed launch.
-	err := l.writeBegin(ctx, j, w, n, due, at, c)
+	err := ws.writeLaunch(ctx, j, w, n, due, at, c)
 	if err != nil {
 		*j.state = before
 		return nil, err
@@ -333,8 +323,8 @@ func (l *Launcher) begin(ctx context.Context, j *windowJob, w *Window, d window.
 	return n, nil
 }
 
-func (l *Launcher) writeBegin(ctx context.Context, j *windowJob, w *Window, n *job, due time.Time, at ledger.Item, c *config) error {
-	item, err := j.write(w, time.Time{}, l.Clock.Now())
+func (ws *Windows) writeLaunch(ctx context.Context, j *windowJob, w *Window, n *job, due time.Time, at ledger.Item, c *config) error {
+	item, err := j.write(w, time.Time{}, ws.clock.Now())
 	if err != nil {
 		return err
 	}
@@ -345,7 +335,7 @@ func (l *Launcher) writeBegin(ctx context.Context, j *windowJob, w *Window, n *j
 	if at.Doc, err = encode(c); err != nil {
 		return err
 	}
-	if err := l.persist(ctx, item, at, launch); err != nil {
+	if err := ws.store.Write(ctx, item, at, launch); err != nil {
 		return err
 	}
 	n.wrote(launch)
@@ -354,8 +344,8 @@ func (l *Launcher) writeBegin(ctx context.Context, j *windowJob, w *Window, n *j
 	return nil
 }
 
-// recall takes a launch into a window that has forgotten it.
-func (l *Launcher) recall(j *windowJob, item ledger.Item) error {
+// restoreLaunch takes a launch into a window that has forgotten it.
+func (ws *Windows) restoreLaunch(j *windowJob, item ledger.Item) error {
 	n, err := decodeRecord(item)
 	if err != nil {
 		return err
@@ -376,7 +366,7 @@ func (l *Launcher) answered(ctx context.Context, n *job) int {
 	if n.Window == "" {
 		return 0
 	}
-	item, err := l.Ledger.Get(ctx, n.Window)
+	item, err := l.store.Get(ctx, n.Window)
 	if err == nil && item.Exists() {
 		var j *windowJob
 		if j, _, err = decodeWindow(item, nil); err == nil {
@@ -392,36 +382,6 @@ func (l *Launcher) answered(ctx context.Context, n *job) int {
 // ended is how a launch ended, for its window.
 func (r *record) ended() window.Outcome {
 	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == started, CoveredUntil: r.CoveredUntil, LastPost: r.lastPost(), Answered: r.Answered, At: r.Since}
-}
-
-// queue returns what is in front of the launch with a key, or of a window, whose
-// key is empty. A launch in front may itself wait for its turn. queue drops the
-// runs that have ended from c.
-func (l *Launcher) queue(ctx context.Context, c *config, key string) (f window.Front) {
-	own := slices.IndexFunc(c.Launches, func(e entry) bool { return key != "" && e.Key == key })
-	var ahead []entry
-	for i, e := range c.Launches {
-		behind := own >= 0 && i > own && e.State == entryGoing && e.Last.IsZero()
-		if i != own && !behind {
-			ahead = append(ahead, e)
-		}
-	}
-	// The newest first: one that is still running is most likely among them.
-	slices.SortStableFunc(ahead, func(a, b entry) int { return b.Last.Compare(a.Last) })
-	for _, e := range ahead {
-		switch {
-		case e.State == entryGoing:
-			f.Launch = true
-		case e.State == entryStarted && f.IsZero():
-			ended, unread := l.hasEnded(ctx, e.RunID, e.Last)
-			if ended {
-				c.ended(e)
-			} else {
-				f.RunID, f.Since, f.Unread = e.RunID, e.Last, unread
-			}
-		}
-	}
-	return f
 }
 
 // ended drops the entry of a run that has ended, unless the launch may have
@@ -440,11 +400,11 @@ func (c *config) ended(e entry) {
 // itsTurn reports whether a launch that an operator has put back into the queue
 // may be sent now. If not, the verdict blocks or holds the launch.
 func (l *Launcher) itsTurn(ctx context.Context, j *job) (verdict, bool, error) {
-	c, err := l.config(ctx, j.Request.ConfigID)
+	c, err := l.store.ConfigID(ctx, j.Request.ConfigID)
 	if err != nil {
 		return verdict{}, false, err
 	}
-	front := l.queue(ctx, c, j.Key)
+	front := l.runs.Front(ctx, c, j.Key)
 	if front.IsZero() {
 		return verdict{}, true, nil
 	}
@@ -460,31 +420,9 @@ func (l *Launcher) itsTurn(ctx context.Context, j *job) (verdict, bool, error) {
 // askAbove is how much time must be left to ask whether a run has ended.
 const askAbove = 15 * time.Second
 
-// unreadable logs that a run which a window waits for cannot be read.
-func (l *Launcher) unreadable(ctx context.Context, runID string, err error) {
-	l.Logger.WarnContext(ctx, "run not seen", slog.String(telemetry.RunID, runID), slog.String(telemetry.Error, err.Error()))
-}
-
-// putWindow writes a window alone, unless that would change nothing.
-func (l *Launcher) putWindow(ctx context.Context, j *windowJob, w *Window, look time.Time) error {
-	item, err := j.write(w, look, l.Clock.Now())
-	if err != nil {
-		return err
-	}
-	if item.Version > 0 && bytes.Equal(item.Doc, j.item.Doc) && item.Due.Truncate(time.Millisecond).Equal(j.item.Due) {
-		return nil
-	}
-	if err := l.persist(ctx, item); err != nil {
-		return err
-	}
-	item.Version++
-	j.item = item
-	return nil
-}
-
 // tell gives the outcome of a launch to its window.
 func (l *Launcher) tell(ctx context.Context, n *job) error {
-	item, err := l.Ledger.Get(ctx, n.Window)
+	item, err := l.store.Get(ctx, n.Window)
 	for try := 1; err == nil; try++ {
 		if !item.Exists() {
 			return nil // forgotten; if it comes back, it finds the launch
@@ -501,61 +439,61 @@ func (l *Launcher) tell(ctx context.Context, n *job) error {
 		if j.state.Open.Count > 0 {
 			look = l.Clock.Now()
 		}
-		err = l.putWindow(ctx, j, w, look)
+		err = l.store.PutWindow(ctx, j, w, look)
 		var conflict *ledger.ConflictError
 		if !errors.As(err, &conflict) {
 			return err
 		}
-		item, err = conflict.Current[0], l.pause(ctx, try)
+		item, err = conflict.Current[0], l.store.Pause(ctx, try)
 	}
 	l.Logger.WarnContext(ctx, "window not told", slog.String(telemetry.LaunchKey, n.Key), slog.String(telemetry.Error, err.Error()))
 	return err
 }
 
-// flush announces what a window has to tell, and then takes it out.
-func (l *Launcher) flush(ctx context.Context, j *windowJob, w *Window) {
+// announceNotices announces what a window has to tell, and then takes it out.
+func (ws *Windows) announceNotices(ctx context.Context, j *windowJob, w *Window) {
 	if len(j.state.Notices) == 0 {
 		return
 	}
 	// A crash before the write repeats the announcements, with the same ids.
 	for _, n := range j.state.Notices {
-		if l.announce(ctx, noticeOf(n, w, l.Tenant)) != nil {
+		if ws.launches.announce(ctx, noticeOf(n, w, ws.tenant)) != nil {
 			return // the window is due
 		}
-		l.logNotice(ctx, n, w)
+		ws.logNotice(ctx, n, w)
 	}
-	now := l.Clock.Now()
+	now := ws.clock.Now()
 	j.state.Notices = nil
 	look := time.Time{}
 	if j.state.Launch == nil && j.state.Open.Count > 0 {
 		look = now
 	}
-	if err := l.putWindow(ctx, j, w, look); err != nil {
-		l.Logger.InfoContext(ctx, "window not confirmed", slog.String("window", w.Key()), slog.String(telemetry.Error, err.Error()))
+	if err := ws.store.PutWindow(ctx, j, w, look); err != nil {
+		ws.logger.InfoContext(ctx, "window not confirmed", slog.String("window", w.Key()), slog.String(telemetry.Error, err.Error()))
 	}
 }
 
 // logNotice writes the line of what a window has told.
-func (l *Launcher) logNotice(ctx context.Context, n window.Notice, w *Window) {
+func (ws *Windows) logNotice(ctx context.Context, n window.Notice, w *Window) {
 	a := []any{slog.String("window", w.Key()), slog.String(telemetry.ConfigID, w.ConfigID), slog.String(telemetry.Route, w.Route),
 		slog.String(telemetry.LaunchKey, launchKey(w.ConfigID, w.Period, n.Revision)), slog.Int("files", n.Files.Count)}
 	switch n.Type {
 	case announcement.FilesMissing:
-		l.Logger.WarnContext(ctx, "files missing", append(a, slog.String(telemetry.Error, missing(n, w)))...)
+		ws.logger.WarnContext(ctx, "files missing", append(a, slog.String(telemetry.Error, missing(n, w)))...)
 	case announcement.FilesComplete:
-		l.Logger.InfoContext(ctx, "files complete", a...)
+		ws.logger.InfoContext(ctx, "files complete", a...)
 	case announcement.WindowAbandoned:
-		l.Logger.WarnContext(ctx, "window abandoned", a...)
+		ws.logger.WarnContext(ctx, "window abandoned", a...)
 	}
 }
 
-// tellDecision logs what is worth knowing of a decision.
-func (l *Launcher) tellDecision(ctx context.Context, w *Window, d window.Decision) {
+// logDecision logs what is worth knowing of a decision.
+func (ws *Windows) logDecision(ctx context.Context, w *Window, d window.Decision) {
 	a := []any{slog.String("window", w.Key()), slog.String(telemetry.ConfigID, w.ConfigID), slog.String(telemetry.Route, w.Route)}
 	if d.RouteChanged {
-		l.Logger.InfoContext(ctx, "route changed", a...)
+		ws.logger.InfoContext(ctx, "route changed", a...)
 	}
 	if d.Ignored > 0 {
-		l.Logger.WarnContext(ctx, "late files ignored", append(a, slog.Int("count", d.Ignored), telemetry.Gauge("Ignored", telemetry.Files, float64(d.Ignored)))...)
+		ws.logger.WarnContext(ctx, "late files ignored", append(a, slog.Int("count", d.Ignored), telemetry.Gauge("Ignored", telemetry.Files, float64(d.Ignored)))...)
 	}
 }

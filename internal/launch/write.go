@@ -1,10 +1,8 @@
 package launch
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
@@ -43,84 +41,9 @@ func (j *job) write(due time.Time) (ledger.Item, error) {
 	return item, nil
 }
 
-// put writes the launch alone. A lost race is a [*lostError], but for a launch
-// that must not exist yet, where it is the [*ledger.ConflictError].
-func (l *Launcher) put(ctx context.Context, j *job, due time.Time) error {
-	item, err := j.write(due)
-	if err != nil {
-		return err
-	}
-	err = l.persist(ctx, item)
-	var conflict *ledger.ConflictError
-	if errors.As(err, &conflict) && item.Version > 0 {
-		return &lostError{conflict.Current[0]}
-	}
-	if err == nil {
-		j.wrote(item)
-	}
-	return err
-}
-
 func (j *job) wrote(item ledger.Item) {
 	item.Version++
 	j.item = item
-}
-
-// transact writes the launch together with its config id's item, as change
-// makes it, and more. Errors are as of put; and a [*takenError] where the run
-// that more begins with belongs to somebody.
-//
-// change is called again if another launch of the config id was written in
-// between.
-func (l *Launcher) transact(ctx context.Context, j *job, due time.Time, change func(*config), more ...ledger.Item) error {
-	return l.transactIf(ctx, j, due, func(c *config) error {
-		change(c)
-		return nil
-	}, more...)
-}
-
-// transactIf is transact with a change that may refuse: its error ends the
-// transaction.
-func (l *Launcher) transactIf(ctx context.Context, j *job, due time.Time, change func(*config) error, more ...ledger.Item) error {
-	item, err := j.write(due)
-	if err != nil {
-		return err
-	}
-	at, err := l.read(ctx, configPrefix+j.Request.ConfigID)
-	for err == nil {
-		var c *config
-		if c, err = decodeConfig(at, j.Request.ConfigID); err != nil {
-			break
-		}
-		if err = change(c); err != nil {
-			break
-		}
-		c.prune(l.Clock.Now())
-		if at.Doc, err = encode(c); err != nil {
-			break
-		}
-		items := append([]ledger.Item{item, at}, more...)
-		err = l.persist(ctx, items...)
-		var conflict *ledger.ConflictError
-		if err == nil {
-			j.wrote(item)
-			return nil
-		}
-		if !errors.As(err, &conflict) {
-			break
-		}
-		if conflict.Current[0].Version != item.Version {
-			return &lostError{conflict.Current[0]}
-		}
-		for i, m := range more {
-			if conflict.Current[2+i].Version != m.Version {
-				return &takenError{conflict.Current[2+i]}
-			}
-		}
-		// Another launch of the config id was written in between.
-		at, err = conflict.Current[1], nil
-	}
-	return err
 }
 
 func decodeConfig(item ledger.Item, configID string) (*config, error) {
@@ -132,38 +55,6 @@ func decodeConfig(item ledger.Item, configID string) (*config, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// persist writes items, and again after a failure that says nothing, while there
-// is time: what it writes is known nowhere else. One token stands for all the
-// tries, so that one which took effect although it failed is known as our own.
-func (l *Launcher) persist(ctx context.Context, items ...ledger.Item) error {
-	token := l.Token(ctx)
-	return l.insist(ctx, func() error { return l.Ledger.Put(ctx, token, items...) })
-}
-
-// read reads an item that is needed to record what is known nowhere else.
-func (l *Launcher) read(ctx context.Context, key string) (item ledger.Item, err error) {
-	err = l.insist(ctx, func() error {
-		item, err = l.Ledger.Get(ctx, key)
-		return err
-	})
-	return item, err
-}
-
-// insist repeats a call of the ledger after failures that say nothing.
-func (l *Launcher) insist(ctx context.Context, call func() error) error {
-	for n := 1; ; n++ {
-		err := call()
-		var conflict *ledger.ConflictError
-		var size *ledger.SizeError
-		if err == nil || n == maxTries || errors.As(err, &conflict) || errors.As(err, &size) || ctx.Err() != nil {
-			return err
-		}
-		if l.Clock.Sleep(ctx, backoff(n, 100*time.Millisecond, time.Second)) != nil {
-			return err
-		}
-	}
 }
 
 // maxTries bounds the repeats of one call.

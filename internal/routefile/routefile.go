@@ -68,3 +68,15 @@ func (e *Error) Error() string {
 
 // Unwrap returns why.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Lookup returns what finds the window of a config id and a period in the routes;
+// false: they have none.
+func Lookup(routes *arrival.Routes) func(configID, period string) (launch.Window, bool) {
+	return func(configID, period string) (launch.Window, bool) {
+		route, p := routes.Window(configID, period)
+		if route == nil {
+			return launch.Window{}, false
+		}
+		return Window(route, p), true
+	}
+}

@@ -18,18 +18,25 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// Windows are kept in the ledger; see [launch.Launcher] for what each promises.
+// Windows records files in windows, and launches these; see [launch.Windows] for
+// what each method promises.
 type Windows interface {
 	Arrive(ctx context.Context, w launch.Window, files []window.Arrival, received time.Time) (launch.Arrived, error)
-	Carry(ctx context.Context, a launch.Arrived) launch.Result
-	Unrouted(ctx context.Context, bucket string, files []window.Arrival) (launch.Unannounced, error)
-	AnnounceUnrouted(ctx context.Context, a launch.Unannounced)
+	Launch(ctx context.Context, a launch.Arrived) launch.Result
+}
+
+// Unrouted records and announces files that no route matches; see
+// [launch.Unrouted] for what each method promises.
+type Unrouted interface {
+	Record(ctx context.Context, bucket string, files []window.Arrival) (launch.Unannounced, error)
+	Announce(ctx context.Context, a launch.Unannounced)
 }
 
 // Handler answers s3arrival's invocations.
 type Handler struct {
-	Routes  *arrival.Routes
-	Windows Windows
+	Routes   *arrival.Routes
+	Windows  Windows
+	Unrouted Unrouted
 	// Now tells when a batch was received: an event time later than that is
 	// cut to it.
 	Now    func() time.Time
@@ -124,7 +131,7 @@ func (h *Handler) keep(ctx context.Context, w *work) {
 	}
 	announce := make([]launch.Unannounced, len(w.buckets))
 	for i, b := range w.buckets {
-		if announce[i], b.err = h.Windows.Unrouted(ctx, b.name, b.files); b.err != nil {
+		if announce[i], b.err = h.Unrouted.Record(ctx, b.name, b.files); b.err != nil {
 			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("bucket", b.files[0].Bucket), slog.Int("count", len(b.files)),
 				slog.String(telemetry.Error, b.err.Error()))
 			continue
@@ -134,12 +141,12 @@ func (h *Handler) keep(ctx context.Context, w *work) {
 	for i, win := range w.windows {
 		if win.err == nil {
 			// A crash here leaves a launch that the sweep goes on with.
-			win.result = h.Windows.Carry(ctx, arrived[i])
+			win.result = h.Windows.Launch(ctx, arrived[i])
 		}
 	}
 	for _, a := range announce {
 		// A crash here leaves items that are due; the sweep announces the files.
-		h.Windows.AnnounceUnrouted(ctx, a)
+		h.Unrouted.Announce(ctx, a)
 	}
 }
 

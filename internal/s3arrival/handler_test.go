@@ -54,7 +54,7 @@ func (w *world) invoke(t *testing.T, payload string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &s3arrival.Handler{Routes: routes, Windows: &w.windows, Now: func() time.Time { return received },
+	h := &s3arrival.Handler{Routes: routes, Windows: &w.windows, Unrouted: &w.windows, Now: func() time.Time { return received },
 		Logger: telemetry.NewLogger(&w.log, slog.LevelInfo)}
 	out, err := h.Invoke(t.Context(), []byte(payload))
 	return string(out), err

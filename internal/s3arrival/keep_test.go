@@ -66,12 +66,12 @@ func (w *windows) Arrive(_ context.Context, win launch.Window, files []window.Ar
 	return launch.Arrived{Result: launch.Result{Outcome: launch.Waiting, LaunchKey: win.Key()}}, nil
 }
 
-func (w *windows) Carry(_ context.Context, a launch.Arrived) launch.Result {
+func (w *windows) Launch(_ context.Context, a launch.Arrived) launch.Result {
 	w.did = append(w.did, "carry "+a.Result.LaunchKey)
 	return a.Result
 }
 
-func (w *windows) Unrouted(_ context.Context, bucket string, files []window.Arrival) (launch.Unannounced, error) {
+func (w *windows) Record(_ context.Context, bucket string, files []window.Arrival) (launch.Unannounced, error) {
 	if err := w.do("unrouted", bucket); err != nil {
 		return launch.Unannounced{}, err
 	}
@@ -81,7 +81,7 @@ func (w *windows) Unrouted(_ context.Context, bucket string, files []window.Arri
 	return launch.Unannounced{}, nil
 }
 
-func (w *windows) AnnounceUnrouted(context.Context, launch.Unannounced) {
+func (w *windows) Announce(context.Context, launch.Unannounced) {
 	w.did = append(w.did, "announce")
 }
 
@@ -119,7 +119,7 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 			}
 			var log bytes.Buffer
 			w := &windows{down: row.down}
-			h := &s3arrival.Handler{Routes: routes, Windows: w, Now: func() time.Time { return received }, Logger: telemetry.NewLogger(&log, slog.LevelInfo)}
+			h := &s3arrival.Handler{Routes: routes, Windows: w, Unrouted: w, Now: func() time.Time { return received }, Logger: telemetry.NewLogger(&log, slog.LevelInfo)}
 			out, err := h.Invoke(t.Context(), []byte(batch(event(order), event(customer), event("p/1"), event("q/1"), strings.Replace(event("r"), `"name":"b"`, `"name":"c"`, 1))))
 			if err != nil {
 				t.Fatal(err)
@@ -189,7 +189,7 @@ func TestUploadsOfOneKeyAreToldApart(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := &windows{}
-			h := &s3arrival.Handler{Routes: routes, Windows: w, Now: func() time.Time { return received }, Logger: slog.New(slog.DiscardHandler)}
+			h := &s3arrival.Handler{Routes: routes, Windows: w, Unrouted: w, Now: func() time.Time { return received }, Logger: slog.New(slog.DiscardHandler)}
 			if _, err := h.Invoke(t.Context(), []byte(batch(row.bodies...))); err != nil {
 				t.Fatal(err)
 			}
@@ -213,7 +213,7 @@ func TestOtherEnvelopesAreAnErrorWhereSomethingIsNotRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &s3arrival.Handler{Routes: routes, Windows: &windows{down: []string{row.down}}, Now: func() time.Time { return received },
+		h := &s3arrival.Handler{Routes: routes, Windows: &windows{down: []string{row.down}}, Unrouted: &windows{down: []string{row.down}}, Now: func() time.Time { return received },
 			Logger: slog.New(slog.DiscardHandler)}
 		_, err = h.Invoke(t.Context(), []byte(event(row.key)))
 		if _, ok := err.(*s3arrival.UnsettledError); !ok || !errors.Is(err, errLedger) {
@@ -241,7 +241,7 @@ func TestUnroutedFilesOfManyBuckets(t *testing.T) {
 	want = append(want, "unrouted  10/x 11/x 12/x 13/x")
 	want = append(want, slices.Repeat([]string{"announce"}, 11)...)
 	w := &windows{}
-	h := &s3arrival.Handler{Routes: routes, Windows: w, Now: func() time.Time { return received }, Logger: slog.New(slog.DiscardHandler)}
+	h := &s3arrival.Handler{Routes: routes, Windows: w, Unrouted: w, Now: func() time.Time { return received }, Logger: slog.New(slog.DiscardHandler)}
 	if out, err := h.Invoke(t.Context(), []byte(batch(bodies...))); err != nil || string(out) != again() {
 		t.Fatalf("answered %s, %v", out, err)
 	}

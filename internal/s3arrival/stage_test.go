@@ -36,7 +36,8 @@ type stage struct {
 	bus     bus
 	sent    []amperity.RunRequest
 	handler *s3arrival.Handler
-	*launch.Launcher
+	windows *launch.Windows
+	*launch.Resolver
 	log bytes.Buffer
 }
 
@@ -57,11 +58,15 @@ func newStage(t *testing.T, routesFile string) *stage {
 	s := &stage{t: t, now: received, routes: routes, ledger: ledger.NewMemory()}
 	logger := telemetry.NewLogger(&s.log, slog.LevelInfo)
 	tokens := 0
-	s.Launcher = launch.New(launch.Config{
+	l := launch.New(launch.Config{
 		API: s, Ledger: s.ledger, Announcer: &s.bus, Clock: s, Logger: logger, Tenant: "acme",
 		Token: func(context.Context) string { tokens++; return fmt.Sprint(tokens) }, Rand: func() float64 { return 0 },
 	})
-	s.handler = &s3arrival.Handler{Routes: routes, Windows: s.Launcher, Now: s.Now, Logger: logger}
+	s.windows = launch.NewWindows(l, func(configID, period string) (launch.Window, bool) {
+		return routefile.Lookup(s.routes)(configID, period)
+	})
+	s.Resolver = launch.NewResolver(l, s.windows)
+	s.handler = &s3arrival.Handler{Routes: routes, Windows: s.windows, Unrouted: launch.NewUnrouted(l), Now: s.Now, Logger: logger}
 	return s
 }
 
@@ -121,13 +126,7 @@ func (s *stage) sweep() {
 		if !strings.HasPrefix(key, "window/") {
 			continue
 		}
-		_, err := s.Look(s.t.Context(), key, func(configID, period string) (launch.Window, bool) {
-			route, p := s.routes.Window(configID, period)
-			if route == nil {
-				return launch.Window{}, false
-			}
-			return routefile.Window(route, p), true
-		})
+		_, err := s.windows.Due(s.t.Context(), key)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -241,7 +240,7 @@ func TestVersionsAndReplicas(t *testing.T) {
 // held lists what is held, in words.
 func (s *stage) held() []string {
 	s.t.Helper()
-	list, more, err := s.ListHeld(s.t.Context())
+	list, more, err := s.List(s.t.Context())
 	if err != nil || more {
 		s.t.Fatal(more, err)
 	}

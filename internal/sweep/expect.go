@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
@@ -36,44 +37,65 @@ type expectation struct {
 	Gone bool `json:"gone,omitempty"`
 }
 
-// seeToExpected begins to expect windows of the routes that have deadlines. It
-// asks the ledger once for each in the life of an instance: a change of the
-// routes makes new instances. failed counts those that could not be seen to; the
-// next sweep tries again.
-func (h *Handler) seeToExpected(ctx context.Context) (failed int) {
-	for _, route := range h.Routes.Routes() {
-		if route.Deadline == nil || h.sees(route.ConfigID) {
+// Windows makes windows that are expected; [launch.Windows] does.
+type Windows interface {
+	Expect(ctx context.Context, w launch.Window) error
+}
+
+// Expected makes the windows of routes with deadlines, whether or not a file
+// comes. It is safe for concurrent use.
+type Expected struct {
+	Ledger  Ledger
+	Windows Windows
+	Routes  *arrival.Routes
+	Clock   launch.Clock
+	// Token makes the token of a write, new each time.
+	Token  func(context.Context) string
+	Logger *slog.Logger
+
+	mu sync.Mutex
+	// registered has the config ids whose expectation the ledger has.
+	registered map[string]bool
+}
+
+// Register writes an item for each route with a deadline. It reads the ledger
+// once for each in the life of an instance: a change of the routes makes new
+// instances. failed counts the routes that could not be registered; the next
+// sweep tries again.
+func (x *Expected) Register(ctx context.Context) (failed int) {
+	for _, route := range x.Routes.Routes() {
+		if route.Deadline == nil || x.isRegistered(route.ConfigID) {
 			continue
 		}
-		if err := h.begin(ctx, route); err != nil {
+		if err := x.register(ctx, route); err != nil {
 			failed++
 			a := []any{slog.String(telemetry.ConfigID, route.ConfigID), slog.String(telemetry.Route, route.Name), slog.String(telemetry.Error, err.Error())}
 			var document *launch.DocumentError
 			if errors.As(err, &document) {
 				a = append(a, telemetry.Count("StaysUndone", "")) // it does not pass by itself
 			}
-			h.Logger.ErrorContext(ctx, "windows not expected", a...)
+			x.Logger.ErrorContext(ctx, "windows not expected", a...)
 			continue
 		}
-		h.mu.Lock()
-		if h.expects == nil {
-			h.expects = map[string]bool{}
+		x.mu.Lock()
+		if x.registered == nil {
+			x.registered = map[string]bool{}
 		}
-		h.expects[route.ConfigID] = true
-		h.mu.Unlock()
+		x.registered[route.ConfigID] = true
+		x.mu.Unlock()
 	}
 	return failed
 }
 
-func (h *Handler) sees(configID string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.expects[configID]
+func (x *Expected) isRegistered(configID string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.registered[configID]
 }
 
-// begin begins to expect a route's windows, unless they are expected already.
-func (h *Handler) begin(ctx context.Context, route *arrival.Route) error {
-	item, err := h.Ledger.Get(ctx, expectPrefix+route.ConfigID)
+// register begins to expect a route's windows, unless they are expected already.
+func (x *Expected) register(ctx context.Context, route *arrival.Route) error {
+	item, err := x.Ledger.Get(ctx, expectPrefix+route.ConfigID)
 	if err != nil {
 		return err
 	}
@@ -83,16 +105,17 @@ func (h *Handler) begin(ctx context.Context, route *arrival.Route) error {
 			return err
 		}
 	}
-	now := h.Clock.Now()
+	now := x.Clock.Now()
 	first := route.FirstDay(now)
-	err = h.write(ctx, item, expectation{Format: format, ConfigID: route.ConfigID, Seen: now, Next: first.String()}, route.Begins(first))
+	err = x.write(ctx, item, expectation{Format: format, ConfigID: route.ConfigID, Seen: now, Next: first.String()}, route.Begins(first))
 	return unlessConflict(err) // another sweep was first
 }
 
-// expected makes the windows of the days that have begun.
-func (h *Handler) expected(ctx context.Context, key string) (bool, error) {
-	item, err := h.Ledger.Get(ctx, key)
-	now := h.Clock.Now()
+// Due makes the windows of the days that have begun. It is the [Task] of
+// "expect".
+func (x *Expected) Due(ctx context.Context, key string) (bool, error) {
+	item, err := x.Ledger.Get(ctx, key)
+	now := x.Clock.Now()
 	if err != nil || !item.Exists() || item.Due.IsZero() || item.Due.After(now) {
 		return false, err
 	}
@@ -100,10 +123,10 @@ func (h *Handler) expected(ctx context.Context, key string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	route, day := h.Routes.Window(e.ConfigID, e.Next)
+	route, day := x.Routes.Window(e.ConfigID, e.Next)
 	if route == nil || route.Deadline == nil {
 		e.Gone, e.Next = true, ""
-		return true, unlessConflict(h.write(ctx, item, e, time.Time{}))
+		return true, unlessConflict(x.write(ctx, item, e, time.Time{}))
 	}
 	for range maxDays {
 		if route.Begins(day).After(now) {
@@ -112,22 +135,22 @@ func (h *Handler) expected(ctx context.Context, key string) (bool, error) {
 		if _, ok := route.DeadlineOf(day); ok {
 			// A crash between the windows and the write makes them again, which
 			// changes nothing.
-			if err := h.Launcher.Expect(ctx, routefile.Window(route, day)); err != nil {
+			if err := x.Windows.Expect(ctx, routefile.Window(route, day)); err != nil {
 				return false, err
 			}
 		}
 		day = route.NextDay(day)
 	}
 	e.Next = day.String()
-	return true, unlessConflict(h.write(ctx, item, e, route.Begins(day)))
+	return true, unlessConflict(x.write(ctx, item, e, route.Begins(day)))
 }
 
-func (h *Handler) write(ctx context.Context, item ledger.Item, e expectation, due time.Time) error {
+func (x *Expected) write(ctx context.Context, item ledger.Item, e expectation, due time.Time) error {
 	doc, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	return h.Ledger.Put(ctx, h.Token(ctx), ledger.Item{Key: expectPrefix + e.ConfigID, Version: item.Version, Due: due, Doc: doc})
+	return x.Ledger.Put(ctx, x.Token(ctx), ledger.Item{Key: expectPrefix + e.ConfigID, Version: item.Version, Due: due, Doc: doc})
 }
 
 func readExpectation(item ledger.Item) (expectation, error) {

@@ -17,10 +17,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
 
@@ -31,20 +29,19 @@ type Ledger interface {
 	Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error]
 }
 
-// Launcher works on single items. Its errors say that an item could not be
-// worked on.
-type Launcher interface {
-	Reconcile(ctx context.Context, key string) (bool, error)
-	Look(ctx context.Context, key string, route func(configID, period string) (launch.Window, bool)) (bool, error)
-	LookUnrouted(ctx context.Context, key string) (bool, error)
-	Expect(ctx context.Context, w launch.Window) error
-}
+// A Task works on one item that is due. It reports whether there was anything to
+// do. An error says that the item could not be worked on.
+type Task func(ctx context.Context, key string) (did bool, err error)
 
 // Handler answers sweep's invocations.
 type Handler struct {
-	Ledger   Ledger
-	Launcher Launcher
-	Routes   *arrival.Routes
+	Ledger Ledger
+	// Tasks has the task of each kind of item: what its key begins with, up to
+	// the slash.
+	Tasks map[string]Task
+	// Expected registers the routes whose windows are expected, before each
+	// sweep.
+	Expected *Expected
 	Clock    launch.Clock
 	// Token makes the token of a write, new each time.
 	Token  func(context.Context) string
@@ -55,9 +52,7 @@ type Handler struct {
 	// Pool makes the pool of workers; nil: [NewPool].
 	Pool func(most int) Pool
 
-	mu sync.Mutex
-	// expects has the config ids whose expected windows are seen to.
-	expects map[string]bool
+	mu sync.Mutex // for the summary
 }
 
 // Workers is how many items an instance works on at once: enough to wait for
@@ -105,7 +100,7 @@ func (h *Handler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 }
 
 func (h *Handler) sweep(ctx context.Context) (s Summary, err error) {
-	s.Failed = h.seeToExpected(ctx)
+	s.Failed = h.Expected.Register(ctx)
 	work, more, wait := h.workers(ctx, &s)
 	defer wait()
 	now := h.Clock.Now()
@@ -200,19 +195,12 @@ func (h *Handler) workOn(ctx context.Context, key string) (did bool, err error) 
 			panic(r)
 		}
 	}()
-	switch kind, _, _ := strings.Cut(key, "/"); kind {
-	case "launch":
-		did, err = h.Launcher.Reconcile(ctx, key)
-	case "window":
-		did, err = h.Launcher.Look(ctx, key, h.window)
-	case "unrouted":
-		did, err = h.Launcher.LookUnrouted(ctx, key)
-	case "expect":
-		did, err = h.expected(ctx, key)
-	default:
-		err = &UnknownItemError{Key: key}
+	kind, _, _ := strings.Cut(key, "/")
+	task, known := h.Tasks[kind]
+	if !known {
+		return false, &UnknownItemError{Key: key}
 	}
-	return did, err
+	return task(ctx, key)
 }
 
 // push makes an item due later, the later the more often it failed, which it
@@ -233,15 +221,6 @@ func (h *Handler) push(ctx context.Context, key string) (tries int) {
 		h.Logger.WarnContext(ctx, "item not pushed back", slog.String("item", key), slog.String(telemetry.Error, err.Error()))
 	}
 	return item.Tries
-}
-
-// window gives what the routes say of a window now.
-func (h *Handler) window(configID, period string) (launch.Window, bool) {
-	route, p := h.Routes.Window(configID, period)
-	if route == nil {
-		return launch.Window{}, false
-	}
-	return routefile.Window(route, p), true
 }
 
 // UnreadableError says that the ledger could not be read.

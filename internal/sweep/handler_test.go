@@ -17,6 +17,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
@@ -77,18 +78,26 @@ func (l *launcher) work(ctx context.Context, key string) (bool, error) {
 	return true, l.ledger.Put(ctx, "done "+key, item)
 }
 
-func (l *launcher) Reconcile(ctx context.Context, key string) (bool, error) { return l.work(ctx, key) }
-func (l *launcher) LookUnrouted(ctx context.Context, key string) (bool, error) {
-	return l.work(ctx, key)
+// tasks are those of each kind of item: all that launcher does.
+func (l *launcher) tasks(routes *arrival.Routes) map[string]sweep.Task {
+	lookup := routefile.Lookup(routes)
+	return map[string]sweep.Task{"launch": l.work, "unrouted": l.work, "window": func(ctx context.Context, key string) (bool, error) {
+		parts := strings.Split(key, "/")
+		w, ok := lookup(parts[1], parts[2])
+		l.mu.Lock()
+		l.expected = append(l.expected, fmt.Sprintf("%s %t %s", key, ok, w.Route))
+		l.mu.Unlock()
+		return l.work(ctx, key)
+	}}
 }
 
-func (l *launcher) Look(ctx context.Context, key string, route func(configID, period string) (launch.Window, bool)) (bool, error) {
-	parts := strings.Split(key, "/")
-	w, ok := route(parts[1], parts[2])
-	l.mu.Lock()
-	l.expected = append(l.expected, fmt.Sprintf("%s %t %s", key, ok, w.Route))
-	l.mu.Unlock()
-	return l.work(ctx, key)
+// handler makes an instance of sweep.
+func (w *world) instance(routes *arrival.Routes, token func(context.Context) string) *sweep.Handler {
+	logger := telemetry.NewLogger(&w.log, slog.LevelInfo)
+	expected := &sweep.Expected{Ledger: w.ledger, Windows: w.launcher, Routes: routes, Clock: w.clock, Token: token, Logger: logger}
+	tasks := w.launcher.tasks(routes)
+	tasks["expect"] = expected.Due
+	return &sweep.Handler{Ledger: w.ledger, Tasks: tasks, Expected: expected, Clock: w.clock, Token: token, Logger: logger}
 }
 
 func (l *launcher) Expect(_ context.Context, w launch.Window) error {
@@ -125,8 +134,7 @@ func newWorld(t *testing.T, routes string) *world {
 	w := &world{clock: &clock{base}, ledger: ledger.NewMemory()}
 	w.launcher = &launcher{ledger: w.ledger, fails: map[string]error{}}
 	n := 0
-	w.handler = &sweep.Handler{Ledger: w.ledger, Launcher: w.launcher, Routes: parsed, Clock: w.clock,
-		Token: func(context.Context) string { n++; return fmt.Sprint(n) }, Logger: telemetry.NewLogger(&w.log, slog.LevelInfo)}
+	w.handler = w.instance(parsed, func(context.Context) string { n++; return fmt.Sprint(n) })
 	return w
 }
 
@@ -361,8 +369,7 @@ func TestWindowsAreExpectedFromTheFirstDayThatBeginsAfterTheRouteWasSeen(t *test
 	// The sweep was away until Saturday noon: Monday to Friday are made up for,
 	// Saturday is no day of the route's. Another instance knows that they are
 	// expected.
-	h := w.handler
-	w.handler = &sweep.Handler{Ledger: h.Ledger, Launcher: h.Launcher, Routes: h.Routes, Clock: h.Clock, Token: func(context.Context) string { return "again" }, Logger: h.Logger}
+	w.handler = w.instance(w.handler.Expected.Routes, func(context.Context) string { return "again" })
 	w.clock.now = time.Date(2026, 11, 28, 17, 0, 0, 0, time.UTC)
 	w.sweep(t, time.Minute)
 	want := []string{
@@ -389,8 +396,8 @@ func TestARouteWithoutADeadlineIsNoLongerExpectedAndBeginsAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := w.handler.Routes
-	w.handler.Routes = edited
+	with := w.handler.Expected.Routes
+	w.handler.Expected.Routes = edited
 	w.clock.now = base.AddDate(0, 0, 3)
 	w.sweep(t, time.Minute)
 	item, _ := w.ledger.Get(t.Context(), "expect/cg-1")
@@ -399,8 +406,7 @@ func TestARouteWithoutADeadlineIsNoLongerExpectedAndBeginsAnew(t *testing.T) {
 	}
 	// A new instance, with the deadline back: never backwards.
 	w.clock.now = base.AddDate(0, 0, 10)
-	again := &sweep.Handler{Ledger: w.ledger, Launcher: w.launcher, Routes: with, Clock: w.clock, Token: func(context.Context) string { return "again" }, Logger: w.handler.Logger}
-	w.handler = again
+	w.handler = w.instance(with, func(context.Context) string { return "again" })
 	w.sweep(t, time.Minute)
 	if item, _ = w.ledger.Get(t.Context(), "expect/cg-1"); !strings.Contains(string(item.Doc), `"next":"2026-12-03"`) {
 		t.Errorf("got %s", item.Doc)

@@ -25,19 +25,19 @@ type Launcher interface {
 	Launch(ctx context.Context, in launch.Launch) (launch.Result, error)
 }
 
-// A Keeper has the launches that wait for a person, and does what one says;
-// [launch.Launcher] is one.
-type Keeper interface {
+// Held has the launches that wait for the operator, and carries out the answers;
+// [launch.Resolver] is one.
+type Held interface {
 	Release(ctx context.Context, w launch.Word) (launch.Result, error)
 	Adopt(ctx context.Context, w launch.Word) (launch.Result, error)
 	Discard(ctx context.Context, w launch.Word) (launch.Result, error)
-	ListHeld(ctx context.Context) (list []launch.HeldLaunch, more bool, err error)
+	List(ctx context.Context) (list []launch.HeldLaunch, more bool, err error)
 }
 
 // Handler answers trigger's invocations.
 type Handler struct {
 	Launcher  Launcher
-	Keeper    Keeper
+	Held      Held
 	Announcer launch.Announcer
 	// Now is the clock that relative ranges without a scheduled time, and
 	// nothing else, count from.
@@ -113,16 +113,16 @@ func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 	switch w.verb {
 	case "list":
 		var answer HeldList
-		if answer.Held, answer.More, err = h.Keeper.ListHeld(ctx); err != nil {
+		if answer.Held, answer.More, err = h.Held.List(ctx); err != nil {
 			return nil, err
 		}
 		return encode(answer)
 	case "release":
-		res, err = h.Keeper.Release(ctx, w.Word)
+		res, err = h.Held.Release(ctx, w.Word)
 	case "adopt":
-		res, err = h.Keeper.Adopt(ctx, w.Word)
+		res, err = h.Held.Adopt(ctx, w.Word)
 	case "discard":
-		res, err = h.Keeper.Discard(ctx, w.Word)
+		res, err = h.Held.Discard(ctx, w.Word)
 	}
 	if err != nil {
 		return nil, err

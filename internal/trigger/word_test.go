@@ -48,7 +48,7 @@ func (k *keeper) Discard(_ context.Context, w launch.Word) (launch.Result, error
 	return k.say("discard", w)
 }
 
-func (k *keeper) ListHeld(context.Context) ([]launch.HeldLaunch, bool, error) {
+func (k *keeper) List(context.Context) ([]launch.HeldLaunch, bool, error) {
 	k.words = append(k.words, said{Verb: "list"})
 	return k.held, k.more, k.err
 }
@@ -67,7 +67,7 @@ type told struct {
 func tell(t *testing.T, k *keeper, input string) told {
 	t.Helper()
 	l, b := &launcher{}, &bus{}
-	h := &trigger.Handler{Launcher: l, Keeper: k, Announcer: b, Now: now.UTC, Tenant: "acme", Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
+	h := &trigger.Handler{Launcher: l, Held: k, Announcer: b, Now: now.UTC, Tenant: "acme", Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
 	answer, err := h.Invoke(t.Context(), []byte(input))
 	return told{words: k.words, launches: len(l.got), announced: b.announced, answer: answer, err: err}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/inprocess"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
@@ -201,34 +202,30 @@ func New(routesFile string) (*World, error) {
 }
 
 // launcher makes what one instance of a function has.
-func (w *World) launcher(logger *slog.Logger, rate float64, paced bool) (*launch.Launcher, error) {
+func (w *World) functions(logger *slog.Logger, rate float64, paced bool) (inprocess.Functions, error) {
 	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
 		amperity.WithBaseURL(w.Amperity.URL()), amperity.WithTransport(w.Amperity.Transport()))
 	if err != nil {
-		return nil, err
+		return inprocess.Functions{}, err
 	}
 	c := launch.Config{API: client, Ledger: w.Ledger, Announcer: w.Bus, Clock: w.Clock, Logger: logger,
 		Tenant: amperitytest.DefaultTenant, Token: launch.NewToken, Paused: w.Paused}
 	if paced {
 		c.Pacer = wire.NewPacer(rate, w.Clock)
 	}
-	return launch.New(c), nil
+	return inprocess.New(c, w.Routes), nil
 }
 
 // Arrivals makes an instance of s3arrival.
 func (w *World) Arrivals() (*s3arrival.Handler, error) {
-	logger := w.Logger("s3arrival")
-	l, err := w.launcher(logger, wire.S3ArrivalRate, false)
-	return &s3arrival.Handler{Routes: w.Routes, Windows: l, Now: w.Clock.Now,
-		Logger: logger}, err
+	f, err := w.functions(w.Logger("s3arrival"), wire.S3ArrivalRate, false)
+	return f.S3Arrival, err
 }
 
 // Sweep makes an instance of sweep.
 func (w *World) Sweep() (*sweep.Handler, error) {
-	logger := w.Logger("sweep")
-	l, err := w.launcher(logger, wire.SweepRate, true)
-	return &sweep.Handler{Ledger: w.Ledger, Launcher: l, Routes: w.Routes, Clock: w.Clock, Token: launch.NewToken,
-		Logger: logger}, err
+	f, err := w.functions(w.Logger("sweep"), wire.SweepRate, true)
+	return f.Sweep, err
 }
 
 // Limit is a context that ends as that of an invocation does.

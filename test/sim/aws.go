@@ -11,10 +11,10 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/inprocess"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
-	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
@@ -347,21 +347,21 @@ func (w *World) build(in *instance) lambda.Handler {
 	}
 	clock := procClock{b}
 	m := w.mutate(b, client)
-	token := m.token
 	rate := map[string]float64{"trigger": wire.TriggerRate, "s3arrival": wire.S3ArrivalRate, "sweep": wire.SweepRate}[in.name]
-	l := launch.New(launch.Config{
-		API: m.api, Ledger: m.ledger, Announcer: m.bus, Clock: clock, Logger: w.logger, Tenant: tenant,
-		Token: token, Paused: in.made.paused, Rand: w.rng.Float64, Pacer: wire.NewPacer(rate, clock),
-	})
 	routes := w.routes[in.made.routing].routes
+	f := inprocess.New(launch.Config{
+		API: m.api, Ledger: m.ledger, Announcer: m.bus, Clock: clock, Logger: w.logger, Tenant: tenant,
+		Token: m.token, Paused: in.made.paused, Rand: w.rng.Float64, Pacer: wire.NewPacer(rate, clock),
+	}, routes)
 	switch in.name {
 	case "trigger":
-		return &trigger.Handler{Launcher: m.launcher(l), Keeper: l, Announcer: m.bus, Now: clock.Now, Logger: w.logger, Tenant: tenant}
+		f.Trigger.Launcher = m.launcher(f.Trigger.Launcher)
+		return f.Trigger
 	case "s3arrival":
-		return &s3arrival.Handler{Routes: routes, Windows: l, Now: clock.Now, Logger: w.logger}
+		return f.S3Arrival
 	default:
-		return &sweep.Handler{Ledger: m.ledger, Launcher: l, Routes: routes, Clock: clock, Token: token, Logger: w.logger,
-			Workers: w.workers, Pool: func(most int) sweep.Pool { return &pool{p: b.p, most: most} }}
+		f.Sweep.Workers, f.Sweep.Pool = w.workers, func(most int) sweep.Pool { return &pool{p: b.p, most: most} }
+		return f.Sweep
 	}
 }
 

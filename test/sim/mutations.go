@@ -67,7 +67,7 @@ type parts struct {
 	ledger   fullLedger
 	bus      launch.Announcer
 	token    func(context.Context) string
-	launcher func(*launch.Launcher) trigger.Launcher
+	launcher func(trigger.Launcher) trigger.Launcher
 }
 
 // mutate gives the parts of a handler, with the world's mutation in them.
@@ -79,7 +79,7 @@ func (w *World) mutate(b *backends, client *amperity.Client) parts {
 			n++
 			return b.p.String() + "-" + strconv.Itoa(n)
 		},
-		launcher: func(l *launch.Launcher) trigger.Launcher { return l },
+		launcher: func(l trigger.Launcher) trigger.Launcher { return l },
 	}
 	if w.mutant == "" {
 		return p
@@ -90,7 +90,7 @@ func (w *World) mutate(b *backends, client *amperity.Client) parts {
 	case TokenIsRequestID:
 		p.token = func(context.Context) string { return b.p.requestID }
 	case PostBeforeClaim:
-		p.launcher = func(l *launch.Launcher) trigger.Launcher { return early{m, l} }
+		p.launcher = func(l trigger.Launcher) trigger.Launcher { return early{m, l} }
 	}
 	return p
 }
@@ -160,14 +160,14 @@ func (a mutantAPI) ListRuns(ctx context.Context, o amperity.ListOptions) iter.Se
 // early sends the request before anything else.
 type early struct {
 	*mutant
-	l *launch.Launcher
+	l trigger.Launcher
 }
 
 // Launch is what a launcher does.
 func (e early) Launch(ctx context.Context, in launch.Launch) (launch.Result, error) {
 	e.p.current.launchKey, e.p.current.wroteLaunch = in.Key, e.w.now
 	run, err := e.api.StartRun(ctx, in.Request)
-	c := e.l.Config
+	c := e.l.(*launch.Launcher).Config
 	c.API = answered{mutantAPI{e.mutant}, run, err}
 	return launch.New(c).Launch(ctx, in)
 }

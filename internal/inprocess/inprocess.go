@@ -1,0 +1,35 @@
+// Package inprocess builds the three functions in one process, for the demo and
+// for tests.
+package inprocess
+
+import (
+	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
+	"github.com/amperity-runs/amperity-runs/internal/sweep"
+	"github.com/amperity-runs/amperity-runs/internal/trigger"
+)
+
+// Functions are the handlers of the three functions.
+type Functions struct {
+	Trigger   *trigger.Handler
+	S3Arrival *s3arrival.Handler
+	Sweep     *sweep.Handler
+}
+
+// New builds the functions over one launcher. The sweep works on one item after
+// the other; set its Workers for more.
+func New(c launch.Config, routes *arrival.Routes) Functions {
+	l := launch.New(c)
+	windows := launch.NewWindows(l, routefile.Lookup(routes))
+	unrouted := launch.NewUnrouted(l)
+	expected := &sweep.Expected{Ledger: c.Ledger, Windows: windows, Routes: routes, Clock: c.Clock, Token: c.Token, Logger: c.Logger}
+	return Functions{
+		Trigger: &trigger.Handler{Launcher: l, Held: launch.NewResolver(l, windows), Announcer: c.Announcer, Now: c.Clock.Now,
+			Logger: c.Logger, Tenant: c.Tenant},
+		S3Arrival: &s3arrival.Handler{Routes: routes, Windows: windows, Unrouted: unrouted, Now: c.Clock.Now, Logger: c.Logger},
+		Sweep: &sweep.Handler{Ledger: c.Ledger, Expected: expected, Clock: c.Clock, Token: c.Token, Logger: c.Logger,
+			Tasks: map[string]sweep.Task{"launch": l.Reconcile, "window": windows.Due, "unrouted": unrouted.Due, "expect": expected.Due}},
+	}
+}

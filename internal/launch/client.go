@@ -1,0 +1,116 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Client asks Amperity on behalf of one instance of a function. It paces what it
+// sends, ends it before the invocation's deadline, and remembers answers that
+// several launches of one sweep need. It is safe for concurrent use.
+type Client struct {
+	API   API
+	Store *Store
+	Clock Clock
+	// Pacer delays requests; nil sends them at once.
+	Pacer  Pacer
+	Rand   func() float64
+	Logger *slog.Logger
+
+	memory memory
+}
+
+// Turn waits for this instance's turn within the rate limit. It reports whether
+// there is time left for the request after that.
+func (cl *Client) Turn(ctx context.Context) bool {
+	if cl.Pacer == nil {
+		return true
+	}
+	wait := postTimeout
+	if d, ok := ctx.Deadline(); ok {
+		wait = d.Sub(cl.Clock.Now()) - reserve - minPost
+	}
+	wctx, cancel := cl.Clock.WithTimeout(ctx, wait)
+	defer cancel()
+	return cl.Pacer.Wait(wctx) == nil && cl.TimeFor(ctx, minPost)
+}
+
+// Start sends a request once, and returns what the answer means.
+func (cl *Client) Start(ctx context.Context, r amperity.RunRequest) verdict {
+	if !cl.TimeFor(ctx, minPost) {
+		return outOfTime(noTimeText)
+	}
+	limit := postTimeout
+	if d, ok := ctx.Deadline(); ok {
+		limit = min(limit, d.Sub(cl.Clock.Now())-reserve) // what follows needs time too
+	}
+	pctx, cancel := cl.Clock.WithTimeout(ctx, limit)
+	defer cancel()
+	return judge(cl.API.StartRun(pctx, r))
+}
+
+// TimeFor reports whether d may pass before the time kept in reserve begins.
+func (cl *Client) TimeFor(ctx context.Context, d time.Duration) bool {
+	end, ok := ctx.Deadline()
+	return ctx.Err() == nil && (!ok || end.Sub(cl.Clock.Now())-reserve >= d)
+}
+
+// Rest waits before a request is sent again, for as long as Amperity asks at
+// least. It reports whether there was time for that, and there is for the
+// request. Half of the delay is random, so that many schedules of the same second
+// do not come back in the same second.
+func (cl *Client) Rest(ctx context.Context, backoff, atLeast time.Duration) bool {
+	wait := max(backoff/2+time.Duration(cl.Rand()*float64(backoff/2)), atLeast)
+	return cl.TimeFor(ctx, wait+minPost) && cl.Clock.Sleep(ctx, wait) == nil
+}
+
+// paced waits until the next question may be asked.
+func (cl *Client) paced(ctx context.Context) error {
+	if cl.Pacer == nil {
+		return nil
+	}
+	return cl.Pacer.Wait(ctx)
+}
+
+// query puts a question to Amperity when it is its turn, with so much time for an
+// answer; and again, at most so many times in all, where too many have asked:
+// whoever began anew with all that he has to ask would find as many there.
+func (cl *Client) query(ctx context.Context, limit time.Duration, most int, question func(context.Context) error) error {
+	backoff := firstBackoff
+	for n := 1; ; n++ {
+		if err := cl.paced(ctx); err != nil {
+			return err
+		}
+		err := cl.within(ctx, limit, question)
+		var api *amperity.APIError
+		if n == most || !errors.As(err, &api) || !errors.Is(err, amperity.ErrRateLimited) || api.RetryAfter > maxPause {
+			return err
+		}
+		if !cl.Rest(ctx, backoff, api.RetryAfter) {
+			return err
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// within bounds a question to Amperity: what follows needs time too.
+func (cl *Client) within(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
+	if d, ok := ctx.Deadline(); ok {
+		limit = min(limit, d.Sub(cl.Clock.Now())-reserve)
+	}
+	ctx, cancel := cl.Clock.WithTimeout(ctx, max(0, limit))
+	defer cancel()
+	return question(ctx)
+}
+
+func (cl *Client) Get(ctx context.Context, id string, view amperity.View, most int) (run *amperity.Run, err error) {
+	err = cl.query(ctx, getTimeout, most, func(ctx context.Context) error {
+		run, err = cl.API.GetRun(ctx, id, view)
+		return err
+	})
+	return run, err
+}
