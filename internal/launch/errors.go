@@ -11,21 +11,32 @@ import (
 
 const (
 	pausedText = "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to go on"
-	noTimeText = "too little of the function's time was left to send the request safely"
-	noTurnText = "too little of the function's time was left to wait for this instance's turn within Amperity's rate limit"
 	// unfinishedText warns a caller that others do not know yet.
 	unfinishedText  = "it is recorded, but could not be announced yet: the sweep does so within minutes"
 	noCandidateText = "the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear"
-	movedOnText     = "nothing was done: its window has gone on since, and has another launch"
-	missingText     = "files were missing at the deadline, and the window still waits for them"
 	overlapText     = "the run %s of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run not seen\" in the log)"
 	queuedText      = "the launch waits in the queue of its config id, and is sent once nothing is in front of it"
+)
+
+// Why a request was not sent.
+const (
+	noTimeText = "too little of the function's time was left to send the request safely"
+	noTurnText = "too little of the function's time was left to wait for this instance's turn within Amperity's rate limit"
+)
+
+// What answers a command that changes nothing.
+const (
+	movedOnText = "nothing was done: its window has gone on since, and has another launch"
 	// implausibleText answers a release of files with implausible dates.
 	implausibleText = "nothing was done: a run for these dates is never started; correct the names and upload the files again, " +
 		"or start the run you want by hand, then discard this"
 	implausibleAdoptText = "nothing was sent to Amperity for files with implausible dates: discard it"
 	adoptText            = "nothing was sent to Amperity for this window: release it to start its run, or discard it"
 )
+
+// missingText is the message of a window whose files are missing, in the list of
+// what is held.
+const missingText = "files were missing at the deadline, and the window still waits for them"
 
 // Hints tell the operator what to do about an announcement. The operator answers
 // with the command amperity-runs held, and names the launch key and the hold of
@@ -54,7 +65,10 @@ const (
 	hintGoesOn = "no run was started: it is tried again by itself, about every 15 minutes"
 	hintToken  = "no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes"
 	hintUntil  = "; if it still cannot be sent at %s, it is held for a person"
+)
 
+// Hints of a window's notices.
+const (
 	hintMissing = "nothing was started: the window launches by itself once the files are there; " +
 		"to start the run without them, release it, or discard it (amperity-runs held)"
 	hintWaived  = "the window launches with what is there, as its route says (then: run)"
@@ -66,7 +80,7 @@ const (
 )
 
 // hint says what a person should do about how the launch stands.
-func (r *record) hint() string {
+func hint(r *record) string {
 	unclear := r.Reason == announcement.ReasonUnknownOutcome || r.maySucceed()
 	switch {
 	case r.State == rejected && r.Error != nil && r.Error.Kind == announcement.ErrorInvalidInput:
@@ -77,7 +91,7 @@ func (r *record) hint() string {
 		return hintDiscardedSent
 	case r.State == discarded:
 		return hintDiscarded
-	case r.surplus():
+	case surplus(r):
 		return hintSurplus
 	case unclear && len(r.Candidates) > 0:
 		ids := make([]string, len(r.Candidates))
@@ -108,12 +122,12 @@ func (r *record) hint() string {
 
 // surplus reports whether the record announces a further run that may be the
 // launch's.
-func (r *record) surplus() bool {
+func surplus(r *record) bool {
 	return slices.ContainsFunc(r.Others, func(o otherRun) bool { return o.Hold > 0 && o.Hold == r.Hold })
 }
 
 // blockedHint says what a person should do about a launch that is blocked.
-func (r *record) blockedHint() string {
+func blockedHint(r *record) string {
 	text := hintGoesOn
 	if r.Reason == announcement.ReasonUnauthorized {
 		text = hintToken
@@ -236,7 +250,7 @@ func unsentText(hold int, why string) string {
 
 // errorTold is the error as a person is told it: where nobody knows whether
 // there is a run, with when the requests were sent, to look for one by.
-func (r *record) errorTold() *announcement.Error {
+func errorTold(r *record) *announcement.Error {
 	if r.State != held || r.Reason != announcement.ReasonUnknownOutcome || r.Error == nil || len(r.Posts) == 0 {
 		return r.Error
 	}

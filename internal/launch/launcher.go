@@ -62,14 +62,6 @@ const (
 	leaseBeyond = 11 * time.Second
 	// leaseWithout is the lease of an invocation without a deadline.
 	leaseWithout = 5 * time.Minute
-	// soon is when the sweep looks after what the one who works on it is about
-	// to do.
-	soon = time.Minute
-	// keptFor is how long a launch is remembered once it is over. Retries and
-	// redrives reach less than 45 days.
-	keptFor = 50 * 24 * time.Hour
-	// keptWindow is how long a window is remembered after its launches.
-	keptWindow = keptFor + 50*24*time.Hour
 	// pausedFor is when something that is paused is looked at again.
 	pausedFor = 5 * time.Minute
 	// blockedNews is how long a launch is blocked until that is announced.
@@ -77,9 +69,6 @@ const (
 	// untoldNews is how long the window or the event bus does not take in how a
 	// launch ended until that is counted.
 	untoldNews = 15 * time.Minute
-	// releasedFor is how long a release is good for: what a person wants now is
-	// not wanted some other day.
-	releasedFor = 24 * time.Hour
 )
 
 // Launch carries out a launch: it claims it, starts the run and announces the

@@ -23,7 +23,7 @@ import (
 func (cl *Client) Search(ctx context.Context, j *job, c *config, notBefore time.Time) (found, error) {
 	f := found{certain: c.Identity != nil, begun: cl.Clock.Now()}
 	var principals []string
-	periods := j.searched(cl.Clock.Now())
+	periods := searched(&j.record, cl.Clock.Now())
 	if age := cl.Clock.Now().Sub(j.lastPost()); age >= searchOften && (j.State.over() || j.State == held) {
 		periods = sliceOf(periods, int(age/time.Hour))
 	}

@@ -14,6 +14,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
+// releasedFor is how long a release is good for: what the operator wants now is
+// not wanted some other day.
+const releasedFor = 24 * time.Hour
+
 // Word is what a person says to a launch that is held or was rejected, or to a
 // window that waits.
 type Word struct {
@@ -415,7 +419,7 @@ func heldOf(item ledger.Item) (HeldLaunch, bool) {
 		}
 		h := HeldLaunch{LaunchKey: j.Key, Hold: j.Hold, Reason: j.Reason, Since: j.Since.UTC().Format(time.RFC3339),
 			Request: j.Request, Cause: j.Cause, Candidates: j.Candidates, Samples: j.Samples}
-		if e := j.errorTold(); e != nil {
+		if e := errorTold(&j.record); e != nil {
 			h.Message = e.Message
 		}
 		return h, true

@@ -59,7 +59,12 @@ func judge(run *amperity.Run, err error) verdict {
 const (
 	// attempts bounds the requests of one launch in one invocation; what is
 	// blocked longer than that is tried again later.
-	attempts     = 4
+	attempts = 4
+)
+
+const (
+	// firstBackoff and maxBackoff bound the delay before a request is repeated.
+	// It doubles each time.
 	firstBackoff = 500 * time.Millisecond
 	maxBackoff   = 8 * time.Second
 )

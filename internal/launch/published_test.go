@@ -96,12 +96,12 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 	}
 	l := &Launcher{Config: Config{Tenant: "acme"}}
 	for name, made := range map[string]announcement.Announcement{
-		"run-started":      arrived.announcement("acme"),
-		"run-rejected":     scheduled.announcement("acme"),
+		"run-started":      announcementOf(&arrived, "acme"),
+		"run-rejected":     announcementOf(&scheduled, "acme"),
 		"run-blocked":      l.blockedNews(stuck),
-		"run-held":         doubtful.announcement("acme"),
-		"run-held-late":    late.announcement("acme"),
-		"run-discarded":    ended.announcement("acme"),
+		"run-held":         announcementOf(&doubtful, "acme"),
+		"run-held-late":    announcementOf(&late, "acme"),
+		"run-discarded":    announcementOf(&ended, "acme"),
 		"files-missing":    noticeOf(absent, salesWindow, "acme"),
 		"files-complete":   noticeOf(there, salesWindow, "acme"),
 		"window-abandoned": noticeOf(gone, clicks, "acme"),
@@ -160,7 +160,7 @@ func TestHintsOfRareEnds(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if got := row.hint(); got != row.want {
+			if got := hint(&row.record); got != row.want {
 				t.Errorf("got  %s\nwant %s", got, row.want)
 			}
 		})

@@ -14,15 +14,9 @@ import (
 )
 
 const (
-	// skew is how far Amperity's clock may be from ours.
-	skew = 5 * time.Second
 	// patience is how long lists of runs are asked that show no run, or decide
 	// nothing.
 	patience = 15 * time.Minute
-	// questions is how often a question is asked in a row, and maxPause how long
-	// Amperity may ask to wait in between: others wait, too.
-	questions = 3
-	maxPause  = 2 * time.Second
 	// maxCandidates is how many runs a hold names.
 	maxCandidates = 20
 	// maxUnresolved is how many POSTs with an unknown outcome a launch may have
@@ -32,10 +26,9 @@ const (
 	// list read before that request shows the run of an earlier copy, if a
 	// gateway has sent one.
 	busyWait = 5 * time.Minute
-	// searchOften is how long after a launch's last request every sweep searches
-	// for its runs. Then the sweep searches once an hour, until searchFor after it.
-	searchOften = 2*time.Hour + patience
-	searchFor   = 7 * 24 * time.Hour
+	// searchFor is how long after a launch's last request the sweep searches for
+	// its runs.
+	searchFor = 7 * 24 * time.Hour
 )
 
 // Reconcile goes on with a launch that fell due: one whose process died, that
@@ -72,7 +65,7 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 		switch {
 		case !j.delivered():
 			l.finish(ctx, j)
-		case j.nextSearch(now).IsZero():
+		case nextSearch(&j.record, now).IsZero():
 			return true, unlessLost(l.store.PutLaunch(ctx, j, time.Time{}))
 		default:
 			return true, l.look(ctx, j)
@@ -96,7 +89,7 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 		j.State, j.Since = unknown, now
 	}
 	notBefore := j.lastPost()
-	if j.mayBeSent(now) {
+	if mayBeSent(&j.record, now) {
 		notBefore = now // the list is read right before a request
 	}
 	f, unread := l.runs.Search(ctx, j, c, notBefore)
@@ -129,7 +122,7 @@ func (l *Launcher) look(ctx context.Context, j *job) error {
 }
 
 // mayBeSent reports whether the next look may lead to a request.
-func (r *record) mayBeSent(now time.Time) bool {
+func mayBeSent(r *record, now time.Time) bool {
 	return r.pending() || len(r.Busy) > 0 ||
 		r.IfUnknown == Retry && !r.Looked.Empty.IsZero() && now.Sub(r.Looked.Empty) >= patience
 }
@@ -139,7 +132,7 @@ func (r *record) mayBeSent(now time.Time) bool {
 // hold or discard, or, if the launch has a run, by a hold of that further run.
 func (l *Launcher) searchOn(ctx context.Context, j *job, runs []*amperity.Run) error {
 	now := l.Clock.Now()
-	due := j.nextSearch(now)
+	due := nextSearch(&j.record, now)
 	for _, run := range runs {
 		switch {
 		case j.names(run.ID): // the operator knows
@@ -169,7 +162,7 @@ func (l *Launcher) searchOn(ctx context.Context, j *job, runs []*amperity.Run) e
 
 // nextSearch returns when the sweep next searches for the runs of a settled
 // launch; zero: never.
-func (r *record) nextSearch(now time.Time) time.Time {
+func nextSearch(r *record, now time.Time) time.Time {
 	switch age := now.Sub(r.lastPost()); {
 	case r.unaccounted() == 0 || age >= searchFor:
 		return time.Time{}

@@ -429,3 +429,16 @@ func (e *DocumentError) Error() string {
 
 // Unwrap returns why.
 func (e *DocumentError) Unwrap() error { return e.Err }
+
+const (
+	// soon is when the sweep revisits an item that its owner is about to write.
+	soon = time.Minute
+	// keptFor is how long a launch is remembered once it is over. Retries and
+	// redrives reach less than 45 days.
+	keptFor = 50 * 24 * time.Hour
+	// keptWindow is how long a window is remembered after its launches.
+	keptWindow = keptFor + 50*24*time.Hour
+	// maxFolds bounds how often a batch is folded anew into an item that others
+	// write too.
+	maxFolds = 20
+)

@@ -10,6 +10,15 @@ import (
 )
 
 const (
+	// skew is how far Amperity's clock may be from ours.
+	skew = 5 * time.Second
+	// questions is how often a query is sent in a row, and maxPause how long
+	// Amperity may ask to wait in between: others wait, too.
+	questions = 3
+	maxPause  = 2 * time.Second
+	// searchOften is how long after a launch's last request every sweep searches
+	// for its runs. Then the sweep searches once an hour.
+	searchOften = 2*time.Hour + 15*time.Minute
 	// fresh is how long the answer to a query serves other launches and windows
 	// of the same sweep.
 	fresh = 30 * time.Second
@@ -117,7 +126,7 @@ func (p period) holds(created time.Time) bool {
 }
 
 // searched returns the periods in which the runs of a launch were created.
-func (r *record) searched(now time.Time) (ps []period) {
+func searched(r *record, now time.Time) (ps []period) {
 	oldest := now.Add(-reach) // the ledger has forgotten the owners of older runs
 	for _, post := range r.Posts {
 		p := period{post.Add(-skew), post.Add(processedWithin)}

@@ -374,19 +374,19 @@ func (l *Launcher) finish(ctx context.Context, j *job) bool {
 	if !j.Told && l.tell(ctx, j) == nil {
 		j.Told = true
 	}
-	if !j.Announced && l.announce(ctx, j.announcement(l.Tenant)) == nil {
+	if !j.Announced && l.announce(ctx, announcementOf(&j.record, l.Tenant)) == nil {
 		j.Announced = true
 	}
 	for i, o := range j.Others {
 		if o.Run == nil {
 			continue
 		}
-		if l.announce(ctx, j.further(o).announcement(l.Tenant)) == nil {
+		if l.announce(ctx, announcementOf(further(&j.record, o), l.Tenant)) == nil {
 			j.Others[i].Run = nil
 		}
 	}
 	now := l.Clock.Now()
-	due := j.nextSearch(now)
+	due := nextSearch(&j.record, now)
 	delivered := j.delivered()
 	if !delivered {
 		due = now.Add(soon)
@@ -403,7 +403,7 @@ func (l *Launcher) finish(ctx context.Context, j *job) bool {
 }
 
 // further returns a copy of the record that announces a further run.
-func (r *record) further(o otherRun) *record {
+func further(r *record, o otherRun) *record {
 	f := *r
 	if o.Hold == 0 {
 		f.keep(o.Run)

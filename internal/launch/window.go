@@ -32,14 +32,9 @@ type Window struct {
 // Key is the key of the window's item.
 func (w Window) Key() string { return windowPrefix + w.ConfigID + "/" + w.Period }
 
-const (
-	// maxFolds bounds how often a batch is folded anew into a window that
-	// others write too.
-	maxFolds = 20
-	// arrivalNotAfter is how long after its decision a window's run is wanted
-	// without a person: its dates are fixed, so it is not soon too late.
-	arrivalNotAfter = 7 * 24 * time.Hour
-)
+// arrivalNotAfter is how long after its decision a window's run is wanted
+// without the operator's word: its dates are fixed, so it is not soon too late.
+const arrivalNotAfter = 7 * 24 * time.Hour
 
 // windowJob is a window as it was read or written last.
 type windowJob struct {
@@ -123,7 +118,7 @@ func (ws *Windows) Arrive(ctx context.Context, w Window, files []window.Arrival,
 			break
 		}
 		ws.announceNotices(ctx, j, &w)
-		res := j.result(counts)
+		res := resultOf(j, counts)
 		ws.logFiles(ctx, j, &w, counts, res)
 		return Arrived{Counts: counts, claimed: claimed, Result: res}, nil
 	}
@@ -146,8 +141,8 @@ func (ws *Windows) logFiles(ctx context.Context, j *windowJob, w *Window, n wind
 	ws.logger.InfoContext(ctx, "window", a...)
 }
 
-// result answers for a window that is not launched now.
-func (j *windowJob) result(n window.Counts) Result {
+// resultOf answers for a window that is not launched now.
+func resultOf(j *windowJob, n window.Counts) Result {
 	res := Result{Outcome: Waiting}
 	if n.New == 0 {
 		res.Outcome = Duplicate

@@ -79,9 +79,9 @@ func runKey(id string) string {
 
 func request(configID string) amperity.RunRequest { return amperity.RunRequest{ConfigID: configID} }
 
-// announcement tells how the launch stands: started, rejected, held or
+// announcementOf tells how the launch stands: started, rejected, held or
 // discarded.
-func (r *record) announcement(tenant string) announcement.Announcement {
+func announcementOf(r *record, tenant string) announcement.Announcement {
 	t := map[state]announcement.DetailType{
 		started:   announcement.RunStarted,
 		rejected:  announcement.RunRejected,
@@ -97,7 +97,7 @@ func (r *record) announcement(tenant string) announcement.Announcement {
 		Request:    &r.Request,
 		Run:        r.Run,
 		Truncated:  r.RunCut,
-		Error:      r.errorTold(),
+		Error:      errorTold(r),
 		Candidates: r.Candidates,
 	}
 	switch r.State {
@@ -106,7 +106,7 @@ func (r *record) announcement(tenant string) announcement.Announcement {
 	default:
 		d.Hold = r.Hold
 		d.ID = announcement.ID(t, r.Key, r.Reason, fmt.Sprint(r.Hold))
-		d.Hint = r.hint()
+		d.Hint = hint(r)
 	}
 	if len(r.Samples) > 0 {
 		d.Window = &announcement.Window{ConfigID: r.Request.ConfigID, Period: r.Cause.Period, Route: r.Cause.Route, Files: r.Cause.Files, Samples: r.Samples}
@@ -126,7 +126,7 @@ func (l *Launcher) blockedNews(j *job) announcement.Announcement {
 		LaunchKey: j.Key,
 		Tenant:    l.Tenant,
 		Reason:    j.Reason,
-		Hint:      j.blockedHint(),
+		Hint:      blockedHint(&j.record),
 		Cause:     &j.Cause,
 		Request:   &j.Request,
 		Error:     j.Error,
