@@ -221,7 +221,7 @@ func (f *fakeCloud) shell(line string) (stdout, stderr string, code int) {
 	f.t.Helper()
 	var out, errs bytes.Buffer
 	args := strings.Fields(line)
-	run := map[string]func(context.Context, []string, func(string) string, connector, io.Writer, io.Writer) int{"held": held, "dlq": dlq}[args[0]]
+	run := map[string]func(context.Context, []string, func(string) string, connector, io.Writer, io.Writer) int{"held": answerHeld, "dlq": dlq}[args[0]]
 	code = run(f.t.Context(), args[1:], func(string) string { return "" }, f.connect, &out, &errs)
 	return out.String(), errs.String(), code
 }

@@ -97,9 +97,9 @@ func errorAttributes(attributes map[string]string) string {
 	return strings.Join(words, ": ")
 }
 
-// record is what Lambda sends of an asynchronous call that failed (Lambda
+// callRecord is what Lambda sends of an asynchronous call that failed (Lambda
 // Developer Guide, Capturing records of Lambda asynchronous invocations).
-type record struct {
+type callRecord struct {
 	RequestContext struct {
 		RequestID              string `json:"requestId"`
 		Condition              string `json:"condition"`
@@ -110,7 +110,7 @@ type record struct {
 }
 
 // readRecord reads Lambda's record of a call.
-func readRecord(l *letter, body []byte) (r record) {
+func readRecord(l *letter, body []byte) (r callRecord) {
 	if err := json.Unmarshal(body, &r); err != nil {
 		l.left = errors.New("it is not a record of Lambda's, as far as it can be read: " + excerpt(string(body)))
 		return r

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 )
 
@@ -77,10 +77,10 @@ type heldOptions struct {
 
 // runHeld lists and answers what waits for a person.
 func runHeld(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return held(ctx, args, os.Getenv, connect, stdout, stderr)
+	return answerHeld(ctx, args, os.Getenv, connect, stdout, stderr)
 }
 
-func held(ctx context.Context, args []string, getenv func(string) string, to connector, stdout, stderr io.Writer) int {
+func answerHeld(ctx context.Context, args []string, getenv func(string) string, to connector, stdout, stderr io.Writer) int {
 	o, err := parseHeld(args, getenv)
 	return act(ctx, "held", heldUsage, o, err, to, stdout, stderr)
 }
@@ -219,7 +219,7 @@ func (o *heldOptions) do(ctx context.Context, c *cloud, out io.Writer) error {
 
 // printResult prints what a word has led to.
 func (o *heldOptions) printResult(out io.Writer, answer []byte) error {
-	var res launch.Result
+	var res record.Result
 	if err := json.Unmarshal(answer, &res); err != nil || res.Outcome == "" {
 		return o.foreign(answer)
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/held"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -39,38 +40,38 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 	const notAsked = "nothing was done: " + because
 	rows := []struct {
 		verb   string
-		answer launch.Result
+		answer record.Result
 		want   string
 	}{
-		{"release", launch.Result{Outcome: launch.Started, Run: run}, "started wf-1 (scheduled)"},
-		{"release", launch.Result{Outcome: launch.Started, Run: &amperity.Run{ID: "wf-1"}, Warning: "it could not be announced"}, "started wf-1; it could not be announced"},
-		{"release", launch.Result{Outcome: launch.Rejected, Reason: "refused", Error: refused, Hold: 2},
+		{"release", record.Result{Outcome: record.Started, Run: run}, "started wf-1 (scheduled)"},
+		{"release", record.Result{Outcome: record.Started, Run: &amperity.Run{ID: "wf-1"}, Warning: "it could not be announced"}, "started wf-1; it could not be announced"},
+		{"release", record.Result{Outcome: record.Rejected, Reason: "refused", Error: refused, Hold: 2},
 			"rejected (refused): 404 No such configuration; nothing was started. Mend that, then release it with --hold 2"},
-		{"release", launch.Result{Outcome: launch.Rejected, Reason: "invalid_input", Error: &announcement.Error{Message: "release: is not known here"}},
+		{"release", record.Result{Outcome: record.Rejected, Reason: "invalid_input", Error: &announcement.Error{Message: "release: is not known here"}},
 			"rejected (invalid_input): release: is not known here; nothing was done"},
-		{"release", launch.Result{Outcome: launch.Blocked, Reason: "unauthorized", Error: &announcement.Error{Message: "401"}},
+		{"release", record.Result{Outcome: record.Blocked, Reason: "unauthorized", Error: &announcement.Error{Message: "401"}},
 			"nothing was started yet, it is blocked (unauthorized): 401; it goes on by itself"},
-		{"release", launch.Result{Outcome: launch.Held, Reason: "unknown_outcome", Hold: 3}, "held again (unknown_outcome); it waits for an answer with --hold 3"},
-		{"release", launch.Result{Outcome: launch.Unknown, Error: &announcement.Error{Message: "no answer came"}},
+		{"release", record.Result{Outcome: record.Held, Reason: "unknown_outcome", Hold: 3}, "held again (unknown_outcome); it waits for an answer with --hold 3"},
+		{"release", record.Result{Outcome: record.Unknown, Error: &announcement.Error{Message: "no answer came"}},
 			"a request was sent, and whether it started a run is not known: no answer came; it is looked into, do not start it again"},
-		{"adopt", launch.Result{Outcome: launch.Started, Run: run}, "it has the run wf-1 (scheduled) now"},
-		{"discard", launch.Result{Outcome: launch.Discarded, Error: &announcement.Error{Kind: announcement.ErrorDiscarded, Message: "not wanted"}}, "discarded; nothing more is started for it"},
+		{"adopt", record.Result{Outcome: record.Started, Run: run}, "it has the run wf-1 (scheduled) now"},
+		{"discard", record.Result{Outcome: record.Discarded, Error: &announcement.Error{Kind: announcement.ErrorDiscarded, Message: "not wanted"}}, "discarded; nothing more is started for it"},
 
 		// Nothing was done.
-		{"release", launch.Result{Outcome: launch.Duplicate, Recorded: launch.Started, Run: run, Warning: notAsked}, "nothing was done; it was started wf-1 (scheduled) (" + because + ")"},
-		{"release", launch.Result{Outcome: launch.Duplicate, Recorded: launch.Held, Reason: "too_old", Hold: 2, Warning: notAsked}, "nothing was done; it is held (too_old), with --hold 2 (" + because + ")"},
-		{"release", launch.Result{Outcome: launch.Duplicate, Recorded: launch.Rejected, Reason: "refused", Error: refused, Hold: 1, Warning: notAsked},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Started, Run: run, Warning: notAsked}, "nothing was done; it was started wf-1 (scheduled) (" + because + ")"},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Held, Reason: "too_old", Hold: 2, Warning: notAsked}, "nothing was done; it is held (too_old), with --hold 2 (" + because + ")"},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Rejected, Reason: "refused", Error: refused, Hold: 1, Warning: notAsked},
 			"nothing was done; it was rejected (refused): 404 No such configuration, with --hold 1 (" + because + ")"},
-		{"adopt", launch.Result{Outcome: launch.Duplicate, Recorded: launch.Discarded, Error: &announcement.Error{Message: "not wanted"}, Warning: notAsked}, "nothing was done; it was discarded: not wanted (" + because + ")"},
-		{"discard", launch.Result{Outcome: launch.Duplicate, Recorded: launch.Blocked, Reason: "busy", Warning: notAsked}, "nothing was done; it is blocked and goes on by itself (busy) (" + because + ")"},
-		{"release", launch.Result{Outcome: launch.Duplicate, Recorded: launch.Unknown, Warning: notAsked}, "nothing was done; a request was sent, and whether it started a run is looked into (" + because + ")"},
-		{"release", launch.Result{Outcome: launch.Duplicate, Recorded: "parked"}, "nothing was done; it is parked (another call was faster)"},
-		{"release", launch.Result{Outcome: launch.Waiting, Hold: 2, Warning: notAsked}, "nothing was done; its window waits, with --hold 2 (" + because + ")"},
-		{"release", launch.Result{Outcome: launch.Waiting, Warning: notAsked}, "nothing was done; its window goes on by itself (" + because + ")"},
+		{"adopt", record.Result{Outcome: record.Duplicate, Recorded: record.Discarded, Error: &announcement.Error{Message: "not wanted"}, Warning: notAsked}, "nothing was done; it was discarded: not wanted (" + because + ")"},
+		{"discard", record.Result{Outcome: record.Duplicate, Recorded: record.Blocked, Reason: "busy", Warning: notAsked}, "nothing was done; it is blocked and goes on by itself (busy) (" + because + ")"},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Unknown, Warning: notAsked}, "nothing was done; a request was sent, and whether it started a run is looked into (" + because + ")"},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: "parked"}, "nothing was done; it is parked (another call was faster)"},
+		{"release", record.Result{Outcome: record.Waiting, Hold: 2, Warning: notAsked}, "nothing was done; its window waits, with --hold 2 (" + because + ")"},
+		{"release", record.Result{Outcome: record.Waiting, Warning: notAsked}, "nothing was done; its window goes on by itself (" + because + ")"},
 
 		// Of a later version, and with what would move the cursor.
-		{"release", launch.Result{Outcome: "postponed", Reason: "moon"}, "postponed (moon)"},
-		{"release", launch.Result{Outcome: launch.Held, Error: &announcement.Error{Message: "\x1b[2J"}, Hold: 1}, "held again: \uFFFD[2J; it waits for an answer with --hold 1"},
+		{"release", record.Result{Outcome: "postponed", Reason: "moon"}, "postponed (moon)"},
+		{"release", record.Result{Outcome: record.Held, Error: &announcement.Error{Message: "\x1b[2J"}, Hold: 1}, "held again: \uFFFD[2J; it waits for an answer with --hold 1"},
 	}
 	for _, row := range rows {
 		t.Run(row.want, func(t *testing.T) {
@@ -90,7 +91,7 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 
 // the list of one test, which has everything that an entry may have.
 func everyKind() trigger.HeldList {
-	return trigger.HeldList{Held: []launch.HeldLaunch{
+	return trigger.HeldList{Held: []held.Launch{
 		{LaunchKey: "arrival/og-1/2026-11-22/2", Hold: 2, Reason: "unknown_outcome", Since: "2026-11-22T13:04:30Z",
 			Request:    amperity.RunRequest{ConfigID: "og-1"},
 			Cause:      announcement.Cause{Type: "arrival", Route: "sales", Files: 3, FirstFile: "s3://acme-landing/a b.csv"},
@@ -175,11 +176,11 @@ arrival/cg-2/2026-11-21/1
 	if got, _, _ := answering(t, two).shell("held list"); !strings.HasSuffix(got, "\n2 wait for a person\n") {
 		t.Errorf("two: %s", got)
 	}
-	newer := trigger.HeldList{Held: []launch.HeldLaunch{{LaunchKey: "manual/cg-1/k", Reason: "unreadable", Since: "2026-11-22T12:00:00Z", Message: "its format is 2"}}}
+	newer := trigger.HeldList{Held: []held.Launch{{LaunchKey: "manual/cg-1/k", Reason: "unreadable", Since: "2026-11-22T12:00:00Z", Message: "its format is 2"}}}
 	if got, _, _ := answering(t, newer).shell("held list"); got != "manual/cg-1/k\n  reason       unreadable\n  since        2026-11-22T12:00:00Z, 65 minutes ago\n  message      its format is 2\n1 waits for a person\n" {
 		t.Errorf("of a newer version: %s", got)
 	}
-	if got, _, code := answering(t, trigger.HeldList{Held: []launch.HeldLaunch{}}).shell("held list"); got != "nothing waits for a person\n" || code != 0 {
+	if got, _, code := answering(t, trigger.HeldList{Held: []held.Launch{}}).shell("held list"); got != "nothing waits for a person\n" || code != 0 {
 		t.Errorf("nothing: exit code %d, %s", code, got)
 	}
 }
@@ -230,7 +231,7 @@ func TestWhereTheTriggerIs(t *testing.T) {
 		"held list --function arn:aws:lambda:eu-west-1:123456789012:function:t":         "eu-west-1",
 		"dlq list --stack arn:aws:cloudformation:eu-west-2:123456789012:stack/runs/1-2": "eu-west-2",
 	} {
-		f := answering(t, trigger.HeldList{Held: []launch.HeldLaunch{}})
+		f := answering(t, trigger.HeldList{Held: []held.Launch{}})
 		f.outputs = nil // a stack that is not looked at for --function
 		f.shell(line)
 		if diff := cmp.Diff([]string{region}, f.regions); diff != "" {
@@ -277,7 +278,7 @@ func TestWhatTheTriggerAnswersInstead(t *testing.T) {
 // The examples in the help of held and dlq are what is printed.
 func TestHelpExamplesWithAnAccount(t *testing.T) {
 	t.Parallel()
-	late := answering(t, trigger.HeldList{Held: []launch.HeldLaunch{{
+	late := answering(t, trigger.HeldList{Held: []held.Launch{{
 		LaunchKey: "schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z", Hold: 1, Reason: "too_old", Since: "2026-11-22T11:04:30Z",
 		Request: amperity.RunRequest{ConfigID: "cg-123ABc4DE", RangeFrom: "2026-11-20", RangeTo: "2026-11-21"}, Cause: announcement.Cause{Type: "schedule"},
 		Message: "the run was wanted until 2026-11-22T11:00:00Z, and it is 2026-11-22T11:04:30Z",
@@ -323,7 +324,7 @@ func TestAnErrorIsOneLine(t *testing.T) {
 // What a release would not start is not offered to be released.
 func TestImplausibleDatesInTheList(t *testing.T) {
 	t.Parallel()
-	list := trigger.HeldList{Held: []launch.HeldLaunch{{
+	list := trigger.HeldList{Held: []held.Launch{{
 		LaunchKey: "arrival/cg-1/implausible-day-2026-11-22T12:00:00Z/1", Hold: 1, Reason: "implausible_date", Since: "2026-11-22T12:00:00Z",
 		Request: amperity.RunRequest{ConfigID: "cg-1"}, Cause: announcement.Cause{Type: "arrival", Route: "sales", Files: 2000, FirstFile: "s3://b/99991231"},
 		Samples: []string{"s3://b/99991231", "s3://b/19000101"},

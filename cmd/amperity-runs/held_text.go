@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/held"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 // entry prints one launch, or window, that waits for a person.
-func (o *heldOptions) entry(out io.Writer, h launch.HeldLaunch, now time.Time) {
+func (o *heldOptions) entry(out io.Writer, h held.Launch, now time.Time) {
 	fmt.Fprintln(out, printable(h.LaunchKey))
 	row := func(name, text string) {
 		if text != "" {
@@ -57,7 +58,7 @@ func (o *heldOptions) entry(out io.Writer, h launch.HeldLaunch, now time.Time) {
 }
 
 // command is the command line that answers h.
-func (o *heldOptions) command(verb string, h launch.HeldLaunch, more ...string) string {
+func (o *heldOptions) command(verb string, h held.Launch, more ...string) string {
 	words := append([]string{"amperity-runs", "held", verb, h.LaunchKey, "--hold", fmt.Sprint(h.Hold)}, more...)
 	return shellWords(append(words, o.flags...))
 }
@@ -137,27 +138,27 @@ func candidate(c announcement.Candidate) string {
 }
 
 // sentence says what a word has led to.
-func (o *heldOptions) sentence(r launch.Result) string {
+func (o *heldOptions) sentence(r record.Result) string {
 	text := ""
 	switch r.Outcome {
-	case launch.Started:
+	case record.Started:
 		if text = "started" + runText(r.Run); o.verb == "adopt" {
 			text = "it has the run" + runText(r.Run) + " now"
 		}
-	case launch.Discarded:
+	case record.Discarded:
 		text = "discarded; nothing more is started for it"
-	case launch.Rejected:
+	case record.Rejected:
 		text = "rejected" + why(r) + "; nothing was started. Mend that, then release it with --hold " + fmt.Sprint(r.Hold)
 		if r.Hold == 0 {
 			text = "rejected" + why(r) + "; nothing was done"
 		}
-	case launch.Blocked:
+	case record.Blocked:
 		text = "nothing was started yet, it is blocked" + why(r) + "; it goes on by itself"
-	case launch.Held:
+	case record.Held:
 		text = "held again" + why(r) + "; it waits for an answer with --hold " + fmt.Sprint(r.Hold)
-	case launch.Unknown:
+	case record.Unknown:
 		text = "a request was sent, and whether it started a run is not known" + why(r) + "; it is looked into, do not start it again"
-	case launch.Duplicate, launch.Waiting:
+	case record.Duplicate, record.Waiting:
 		return undone(r)
 	default:
 		text = string(r.Outcome) + why(r)
@@ -169,19 +170,19 @@ func (o *heldOptions) sentence(r launch.Result) string {
 }
 
 // undone says that nothing was done, how it stands, and why.
-func undone(r launch.Result) string {
-	stands := map[launch.Outcome]string{
-		launch.Started:   "it was started" + runText(r.Run),
-		launch.Rejected:  "it was rejected" + why(r),
-		launch.Blocked:   "it is blocked and goes on by itself" + why(r),
-		launch.Held:      "it is held" + why(r),
-		launch.Discarded: "it was discarded" + why(r),
-		launch.Unknown:   "a request was sent, and whether it started a run is looked into",
+func undone(r record.Result) string {
+	stands := map[record.Outcome]string{
+		record.Started:   "it was started" + runText(r.Run),
+		record.Rejected:  "it was rejected" + why(r),
+		record.Blocked:   "it is blocked and goes on by itself" + why(r),
+		record.Held:      "it is held" + why(r),
+		record.Discarded: "it was discarded" + why(r),
+		record.Unknown:   "a request was sent, and whether it started a run is looked into",
 	}[r.Recorded]
 	switch {
-	case r.Outcome == launch.Waiting && r.Hold == 0:
+	case r.Outcome == record.Waiting && r.Hold == 0:
 		stands = "its window goes on by itself"
-	case r.Outcome == launch.Waiting:
+	case r.Outcome == record.Waiting:
 		stands = "its window waits"
 	case stands == "":
 		stands = "it is " + string(r.Recorded)
@@ -207,7 +208,7 @@ func runText(run *amperity.Run) string {
 }
 
 // why is the reason and the message, in front of which a text stands.
-func why(r launch.Result) string {
+func why(r record.Result) string {
 	text := ""
 	if r.Reason != "" {
 		text = " (" + r.Reason + ")"

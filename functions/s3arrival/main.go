@@ -9,9 +9,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
+	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
 )
 
@@ -25,6 +26,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return &s3arrival.Handler{Routes: routes, Windows: launch.NewWindows(p.Launcher, nil), Unrouted: launch.NewUnrouted(p.Launcher), Now: time.Now, Logger: p.Logger}, nil
+		return &s3arrival.Handler{Routes: routes, Windows: intake.New(p.Launcher, nil), Unrouted: unrouted.New(p.Launcher), Now: time.Now, Logger: p.Logger}, nil
 	}))
 }

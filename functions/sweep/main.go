@@ -9,9 +9,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
+	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
 )
 
@@ -25,12 +27,12 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		windows := launch.NewWindows(p.Launcher, routefile.Lookup(routes))
+		windows := intake.New(p.Launcher, routefile.Lookup(routes))
 		expected := &sweep.Expected{Ledger: p.Ledger, Windows: windows, Routes: routes, Clock: p.Clock, Token: launch.NewToken, Logger: p.Logger}
 		tasks := map[string]sweep.Task{
 			"launch":   p.Launcher.Reconcile,
 			"window":   windows.Due,
-			"unrouted": launch.NewUnrouted(p.Launcher).Due,
+			"unrouted": unrouted.New(p.Launcher).Due,
 			"expect":   expected.Due,
 		}
 		return &sweep.Handler{Ledger: p.Ledger, Tasks: tasks, Expected: expected, Clock: p.Clock, Token: launch.NewToken,

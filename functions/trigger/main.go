@@ -9,7 +9,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/held"
+	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
 )
@@ -20,7 +21,7 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return &trigger.Handler{Launcher: p.Launcher, Held: launch.NewResolver(p.Launcher, launch.NewWindows(p.Launcher, nil)), Announcer: p.Announcer, Now: time.Now, Logger: p.Logger,
+		return &trigger.Handler{Launcher: p.Launcher, Held: held.New(p.Launcher, intake.New(p.Launcher, nil)), Announcer: p.Announcer, Now: time.Now, Logger: p.Logger,
 			Tenant: p.Settings.Tenant}, nil
 	}))
 }

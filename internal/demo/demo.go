@@ -27,6 +27,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/inprocess"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/token"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
@@ -170,7 +171,7 @@ func (s *stage) invoke(ctx context.Context, id string, st step, got *seen) error
 
 // outcome is the trigger's answer in a few words.
 func outcome(answer []byte) string {
-	var res launch.Result
+	var res record.Result
 	if json.Unmarshal(answer, &res) != nil {
 		return string(answer)
 	}

@@ -4,11 +4,14 @@ package inprocess
 
 import (
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/held"
+	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
+	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 )
 
 // Functions are the handlers of the three functions.
@@ -22,11 +25,11 @@ type Functions struct {
 // the other; set its Workers for more.
 func New(c launch.Config, routes *arrival.Routes) Functions {
 	l := launch.New(c)
-	windows := launch.NewWindows(l, routefile.Lookup(routes))
-	unrouted := launch.NewUnrouted(l)
+	windows := intake.New(l, routefile.Lookup(routes))
+	unrouted := unrouted.New(l)
 	expected := &sweep.Expected{Ledger: c.Ledger, Windows: windows, Routes: routes, Clock: c.Clock, Token: c.Token, Logger: c.Logger}
 	return Functions{
-		Trigger: &trigger.Handler{Launcher: l, Held: launch.NewResolver(l, windows), Announcer: c.Announcer, Now: c.Clock.Now,
+		Trigger: &trigger.Handler{Launcher: l, Held: held.New(l, windows), Announcer: c.Announcer, Now: c.Clock.Now,
 			Logger: c.Logger, Tenant: c.Tenant},
 		S3Arrival: &s3arrival.Handler{Routes: routes, Windows: windows, Unrouted: unrouted, Now: c.Clock.Now, Logger: c.Logger},
 		Sweep: &sweep.Handler{Ledger: c.Ledger, Expected: expected, Clock: c.Clock, Token: c.Token, Logger: c.Logger,

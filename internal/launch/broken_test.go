@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -36,8 +38,8 @@ func TestAReleaseThatCannotBeSentYetGoesOn(t *testing.T) {
 			o.launch(nil)
 			o.wait(20 * time.Minute) // held
 			o.Paused = row.paused
-			res, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1})
-			if err != nil || res.Outcome != launch.Unknown {
+			res, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1})
+			if err != nil || res.Outcome != record.Unknown {
 				t.Fatalf("answered %+v, %v", res, err)
 			}
 			o.wait(2 * time.Hour)
@@ -73,7 +75,7 @@ func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
 	}
 	listed("arrival/cg-1/2026-11-22/1")
 	// After a person has ended it, it is no question until files come.
-	if res, err := o.Discard(t.Context(), launch.Word{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "r"}); err != nil || res.Outcome != launch.Discarded {
+	if res, err := o.Discard(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "r"}); err != nil || res.Outcome != record.Discarded {
 		t.Fatalf("answered %+v, %v", res, err)
 	}
 	o.wait(time.Hour)
@@ -272,7 +274,7 @@ func TestAReleaseThatCannotBeLookedIntoIsHeldAgain(t *testing.T) {
 			o.asked = func(string) error { return status(503, 0) }
 			o.wait(20 * time.Minute) // held
 			o.posts = []answer{{err: status(429, 0)}}
-			if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
 				t.Fatal(err)
 			}
 			o.posts = []answer{started}
@@ -306,7 +308,7 @@ func TestAReleaseThatIsBlockedForEverIsHeldAgain(t *testing.T) {
 			o.launch(nil)
 			o.wait(20 * time.Minute) // held, or rejected
 			o.mails = nil
-			if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
 				t.Fatal(err)
 			}
 			o.wait(30 * time.Minute)
@@ -331,7 +333,7 @@ func TestARunThatWasSeenIsNotStartedAgainAtOnce(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer, started}
-	o.launch(func(l *launch.Launch) { l.IfUnknown = launch.Retry })
+	o.launch(func(l *launch.Launch) { l.IfUnknown = record.Retry })
 	o.wait(3 * time.Minute) // no run is listed yet
 	runs := []*amperity.Run{aRun("wf-9", "Orders", o.now.Add(-3*time.Minute))}
 	o.runs, o.asked = runs, func(id string) error {
@@ -356,7 +358,7 @@ func TestTheLateSecondRunOfALaunchIsNotTakenByTheNext(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
-	o.window.IfUnknown, o.window.Rules.Settle = launch.Retry, time.Minute
+	o.window.IfUnknown, o.window.Rules.Settle = record.Retry, time.Minute
 	o.posts = []answer{noAnswer, {run: aRun("wf-2", "Orders", o.now.Add(19*time.Minute))}, noAnswer}
 	o.arrive(o.arrivals("a", "a/1"))
 	o.wait(25 * time.Minute)
@@ -412,7 +414,7 @@ func TestAReleaseWithoutAnAnswerIsHeldAgainSoon(t *testing.T) {
 	o.launch(nil)
 	o.wait(20 * time.Minute)
 	o.asked = func(string) error { return status(503, 0) }
-	if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(20 * time.Minute)
@@ -511,7 +513,7 @@ func TestARunWhoseOwnerIsForgottenIsNotTaken(t *testing.T) {
 	o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" }) // what runs look like
 	o.runs = []*amperity.Run{old}
 	o.now = o.now.Add(52 * 24 * time.Hour)
-	if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(time.Hour)
@@ -530,7 +532,7 @@ func TestWhatCannotBeMarkedIsAnError(t *testing.T) {
 	o.launch(nil)
 	o.now = o.now.Add(time.Hour)
 	_, err := o.Reconcile(t.Context(), "launch/"+scheduleKey)
-	var document *launch.DocumentError
+	var document *record.DocumentError
 	if !errors.As(err, &document) {
 		t.Errorf("got %v", err)
 	}

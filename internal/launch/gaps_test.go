@@ -11,8 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -22,12 +24,12 @@ import (
 func TestRepeatedWord(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		say  func(o *office, w launch.Word) (launch.Result, error)
+		say  func(o *office, w held.Command) (record.Result, error)
 		news string
 	}{
-		"release": {func(o *office, w launch.Word) (launch.Result, error) { return o.Release(o.t.Context(), w) }, "Started [" + scheduleKey + ", hold ]"},
-		"adopt":   {func(o *office, w launch.Word) (launch.Result, error) { return o.Adopt(o.t.Context(), w) }, "Started [" + scheduleKey + ", hold ]"},
-		"discard": {func(o *office, w launch.Word) (launch.Result, error) { return o.Discard(o.t.Context(), w) }, "Discarded [" + scheduleKey + ", hold 1]"},
+		"release": {func(o *office, w held.Command) (record.Result, error) { return o.Release(o.t.Context(), w) }, "Started [" + scheduleKey + ", hold ]"},
+		"adopt":   {func(o *office, w held.Command) (record.Result, error) { return o.Adopt(o.t.Context(), w) }, "Started [" + scheduleKey + ", hold ]"},
+		"discard": {func(o *office, w held.Command) (record.Result, error) { return o.Discard(o.t.Context(), w) }, "Discarded [" + scheduleKey + ", hold 1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,14 +39,14 @@ func TestRepeatedWord(t *testing.T) {
 			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 			o.wait(20 * time.Minute)
 			o.mails, o.busErr = nil, errors.New("down")
-			word := launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-1", Reason: "r"}
+			word := held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-1", Reason: "r"}
 			first, err := row.say(o, word)
 			if err != nil || len(o.mails) > 0 {
 				t.Fatalf("answered %+v, %v", first, err)
 			}
 			o.busErr = nil
 			res, err := row.say(o, word)
-			if err != nil || res.Outcome != launch.Duplicate || res.Recorded != first.Outcome || res.Warning == "" {
+			if err != nil || res.Outcome != record.Duplicate || res.Recorded != first.Outcome || res.Warning == "" {
 				t.Errorf("answered %+v, %v after %s", res, err, first.Outcome)
 			}
 			o.wantNews(row.news)
@@ -74,7 +76,7 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 			o.halfAWindow()
 			o.wait(2 * time.Hour)
 		}, "config/cg-1", func(o *office) error {
-			_, err := o.Release(o.t.Context(), launch.Word{Key: firstOfWindow, Hold: 1})
+			_, err := o.Release(o.t.Context(), held.Command{Key: firstOfWindow, Hold: 1})
 			return err
 		}},
 		"the window of a rejected launch": {func(o *office) {
@@ -82,7 +84,7 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 			o.posts = []answer{{err: status(400, 0)}, started}
 			o.arrive(o.arrivals("a", "a/1"))
 		}, "window/cg-1/2026-11-22", func(o *office) error {
-			_, err := o.Release(o.t.Context(), launch.Word{Key: firstOfWindow, Hold: 1})
+			_, err := o.Release(o.t.Context(), held.Command{Key: firstOfWindow, Hold: 1})
 			return err
 		}},
 		"the launch of an adoption": {func(o *office) {
@@ -90,8 +92,8 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 			o.launch(nil)
 			o.wait(20 * time.Minute)
 		}, "launch/" + scheduleKey, func(o *office) error {
-			_, err := o.Adopt(o.t.Context(), launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-1"})
-			var failed *launch.LedgerError
+			_, err := o.Adopt(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-1"})
+			var failed *record.LedgerError
 			if !errors.As(err, &failed) {
 				o.t.Errorf("adopted: %v", err)
 			}
@@ -233,7 +235,7 @@ func TestBlockedLaunchIsInNobodysWay(t *testing.T) {
 	}
 	o.wantNews("Started [" + scheduleKey + ", hold ]")
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
-	if res := o.arrive(o.arrivals("a", "a/1")); res.Outcome != launch.Started {
+	if res := o.arrive(o.arrivals("a", "a/1")); res.Outcome != record.Started {
 		t.Errorf("answered %+v", res)
 	}
 }
@@ -303,7 +305,7 @@ func TestHoldOfImplausibleDatesNamesTheFiles(t *testing.T) {
 	t.Parallel()
 	o, b := newOffice(t), &bus{}
 	o.Announcer = b
-	o.window = &launch.Window{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
+	o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
 		Request: amperity.RunRequest{ConfigID: "cg-1"}}
 	o.arrive(o.arrivals("orders/*", "orders/1", "orders/2"))
 	want := &announcement.Window{ConfigID: "cg-1", Period: o.window.Period, Route: "orders", Files: 2, Samples: []string{"s3://b/orders/1", "s3://b/orders/2"}}
@@ -368,7 +370,7 @@ func TestWindowIsToldInSpiteOfAFile(t *testing.T) {
 		}
 		return nil
 	}
-	if res := o.arrive(o.arrivals("a", "a/1")); res.Outcome != launch.Started || res.Warning != "" || !raced {
+	if res := o.arrive(o.arrivals("a", "a/1")); res.Outcome != record.Started || res.Warning != "" || !raced {
 		t.Errorf("raced %t, answered %+v", raced, res)
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -25,7 +27,7 @@ func TestDispossessedLaunchNamesItsFurtherRun(t *testing.T) {
 	o.posts = []answer{noAnswer}
 	o.launch(nil)
 	o.wait(16 * time.Minute)
-	if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(16 * time.Minute)
@@ -33,7 +35,7 @@ func TestDispossessedLaunchNamesItsFurtherRun(t *testing.T) {
 	o.posts, o.sent = []answer{{run: b}}, 0
 	o.meanwhile = func() { // the other request is on its way, and its run is there
 		o.runs = append(o.runs, b)
-		if _, err := o.Adopt(t.Context(), launch.Word{Key: scheduleKey, Hold: 2, RunID: "wf-B"}); err != nil {
+		if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, Hold: 2, RunID: "wf-B"}); err != nil {
 			t.Fatal(err)
 		}
 		o.runs = append(o.runs, aRun("wf-9", "Orders", o.now))
@@ -107,7 +109,7 @@ func TestReleaseInSpiteOfACandidateGoesOn(t *testing.T) {
 			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 			o.wait(20 * time.Minute)
 			o.posts, o.sent = []answer{{err: status(code, 0)}}, 0
-			if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
 				t.Fatal(err)
 			}
 			o.wait(2 * time.Hour)
@@ -130,7 +132,7 @@ func TestRunByHandDoesNotEndTheSearch(t *testing.T) {
 	hand := aRun("wf-hand", "Orders", o.now)
 	hand.PrincipalID = "user-1"
 	o.runs = append(o.runs, hand)
-	if _, err := o.Adopt(t.Context(), launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-hand"}); err != nil {
+	if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-hand"}); err != nil {
 		t.Fatal(err)
 	}
 	o.launch(func(l *launch.Launch) { l.Key = otherKey }) // its request is never processed
@@ -202,7 +204,7 @@ func TestQueuedLaunches(t *testing.T) {
 	o.wait(14 * time.Hour)
 	first.State = amperity.StateStopped
 	o.wait(14 * time.Hour)
-	held := func() (keys []string) {
+	heldKeys := func() (keys []string) {
 		list, _, err := o.List(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -214,22 +216,22 @@ func TestQueuedLaunches(t *testing.T) {
 		}
 		return keys
 	}
-	keys := held()
+	keys := heldKeys()
 	if len(keys) != 2 {
 		t.Fatalf("held: %q", keys)
 	}
 	for _, key := range keys {
-		if res, err := o.Release(t.Context(), launch.Word{Key: key, Hold: 1}); err != nil || res.Outcome != launch.Blocked {
+		if res, err := o.Release(t.Context(), held.Command{Key: key, Hold: 1}); err != nil || res.Outcome != record.Blocked {
 			t.Errorf("answered %+v, %v", res, err)
 		}
 	}
 	o.wait(30 * time.Hour)
-	if again := held(); len(again) != 1 {
+	if again := heldKeys(); len(again) != 1 {
 		t.Errorf("held again: %q", again)
 	}
 	for _, key := range keys {
 		for hold := range 3 {
-			if res, err := o.Discard(t.Context(), launch.Word{Key: key, Hold: hold, Reason: "not wanted"}); err != nil {
+			if res, err := o.Discard(t.Context(), held.Command{Key: key, Hold: hold, Reason: "not wanted"}); err != nil {
 				t.Errorf("answered %+v, %v", res, err)
 			}
 		}
@@ -247,7 +249,7 @@ func TestDoubtOutlastsManyLaunches(t *testing.T) {
 	o := newOffice(t)
 	o.knowing("cg-1", "Orders")
 	o.posts, o.sent = []answer{noAnswer}, 0
-	o.launch(func(l *launch.Launch) { l.Key, l.IfUnknown = "manual/cg-1/K", launch.Retry })
+	o.launch(func(l *launch.Launch) { l.Key, l.IfUnknown = "manual/cg-1/K", record.Retry })
 	o.wait(10 * time.Minute)
 	o.posts, o.sent = []answer{{run: aRun("wf-K2", "Orders", o.now.Add(7*time.Minute))}}, 0
 	o.wait(8 * time.Minute)

@@ -21,75 +21,18 @@ package launch
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
-
-// Starter starts workflow runs. Its errors are those of [amperity.Client]: what
-// a failure means for the run is read from them by
-// [amperity.MayHaveBeenProcessed] and nothing else.
-type Starter interface {
-	StartRun(ctx context.Context, r amperity.RunRequest) (*amperity.Run, error)
-}
-
-// API starts workflow runs and looks at them; [amperity.Client] does.
-type API interface {
-	Starter
-	GetRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error)
-	// ListRuns lists runs page by page; an error ends the list, and what came
-	// before it is not the whole.
-	ListRuns(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error]
-}
-
-// Ledger keeps what must outlive a process; see package ledger for what it must
-// promise. Its errors are [*ledger.ConflictError], where a write did not take
-// effect, [*ledger.SizeError], and others, after which a write may or may not
-// have taken effect.
-type Ledger interface {
-	Get(ctx context.Context, key string) (ledger.Item, error)
-	Put(ctx context.Context, token string, items ...ledger.Item) error
-	Held(ctx context.Context) iter.Seq2[ledger.Listed, error]
-	Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error]
-}
 
 // An Announcer publishes announcements. When it returns nil the event bus has
 // accepted all of them; otherwise any number of them may have been published.
 type Announcer interface {
 	Announce(ctx context.Context, as ...announcement.Announcement) error
 }
-
-// A Clock tells the time and waits.
-type Clock interface {
-	Now() time.Time
-	// Sleep waits for d, or returns the context's error as soon as it ends.
-	Sleep(ctx context.Context, d time.Duration) error
-	// WithTimeout is [context.WithTimeout] by this clock.
-	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
-}
-
-// A Pacer delays requests so that this instance stays within its share of
-// Amperity's rate limit.
-type Pacer interface {
-	// Wait blocks until the next request may be sent. It returns an error,
-	// and nothing may be sent, when the context ends before that.
-	Wait(ctx context.Context) error
-}
-
-// IfUnknown says what may be done where it cannot be known whether Amperity
-// processed a request.
-type IfUnknown string
-
-const (
-	// Hold leaves the launch to a person.
-	Hold IfUnknown = "hold"
-	// Retry permits one more request, once lists of runs have shown no run
-	// for 15 minutes.
-	Retry IfUnknown = "retry"
-)
 
 // A Launch is one decision to start one run.
 type Launch struct {
@@ -101,7 +44,7 @@ type Launch struct {
 	// Request is what is sent to Amperity.
 	Request amperity.RunRequest
 	// IfUnknown is what the route or the input asks for.
-	IfUnknown IfUnknown
+	IfUnknown record.IfUnknown
 	// NotAfter is the instant from which on the run is no longer wanted
 	// without a person's word; zero means that it always is.
 	NotAfter time.Time
@@ -110,42 +53,4 @@ type Launch struct {
 	// InputHash stands for the input as it was given. The same key with
 	// another one is refused.
 	InputHash string
-}
-
-// Outcome is how a launch ended, in the words of the functions' answers.
-type Outcome string
-
-const (
-	// Started: Amperity answered with a run.
-	Started Outcome = "started"
-	// Rejected: the request or Amperity's configuration is wrong; no run
-	// was started and sending the same again will not help.
-	Rejected Outcome = "rejected"
-	// Blocked: certainly nothing was started, for a reason that may pass.
-	Blocked Outcome = "blocked"
-	// Held: left to a person; see the reason.
-	Held Outcome = "held"
-	// Discarded: a person has ended it; nothing more is started.
-	Discarded Outcome = "discarded"
-	// Unknown: a run may have been started. The sweep finds out, and what it
-	// finds is announced.
-	Unknown Outcome = "unknown"
-	// Duplicate: the launch was known already; Recorded says what became of it.
-	Duplicate Outcome = "duplicate"
-	// Waiting: the window waits, for files, quiet or another run.
-	Waiting Outcome = "waiting"
-)
-
-// Result is what became of a launch, as returned to a synchronous caller.
-type Result struct {
-	Outcome Outcome `json:"outcome"`
-	// Recorded is the outcome of a launch that was known already.
-	Recorded  Outcome `json:"recorded,omitempty"`
-	Reason    string  `json:"reason,omitempty"`
-	LaunchKey string  `json:"launch_key,omitempty"`
-	// Hold is the number to name in a release, adopt or discard.
-	Hold    int                 `json:"hold,omitempty"`
-	Run     *amperity.Run       `json:"run,omitempty"`
-	Error   *announcement.Error `json:"error,omitempty"`
-	Warning string              `json:"warning,omitempty"`
 }

@@ -10,16 +10,19 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 // Config is what a Launcher is made of. All fields but Pacer, Paused and Rand
 // are required.
 type Config struct {
-	API       API
-	Ledger    Ledger
+	API       runs.API
+	Ledger    record.Ledger
 	Announcer Announcer
-	Clock     Clock
+	Clock     record.Clock
 	Logger    *slog.Logger
 	// Tenant is named in every announcement.
 	Tenant string
@@ -30,7 +33,7 @@ type Config struct {
 	// Paused stops every request that starts a run.
 	Paused bool
 	// Pacer delays requests; nil sends them at once.
-	Pacer Pacer
+	Pacer runs.Pacer
 	// Rand gives numbers in [0,1) for the jitter of retries; nil uses
 	// math/rand/v2.
 	Rand func() float64
@@ -40,8 +43,8 @@ type Config struct {
 // concurrent use, in any number of processes.
 type Launcher struct {
 	Config
-	store *Store
-	runs  *Client
+	Store *record.Store
+	Runs  *runs.Client
 }
 
 // NewToken makes a random token.
@@ -52,8 +55,8 @@ func New(c Config) *Launcher {
 	if c.Rand == nil {
 		c.Rand = mathrand.Float64
 	}
-	store := &Store{c.Ledger, c.Clock, c.Token, c.Rand}
-	return &Launcher{c, store, &Client{API: c.API, Store: store, Clock: c.Clock, Pacer: c.Pacer, Rand: c.Rand, Logger: c.Logger}}
+	store := &record.Store{Ledger: c.Ledger, Clock: c.Clock, Token: c.Token, Rand: c.Rand}
+	return &Launcher{c, store, &runs.Client{API: c.API, Store: store, Clock: c.Clock, Pacer: c.Pacer, Rand: c.Rand, Logger: c.Logger}}
 }
 
 const (
@@ -63,7 +66,7 @@ const (
 	// leaseWithout is the lease of an invocation without a deadline.
 	leaseWithout = 5 * time.Minute
 	// pausedFor is when something that is paused is looked at again.
-	pausedFor = 5 * time.Minute
+	PausedFor = 5 * time.Minute
 	// blockedNews is how long a launch is blocked until that is announced.
 	blockedNews = 5 * time.Minute
 	// untoldNews is how long the window or the event bus does not take in how a
@@ -79,62 +82,62 @@ const (
 // another delivery works on it just now, and a [*LedgerError], where nothing
 // could be claimed; an [*AnnounceError], where a delivery was refused and that
 // could not be announced. After each the input should be delivered again.
-func (l *Launcher) Launch(ctx context.Context, in Launch) (Result, error) {
+func (l *Launcher) Launch(ctx context.Context, in Launch) (record.Result, error) {
 	now := l.Clock.Now()
-	j := &job{item: ledger.Item{Key: launchPrefix + in.Key}, record: record{
-		Format: format, Key: in.Key, State: claimed, Since: now, Claimed: now, Lease: l.lease(ctx), InputHash: in.InputHash,
+	j := &record.Launch{Item: ledger.Item{Key: record.LaunchPrefix + in.Key}, LaunchDoc: record.LaunchDoc{
+		Format: record.Format, Key: in.Key, State: record.StateClaimed, Since: now, Claimed: now, Lease: l.Lease(ctx), InputHash: in.InputHash,
 		Cause: in.Cause, Request: in.Request, Resource: in.Resource, IfUnknown: in.IfUnknown, NotAfter: in.NotAfter, Told: true,
 	}}
 	// A crash before this leaves nothing: the input is delivered again. A crash
 	// after it leaves a claimed launch, which the sweep carries out.
-	err := l.store.PutLaunch(ctx, j, j.Lease)
+	err := l.Store.PutLaunch(ctx, j, j.Lease)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
-		return l.again(ctx, in, conflict.Current[0])
+		return l.answerKnown(ctx, in, conflict.Current[0])
 	}
 	if err != nil {
-		return Result{}, &LedgerError{LaunchKey: in.Key, Err: err}
+		return record.Result{}, &record.LedgerError{LaunchKey: in.Key, Err: err}
 	}
-	return l.carry(ctx, j), nil
+	return l.Proceed(ctx, j), nil
 }
 
-// lease is until when this invocation works on a launch.
-func (l *Launcher) lease(ctx context.Context) time.Time {
+// Lease is until when this invocation works on a launch.
+func (l *Launcher) Lease(ctx context.Context) time.Time {
 	if d, ok := ctx.Deadline(); ok {
 		return d.Add(leaseBeyond)
 	}
 	return l.Clock.Now().Add(leaseWithout)
 }
 
-// again answers for a launch that is known already.
-func (l *Launcher) again(ctx context.Context, in Launch, item ledger.Item) (Result, error) {
-	j, err := decodeRecord(item)
+// answerKnown answers for a launch that is known already.
+func (l *Launcher) answerKnown(ctx context.Context, in Launch, item ledger.Item) (record.Result, error) {
+	j, err := record.DecodeLaunch(item)
 	if err != nil {
-		return Result{}, &LedgerError{LaunchKey: in.Key, Err: err}
+		return record.Result{}, &record.LedgerError{LaunchKey: in.Key, Err: err}
 	}
 	if in.InputHash != j.InputHash {
 		return l.refuseOther(ctx, in, j)
 	}
-	if (j.State == claimed || j.State == posting) && l.Clock.Now().Before(j.Lease) {
-		return Result{}, &LeasedError{LaunchKey: in.Key, Until: j.Lease}
+	if (j.State == record.StateClaimed || j.State == record.StatePosting) && l.Clock.Now().Before(j.Lease) {
+		return record.Result{}, &LeasedError{LaunchKey: in.Key, Until: j.Lease}
 	}
-	if j.State.over() || j.State == held {
-		l.finish(ctx, j)
+	if j.State.Final() || j.State == record.StateHeld {
+		l.Deliver(ctx, j)
 	}
-	res := j.duplicate()
-	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	res := j.Duplicate()
+	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
 	return res, nil
 }
 
 // refuseOther refuses a delivery that has the key of a launch and asks for
 // something else. It says nothing of the launch but how it stands.
-func (l *Launcher) refuseOther(ctx context.Context, in Launch, j *job) (Result, error) {
-	res := Result{
-		Outcome: Rejected, Reason: announcement.ReasonInvalidInput,
-		Error: &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: otherInput(in.Key, j.outcome())},
+func (l *Launcher) refuseOther(ctx context.Context, in Launch, j *record.Launch) (record.Result, error) {
+	res := record.Result{
+		Outcome: record.Rejected, Reason: announcement.ReasonInvalidInput,
+		Error: &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: otherInput(in.Key, j.Outcome())},
 	}
-	l.log(ctx, in.Key, in.Request.ConfigID, in.Cause.Route, res)
-	err := l.announce(ctx, announcement.Announcement{
+	l.Log(ctx, in.Key, in.Request.ConfigID, in.Cause.Route, res)
+	err := l.Announce(ctx, announcement.Announcement{
 		Type: announcement.RunRejected,
 		Detail: announcement.Detail{
 			Version: announcement.Version,
@@ -148,41 +151,41 @@ func (l *Launcher) refuseOther(ctx context.Context, in Launch, j *job) (Result, 
 		},
 	})
 	if err != nil {
-		return Result{}, &AnnounceError{Err: err}
+		return record.Result{}, &AnnounceError{Err: err}
 	}
 	return res, nil
 }
 
-// carry goes on with a launch that this invocation has claimed, or that fell
+// Proceed goes on with a launch that this invocation has claimed, or that fell
 // due as claimed, and answers how far it came. It leaves nothing that the
 // ledger does not know of.
-func (l *Launcher) carry(ctx context.Context, j *job) Result {
+func (l *Launcher) Proceed(ctx context.Context, j *record.Launch) record.Result {
 	v, err := l.start(ctx, j)
 	if err != nil {
-		return l.unwritten(ctx, j, err)
+		return l.markFailed(ctx, j, err)
 	}
-	return l.settle(ctx, j, v)
+	return l.recordOutcome(ctx, j, v)
 }
 
 // start decides whether the request may be sent, and sends it.
-func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
+func (l *Launcher) start(ctx context.Context, j *record.Launch) (runs.Verdict, error) {
 	now := l.Clock.Now()
 	// One of which a run may exist is not too old to be sent: noCandidate asks.
-	if len(j.Posts) == 0 && j.tooLate(now) {
-		return verdict{outcome: Held, reason: announcement.ReasonTooOld, detail: tooOldAfter(j.NotAfter, now, j.Reason)}, nil
+	if len(j.Posts) == 0 && j.TooLate(now) {
+		return runs.Verdict{Outcome: record.Held, Reason: announcement.ReasonTooOld, Detail: tooOldAfter(j.NotAfter, now, j.Reason)}, nil
 	}
 	if j.Queued {
-		if v, ready, err := l.itsTurn(ctx, j); !ready || err != nil {
+		if v, ready, err := l.isTurn(ctx, j); !ready || err != nil {
 			return v, err
 		}
 	}
 	if l.Paused {
-		return verdict{outcome: Blocked, reason: announcement.ReasonPaused, unannounced: true,
-			detail: &announcement.Error{Kind: announcement.ErrorPaused, Message: pausedText}}, nil
+		return runs.Verdict{Outcome: record.Blocked, Reason: announcement.ReasonPaused, Unannounced: true,
+			Detail: &announcement.Error{Kind: announcement.ErrorPaused, Message: PausedText}}, nil
 	}
 	// A crash here leaves a claimed launch: the sweep waits until the same time.
-	if wait := j.NotBefore.Sub(l.Clock.Now()); wait > 0 && (!l.runs.TimeFor(ctx, wait+minPost) || l.Clock.Sleep(ctx, wait) != nil) {
-		return outOfTime(noTimeText), nil
+	if wait := j.NotBefore.Sub(l.Clock.Now()); wait > 0 && (!l.Runs.TimeFor(ctx, wait+runs.MinPost) || l.Clock.Sleep(ctx, wait) != nil) {
+		return runs.OutOfTime(runs.NoTime), nil
 	}
 	most := attempts
 	if len(j.Posts) > 0 {
@@ -194,35 +197,35 @@ func (l *Launcher) start(ctx context.Context, j *job) (verdict, error) {
 // post marks a launch and sends its request. Where certainly nothing was
 // processed it does so again, up to most times, while the time allows. A refused
 // token is not worth a retry here: the client has tried a fresh one.
-func (l *Launcher) post(ctx context.Context, j *job, most int) (verdict, error) {
-	v := outOfTime(noTimeText)
-	backoff := firstBackoff
-	for n := 1; l.runs.TimeFor(ctx, minPost); n++ {
-		if !l.runs.Turn(ctx) {
+func (l *Launcher) post(ctx context.Context, j *record.Launch, most int) (runs.Verdict, error) {
+	v := runs.OutOfTime(runs.NoTime)
+	backoff := runs.FirstBackoff
+	for n := 1; l.Runs.TimeFor(ctx, runs.MinPost); n++ {
+		if !l.Runs.Turn(ctx) {
 			if n == 1 {
-				v = outOfTime(noTurnText)
+				v = runs.OutOfTime(runs.NoTurn)
 			}
 			return v, nil
 		}
 		if err := l.mark(ctx, j); err != nil {
-			return verdict{}, err
+			return runs.Verdict{}, err
 		}
 		// A crash from here until the outcome is recorded leaves it unknown
 		// whether there is a run.
-		v = l.runs.Start(ctx, j.Request)
+		v = l.Runs.Start(ctx, j.Request)
 		switch {
-		case v.outcome != Blocked:
+		case v.Outcome != record.Blocked:
 			return v, nil
-		case v.reason == announcement.ReasonBusy:
+		case v.Reason == announcement.ReasonBusy:
 			// A gateway may have sent an earlier copy, whose run is in the way now.
-			j.Busy = append(j.Busy, j.lastPost())
+			j.Busy = append(j.Busy, j.LastPost())
 			return v, nil
 		}
-		j.unmark()
-		if v.reason == announcement.ReasonUnauthorized || n == most || !l.runs.Rest(ctx, backoff, v.retryAfter) {
+		j.Unmark()
+		if v.Reason == announcement.ReasonUnauthorized || n == most || !l.Runs.Rest(ctx, backoff, v.RetryAfter) {
 			return v, nil
 		}
-		backoff = min(2*backoff, maxBackoff)
+		backoff = min(2*backoff, runs.MaxBackoff)
 	}
 	return v, nil
 }
@@ -230,75 +233,46 @@ func (l *Launcher) post(ctx context.Context, j *job, most int) (verdict, error) 
 // mark notes that a request is about to be sent, and when. It is the fence:
 // whoever lost the launch to another finds a newer version here, and may not
 // send. The time counts for what the run covers.
-func (l *Launcher) mark(ctx context.Context, j *job) error {
+func (l *Launcher) mark(ctx context.Context, j *record.Launch) error {
 	now := l.Clock.Now()
-	was := j.record
-	first := j.State != posting
-	j.to(posting, now)
-	j.Lease = l.lease(ctx)
-	j.mark(now)
+	was := j.LaunchDoc
+	first := j.State != record.StatePosting
+	j.To(record.StatePosting, now)
+	j.Lease = l.Lease(ctx)
+	j.Mark(now)
 	var err error
 	// A crash after this leaves a launch of which nobody knows whether its
 	// request was sent: the sweep looks for its run.
 	if first {
-		err = l.store.Transact(ctx, j, j.Lease, func(c *config) {
-			c.set(entry{Key: j.Key, State: entryGoing, Last: now, Doubt: true})
+		err = l.Store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) {
+			c.Set(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: now, Doubt: true})
 		})
 	} else {
-		err = l.store.PutLaunch(ctx, j, j.Lease)
+		err = l.Store.PutLaunch(ctx, j, j.Lease)
 	}
 	if err != nil {
-		j.record = was
+		j.LaunchDoc = was
 	}
 	return err
 }
 
-// unwritten answers for a launch whose mark could not be written: nothing was
+// markFailed answers for a launch whose mark could not be written: nothing was
 // sent.
-func (l *Launcher) unwritten(ctx context.Context, j *job, err error) Result {
-	var lost *lostError
+func (l *Launcher) markFailed(ctx context.Context, j *record.Launch, err error) record.Result {
+	var lost *record.LostError
 	if errors.As(err, &lost) {
-		if now, err := decodeRecord(lost.current); err == nil {
-			return now.duplicate()
+		if now, err := record.DecodeLaunch(lost.Current); err == nil {
+			return now.Duplicate()
 		}
 	}
-	res := Result{Outcome: Blocked, Reason: announcement.ReasonUnreachable, LaunchKey: j.Key,
+	res := record.Result{Outcome: record.Blocked, Reason: announcement.ReasonUnreachable, LaunchKey: j.Key,
 		Error: &announcement.Error{Kind: announcement.ErrorUnreachable, Message: unmarked(err)}}
-	l.log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
 	return res
 }
 
-// result answers how a launch stands.
-func (r *record) result() Result {
-	res := Result{Outcome: r.outcome(), Reason: r.Reason, LaunchKey: r.Key, Run: r.Run, Error: r.Error}
-	if r.State == held || r.State == rejected {
-		res.Hold = r.Hold
-	}
-	return res
-}
-
-// duplicate answers for a launch that was known already.
-func (r *record) duplicate() Result {
-	res := r.result()
-	res.Recorded, res.Outcome = res.Outcome, Duplicate
-	return res
-}
-
-func (r *record) outcome() Outcome {
-	switch r.State {
-	case claimed:
-		return Blocked
-	case posting, unknown:
-		if r.onlyBusy() {
-			return Blocked
-		}
-		return Unknown
-	}
-	return Outcome(r.State)
-}
-
-// log writes the one line that tells what was decided.
-func (l *Launcher) log(ctx context.Context, key, configID, route string, res Result) {
+// Log writes the one line that tells what was decided.
+func (l *Launcher) Log(ctx context.Context, key, configID, route string, res record.Result) {
 	logLaunch(ctx, l.Logger, Launch{Key: key, Request: request(configID), Cause: announcement.Cause{Route: route}}, res)
 }
 
@@ -306,9 +280,9 @@ func (l *Launcher) log(ctx context.Context, key, configID, route string, res Res
 const metricLaunches = "Launches"
 
 // logLaunch writes the line of a launch, with its metric.
-func logLaunch(ctx context.Context, logger *slog.Logger, in Launch, res Result) {
+func logLaunch(ctx context.Context, logger *slog.Logger, in Launch, res record.Result) {
 	level := slog.LevelInfo
-	if res.Outcome != Started && res.Outcome != Duplicate {
+	if res.Outcome != record.Started && res.Outcome != record.Duplicate {
 		level = slog.LevelWarn
 	}
 	a := attrs(in, res)
@@ -318,7 +292,7 @@ func logLaunch(ctx context.Context, logger *slog.Logger, in Launch, res Result) 
 	logger.Log(ctx, level, "launch", append(a, telemetry.Count(metricLaunches, string(res.Outcome)))...)
 }
 
-func attrs(in Launch, res Result) []any {
+func attrs(in Launch, res record.Result) []any {
 	a := []any{
 		slog.String(telemetry.LaunchKey, in.Key),
 		slog.String(telemetry.ConfigID, in.Request.ConfigID),
@@ -335,3 +309,11 @@ func attrs(in Launch, res Result) []any {
 	}
 	return a
 }
+
+const (
+	// attempts bounds the requests of one launch in one invocation; what is
+	// blocked longer than that is tried again later.
+	attempts = 4
+)
+
+func request(configID string) amperity.RunRequest { return amperity.RunRequest{ConfigID: configID} }

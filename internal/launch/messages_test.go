@@ -14,9 +14,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/held"
+	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -27,9 +32,9 @@ type office struct {
 	t   *testing.T
 	now time.Time
 	*launch.Launcher
-	*launch.Resolver
-	windows  *launch.Windows
-	unrouted *launch.Unrouted
+	*held.Resolver
+	windows  *intake.Windows
+	unrouted *unrouted.Files
 	ledger   *ledger.Memory
 	// refuses, unless it is nil, is what the ledger answers to a write.
 	refuses func(items []ledger.Item) error
@@ -50,7 +55,7 @@ type office struct {
 	// rounds is by how much the list takes a run for older than it is.
 	rounds time.Duration
 	// window is what the routes say of any window; nil: there is none.
-	window *launch.Window
+	window *record.WindowSpec
 	busErr error
 	ids    []string
 	mails  []string
@@ -59,7 +64,7 @@ type office struct {
 	logged strings.Builder
 	tokens int
 	// pacer, unless it is nil, delays requests.
-	pacer launch.Pacer
+	pacer runs.Pacer
 }
 
 // paced delays the requests of an office.
@@ -78,16 +83,16 @@ func newOffice(t *testing.T) *office {
 		API: o, Ledger: o, Announcer: o, Clock: o, Tenant: "acme", Logger: telemetry.NewLogger(&o.logged, slog.LevelInfo),
 		Token: func(context.Context) string { o.tokens++; return fmt.Sprint(o.tokens) }, Rand: func() float64 { return 0 }, Pacer: paced{o},
 	})
-	o.windows = launch.NewWindows(o.Launcher, func(configID, period string) (launch.Window, bool) {
+	o.windows = intake.New(o.Launcher, func(configID, period string) (record.WindowSpec, bool) {
 		if o.window == nil {
-			return launch.Window{}, false
+			return record.WindowSpec{}, false
 		}
 		w := *o.window
 		w.ConfigID, w.Period = configID, period
 		return w, true
 	})
-	o.Resolver = launch.NewResolver(o.Launcher, o.windows)
-	o.unrouted = launch.NewUnrouted(o.Launcher)
+	o.Resolver = held.New(o.Launcher, o.windows)
+	o.unrouted = unrouted.New(o.Launcher)
 	return o
 }
 
@@ -224,7 +229,7 @@ func (o *office) wait(d time.Duration) {
 }
 
 // launch carries out request, changed.
-func (o *office) launch(edit func(*launch.Launch)) launch.Result {
+func (o *office) launch(edit func(*launch.Launch)) record.Result {
 	o.t.Helper()
 	in := request()
 	if edit != nil {
@@ -257,7 +262,7 @@ func (o *office) arrivals(entry string, names ...string) []window.Arrival {
 }
 
 // arrive lets files come, and launches what is to be launched at once.
-func (o *office) arrive(files []window.Arrival) launch.Result {
+func (o *office) arrive(files []window.Arrival) record.Result {
 	o.t.Helper()
 	a, err := o.windows.Arrive(o.t.Context(), *o.window, files, o.now)
 	if err != nil {
@@ -268,12 +273,12 @@ func (o *office) arrive(files []window.Arrival) launch.Result {
 
 // aWindow is a window of a route that launches at once when it has a file for
 // each pattern.
-func aWindow(late window.Late, entries ...window.Entry) *launch.Window {
-	return &launch.Window{
+func aWindow(late window.Late, entries ...window.Entry) *record.WindowSpec {
+	return &record.WindowSpec{
 		ConfigID: "cg-1", Period: "2026-11-22", Route: "orders",
 		Rules:     window.Rules{Hash: "h", Entries: entries, Length: 24 * time.Hour, Late: late},
 		Request:   amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-23"},
-		IfUnknown: launch.Hold,
+		IfUnknown: record.Hold,
 	}
 }
 
@@ -408,7 +413,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 
 		{"no answer, and then a refusal", func(o *office) {
 			o.posts = []answer{noAnswer, {err: status(400, 0)}}
-			o.launch(func(l *launch.Launch) { l.IfUnknown = launch.Retry })
+			o.launch(func(l *launch.Launch) { l.IfUnknown = record.Retry })
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): POST /workflow/runs: 400 Bad Request: no (request id r-1) (sent 2026-11-22T06:00:00Z); " +
 			"this answers a later request, and an earlier one without an answer may have started a run: " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
@@ -431,7 +436,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 
 		{"a person ends what is held", func(o *office) {
 			o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
-			_, _ = o.Discard(o.t.Context(), launch.Word{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
+			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Discarded in tenant acme (too_old): not wanted any more; a person has ended it; nothing more is started for it [" + scheduleKey + ", hold 1]"}},
 
@@ -439,7 +444,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
 			o.wait(20 * time.Minute)
-			_, _ = o.Discard(o.t.Context(), launch.Word{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
+			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Discarded in tenant acme (unknown_outcome): not wanted any more; " +
 			"a person has ended it; nothing more is started for it, but a run that it may have started goes on [" + scheduleKey + ", hold 1]"}},
@@ -465,7 +470,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"files with implausible dates", func(o *office) {
-			o.window = &launch.Window{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
+			o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
 				Request: amperity.RunRequest{ConfigID: "cg-1"}}
 			o.arrive(o.arrivals("orders/*", "orders/1", "orders/2"))
 			o.wait(time.Hour)
@@ -551,7 +556,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.arrive(o.arrivals("orders/*", "orders/1"))
 			o.wait(2 * time.Hour)
 			for range 2 { // said twice
-				if _, err := o.Discard(o.t.Context(), launch.Word{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "the shop was closed"}); err != nil {
+				if _, err := o.Discard(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "the shop was closed"}); err != nil {
 					o.t.Fatal(err)
 				}
 			}
@@ -588,18 +593,18 @@ var errThrottled = errors.New("throttled")
 
 func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 	t.Parallel()
-	word := launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-7", Reason: "no"}
+	word := held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-7", Reason: "no"}
 	// tooOld leaves a launch that is held.
 	tooOld := func(o *office) {
 		o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
 	}
 	for _, row := range []struct {
 		name string
-		do   func(o *office) (launch.Result, error)
+		do   func(o *office) (record.Result, error)
 		// Of the answer, or of the error.
 		warning, message, err string
 	}{
-		{"a launch that another delivery works on", func(o *office) (launch.Result, error) {
+		{"a launch that another delivery works on", func(o *office) (record.Result, error) {
 			// Its process dies before it can record anything.
 			o.refuses = func(items []ledger.Item) error {
 				if len(items) > 1 {
@@ -611,12 +616,12 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 			return o.Launch(o.t.Context(), request())
 		}, "", "", "launch " + scheduleKey + " is being carried out by another delivery, until 2026-11-22T06:05:00Z at the latest: its outcome will be announced"},
 
-		{"a ledger that does not answer at the beginning", func(o *office) (launch.Result, error) {
+		{"a ledger that does not answer at the beginning", func(o *office) (record.Result, error) {
 			o.refuses = func([]ledger.Item) error { return errThrottled }
 			return o.Launch(o.t.Context(), request())
 		}, "", "", "this call has started nothing, because the ledger could not be read or written for " + scheduleKey + "; try again: throttled"},
 
-		{"a ledger that does not answer when the request is to be sent", func(o *office) (launch.Result, error) {
+		{"a ledger that does not answer when the request is to be sent", func(o *office) (record.Result, error) {
 			o.refuses = func(items []ledger.Item) error {
 				if len(items) > 1 {
 					return errThrottled
@@ -626,7 +631,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 			return o.Launch(o.t.Context(), request())
 		}, "", "nothing was sent, because the ledger could not be read or written; it goes on by itself: throttled", ""},
 
-		{"a ledger that does not answer when the run is to be recorded", func(o *office) (launch.Result, error) {
+		{"a ledger that does not answer when the run is to be recorded", func(o *office) (record.Result, error) {
 			writes := 0
 			o.refuses = func([]ledger.Item) error {
 				if writes++; writes > 2 {
@@ -637,58 +642,58 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 			return o.Launch(o.t.Context(), request())
 		}, "do not start it again: what became of it could not be recorded yet, and the sweep finds it out: throttled", "", ""},
 
-		{"a bus that does not answer", func(o *office) (launch.Result, error) {
+		{"a bus that does not answer", func(o *office) (record.Result, error) {
 			o.busErr = errors.New("bus is gone")
 			return o.Launch(o.t.Context(), request())
 		}, "it is recorded, but could not be announced yet: the sweep does so within minutes", "", ""},
 
-		{"an item of a later version", func(o *office) (launch.Result, error) {
+		{"an item of a later version", func(o *office) (record.Result, error) {
 			o.put("launch/"+scheduleKey, `{"format":2}`)
 			return o.Launch(o.t.Context(), request())
 		}, "", "", "this call has started nothing, because the ledger could not be read or written for " + scheduleKey + "; try again: " +
 			"the ledger's item launch/" + scheduleKey + " cannot be read: its format is 2, and this version knows 1: deploy the newer version again"},
 
-		{"an item that is no JSON", func(o *office) (launch.Result, error) {
+		{"an item that is no JSON", func(o *office) (record.Result, error) {
 			o.put("launch/"+scheduleKey, `{`)
 			return o.Release(o.t.Context(), word)
 		}, "", "", "this call has started nothing, because the ledger could not be read or written for " + scheduleKey + "; try again: " +
 			"the ledger's item launch/" + scheduleKey + " cannot be read: unexpected end of JSON input"},
 
-		{"a word for nothing", func(o *office) (launch.Result, error) {
+		{"a word for nothing", func(o *office) (record.Result, error) {
 			return o.Discard(o.t.Context(), word)
 		}, "", "", "there is no launch " + scheduleKey + " in this stack: give the launch_key of the event"},
 
-		{"a run for a window whose files are missing", func(o *office) (launch.Result, error) {
+		{"a run for a window whose files are missing", func(o *office) (record.Result, error) {
 			o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1}, window.Entry{Pattern: "lines/*", Count: 4})
 			o.window.Rules.Deadline = o.now.Add(time.Hour)
 			o.arrive(o.arrivals("lines/*", "lines/1"))
 			o.wait(2 * time.Hour)
-			return o.Adopt(o.t.Context(), launch.Word{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, RunID: "wf-7"})
+			return o.Adopt(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, RunID: "wf-7"})
 		}, "", "", "launch arrival/cg-1/2026-11-22/1 cannot adopt the run wf-7: nothing was sent to Amperity for this window: release it to start its run, or discard it"},
 
-		{"a word that comes too late", func(o *office) (launch.Result, error) {
+		{"a word that comes too late", func(o *office) (record.Result, error) {
 			tooOld(o)
 			if _, err := o.Discard(o.t.Context(), word); err != nil {
-				return launch.Result{}, err
+				return record.Result{}, err
 			}
 			return o.Release(o.t.Context(), word)
 		}, "nothing was done: it does not wait for an answer to hold 1, or no longer does; this is how it stands", "no", ""},
 
-		{"a release of a window's launch that was rejected, when the window has another", func(o *office) (launch.Result, error) {
+		{"a release of a window's launch that was rejected, when the window has another", func(o *office) (record.Result, error) {
 			o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})
 			o.posts = []answer{{err: status(404, 0)}, started}
 			o.arrive(o.arrivals("orders/*", "orders/1"))
 			o.wait(time.Hour)
 			o.arrive(o.arrivals("orders/*", "orders/2"))
-			return o.Release(o.t.Context(), launch.Word{Key: "arrival/cg-1/2026-11-22/1", Hold: 1})
+			return o.Release(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1})
 		}, "nothing was done: its window has gone on since, and has another launch", "POST /workflow/runs: 404 Not Found: no (request id r-1)", ""},
 
-		{"a run that cannot be read", func(o *office) (launch.Result, error) {
+		{"a run that cannot be read", func(o *office) (record.Result, error) {
 			tooOld(o)
 			return o.Adopt(o.t.Context(), word)
 		}, "", "", "launch " + scheduleKey + " cannot adopt the run wf-7: it cannot be read: GET /workflow/runs/wf-7: 404 Not Found: no such run"},
 
-		{"a run of another launch", func(o *office) (launch.Result, error) {
+		{"a run of another launch", func(o *office) (record.Result, error) {
 			o.posts = []answer{{run: aRun("wf-7", "Orders", o.now)}}
 			o.runs = []*amperity.Run{o.posts[0].run}
 			o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" })
@@ -696,7 +701,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 			return o.Adopt(o.t.Context(), word)
 		}, "", "", "launch " + scheduleKey + " cannot adopt the run wf-7: it is the run of manual/cg-1/a"},
 
-		{"a run of another type", func(o *office) (launch.Result, error) {
+		{"a run of another type", func(o *office) (record.Result, error) {
 			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}}
 			o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" })
 			tooOld(o)
@@ -783,7 +788,7 @@ func TestAnAnswerIsNotLostToOneReadThatFails(t *testing.T) {
 		return nil
 	}
 	res := o.launch(func(l *launch.Launch) { l.Request.ConfigID = "cg-1" })
-	if res.Outcome != launch.Started || res.Warning != "" || failed != 1 {
+	if res.Outcome != record.Started || res.Warning != "" || failed != 1 {
 		t.Errorf("%d reads failed, and the answer is %+v", failed, res)
 	}
 }
@@ -814,14 +819,14 @@ func TestAnswersToImplausibleDates(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	const key = "arrival/cg-1/implausible-day-2026-11-22T06:00:00Z/1"
-	o.window = &launch.Window{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
+	o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
 		Request: amperity.RunRequest{ConfigID: "cg-1"}}
 	o.arrive(o.arrivals("orders/*", "orders/1"))
-	res, err := o.Release(t.Context(), launch.Word{Key: key, Hold: 1})
-	if want := "nothing was done: a run for these dates is never started; correct the names and upload the files again, or start the run you want by hand, then discard this"; err != nil || res.Warning != want || res.Outcome != launch.Duplicate || res.Recorded != launch.Held {
+	res, err := o.Release(t.Context(), held.Command{Key: key, Hold: 1})
+	if want := "nothing was done: a run for these dates is never started; correct the names and upload the files again, or start the run you want by hand, then discard this"; err != nil || res.Warning != want || res.Outcome != record.Duplicate || res.Recorded != record.Held {
 		t.Errorf("released: %+v, %v", res, err)
 	}
-	_, err = o.Adopt(t.Context(), launch.Word{Key: key, Hold: 1, RunID: "wf-1"})
+	_, err = o.Adopt(t.Context(), held.Command{Key: key, Hold: 1, RunID: "wf-1"})
 	if want := "launch " + key + " cannot adopt the run wf-1: nothing was sent to Amperity for files with implausible dates: discard it"; err == nil || err.Error() != want {
 		t.Errorf("adopted: %v", err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
@@ -63,7 +63,7 @@ func TestAWindowsRequestIsNotMarkedEarly(t *testing.T) {
 			for i, before := range row.events {
 				files = append(files, window.Arrival{Entry: "a", Bucket: "b", Key: string(rune('a' + i)), EventTime: received.Add(-before)})
 			}
-			if res := o.arrive(files); res.Outcome != launch.Started {
+			if res := o.arrive(files); res.Outcome != record.Started {
 				t.Fatalf("answered %+v", res)
 			}
 			if diff := cmp.Diff([]time.Time{received.Add(row.want)}, o.posted(firstOfWindow)); diff != "" {
@@ -87,7 +87,7 @@ func TestAPartBehindItsMarkerNeedsNoRunOfItsOwn(t *testing.T) {
 				marker := o.now.Add(2 * time.Second)
 				part := []window.Arrival{{Entry: "part", Bucket: "b", Key: "part-1", EventTime: marker.Add(-before)}}
 				o.now = marker
-				if res := o.arrive(o.arrivals("marker", "done")); res.Outcome != launch.Started {
+				if res := o.arrive(o.arrivals("marker", "done")); res.Outcome != record.Started {
 					t.Fatalf("answered %+v", res)
 				}
 				a, err := o.windows.Arrive(t.Context(), *o.window, part, o.now)
@@ -117,7 +117,7 @@ func TestAPartThatComesWhileTheRequestWaits(t *testing.T) {
 	}
 	o.now = o.now.Add(2 * time.Second)
 	o.arrive(part)
-	if res := o.windows.Launch(t.Context(), decided); res.Outcome != launch.Started {
+	if res := o.windows.Launch(t.Context(), decided); res.Outcome != record.Started {
 		t.Fatalf("answered %+v", res)
 	}
 	o.wait(time.Hour)
@@ -130,7 +130,7 @@ func TestAPartThatComesWhileTheRequestWaits(t *testing.T) {
 // the same time.
 func TestARequestThatCannotWaitIsLeftToTheSweep(t *testing.T) {
 	t.Parallel()
-	for left, want := range map[time.Duration]launch.Outcome{13 * time.Second: launch.Blocked, 14 * time.Second: launch.Started} {
+	for left, want := range map[time.Duration]record.Outcome{13 * time.Second: record.Blocked, 14 * time.Second: record.Started} {
 		o := newOffice(t)
 		o.window = aWindow(window.Hold, window.Entry{Pattern: "a"})
 		began := o.now
@@ -142,7 +142,7 @@ func TestARequestThatCannotWaitIsLeftToTheSweep(t *testing.T) {
 		if res := o.windows.Launch(ctx, a); res.Outcome != want {
 			t.Errorf("%s left: answered %+v", left, res)
 		}
-		if want == launch.Blocked && (o.sent != 0 || !o.now.Equal(began)) {
+		if want == record.Blocked && (o.sent != 0 || !o.now.Equal(began)) {
 			t.Errorf("%s left: %d requests after %s", left, o.sent, o.now.Sub(began))
 		}
 		// A sweep that comes at once.

@@ -18,6 +18,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -107,7 +108,7 @@ func request() launch.Launch {
 }
 
 type outcome struct {
-	Outcome   launch.Outcome
+	Outcome   record.Outcome
 	Reason    string
 	Posts     int
 	Announced []announcement.DetailType
@@ -116,12 +117,12 @@ type outcome struct {
 }
 
 // run launches once, by default with 30 seconds of time, as trigger has.
-func run(t *testing.T, a *api, b launch.Announcer, edit func(*launch.Config, *launch.Launch)) (outcome, launch.Result, string) {
+func run(t *testing.T, a *api, b launch.Announcer, edit func(*launch.Config, *launch.Launch)) (outcome, record.Result, string) {
 	t.Helper()
 	return runFor(t, 30*time.Second, a, b, edit)
 }
 
-func runFor(t *testing.T, limit time.Duration, a *api, b launch.Announcer, edit func(*launch.Config, *launch.Launch)) (outcome, launch.Result, string) {
+func runFor(t *testing.T, limit time.Duration, a *api, b launch.Announcer, edit func(*launch.Config, *launch.Launch)) (outcome, record.Result, string) {
 	t.Helper()
 	var log bytes.Buffer
 	tokens := 0
@@ -169,63 +170,63 @@ func TestEachAnswerHasOneOutcome(t *testing.T) {
 		want    outcome
 	}{
 		{"a run is started", []answer{started}, nil,
-			outcome{launch.Started, "", 1, types(startedT), nothing, 0}},
+			outcome{record.Started, "", 1, types(startedT), nothing, 0}},
 
 		// Certainly not processed.
 		{"a refused connection is tried again", []answer{{err: refused()}, {err: refused()}, started}, nil,
-			outcome{launch.Started, "", 3, types(startedT), nothing, 750 * time.Millisecond}},
+			outcome{record.Started, "", 3, types(startedT), nothing, 750 * time.Millisecond}},
 		{"429 waits as long as Amperity asks", []answer{{err: status(429, 3*time.Second)}, started}, nil,
-			outcome{launch.Started, "", 2, types(startedT), nothing, 3 * time.Second}},
+			outcome{record.Started, "", 2, types(startedT), nothing, 3 * time.Second}},
 		{"429 that asks for more time than is left blocks immediately", []answer{{err: status(429, time.Minute)}}, nil,
-			outcome{launch.Blocked, "rate_limited", 1, nil, "POST /workflow/runs: 429 Too Many Requests: no (request id r-1); retry after 1m0s", 0}},
+			outcome{record.Blocked, "rate_limited", 1, nil, "POST /workflow/runs: 429 Too Many Requests: no (request id r-1); retry after 1m0s", 0}},
 		{"a busy group blocks immediately: its own run may be in the way", []answer{{err: status(409, 0)}}, nil,
-			outcome{launch.Blocked, "busy", 1, nil, "POST /workflow/runs: 409 Conflict: no (request id r-1)", 0}},
+			outcome{record.Blocked, "busy", 1, nil, "POST /workflow/runs: 409 Conflict: no (request id r-1)", 0}},
 		{"an unreachable Amperity blocks after four tries", []answer{{err: refused()}}, nil,
-			outcome{launch.Blocked, "unreachable", 4, nil, "POST /workflow/runs: not sent: connection refused", 1750 * time.Millisecond}},
+			outcome{record.Blocked, "unreachable", 4, nil, "POST /workflow/runs: not sent: connection refused", 1750 * time.Millisecond}},
 		{"a refused token blocks immediately: the client has tried a fresh one", []answer{{err: status(401, 0)}}, nil,
-			outcome{launch.Blocked, "unauthorized", 1, nil, "POST /workflow/runs: 401 Unauthorized: no (request id r-1)", 0}},
+			outcome{record.Blocked, "unauthorized", 1, nil, "POST /workflow/runs: 401 Unauthorized: no (request id r-1)", 0}},
 		{"a secret store that does not answer blocks", []answer{{err: &amperity.TokenError{Err: errors.New("no route")}}}, nil,
-			outcome{launch.Blocked, "unreachable", 4, nil, "no access token: no route", 1750 * time.Millisecond}},
+			outcome{record.Blocked, "unreachable", 4, nil, "no access token: no route", 1750 * time.Millisecond}},
 
 		// Final.
 		{"400 is rejected", []answer{{err: status(400, 0)}}, nil,
-			outcome{launch.Rejected, "refused", 1, types(rejected), "POST /workflow/runs: 400 Bad Request: no (request id r-1)", 0}},
+			outcome{record.Rejected, "refused", 1, types(rejected), "POST /workflow/runs: 400 Bad Request: no (request id r-1)", 0}},
 		{"403 is rejected", []answer{{err: status(403, 0)}}, nil,
-			outcome{launch.Rejected, "refused", 1, types(rejected), "POST /workflow/runs: 403 Forbidden: no (request id r-1)", 0}},
+			outcome{record.Rejected, "refused", 1, types(rejected), "POST /workflow/runs: 403 Forbidden: no (request id r-1)", 0}},
 		{"404 is rejected", []answer{{err: status(404, 0)}}, nil,
-			outcome{launch.Rejected, "refused", 1, types(rejected), "POST /workflow/runs: 404 Not Found: no (request id r-1)", 0}},
+			outcome{record.Rejected, "refused", 1, types(rejected), "POST /workflow/runs: 404 Not Found: no (request id r-1)", 0}},
 		{"a request that is wrong in itself is rejected",
 			[]answer{{err: &amperity.RequestError{Problems: []amperity.Problem{{Field: "config_id", Message: "is missing"}}}}}, nil,
-			outcome{launch.Rejected, "invalid_input", 1, types(rejected), "invalid request: config_id is missing", 0}},
+			outcome{record.Rejected, "invalid_input", 1, types(rejected), "invalid request: config_id is missing", 0}},
 
 		// Perhaps processed.
 		{"500 is unknown", []answer{{err: status(500, 0)}}, nil,
-			outcome{launch.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 500 Internal Server Error: no (request id r-1)", 0}},
+			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 500 Internal Server Error: no (request id r-1)", 0}},
 		{"504 is unknown", []answer{{err: status(504, 0)}}, nil,
-			outcome{launch.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 504 Gateway Timeout: no (request id r-1)", 0}},
+			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 504 Gateway Timeout: no (request id r-1)", 0}},
 		{"a redirect is unknown", []answer{{err: status(307, 0)}}, nil,
-			outcome{launch.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 307 Temporary Redirect: no (request id r-1)", 0}},
+			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 307 Temporary Redirect: no (request id r-1)", 0}},
 		{"a POST that hangs is cut off after 20 s", []answer{{after: time.Hour}}, nil,
-			outcome{launch.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: no answer, but it may have been processed: context deadline exceeded", 20 * time.Second}},
+			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: no answer, but it may have been processed: context deadline exceeded", 20 * time.Second}},
 		{"half an answer is unknown", []answer{{err: &amperity.AnswerError{Method: "POST", Path: "/workflow/runs", Status: 201, Problem: "half"}}}, nil,
-			outcome{launch.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 201 Created, but half", 0}},
+			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 201 Created, but half", 0}},
 		{"unreachable first, then unknown", []answer{{err: refused()}, {err: status(502, 0)}}, nil,
-			outcome{launch.Unknown, "unknown_outcome", 2, nil, "POST /workflow/runs: 502 Bad Gateway: no (request id r-1)", 250 * time.Millisecond}},
+			outcome{record.Unknown, "unknown_outcome", 2, nil, "POST /workflow/runs: 502 Bad Gateway: no (request id r-1)", 250 * time.Millisecond}},
 
 		// Not sent.
 		{"a paused stack sends and announces nothing", []answer{started},
 			func(c *launch.Config, _ *launch.Launch) { c.Paused = true },
-			outcome{launch.Blocked, "paused", 0, nil, "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to go on", 0}},
+			outcome{record.Blocked, "paused", 0, nil, "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to go on", 0}},
 		{"a launch past its age is held", []answer{started},
 			func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Hour) },
 			// A synctest bubble begins at midnight UTC of 2000-01-01.
-			outcome{launch.Held, "too_old", 0, types(held), "the run was wanted until 1999-12-31T23:00:00Z, and it is 2000-01-01T00:00:00Z", 0}},
+			outcome{record.Held, "too_old", 0, types(held), "the run was wanted until 1999-12-31T23:00:00Z, and it is 2000-01-01T00:00:00Z", 0}},
 		{"a launch at its age goes", []answer{started},
 			func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now() },
-			outcome{launch.Started, "", 1, types(startedT), nothing, 0}},
+			outcome{record.Started, "", 1, types(startedT), nothing, 0}},
 		{"no turn within the rate limit before the time is over", []answer{started},
 			func(c *launch.Config, _ *launch.Launch) { c.Pacer = never{} },
-			outcome{launch.Blocked, "rate_limited", 0, nil,
+			outcome{record.Blocked, "rate_limited", 0, nil,
 				"too little of the function's time was left to wait for this instance's turn within Amperity's rate limit", 22 * time.Second}},
 	}
 	for _, row := range rows {
@@ -250,7 +251,7 @@ func TestLittleTimeLeftSendsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		got, _, _ := runFor(t, 7*time.Second, &api{answers: []answer{started}}, &bus{}, nil)
-		want := outcome{launch.Blocked, "rate_limited", 0, nil, "too little of the function's time was left to send the request safely", 0}
+		want := outcome{record.Blocked, "rate_limited", 0, nil, "too little of the function's time was left to send the request safely", 0}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
@@ -262,7 +263,7 @@ func TestPOSTLeavesTimeToRecordItsOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		got, _, _ := runFor(t, 12*time.Second, &api{answers: []answer{{after: time.Hour}}}, &bus{}, nil)
-		if got.Outcome != launch.Unknown || got.Elapsed != 7*time.Second {
+		if got.Outcome != record.Unknown || got.Elapsed != 7*time.Second {
 			t.Errorf("got %+v; want unknown after 7 s", got)
 		}
 	})
@@ -350,7 +351,7 @@ func TestRunThatCannotBeAnnouncedIsStarted(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				got, res, log := run(t, &api{answers: []answer{started}}, row.bus, nil)
-				if got.Outcome != launch.Started || res.Warning != warning || got.Elapsed != row.elapsed {
+				if got.Outcome != record.Started || res.Warning != warning || got.Elapsed != row.elapsed {
 					t.Errorf("got %+v, %q", got, res.Warning)
 				}
 				if !strings.Contains(log, "not announced") {

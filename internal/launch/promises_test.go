@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -78,7 +80,7 @@ func TestDecidedLaunchHasTheTurn(t *testing.T) {
 				o.windows.Launch(t.Context(), decided)
 			}
 			o.window.Period = "2026-11-23"
-			if res := o.arrive(o.arrivals("a", "b/1")); res.Outcome != launch.Waiting {
+			if res := o.arrive(o.arrivals("a", "b/1")); res.Outcome != record.Waiting {
 				t.Errorf("answered %+v", res)
 			}
 			o.wait(4 * time.Minute)
@@ -169,7 +171,7 @@ func TestReleasedLaunchWaitsForEachRun(t *testing.T) {
 	o.arrive(o.arrivals("a", "a/2"))
 	const key = "arrival/cg-1/2026-11-23/1"
 	o.wait(13 * time.Hour) // held
-	if _, err := o.Release(t.Context(), launch.Word{Key: key, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: key, Hold: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(11 * time.Hour)
@@ -200,7 +202,7 @@ func TestFileAfterTheRequestGetsARun(t *testing.T) {
 			return 2
 		},
 		"between two requests, of which the first started a run": func(o *office) int {
-			o.window.IfUnknown = launch.Retry
+			o.window.IfUnknown = record.Retry
 			o.posts = []answer{noAnswer, noAnswer, {run: over("wf-3", "Orders", o.now)}}
 			o.arrive(o.arrivals("a", "a/1"))
 			run := over("wf-1", "Orders", o.now.Add(time.Second))
@@ -218,8 +220,8 @@ func TestFileAfterTheRequestGetsARun(t *testing.T) {
 			o.arrive(o.arrivals("a", "a/2"))
 			o.wait(15 * time.Minute)
 			o.runs = append(o.runs, run)
-			res, err := o.Adopt(o.t.Context(), launch.Word{Key: firstOfWindow, Hold: 1, RunID: "wf-1"})
-			if err != nil || res.Outcome != launch.Started {
+			res, err := o.Adopt(o.t.Context(), held.Command{Key: firstOfWindow, Hold: 1, RunID: "wf-1"})
+			if err != nil || res.Outcome != record.Started {
 				o.t.Errorf("adopted: %+v, %v", res, err)
 			}
 			return 2
@@ -248,7 +250,7 @@ func TestDiscardAnswersWhatHadCome(t *testing.T) {
 	o.arrive(o.arrivals("a", "a/1"))
 	o.wait(20 * time.Minute)
 	o.arrive(o.arrivals("a", "a/2"))
-	if _, err := o.Discard(t.Context(), launch.Word{Key: firstOfWindow, Hold: 1, Reason: "not wanted"}); err != nil {
+	if _, err := o.Discard(t.Context(), held.Command{Key: firstOfWindow, Hold: 1, Reason: "not wanted"}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(time.Hour)
@@ -265,7 +267,7 @@ func TestFurtherRequestIsSentOnceALook(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer, {err: status(429, 0)}}
-	o.launch(func(l *launch.Launch) { l.IfUnknown = launch.Retry })
+	o.launch(func(l *launch.Launch) { l.IfUnknown = record.Retry })
 	for range 40 {
 		before := o.sent
 		o.wait(time.Minute)
@@ -362,7 +364,7 @@ func TestListIsReadRightBeforeTheRequest(t *testing.T) {
 	o.knowing("cg-2", "Lines")
 	o.posts = []answer{noAnswer}
 	o.launch(func(l *launch.Launch) { l.Key, l.Request.ConfigID = "manual/cg-2/b", "cg-2" })
-	o.launch(func(l *launch.Launch) { l.IfUnknown = launch.Retry })
+	o.launch(func(l *launch.Launch) { l.IfUnknown = record.Retry })
 	o.wait(15 * time.Minute)
 	o.now = o.now.Add(time.Minute)
 	if _, err := o.Reconcile(t.Context(), "launch/manual/cg-2/b"); err != nil { // its list is read now
@@ -409,7 +411,7 @@ func TestAdoptedRunDoesNotSayWhatRunsLookLike(t *testing.T) {
 	o.launch(nil)
 	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 	o.wait(20 * time.Minute)
-	if _, err := o.Adopt(t.Context(), launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-1"}); err != nil {
+	if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-1"}); err != nil {
 		t.Fatal(err)
 	}
 	o.launch(func(l *launch.Launch) { l.Key = otherKey })
@@ -424,7 +426,7 @@ func TestLateAnswerIsAnnouncedAsASecondRun(t *testing.T) {
 	o := newOffice(t)
 	o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}, {run: aRun("wf-2", "Orders", o.now.Add(25*time.Minute))}}
 	o.meanwhile = func() { o.wait(30 * time.Minute) }
-	o.launch(func(l *launch.Launch) { l.IfUnknown = launch.Retry })
+	o.launch(func(l *launch.Launch) { l.IfUnknown = record.Retry })
 	o.wait(5 * time.Minute)
 	o.wantNews("Started ["+scheduleKey+", hold ]", "Started ["+scheduleKey+", hold ]")
 	want := []string{announcement.ID(announcement.RunStarted, scheduleKey, "wf-2"), announcement.ID(announcement.RunStarted, scheduleKey, "wf-1")}
@@ -504,7 +506,7 @@ func TestReleasedLaunchLeavesDoubt(t *testing.T) {
 	o.wait(20 * time.Minute)
 	o.launch(func(l *launch.Launch) { l.Key = otherKey })
 	o.Paused = true
-	if _, err := o.Release(t.Context(), launch.Word{Key: scheduleKey, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
@@ -515,10 +517,10 @@ func TestReleasedLaunchLeavesDoubt(t *testing.T) {
 // An operator's word that could not be written is an error.
 func TestWordThatIsNotWrittenIsAnError(t *testing.T) {
 	t.Parallel()
-	for name, say := range map[string]func(o *office, w launch.Word) (launch.Result, error){
-		"release": func(o *office, w launch.Word) (launch.Result, error) { return o.Release(o.t.Context(), w) },
-		"adopt":   func(o *office, w launch.Word) (launch.Result, error) { return o.Adopt(o.t.Context(), w) },
-		"discard": func(o *office, w launch.Word) (launch.Result, error) { return o.Discard(o.t.Context(), w) },
+	for name, say := range map[string]func(o *office, w held.Command) (record.Result, error){
+		"release": func(o *office, w held.Command) (record.Result, error) { return o.Release(o.t.Context(), w) },
+		"adopt":   func(o *office, w held.Command) (record.Result, error) { return o.Adopt(o.t.Context(), w) },
+		"discard": func(o *office, w held.Command) (record.Result, error) { return o.Discard(o.t.Context(), w) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -528,8 +530,8 @@ func TestWordThatIsNotWrittenIsAnError(t *testing.T) {
 			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 			o.wait(20 * time.Minute)
 			o.refuses = func([]ledger.Item) error { return errThrottled }
-			res, err := say(o, launch.Word{Key: scheduleKey, Hold: 1, RunID: "wf-1", Reason: "r"})
-			var failed *launch.LedgerError
+			res, err := say(o, held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-1", Reason: "r"})
+			var failed *record.LedgerError
 			if !errors.As(err, &failed) || o.sent > 1 {
 				t.Errorf("answered %+v, %v", res, err)
 			}
@@ -544,8 +546,8 @@ func TestWordForAWindowNamesItsHold(t *testing.T) {
 	o.halfAWindow()
 	o.wait(2 * time.Hour)
 	for _, hold := range []int{0, 2} {
-		res, err := o.Release(t.Context(), launch.Word{Key: firstOfWindow, Hold: hold})
-		if err != nil || res.Outcome != launch.Waiting || res.Hold != 1 || o.sent > 0 {
+		res, err := o.Release(t.Context(), held.Command{Key: firstOfWindow, Hold: hold})
+		if err != nil || res.Outcome != record.Waiting || res.Hold != 1 || o.sent > 0 {
 			t.Errorf("hold %d: answered %+v, %v", hold, res, err)
 		}
 	}

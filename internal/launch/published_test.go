@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/ledger"
-	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
@@ -31,39 +31,39 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 	}
 	const order = "s3://acme-landing/orders/2026/11/22/orders_"
 	sales := amperity.RunRequest{ConfigID: "cg-789GHi0JK", RangeFrom: "2026-11-22", RangeTo: "2026-11-23", RunMode: amperity.RunModeSource}
-	arrived := record{
-		Key: "arrival/cg-789GHi0JK/2026-11-22/1", State: started, Request: sales,
+	arrived := record.LaunchDoc{
+		Key: "arrival/cg-789GHi0JK/2026-11-22/1", State: record.StateStarted, Request: sales,
 		Cause: announcement.Cause{
 			Type: announcement.CauseArrival, Route: "sales", Period: "2026-11-22", FirstFile: order + "1.csv.gz", Files: 5, Revision: 1,
 		},
 		Resource: "arn:aws:s3:::" + strings.TrimPrefix(order, "s3://") + "1.csv.gz",
 		Run:      published(t, "run-started").Run,
 	}
-	late := record{
-		Key: "arrival/cg-789GHi0JK/2026-11-22/2", State: held, Request: sales, Cause: arrived.Cause,
+	late := record.LaunchDoc{
+		Key: "arrival/cg-789GHi0JK/2026-11-22/2", State: record.StateHeld, Request: sales, Cause: arrived.Cause,
 		Resource: "arn:aws:s3:::" + strings.TrimPrefix(order, "s3://") + "2.csv.gz",
-		Reason:   announcement.ReasonLateFile, Error: heldBy(announcement.ReasonLateFile, ""), Hold: 1,
+		Reason:   announcement.ReasonLateFile, Error: HeldBy(announcement.ReasonLateFile, ""), Hold: 1,
 	}
 	late.Cause.FirstFile, late.Cause.Files, late.Cause.Revision = order+"2.csv.gz", 1, 2
 	ended := late
-	ended.State, ended.Error = discarded, &announcement.Error{Kind: announcement.ErrorDiscarded, Message: "the same orders again, put there by mistake"}
+	ended.State, ended.Error = record.StateDiscarded, &announcement.Error{Kind: announcement.ErrorDiscarded, Message: "the same orders again, put there by mistake"}
 	const arn = "arn:aws:scheduler:us-east-1:123456789012:schedule/default/nightly-customers"
-	scheduled := record{
-		Key: "schedule/cg-123ABc4DE/" + arn + "/2026-11-23T06:00:00Z", State: rejected,
+	scheduled := record.LaunchDoc{
+		Key: "schedule/cg-123ABc4DE/" + arn + "/2026-11-23T06:00:00Z", State: record.StateRejected,
 		Request: amperity.RunRequest{ConfigID: "cg-123ABc4DE", RangeFrom: "2026-11-22", RangeTo: "2026-11-23", RunMode: amperity.RunModeFull},
 		Cause: announcement.Cause{
 			Type: announcement.CauseSchedule, ScheduleARN: arn, ScheduledTime: "2026-11-23T06:00:00Z", RequestID: "0b6f7a52-1d4c-4f3e-9a55-2f1c9d0e7b11",
 		},
 		Resource: arn, Reason: announcement.ReasonRefused, Hold: 1,
-		Error: judge(nil, &amperity.APIError{
-			Method: "POST", Path: "/workflow/runs", Status: 404, Message: "no courier group with the id cg-123ABc4DE", RequestID: "7f3a"}).detail,
+		Error: runs.Judge(nil, &amperity.APIError{
+			Method: "POST", Path: "/workflow/runs", Status: 404, Message: "no courier group with the id cg-123ABc4DE", RequestID: "7f3a"}).Detail,
 	}
-	stuck := &job{record: scheduled}
-	stuck.State, stuck.NotAfter, stuck.Blocked = claimed, at("2026-11-24T06:00:00Z"), blocked{Since: at("2026-11-23T06:00:02Z")}
-	stuck.Reason, stuck.Error = announcement.ReasonUnauthorized, judge(nil, &amperity.APIError{
-		Method: "POST", Path: "/workflow/runs", Status: 401, Message: "token expired", RequestID: "7f3b", TraceID: "90aa"}).detail
-	doubtful := record{
-		Key: "manual/og-5MNo6PQ/black-friday", State: held, Request: amperity.RunRequest{ConfigID: "og-5MNo6PQ"}, Posts: []time.Time{at("2026-11-27T05:00:02Z")},
+	stuck := &record.Launch{LaunchDoc: scheduled}
+	stuck.State, stuck.NotAfter, stuck.Blocked = record.StateClaimed, at("2026-11-24T06:00:00Z"), record.Blockage{Since: at("2026-11-23T06:00:02Z")}
+	stuck.Reason, stuck.Error = announcement.ReasonUnauthorized, runs.Judge(nil, &amperity.APIError{
+		Method: "POST", Path: "/workflow/runs", Status: 401, Message: "token expired", RequestID: "7f3b", TraceID: "90aa"}).Detail
+	doubtful := record.LaunchDoc{
+		Key: "manual/og-5MNo6PQ/black-friday", State: record.StateHeld, Request: amperity.RunRequest{ConfigID: "og-5MNo6PQ"}, Posts: []time.Time{at("2026-11-27T05:00:02Z")},
 		Cause:  announcement.Cause{Type: announcement.CauseManual, RequestID: "41aa"},
 		Reason: announcement.ReasonUnknownOutcome, Hold: 1,
 		Error: &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(1)},
@@ -72,39 +72,14 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 			CreatedAt: at("2026-11-27T05:00:03Z"), PrincipalID: "user-1", PrincipalName: "Robin Doe",
 		})},
 	}
-	salesWindow := &Window{ConfigID: sales.ConfigID, Period: "2026-11-22", Route: "sales", Request: sales}
-	line := func(name string) string { return "s3://acme-landing/lines/2026/11/22/" + name + ".csv.gz" }
-	const orders, lines = "orders/{yyyy}/{MM}/{dd}/orders_*.csv.gz", "lines/{yyyy}/{MM}/{dd}/*.csv.gz"
-	first := at("2026-11-23T08:02:11.3Z")
-	absent := window.Notice{
-		Type: announcement.FilesMissing, At: at("2026-11-23T11:30:12.4Z"), Revision: 1, Hold: 1, Deadline: at("2026-11-23T11:30:00Z"),
-		Unmet: []window.Unmet{{Pattern: lines, Have: 1, Want: 4}},
-		Met:   []window.Met{{Pattern: orders, Since: first}},
-		Files: window.Files{Count: 2, First: first, Last: at("2026-11-23T08:02:15Z"), Samples: []string{order + "1.csv.gz", line("a")}},
-	}
-	there := window.Notice{
-		Type: announcement.FilesComplete, At: at("2026-11-23T12:14:40.9Z"), Revision: 1, Hold: 1,
-		Met: []window.Met{{Pattern: orders, Since: first}, {Pattern: lines, Since: at("2026-11-23T12:04:31Z")}},
-		Files: window.Files{Count: 5, First: first, Last: at("2026-11-23T12:04:31Z"),
-			Samples: []string{order + "1.csv.gz", line("a"), line("b"), line("c"), line("d")}},
-	}
-	clicks := &Window{ConfigID: "cg-456DEf7GH", Period: "2026-11-22T05:00:00Z", Route: "clicks", Request: amperity.RunRequest{
-		ConfigID: "cg-456DEf7GH", RangeFrom: "2026-11-22T05:00:00Z", RangeTo: "2026-11-22T06:00:00Z", RunMode: amperity.RunModeSource}}
-	gone := window.Notice{
-		Type: announcement.WindowAbandoned, At: at("2026-11-22T07:20:00Z"), Revision: 1,
-		Files: window.Files{Count: 1, First: at("2026-11-22T06:01:02Z"), Last: at("2026-11-22T06:01:02Z"), Samples: []string{"s3://acme-landing/clicks/2026/11/22/05/0001.json"}},
-	}
 	l := &Launcher{Config: Config{Tenant: "acme"}}
 	for name, made := range map[string]announcement.Announcement{
-		"run-started":      announcementOf(&arrived, "acme"),
-		"run-rejected":     announcementOf(&scheduled, "acme"),
-		"run-blocked":      l.blockedNews(stuck),
-		"run-held":         announcementOf(&doubtful, "acme"),
-		"run-held-late":    announcementOf(&late, "acme"),
-		"run-discarded":    announcementOf(&ended, "acme"),
-		"files-missing":    noticeOf(absent, salesWindow, "acme"),
-		"files-complete":   noticeOf(there, salesWindow, "acme"),
-		"window-abandoned": noticeOf(gone, clicks, "acme"),
+		"run-started":   announcementOf(&arrived, "acme"),
+		"run-rejected":  announcementOf(&scheduled, "acme"),
+		"run-blocked":   l.blockedNews(stuck),
+		"run-held":      announcementOf(&doubtful, "acme"),
+		"run-held-late": announcementOf(&late, "acme"),
+		"run-discarded": announcementOf(&ended, "acme"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,42 +120,24 @@ func TestHintsOfRareEnds(t *testing.T) {
 	posted := []time.Time{time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)}
 	for _, row := range []struct {
 		name string
-		record
+		record.LaunchDoc
 		want string
 	}{
 		{"too old, and yet it may have a run",
-			record{State: held, Reason: announcement.ReasonTooOld, Posts: posted, Error: &announcement.Error{Kind: announcement.ErrorTooOld}},
+			record.LaunchDoc{State: record.StateHeld, Reason: announcement.ReasonTooOld, Posts: posted, Error: &announcement.Error{Kind: announcement.ErrorTooOld}},
 			"look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"},
 		{"ended, and yet it may have a run",
-			record{State: discarded, Reason: announcement.ReasonTooOld, Posts: posted},
+			record.LaunchDoc{State: record.StateDiscarded, Reason: announcement.ReasonTooOld, Posts: posted},
 			"a person has ended it; nothing more is started for it, but a run that it may have started goes on"},
 		{"a second request that was invalid, after one without an answer",
-			record{State: held, Reason: announcement.ReasonUnknownOutcome, Posts: posted, Error: &announcement.Error{Kind: announcement.ErrorInvalidInput}},
+			record.LaunchDoc{State: record.StateHeld, Reason: announcement.ReasonUnknownOutcome, Posts: posted, Error: &announcement.Error{Kind: announcement.ErrorInvalidInput}},
 			"this answers a later request, and an earlier one without an answer may have started a run: look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if got := hint(&row.record); got != row.want {
+			if got := hint(&row.LaunchDoc); got != row.want {
 				t.Errorf("got  %s\nwant %s", got, row.want)
 			}
 		})
-	}
-}
-
-// TestErrorsBetweenFunctions are those that are told to others only within an
-// error of theirs.
-func TestErrorsBetweenFunctions(t *testing.T) {
-	t.Parallel()
-	item := ledger.Item{Key: "launch/manual/cg-1/a", Version: 7}
-	for _, row := range []struct {
-		err  error
-		want string
-	}{
-		{&lostError{item}, "launch/manual/cg-1/a was taken over (version 7)"},
-		{&takenError{ledger.Item{Key: "run/wf-1"}}, "run/wf-1 belongs to another launch"},
-	} {
-		if got := row.err.Error(); got != row.want {
-			t.Errorf("got  %s\nwant %s", got, row.want)
-		}
 	}
 }

@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -115,7 +117,7 @@ func TestRunIsFoundAfterADiscard(t *testing.T) {
 	o.posts = []answer{noAnswer}
 	o.launch(nil)
 	o.wait(20 * time.Minute)
-	if _, err := o.Discard(t.Context(), launch.Word{Key: scheduleKey, Hold: 1, Reason: "not wanted"}); err != nil {
+	if _, err := o.Discard(t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted"}); err != nil {
 		t.Fatal(err)
 	}
 	o.runs = append(o.runs, aRun("wf-late", "Orders", o.now.Add(-5*time.Minute)))
@@ -134,7 +136,7 @@ func TestSecondRunIsAnnouncedAndWaitedFor(t *testing.T) {
 			o.knowing("cg-1", "Orders")
 			second := aRun("wf-2", "Orders", o.now.Add(16*time.Minute))
 			o.posts = []answer{noAnswer, {run: second}, {run: aRun("wf-3", "Orders", o.now.Add(30*time.Minute))}}
-			o.launch(func(l *launch.Launch) { l.IfUnknown = launch.Retry })
+			o.launch(func(l *launch.Launch) { l.IfUnknown = record.Retry })
 			o.wait(20 * time.Minute)
 			o.wantNews("Started [" + scheduleKey + ", hold ]")
 			ended := *second
@@ -191,7 +193,7 @@ func TestListIsReadAfterA409(t *testing.T) {
 			o := newOffice(t)
 			o.knowing("cg-1", "Orders")
 			o.posts = []answer{{err: status(409, 0)}, {run: aRun("wf-2", "Orders", o.now.Add(5*time.Minute))}}
-			if res := o.launch(nil); res.Outcome != launch.Blocked || res.Reason != "busy" {
+			if res := o.launch(nil); res.Outcome != record.Blocked || res.Reason != "busy" {
 				t.Errorf("answered %+v", res)
 			}
 			if own {
@@ -343,8 +345,8 @@ func TestRunInFrontForLongIsAskedAboutOnce(t *testing.T) {
 	if !strings.Contains(o.mails[1], "wf-1") {
 		t.Errorf("it does not name the run: %s", o.mails[1])
 	}
-	res, err := o.Release(t.Context(), launch.Word{Key: "arrival/cg-1/2026-11-21/1", Hold: 1})
-	if err != nil || res.Outcome != launch.Blocked || res.Reason != "overlap" {
+	res, err := o.Release(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-21/1", Hold: 1})
+	if err != nil || res.Outcome != record.Blocked || res.Reason != "overlap" {
 		t.Fatalf("answered %+v, %v", res, err)
 	}
 	if want := "the launch waits in the queue of its config id, and is sent once nothing is in front of it"; res.Error == nil || res.Error.Message != want {
@@ -372,7 +374,7 @@ func TestFurtherRunThatMayBeAnothersIsNamed(t *testing.T) {
 	o.knowing("cg-1", "Orders")
 	for i, key := range []string{scheduleKey, otherKey} {
 		o.sent, o.posts = 0, []answer{noAnswer}
-		o.launch(func(l *launch.Launch) { l.Key, l.IfUnknown = key, launch.Retry })
+		o.launch(func(l *launch.Launch) { l.Key, l.IfUnknown = key, record.Retry })
 		o.wait(10 * time.Minute)
 		o.sent, o.posts = 0, []answer{{run: aRun(fmt.Sprint("wf-", i), "Orders", o.now.Add(7*time.Minute))}}
 		o.wait(8 * time.Minute)

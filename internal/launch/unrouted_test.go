@@ -16,6 +16,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
@@ -483,7 +484,7 @@ func TestUnroutedFilesMeetOtherWriters(t *testing.T) {
 				return nil
 			}
 			_, err := o.unrouted.Record(t.Context(), "b", lost(o.now, "x/1"))
-			var lerr *launch.LedgerError
+			var lerr *record.LedgerError
 			if (err != nil) != row.fails || row.fails && !errors.As(err, &lerr) {
 				t.Fatalf("%T %v", err, err)
 			}
@@ -517,7 +518,7 @@ func TestUnroutedFilesThatCannotBeTakenIn(t *testing.T) {
 			o, bus := unroutedOffice(t)
 			set(o)
 			_, err := o.unrouted.Record(t.Context(), "b", lost(o.now, "x/1"))
-			if lerr := (*launch.LedgerError)(nil); !errors.As(err, &lerr) || len(bus.news) > 0 {
+			if lerr := (*record.LedgerError)(nil); !errors.As(err, &lerr) || len(bus.news) > 0 {
 				t.Errorf("%T %v; announced %v", err, err, bus.counts())
 			}
 		})

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 )
 
 // Load reads and checks the routes file. A relative name counts from the
@@ -47,10 +47,10 @@ func Load(name string, buckets []string, logger *slog.Logger) (*arrival.Routes, 
 
 // Window names the window of a route and a period, and says what the route says
 // of it.
-func Window(r *arrival.Route, p arrival.Period) launch.Window {
-	return launch.Window{
+func Window(r *arrival.Route, p arrival.Period) record.WindowSpec {
+	return record.WindowSpec{
 		ConfigID: r.ConfigID, Period: p.String(), Route: r.Name,
-		Rules: r.Rules(p), Request: r.Request(p), IfUnknown: launch.IfUnknown(r.IfUnknown),
+		Rules: r.Rules(p), Request: r.Request(p), IfUnknown: record.IfUnknown(r.IfUnknown),
 	}
 }
 
@@ -71,11 +71,11 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Lookup returns what finds the window of a config id and a period in the routes;
 // false: they have none.
-func Lookup(routes *arrival.Routes) func(configID, period string) (launch.Window, bool) {
-	return func(configID, period string) (launch.Window, bool) {
+func Lookup(routes *arrival.Routes) func(configID, period string) (record.WindowSpec, bool) {
+	return func(configID, period string) (record.WindowSpec, bool) {
 		route, p := routes.Window(configID, period)
 		if route == nil {
-			return launch.Window{}, false
+			return record.WindowSpec{}, false
 		}
 		return Window(route, p), true
 	}

@@ -12,24 +12,26 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/intake"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
 // Windows records files in windows, and launches these; see [launch.Windows] for
 // what each method promises.
 type Windows interface {
-	Arrive(ctx context.Context, w launch.Window, files []window.Arrival, received time.Time) (launch.Arrived, error)
-	Launch(ctx context.Context, a launch.Arrived) launch.Result
+	Arrive(ctx context.Context, w record.WindowSpec, files []window.Arrival, received time.Time) (intake.Arrived, error)
+	Launch(ctx context.Context, a intake.Arrived) record.Result
 }
 
 // Unrouted records and announces files that no route matches; see
 // [launch.Unrouted] for what each method promises.
 type Unrouted interface {
-	Record(ctx context.Context, bucket string, files []window.Arrival) (launch.Unannounced, error)
-	Announce(ctx context.Context, a launch.Unannounced)
+	Record(ctx context.Context, bucket string, files []window.Arrival) (unrouted.Unannounced, error)
+	Announce(ctx context.Context, a unrouted.Unannounced)
 }
 
 // Handler answers s3arrival's invocations.
@@ -70,7 +72,7 @@ type Summary struct {
 type WindowResult struct {
 	ConfigID string `json:"config_id"`
 	Period   string `json:"period"`
-	launch.Result
+	record.Result
 }
 
 // UnsettledError says that some of the files started no run, and that the
@@ -119,7 +121,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // batch. The others are then ready too. Windows come first in each step, so that
 // no number of unrouted files delays the file of a route.
 func (h *Handler) keep(ctx context.Context, w *work) {
-	arrived := make([]launch.Arrived, len(w.windows))
+	arrived := make([]intake.Arrived, len(w.windows))
 	for i, win := range w.windows {
 		asked := routefile.Window(win.match.Route, win.match.Period)
 		arrived[i], win.err = h.Windows.Arrive(ctx, asked, win.arrivals, w.received)
@@ -129,7 +131,7 @@ func (h *Handler) keep(ctx context.Context, w *work) {
 		}
 		w.duplicates += arrived[i].Counts.Duplicates + arrived[i].Counts.Covered
 	}
-	announce := make([]launch.Unannounced, len(w.buckets))
+	announce := make([]unrouted.Unannounced, len(w.buckets))
 	for i, b := range w.buckets {
 		if announce[i], b.err = h.Unrouted.Record(ctx, b.name, b.files); b.err != nil {
 			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("bucket", b.files[0].Bucket), slog.Int("count", len(b.files)),

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -120,19 +120,19 @@ func TestBatchIsRecordedOnceForEachWindow(t *testing.T) {
 		Key       string
 		Route     string
 		Request   amperity.RunRequest
-		IfUnknown launch.IfUnknown
+		IfUnknown record.IfUnknown
 		Files     []string
 	}
 	want := []asked{
 		{"window/cg-2/2026-11-20", "orders", amperity.RunRequest{ConfigID: "cg-2", RunMode: "source", RangeFrom: "2026-11-20", RangeTo: "2026-11-21"},
-			launch.Retry, []string{"orders/2026/11/20/a.csv", "orders/2026/11/20/b.csv"}},
+			record.Retry, []string{"orders/2026/11/20/a.csv", "orders/2026/11/20/b.csv"}},
 		// no date in the key: the day of arrival in New York
 		{"window/cg-1/2026-11-21", "customers", amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
-			launch.Hold, []string{"customers/x.parquet"}},
+			record.Hold, []string{"customers/x.parquet"}},
 		{"window/cg-2/2026-11-21", "orders", amperity.RunRequest{ConfigID: "cg-2", RunMode: "source", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
-			launch.Retry, []string{"orders/2026/11/21/a.csv"}},
+			record.Retry, []string{"orders/2026/11/21/a.csv"}},
 		{"window/cg-3/2026-11-22T02:00:00Z", "clicks", amperity.RunRequest{ConfigID: "cg-3", RangeFrom: "2026-11-22T02:00:00Z", RangeTo: "2026-11-22T03:00:00Z"},
-			launch.Hold, []string{"clicks/2026/11/22/02/a.json"}},
+			record.Hold, []string{"clicks/2026/11/22/02/a.json"}},
 	}
 	var got []asked
 	for _, a := range w.windows.asked {
@@ -174,9 +174,9 @@ func TestACampaignIsStartedWithoutARange(t *testing.T) {
 
 func TestSummaryForAPerson(t *testing.T) {
 	t.Parallel()
-	w := world{windows: windows{answers: map[string]launch.Result{
-		"cg-1": {Outcome: launch.Blocked, Reason: "busy", LaunchKey: "arrival/cg-1/2026-11-21/1"},
-		"cg-2": {Outcome: launch.Started, LaunchKey: "arrival/cg-2/2026-11-20/1", Run: &amperity.Run{ID: "wf-1"}},
+	w := world{windows: windows{answers: map[string]record.Result{
+		"cg-1": {Outcome: record.Blocked, Reason: "busy", LaunchKey: "arrival/cg-1/2026-11-21/1"},
+		"cg-2": {Outcome: record.Started, LaunchKey: "arrival/cg-2/2026-11-20/1", Run: &amperity.Run{ID: "wf-1"}},
 	}}}
 	out, err := w.invoke(t, notification("orders/2026/11/20/a.csv", "customers/x", "logs/y", "nowhere/a+b%2Bc.csv"))
 	if err != nil {

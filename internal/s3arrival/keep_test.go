@@ -15,9 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/intake"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
@@ -30,12 +32,12 @@ type windows struct {
 	asked []asked
 	files []window.Arrival
 	// answers are Carry's, by config id; none: waiting.
-	answers map[string]launch.Result
+	answers map[string]record.Result
 }
 
 // asked is a window with the files that came for it.
 type asked struct {
-	launch.Window
+	record.WindowSpec
 	files []window.Arrival
 }
 
@@ -43,13 +45,13 @@ var errLedger = errors.New("the ledger is gone")
 
 func (w *windows) do(what, name string) error {
 	if slices.Contains(w.down, name) {
-		return &launch.LedgerError{LaunchKey: name, Err: errLedger}
+		return &record.LedgerError{LaunchKey: name, Err: errLedger}
 	}
 	w.did = append(w.did, what+" "+name)
 	return nil
 }
 
-func (w *windows) Arrive(_ context.Context, win launch.Window, files []window.Arrival, _ time.Time) (launch.Arrived, error) {
+func (w *windows) Arrive(_ context.Context, win record.WindowSpec, files []window.Arrival, _ time.Time) (intake.Arrived, error) {
 	w.files = append(w.files, files...)
 	w.asked = append(w.asked, asked{win, files})
 	names := []string{win.Key()}
@@ -57,31 +59,31 @@ func (w *windows) Arrive(_ context.Context, win launch.Window, files []window.Ar
 		names = append(names, f.Key)
 	}
 	if err := w.do("arrive", win.Key()); err != nil {
-		return launch.Arrived{}, err
+		return intake.Arrived{}, err
 	}
 	w.did[len(w.did)-1] = "arrive " + strings.Join(names, " ")
 	if res, ok := w.answers[win.ConfigID]; ok {
-		return launch.Arrived{Result: res}, nil
+		return intake.Arrived{Result: res}, nil
 	}
-	return launch.Arrived{Result: launch.Result{Outcome: launch.Waiting, LaunchKey: win.Key()}}, nil
+	return intake.Arrived{Result: record.Result{Outcome: record.Waiting, LaunchKey: win.Key()}}, nil
 }
 
-func (w *windows) Launch(_ context.Context, a launch.Arrived) launch.Result {
+func (w *windows) Launch(_ context.Context, a intake.Arrived) record.Result {
 	w.did = append(w.did, "carry "+a.Result.LaunchKey)
 	return a.Result
 }
 
-func (w *windows) Record(_ context.Context, bucket string, files []window.Arrival) (launch.Unannounced, error) {
+func (w *windows) Record(_ context.Context, bucket string, files []window.Arrival) (unrouted.Unannounced, error) {
 	if err := w.do("unrouted", bucket); err != nil {
-		return launch.Unannounced{}, err
+		return unrouted.Unannounced{}, err
 	}
 	for _, f := range files {
 		w.did[len(w.did)-1] += " " + f.Key
 	}
-	return launch.Unannounced{}, nil
+	return unrouted.Unannounced{}, nil
 }
 
-func (w *windows) Announce(context.Context, launch.Unannounced) {
+func (w *windows) Announce(context.Context, unrouted.Unannounced) {
 	w.did = append(w.did, "announce")
 }
 

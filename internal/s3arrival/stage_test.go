@@ -17,11 +17,15 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/held"
+	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -36,8 +40,8 @@ type stage struct {
 	bus     bus
 	sent    []amperity.RunRequest
 	handler *s3arrival.Handler
-	windows *launch.Windows
-	*launch.Resolver
+	windows *intake.Windows
+	*held.Resolver
 	log bytes.Buffer
 }
 
@@ -62,11 +66,11 @@ func newStage(t *testing.T, routesFile string) *stage {
 		API: s, Ledger: s.ledger, Announcer: &s.bus, Clock: s, Logger: logger, Tenant: "acme",
 		Token: func(context.Context) string { tokens++; return fmt.Sprint(tokens) }, Rand: func() float64 { return 0 },
 	})
-	s.windows = launch.NewWindows(l, func(configID, period string) (launch.Window, bool) {
+	s.windows = intake.New(l, func(configID, period string) (record.WindowSpec, bool) {
 		return routefile.Lookup(s.routes)(configID, period)
 	})
-	s.Resolver = launch.NewResolver(l, s.windows)
-	s.handler = &s3arrival.Handler{Routes: routes, Windows: s.windows, Unrouted: launch.NewUnrouted(l), Now: s.Now, Logger: logger}
+	s.Resolver = held.New(l, s.windows)
+	s.handler = &s3arrival.Handler{Routes: routes, Windows: s.windows, Unrouted: unrouted.New(l), Now: s.Now, Logger: logger}
 	return s
 }
 
@@ -290,7 +294,7 @@ func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 		return versioned("b", fmt.Sprintf("days/99991231/%d", n), fmt.Sprint("v", n), fmt.Sprint(n), at)[0]
 	}
 	got := s.come(file(1, received))
-	if len(got) != 1 || got[0].Outcome != launch.Held || got[0].Reason != "implausible_date" || got[0].Hold != 1 || got[0].LaunchKey != days {
+	if len(got) != 1 || got[0].Outcome != record.Held || got[0].Reason != "implausible_date" || got[0].Hold != 1 || got[0].LaunchKey != days {
 		t.Fatalf("%+v", got)
 	}
 	var batches []string
@@ -321,19 +325,19 @@ func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 	s.come(file(400, s.now))
 	next := strings.Replace(days, "T03", "T04", 1)
 	told = append(told, "Amperity Workflow Run Held "+next+" hold 1 implausible_date: 1 files, 1 named")
-	res, err := s.Release(t.Context(), launch.Word{Key: days, Hold: 1})
-	if err != nil || res.Outcome != launch.Duplicate || res.Recorded != launch.Held || res.Hold != 1 ||
+	res, err := s.Release(t.Context(), held.Command{Key: days, Hold: 1})
+	if err != nil || res.Outcome != record.Duplicate || res.Recorded != record.Held || res.Hold != 1 ||
 		res.Warning != "nothing was done: a run for these dates is never started; correct the names and upload the files again, or start the run you want by hand, then discard this" {
 		t.Errorf("released: %+v, %v", res, err)
 	}
-	if _, err := s.Adopt(t.Context(), launch.Word{Key: days, Hold: 1, RunID: "wf-1"}); err == nil ||
+	if _, err := s.Adopt(t.Context(), held.Command{Key: days, Hold: 1, RunID: "wf-1"}); err == nil ||
 		err.Error() != "launch "+days+" cannot adopt the run wf-1: nothing was sent to Amperity for files with implausible dates: discard it" {
 		t.Errorf("adopted: %v", err)
 	}
 
 	// A discard ends it, with all files so far; what is delivered again is a
 	// duplicate, and another file is another hold.
-	if res, err := s.Discard(t.Context(), launch.Word{Key: days, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != launch.Discarded {
+	if res, err := s.Discard(t.Context(), held.Command{Key: days, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != record.Discarded {
 		t.Errorf("discarded: %+v, %v", res, err)
 	}
 	told = append(told, "Amperity Workflow Run Discarded "+days+" hold 1 implausible_date: 1 files, 1 named")
@@ -372,7 +376,7 @@ func TestImplausibleDatesOfARouteThatIsGone(t *testing.T) {
 	s.come(versioned("b", "days/19991231/1", "v1", "1", received)[0])
 	s.come(versioned("b", "days/19991231/2", "v2", "2", received)[0])
 	s.routes, _, _ = arrival.ParseRoutes("routes.yaml", []byte("version: 1\nroutes: []\n"), arrival.Options{})
-	if res, err := s.Discard(t.Context(), launch.Word{Key: key, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != launch.Discarded {
+	if res, err := s.Discard(t.Context(), held.Command{Key: key, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != record.Discarded {
 		t.Errorf("discarded: %+v, %v", res, err)
 	}
 	s.now = s.now.Add(24 * time.Hour)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
@@ -51,7 +51,7 @@ type batchWindow struct {
 	messages []*message
 	// arrivals are its files, each once.
 	arrivals []window.Arrival
-	result   launch.Result
+	result   record.Result
 	err      error
 }
 

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
@@ -39,7 +39,7 @@ type expectation struct {
 
 // Windows makes windows that are expected; [launch.Windows] does.
 type Windows interface {
-	Expect(ctx context.Context, w launch.Window) error
+	Expect(ctx context.Context, w record.WindowSpec) error
 }
 
 // Expected makes the windows of routes with deadlines, whether or not a file
@@ -48,7 +48,7 @@ type Expected struct {
 	Ledger  Ledger
 	Windows Windows
 	Routes  *arrival.Routes
-	Clock   launch.Clock
+	Clock   record.Clock
 	// Token makes the token of a write, new each time.
 	Token  func(context.Context) string
 	Logger *slog.Logger
@@ -70,7 +70,7 @@ func (x *Expected) Register(ctx context.Context) (failed int) {
 		if err := x.register(ctx, route); err != nil {
 			failed++
 			a := []any{slog.String(telemetry.ConfigID, route.ConfigID), slog.String(telemetry.Route, route.Name), slog.String(telemetry.Error, err.Error())}
-			var document *launch.DocumentError
+			var document *record.DocumentError
 			if errors.As(err, &document) {
 				a = append(a, telemetry.Count("StaysUndone", "")) // it does not pass by itself
 			}
@@ -160,7 +160,7 @@ func readExpectation(item ledger.Item) (expectation, error) {
 		err = errors.New("it is not of the form that this version knows")
 	}
 	if err != nil {
-		return e, &launch.DocumentError{Key: item.Key, Err: err}
+		return e, &record.DocumentError{Key: item.Key, Err: err}
 	}
 	return e, nil
 }

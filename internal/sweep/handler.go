@@ -17,8 +17,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
 
@@ -42,7 +42,7 @@ type Handler struct {
 	// Expected registers the routes whose windows are expected, before each
 	// sweep.
 	Expected *Expected
-	Clock    launch.Clock
+	Clock    record.Clock
 	// Token makes the token of a write, new each time.
 	Token  func(context.Context) string
 	Logger *slog.Logger

@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/arrival"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/routefile"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
@@ -100,7 +100,7 @@ func (w *world) instance(routes *arrival.Routes, token func(context.Context) str
 	return &sweep.Handler{Ledger: w.ledger, Tasks: tasks, Expected: expected, Clock: w.clock, Token: token, Logger: logger}
 }
 
-func (l *launcher) Expect(_ context.Context, w launch.Window) error {
+func (l *launcher) Expect(_ context.Context, w record.WindowSpec) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.fails[w.Key()]; err != nil {

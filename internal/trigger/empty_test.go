@@ -15,6 +15,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -46,7 +47,7 @@ func (clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context,
 }
 
 // send invokes the handler with a launcher that sends its requests to a.
-func send(t *testing.T, a *api, b *bus, input string) launch.Result {
+func send(t *testing.T, a *api, b *bus, input string) record.Result {
 	t.Helper()
 	logger := telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)
 	h := &trigger.Handler{Announcer: b, Now: clock{}.Now, Tenant: "acme", Logger: logger,
@@ -55,7 +56,7 @@ func send(t *testing.T, a *api, b *bus, input string) launch.Result {
 	if err != nil {
 		t.Fatalf("%s: %v", input, err)
 	}
-	var res launch.Result
+	var res record.Result
 	if err := json.Unmarshal(out, &res); err != nil {
 		t.Fatalf("the answer %s is not JSON: %v", out, err)
 	}
@@ -100,7 +101,7 @@ func TestEmptyFieldSendsNothing(t *testing.T) {
 				if len(a.sent) > 0 {
 					t.Errorf("sent %+v", a.sent)
 				}
-				if res.Outcome != launch.Rejected || res.Reason != announcement.ReasonInvalidInput || res.Error == nil {
+				if res.Outcome != record.Rejected || res.Reason != announcement.ReasonInvalidInput || res.Error == nil {
 					t.Fatalf("answered %+v", res)
 				}
 				if diff := cmp.Diff(tt.want, res.Error.Message); diff != "" {
@@ -151,7 +152,7 @@ func TestBlankOptionalFieldSendsNothing(t *testing.T) {
 	} {
 		a := &api{}
 		res := send(t, a, &bus{}, `{"config_id":"og-1","scheduled_time":"2026-11-22T06:00:00Z","`+field+`":" "}`)
-		if len(a.sent) > 0 || res.Outcome != launch.Rejected || res.Error.Message != want {
+		if len(a.sent) > 0 || res.Outcome != record.Rejected || res.Error.Message != want {
 			t.Errorf("%s: sent %+v, answered %+v", field, a.sent, res)
 		}
 	}

@@ -15,23 +15,25 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 // A Launcher starts runs; see [launch.Launcher.Launch] for what its errors mean.
 type Launcher interface {
-	Launch(ctx context.Context, in launch.Launch) (launch.Result, error)
+	Launch(ctx context.Context, in launch.Launch) (record.Result, error)
 }
 
 // Held has the launches that wait for the operator, and carries out the answers;
 // [launch.Resolver] is one.
 type Held interface {
-	Release(ctx context.Context, w launch.Word) (launch.Result, error)
-	Adopt(ctx context.Context, w launch.Word) (launch.Result, error)
-	Discard(ctx context.Context, w launch.Word) (launch.Result, error)
-	List(ctx context.Context) (list []launch.HeldLaunch, more bool, err error)
+	Release(ctx context.Context, w held.Command) (record.Result, error)
+	Adopt(ctx context.Context, w held.Command) (record.Result, error)
+	Discard(ctx context.Context, w held.Command) (record.Result, error)
+	List(ctx context.Context) (list []held.Launch, more bool, err error)
 }
 
 // Handler answers trigger's invocations.
@@ -55,7 +57,7 @@ const hintInput = "no run was started: correct the input where it is written, a 
 
 // HeldList is the answer to {"list":"held"}.
 type HeldList struct {
-	Held []launch.HeldLaunch `json:"held"`
+	Held []held.Launch `json:"held"`
 	// More: there are others, which are not listed.
 	More bool `json:"more,omitempty"`
 }
@@ -75,7 +77,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return encode(res)
 }
 
-func (h *Handler) handle(ctx context.Context, payload []byte) (launch.Result, error) {
+func (h *Handler) handle(ctx context.Context, payload []byte) (record.Result, error) {
 	requestID := ""
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		requestID = lc.AwsRequestID
@@ -108,7 +110,7 @@ func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 	if len(w.faults) > 0 {
 		return nil, &WordError{Faults: w.faults}
 	}
-	var res launch.Result
+	var res record.Result
 	var err error
 	switch w.verb {
 	case "list":
@@ -118,11 +120,11 @@ func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 		}
 		return encode(answer)
 	case "release":
-		res, err = h.Held.Release(ctx, w.Word)
+		res, err = h.Held.Release(ctx, w.Command)
 	case "adopt":
-		res, err = h.Held.Adopt(ctx, w.Word)
+		res, err = h.Held.Adopt(ctx, w.Command)
 	case "discard":
-		res, err = h.Held.Discard(ctx, w.Word)
+		res, err = h.Held.Discard(ctx, w.Command)
 	}
 	if err != nil {
 		return nil, err
@@ -178,7 +180,7 @@ func (in Input) cause(requestID string) announcement.Cause {
 // reject announces and answers an input that cannot be carried out. It is
 // settled by that: delivering it again would not make it right. in is what could
 // be read of it.
-func (h *Handler) reject(ctx context.Context, in Input, payload []byte, requestID string, invalid error) (launch.Result, error) {
+func (h *Handler) reject(ctx context.Context, in Input, payload []byte, requestID string, invalid error) (record.Result, error) {
 	cause := in.cause(requestID)
 	var resources []string
 	if in.ScheduleARN != "" {
@@ -186,12 +188,12 @@ func (h *Handler) reject(ctx context.Context, in Input, payload []byte, requestI
 	}
 	detail := &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: invalid.Error()}
 	h.Logger.WarnContext(ctx, "input rejected",
-		slog.String(telemetry.Outcome, string(launch.Rejected)),
+		slog.String(telemetry.Outcome, string(record.Rejected)),
 		slog.String(telemetry.Reason, announcement.ReasonInvalidInput),
 		slog.String(telemetry.ConfigID, in.ConfigID),
 		slog.String("schedule_arn", in.ScheduleARN),
 		slog.String(telemetry.Error, detail.Message),
-		telemetry.Count("Launches", string(launch.Rejected)))
+		telemetry.Count("Launches", string(record.Rejected)))
 	sum := sha256.Sum256(payload)
 	err := h.Announcer.Announce(ctx, announcement.Announcement{
 		Type:      announcement.RunRejected,
@@ -207,7 +209,7 @@ func (h *Handler) reject(ctx context.Context, in Input, payload []byte, requestI
 		},
 	})
 	if err != nil {
-		return launch.Result{}, &launch.AnnounceError{Err: err}
+		return record.Result{}, &launch.AnnounceError{Err: err}
 	}
-	return launch.Result{Outcome: launch.Rejected, Reason: announcement.ReasonInvalidInput, Error: detail}, nil
+	return record.Result{Outcome: record.Rejected, Reason: announcement.ReasonInvalidInput, Error: detail}, nil
 }

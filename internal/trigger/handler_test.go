@@ -14,6 +14,7 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -22,11 +23,11 @@ import (
 // launcher keeps what it is asked to launch.
 type launcher struct {
 	got    []launch.Launch
-	result launch.Result
+	result record.Result
 	err    error
 }
 
-func (l *launcher) Launch(_ context.Context, in launch.Launch) (launch.Result, error) {
+func (l *launcher) Launch(_ context.Context, in launch.Launch) (record.Result, error) {
 	l.got = append(l.got, in)
 	return l.result, l.err
 }
@@ -45,13 +46,13 @@ const arn = "arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"
 
 var now = time.Date(2026, 11, 22, 6, 0, 7, 0, time.UTC)
 
-func invoke(t *testing.T, l *launcher, b *bus, input string) (launch.Result, error) {
+func invoke(t *testing.T, l *launcher, b *bus, input string) (record.Result, error) {
 	t.Helper()
 	h := &trigger.Handler{Launcher: l, Announcer: b, Now: func() time.Time { return now }, Tenant: "acme",
 		Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
 	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "req-1"})
 	out, err := h.Invoke(ctx, []byte(input))
-	var res launch.Result
+	var res record.Result
 	if err == nil {
 		if err := json.Unmarshal(out, &res); err != nil {
 			t.Fatalf("the answer is not JSON: %v", err)
@@ -76,7 +77,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 				Key:       "schedule/cg-1/" + arn + "/2026-11-22T06:00:00Z",
 				Cause:     announcement.Cause{Type: "schedule", ScheduleARN: arn, ScheduledTime: "2026-11-22T06:00:00Z", RequestID: "req-1"},
 				Request:   amperity.RunRequest{ConfigID: "cg-1", RunMode: "source", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
-				IfUnknown: launch.Retry, NotAfter: notAfter, Resource: arn,
+				IfUnknown: record.Retry, NotAfter: notAfter, Resource: arn,
 			}, false},
 		{"a schedule without an ARN, its time given with an offset",
 			`{"config_id":"og-1","scheduled_time":"2026-11-22T01:00:00-05:00","max_age":"90m"}`,
@@ -84,7 +85,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 				Key:       "schedule/og-1/-/2026-11-22T06:00:00Z",
 				Cause:     announcement.Cause{Type: "schedule", ScheduledTime: "2026-11-22T06:00:00Z", RequestID: "req-1"},
 				Request:   amperity.RunRequest{ConfigID: "og-1"},
-				IfUnknown: launch.Hold, NotAfter: time.Date(2026, 11, 22, 7, 30, 0, 0, time.UTC),
+				IfUnknown: record.Hold, NotAfter: time.Date(2026, 11, 22, 7, 30, 0, 0, time.UTC),
 			}, false},
 		{"by hand, named by its idempotency key",
 			`{"config_id":"cg-1","run_mode":"full","range_from":"2026-11-22","range_to":"2026-11-23","idempotency_key":"backfill-7","if_unknown":"retry"}`,
@@ -92,7 +93,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 				Key:       "manual/cg-1/backfill-7",
 				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
 				Request:   amperity.RunRequest{ConfigID: "cg-1", RunMode: "full", RangeFrom: "2026-11-22", RangeTo: "2026-11-23"},
-				IfUnknown: launch.Retry, NotAfter: aDayFromNow,
+				IfUnknown: record.Retry, NotAfter: aDayFromNow,
 			}, false},
 		{"by hand, named by the invocation, the range counted from now",
 			`{"config_id":"cg-1","range":{"from":"-2h","to":"0h"}}`,
@@ -100,7 +101,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 				Key:       "manual/cg-1/req-1",
 				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
 				Request:   amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22T04:00:00Z", RangeTo: "2026-11-22T06:00:00Z"},
-				IfUnknown: launch.Hold, NotAfter: aDayFromNow,
+				IfUnknown: record.Hold, NotAfter: aDayFromNow,
 			}, true},
 		{"an idempotency key wins over the scheduled time",
 			`{"config_id":"cc-1","idempotency_key":"k",` + scheduled + `}`,
@@ -108,7 +109,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 				Key:       "manual/cc-1/k",
 				Cause:     announcement.Cause{Type: "schedule", ScheduledTime: "2026-11-22T06:00:00Z", RequestID: "req-1"},
 				Request:   amperity.RunRequest{ConfigID: "cc-1"},
-				IfUnknown: launch.Hold, NotAfter: notAfter,
+				IfUnknown: record.Hold, NotAfter: notAfter,
 			}, false},
 		{"null counts as left out",
 			`{"config_id":"og-1","schedule_arn":null,"max_age":null,"if_unknown":null,"idempotency_key":"k"}`,
@@ -116,13 +117,13 @@ func TestInputBecomesALaunch(t *testing.T) {
 				Key:       "manual/og-1/k",
 				Cause:     announcement.Cause{Type: "manual", RequestID: "req-1"},
 				Request:   amperity.RunRequest{ConfigID: "og-1"},
-				IfUnknown: launch.Hold, NotAfter: aDayFromNow,
+				IfUnknown: record.Hold, NotAfter: aDayFromNow,
 			}, false},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			l := &launcher{result: launch.Result{Outcome: launch.Started, LaunchKey: row.want.Key}}
+			l := &launcher{result: record.Result{Outcome: record.Started, LaunchKey: row.want.Key}}
 			res, err := invoke(t, l, &bus{}, row.input)
 			if err != nil {
 				t.Fatal(err)
@@ -146,7 +147,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 func TestTheHashOfAnInputIsOfAllItAsksFor(t *testing.T) {
 	t.Parallel()
 	hash := func(input string) string {
-		l := &launcher{result: launch.Result{Outcome: launch.Started}}
+		l := &launcher{result: record.Result{Outcome: record.Started}}
 		if res, err := invoke(t, l, &bus{}, input); err != nil || len(l.got) != 1 {
 			t.Fatalf("%s: %+v, %v", input, res, err)
 		}
@@ -195,7 +196,7 @@ func TestRetryOfASchedulePastMidnightKeepsTheRange(t *testing.T) {
 
 func TestUnnamedManualStartIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	res, err := invoke(t, &launcher{result: launch.Result{Outcome: launch.Started}}, &bus{}, `{"config_id":"og-1"}`)
+	res, err := invoke(t, &launcher{result: record.Result{Outcome: record.Started}}, &bus{}, `{"config_id":"og-1"}`)
 	want := "the input has no idempotency_key to know this start by: invoking it again starts another run"
 	if err != nil || res.Warning != want {
 		t.Errorf("got %q, %v", res.Warning, err)
@@ -212,7 +213,7 @@ func TestRejectedInputIsAnnouncedAndAnswered(t *testing.T) {
 	if len(l.got) != 0 {
 		t.Error("launched all the same")
 	}
-	if res.Outcome != launch.Rejected || res.Reason != "invalid_input" || res.Error == nil || res.LaunchKey != "" {
+	if res.Outcome != record.Rejected || res.Reason != "invalid_input" || res.Error == nil || res.LaunchKey != "" {
 		t.Errorf("answered %+v", res)
 	}
 	if len(b.announced) != 1 || b.announced[0].Type != announcement.RunRejected || b.announced[0].Detail.Error.Message != res.Error.Message {

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/nearest"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/schedule"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -37,7 +37,7 @@ type Input struct {
 	// MaxAge is how long after ScheduledTime the run is still wanted.
 	MaxAge time.Duration
 	// IfUnknown is hold or retry.
-	IfUnknown launch.IfUnknown
+	IfUnknown record.IfUnknown
 }
 
 // Bounds of the input. An EventBridge schedule's input has at most 256 KB; ours
@@ -274,18 +274,18 @@ func maxAge(s string, scheduled bool, f *faults) time.Duration {
 	return d
 }
 
-func ifUnknown(s string, mode amperity.RunMode, f *faults) launch.IfUnknown {
-	switch v := launch.IfUnknown(s); v {
-	case launch.Hold, launch.Retry:
+func ifUnknown(s string, mode amperity.RunMode, f *faults) record.IfUnknown {
+	switch v := record.IfUnknown(s); v {
+	case record.Hold, record.Retry:
 		return v
 	case "":
 		if mode == amperity.RunModeSource || mode == amperity.RunModeRefresh {
-			return launch.Retry
+			return record.Retry
 		}
 	default:
 		f.faultf("if_unknown", "%.60q is neither hold nor retry", s)
 	}
-	return launch.Hold
+	return record.Hold
 }
 
 // fields are the members of one JSON object that are not read yet.

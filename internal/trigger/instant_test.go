@@ -3,7 +3,7 @@ package trigger_test
 import (
 	"testing"
 
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 )
 
 // The keys and hashes of whole seconds stand in ledgers: with others, a second
@@ -26,7 +26,7 @@ func TestInstantIsALaunch(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			l := &launcher{result: launch.Result{Outcome: launch.Started}}
+			l := &launcher{result: record.Result{Outcome: record.Started}}
 			if res, err := invoke(t, l, &bus{}, tt.input); err != nil || len(l.got) != 1 {
 				t.Fatalf("%+v, %v", res, err)
 			}

@@ -5,14 +5,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/held"
 )
 
 // word is what a person says of what is held.
 type word struct {
 	// verb is list, release, adopt or discard.
 	verb string
-	launch.Word
+	held.Command
 	faults []Fault
 }
 

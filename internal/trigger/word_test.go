@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/held"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -21,34 +22,34 @@ import (
 // keeper keeps what it is told, each word with the name of the method.
 type keeper struct {
 	words []said
-	held  []launch.HeldLaunch
+	held  []held.Launch
 	more  bool
 	err   error
 }
 
 type said struct {
 	Verb string
-	Word launch.Word
+	Word held.Command
 }
 
-func (k *keeper) say(verb string, w launch.Word) (launch.Result, error) {
+func (k *keeper) say(verb string, w held.Command) (record.Result, error) {
 	k.words = append(k.words, said{verb, w})
-	return launch.Result{Outcome: launch.Started, LaunchKey: w.Key, Run: &amperity.Run{ID: "wf-1"}}, k.err
+	return record.Result{Outcome: record.Started, LaunchKey: w.Key, Run: &amperity.Run{ID: "wf-1"}}, k.err
 }
 
-func (k *keeper) Release(_ context.Context, w launch.Word) (launch.Result, error) {
+func (k *keeper) Release(_ context.Context, w held.Command) (record.Result, error) {
 	return k.say("release", w)
 }
 
-func (k *keeper) Adopt(_ context.Context, w launch.Word) (launch.Result, error) {
+func (k *keeper) Adopt(_ context.Context, w held.Command) (record.Result, error) {
 	return k.say("adopt", w)
 }
 
-func (k *keeper) Discard(_ context.Context, w launch.Word) (launch.Result, error) {
+func (k *keeper) Discard(_ context.Context, w held.Command) (record.Result, error) {
 	return k.say("discard", w)
 }
 
-func (k *keeper) List(context.Context) ([]launch.HeldLaunch, bool, error) {
+func (k *keeper) List(context.Context) ([]held.Launch, bool, error) {
 	k.words = append(k.words, said{Verb: "list"})
 	return k.held, k.more, k.err
 }
@@ -79,12 +80,12 @@ func TestAPersonsWordReachesTheKeeper(t *testing.T) {
 		name, input string
 		want        said
 	}{
-		{"release", `{"release":"` + key + `","hold":2}`, said{"release", launch.Word{Key: key, Hold: 2}}},
-		{"adopt", `{"adopt":"` + key + `","run_id":"wf-1","hold":1}`, said{"adopt", launch.Word{Key: key, Hold: 1, RunID: "wf-1"}}},
-		{"discard", `{"discard":"` + key + `","hold":3,"reason":"sent by hand"}`, said{"discard", launch.Word{Key: key, Hold: 3, Reason: "sent by hand"}}},
-		{"with blanks around what is pasted", ` {"adopt":"` + key + ` ","run_id":" wf-1\n","hold": 1 } `, said{"adopt", launch.Word{Key: key, Hold: 1, RunID: "wf-1"}}},
+		{"release", `{"release":"` + key + `","hold":2}`, said{"release", held.Command{Key: key, Hold: 2}}},
+		{"adopt", `{"adopt":"` + key + `","run_id":"wf-1","hold":1}`, said{"adopt", held.Command{Key: key, Hold: 1, RunID: "wf-1"}}},
+		{"discard", `{"discard":"` + key + `","hold":3,"reason":"sent by hand"}`, said{"discard", held.Command{Key: key, Hold: 3, Reason: "sent by hand"}}},
+		{"with blanks around what is pasted", ` {"adopt":"` + key + ` ","run_id":" wf-1\n","hold": 1 } `, said{"adopt", held.Command{Key: key, Hold: 1, RunID: "wf-1"}}},
 		{"a reason as long as it may be", `{"discard":"` + key + `","hold":3,"reason":"` + strings.Repeat("r", 1000) + `"}`,
-			said{"discard", launch.Word{Key: key, Hold: 3, Reason: strings.Repeat("r", 1000)}}},
+			said{"discard", held.Command{Key: key, Hold: 3, Reason: strings.Repeat("r", 1000)}}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -93,8 +94,8 @@ func TestAPersonsWordReachesTheKeeper(t *testing.T) {
 			if diff := cmp.Diff([]said{row.want}, got.words); diff != "" || got.err != nil {
 				t.Fatalf("%v (-want +got)\n%s", got.err, diff)
 			}
-			var res launch.Result
-			if err := json.Unmarshal(got.answer, &res); err != nil || res.LaunchKey != key || res.Outcome != launch.Started || res.Run.ID != "wf-1" {
+			var res record.Result
+			if err := json.Unmarshal(got.answer, &res); err != nil || res.LaunchKey != key || res.Outcome != record.Started || res.Run.ID != "wf-1" {
 				t.Errorf("answered %s, %v", got.answer, err)
 			}
 			if got.launches > 0 || len(got.announced) > 0 {
@@ -111,8 +112,8 @@ func TestWhatIsHeldIsListed(t *testing.T) {
 		k    keeper
 		want string
 	}{
-		{"nothing", keeper{held: []launch.HeldLaunch{}}, `{"held":[]}`},
-		{"one of many", keeper{more: true, held: []launch.HeldLaunch{{LaunchKey: "manual/cg-1/k", Hold: 1, Reason: "too_old", Since: "2026-11-22T06:00:00Z",
+		{"nothing", keeper{held: []held.Launch{}}, `{"held":[]}`},
+		{"one of many", keeper{more: true, held: []held.Launch{{LaunchKey: "manual/cg-1/k", Hold: 1, Reason: "too_old", Since: "2026-11-22T06:00:00Z",
 			Request: amperity.RunRequest{ConfigID: "cg-1"}, Cause: announcement.Cause{Type: "manual"}}}},
 			`{"held":[{"launch_key":"manual/cg-1/k","hold":1,"reason":"too_old","since":"2026-11-22T06:00:00Z","request":{"config_id":"cg-1"},"cause":{"type":"manual"}}],"more":true}`},
 	}
@@ -233,8 +234,8 @@ func TestWhatIsNearlyAWordIsARejectedInput(t *testing.T) {
 		`{"config_id":"cg-1","idempotency_key":"release","x":"y"}`: "x",
 	} {
 		got := tell(t, &keeper{}, input)
-		var res launch.Result
-		if got.err != nil || json.Unmarshal(got.answer, &res) != nil || res.Outcome != launch.Rejected || !strings.Contains(res.Error.Message, field) {
+		var res record.Result
+		if got.err != nil || json.Unmarshal(got.answer, &res) != nil || res.Outcome != record.Rejected || !strings.Contains(res.Error.Message, field) {
 			t.Errorf("%.60s: %v, %s", input, got.err, got.answer)
 		}
 		if len(got.words) > 0 || got.launches > 0 || len(got.announced) != 1 || got.announced[0].Type != announcement.RunRejected {
@@ -247,8 +248,8 @@ func TestWhatIsNearlyAWordIsARejectedInput(t *testing.T) {
 func TestTheKeepersErrorsAreReturnedByTheirOwnType(t *testing.T) {
 	t.Parallel()
 	for _, input := range []string{`{"list":"held"}`, `{"release":"k","hold":1}`, `{"adopt":"k","run_id":"wf-1","hold":1}`, `{"discard":"k","hold":1,"reason":"r"}`} {
-		got := tell(t, &keeper{err: &launch.LedgerError{LaunchKey: "k", Err: errors.New("gone")}}, input)
-		if _, ok := got.err.(*launch.LedgerError); !ok || got.answer != nil || len(got.announced) > 0 {
+		got := tell(t, &keeper{err: &record.LedgerError{LaunchKey: "k", Err: errors.New("gone")}}, input)
+		if _, ok := got.err.(*record.LedgerError); !ok || got.answer != nil || len(got.announced) > 0 {
 			t.Errorf("%s: %T %v, %s", input, got.err, got.err, got.answer)
 		}
 	}

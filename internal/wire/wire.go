@@ -18,6 +18,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announce"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger/dynamo"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/settings"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/token"
@@ -92,11 +93,11 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 // Pacer lets requests go at a rate, by a clock of its own.
 type Pacer struct {
 	limiter *rate.Limiter
-	clock   launch.Clock
+	clock   record.Clock
 }
 
 // NewPacer lets so many requests go each second, one at a time.
-func NewPacer(perSecond float64, clock launch.Clock) *Pacer {
+func NewPacer(perSecond float64, clock record.Clock) *Pacer {
 	return &Pacer{rate.NewLimiter(rate.Limit(perSecond), 1), clock}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -32,7 +33,7 @@ func (w *writes) Put(ctx context.Context, token string, items ...ledger.Item) er
 }
 
 // slowest is an Amperity whose answer comes too late, in a world without events.
-type slowest struct{ launch.API }
+type slowest struct{ runs.API }
 
 func (slowest) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, error) {
 	return nil, context.DeadlineExceeded

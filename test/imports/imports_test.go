@@ -50,6 +50,7 @@ const (
 	pureWhy   = "it is pure: it must run, and be tested, without AWS"
 	publicWhy = "any Go program may use it, and most have no AWS"
 	weightWhy = "test code in a function costs cold start and memory"
+	upwardWhy = "held, intake, launch, runs, record: each knows only those after it"
 	zonesWhy  = "internal/schedule embeds the time zones: time/tzdata would be a second copy, and yields to the machine's"
 	toolWhy   = "the command line calls functions and reads stacks; a function that could would need the permission, and pay for the client at every cold start"
 )
@@ -70,7 +71,14 @@ var rules = []struct{ pkg, forbidden, why string }{
 	{"internal/window", module + "/internal/arrival", "it decides by rules; what a route says of them is arrival's"},
 	{"internal/launch", awsSDK, "the launch is simulated step by step, over interfaces"},
 	{"internal/launch", module + "/internal/arrival", "a launch knows windows, and nothing of routes: trigger would pay for the parser"},
-	{"internal/launch", module + "/internal/ledger/dynamo", "an interface's consumer knows none of its implementations"},
+	{"internal/held", module + "/internal/arrival", "a launch knows windows, and nothing of routes: trigger would pay for the parser"},
+	{"internal/held", module + "/internal/ledger/dynamo", "an interface's consumer knows none of its implementations"},
+	{"internal/intake", module + "/internal/held", upwardWhy},
+	{"internal/launch", module + "/internal/intake", upwardWhy},
+	{"internal/launch", module + "/internal/unrouted", upwardWhy},
+	{"internal/unrouted", module + "/internal/intake", upwardWhy},
+	{"internal/runs", module + "/internal/launch", upwardWhy},
+	{"internal/record", module + "/internal/runs", upwardWhy},
 	{"internal/ledger", awsSDK, "what a ledger is does not depend on which one it is"},
 	{"internal/ledger", module + "/internal/launch", "an implementation knows nothing of its consumer"},
 	{"internal/ledger/dynamo", module + "/internal/launch", "an implementation knows nothing of its consumer"},

@@ -12,6 +12,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -63,7 +65,7 @@ type fullLedger interface {
 
 // parts are what a handler is made of.
 type parts struct {
-	api      launch.API
+	api      runs.API
 	ledger   fullLedger
 	bus      launch.Announcer
 	token    func(context.Context) string
@@ -164,7 +166,7 @@ type early struct {
 }
 
 // Launch is what a launcher does.
-func (e early) Launch(ctx context.Context, in launch.Launch) (launch.Result, error) {
+func (e early) Launch(ctx context.Context, in launch.Launch) (record.Result, error) {
 	e.p.current.launchKey, e.p.current.wroteLaunch = in.Key, e.w.now
 	run, err := e.api.StartRun(ctx, in.Request)
 	c := e.l.(*launch.Launcher).Config

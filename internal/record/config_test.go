@@ -1,4 +1,4 @@
-package launch
+package record
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 func TestAConfigItemIsBounded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
-	many := func(n int, e entry) (es []entry) {
+	many := func(n int, e LaunchRef) (es []LaunchRef) {
 		for i := range n {
 			// The first are the oldest, a minute after each other.
 			e.Key, e.Last = fmt.Sprint(e.State, i), now.Add(time.Duration(i-n)*time.Minute)
@@ -22,9 +22,9 @@ func TestAConfigItemIsBounded(t *testing.T) {
 		}
 		return es
 	}
-	held, started := entry{State: entryHeld, Doubt: true}, entry{State: entryStarted}
-	going := []entry{{Key: "going", State: entryGoing, Last: now, Doubt: true}}
-	for name, row := range map[string]struct{ have, want []entry }{
+	held, started := LaunchRef{State: RefHeld, Doubt: true}, LaunchRef{State: RefStarted}
+	going := []LaunchRef{{Key: "going", State: RefGoing, Last: now, Doubt: true}}
+	for name, row := range map[string]struct{ have, want []LaunchRef }{
 		"nothing":              {nil, nil},
 		"doubts of eight days": {many(8*24*60, held), many(8*24*60, held)},
 		"doubts beyond that":   {many(8*24*60+3, held), many(8*24*60+3, held)[3:]},
@@ -34,28 +34,17 @@ func TestAConfigItemIsBounded(t *testing.T) {
 			slices.Concat(many(maxEntries+5, started)[6:], going),
 		},
 		"runs in doubt": {
-			many(maxEntries+5, entry{State: entryStarted, Doubt: true}),
-			many(maxEntries+5, entry{State: entryStarted, Doubt: true}),
+			many(maxEntries+5, LaunchRef{State: RefStarted, Doubt: true}),
+			many(maxEntries+5, LaunchRef{State: RefStarted, Doubt: true}),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := config{Launches: row.have}
+			c := ConfigID{Launches: row.have}
 			c.prune(now)
 			if diff := cmp.Diff(row.want, c.Launches); diff != "" {
 				t.Error("-want +got", diff)
 			}
 		})
-	}
-}
-
-// Of two launches that wait in the queue, the first waits for nothing.
-func TestTheFirstInTheQueueWaitsForNoneBehindIt(t *testing.T) {
-	t.Parallel()
-	c := &config{Launches: []entry{{Key: "first", State: entryGoing}, {Key: "second", State: entryGoing}}}
-	for key, want := range map[string]bool{"first": true, "second": false, "": false} {
-		if got := new(Client).Front(t.Context(), c, key).IsZero(); got != want {
-			t.Errorf("%q: nothing in front %t", key, got)
-		}
 	}
 }

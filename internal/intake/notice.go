@@ -1,4 +1,4 @@
-package launch
+package intake
 
 import (
 	"fmt"
@@ -7,12 +7,26 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
+// Hints of a window's notices.
+const (
+	hintMissing = "nothing was started: the window launches by itself once the files are there; " +
+		"to start the run without them, release it, or discard it (amperity-runs held)"
+	hintWaived  = "the window launches with what is there, as its route says (then: run)"
+	hintNothing = "nothing was started, since nothing is there: the window launches with the first files that come; " +
+		"to start the run all the same, release it, or discard it (amperity-runs held)"
+	hintComplete  = "all files are there now: what becomes of the window's launch is announced next"
+	hintAbandoned = "nothing was started for these files, and nothing will be: the routes file has no route for this window any more; " +
+		"start the run by hand if it is wanted"
+)
+
 // noticeOf is what a window announces.
-func noticeOf(n window.Notice, w *Window, tenant string) announcement.Announcement {
-	key := launchKey(w.ConfigID, w.Period, n.Revision)
+func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement.Announcement {
+	key := record.LaunchKey(w.ConfigID, w.Period, n.Revision)
 	d := announcement.Detail{
 		Version:   announcement.Version,
 		ID:        announcement.ID(n.Type, key, n.At.UTC().Format(time.RFC3339Nano), fmt.Sprint(n.Hold)),
@@ -20,8 +34,8 @@ func noticeOf(n window.Notice, w *Window, tenant string) announcement.Announceme
 		Tenant:    tenant,
 		Request:   &w.Request,
 		Window: &announcement.Window{
-			ConfigID: w.ConfigID, Period: w.Period, Route: w.Route, Deadline: stamp(n.Deadline),
-			Files: n.Files.Count, FirstFile: stamp(n.Files.First), LastFile: stamp(n.Files.Last), Samples: n.Files.Samples,
+			ConfigID: w.ConfigID, Period: w.Period, Route: w.Route, Deadline: launch.Stamp(n.Deadline),
+			Files: n.Files.Count, FirstFile: launch.Stamp(n.Files.First), LastFile: launch.Stamp(n.Files.Last), Samples: n.Files.Samples,
 		},
 	}
 	switch n.Type {
@@ -45,7 +59,7 @@ func noticeOf(n window.Notice, w *Window, tenant string) announcement.Announceme
 		d.Window.Unmet = append(d.Window.Unmet, announcement.Unmet{Pattern: u.Pattern, Have: u.Have, Want: u.Want})
 	}
 	for _, m := range n.Met {
-		d.Window.Met = append(d.Window.Met, announcement.Met{Pattern: m.Pattern, Since: stamp(m.Since)})
+		d.Window.Met = append(d.Window.Met, announcement.Met{Pattern: m.Pattern, Since: launch.Stamp(m.Since)})
 	}
 	a := announcement.Announcement{Type: n.Type, Detail: d}
 	if len(n.Files.Samples) > 0 {
@@ -58,9 +72,9 @@ func noticeOf(n window.Notice, w *Window, tenant string) announcement.Announceme
 const maxNamed = 3
 
 // missing says in a sentence what is not there.
-func missing(n window.Notice, w *Window) string {
+func missing(n window.Notice, w *record.WindowSpec) string {
 	if len(n.Met) == 0 && !slices.ContainsFunc(n.Unmet, func(u window.Unmet) bool { return u.Have > 0 }) {
-		return fmt.Sprintf("no file of the route %s had come for %s by the deadline, %s", w.Route, w.Period, stamp(n.Deadline))
+		return fmt.Sprintf("no file of the route %s had come for %s by the deadline, %s", w.Route, w.Period, launch.Stamp(n.Deadline))
 	}
 	entries := make([]string, 0, maxNamed)
 	for _, u := range n.Unmet[:min(maxNamed, len(n.Unmet))] {
@@ -73,16 +87,9 @@ func missing(n window.Notice, w *Window) string {
 			entries = append(entries, fmt.Sprintf("%d of the %d files for %s", u.Want-u.Have, u.Want, u.Pattern))
 		}
 	}
-	text := fmt.Sprintf("files of the route %s were missing for %s at the deadline, %s: %s", w.Route, w.Period, stamp(n.Deadline), strings.Join(entries, ", "))
+	text := fmt.Sprintf("files of the route %s were missing for %s at the deadline, %s: %s", w.Route, w.Period, launch.Stamp(n.Deadline), strings.Join(entries, ", "))
 	if more := len(n.Unmet) - maxNamed; more > 0 {
 		text += fmt.Sprintf(", and those of %d more entries", more)
 	}
 	return text
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
 }

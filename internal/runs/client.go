@@ -1,11 +1,13 @@
-package launch
+package runs
 
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"time"
 
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
@@ -14,8 +16,8 @@ import (
 // several launches of one sweep need. It is safe for concurrent use.
 type Client struct {
 	API   API
-	Store *Store
-	Clock Clock
+	Store *record.Store
+	Clock record.Clock
 	// Pacer delays requests; nil sends them at once.
 	Pacer  Pacer
 	Rand   func() float64
@@ -32,17 +34,17 @@ func (cl *Client) Turn(ctx context.Context) bool {
 	}
 	wait := postTimeout
 	if d, ok := ctx.Deadline(); ok {
-		wait = d.Sub(cl.Clock.Now()) - reserve - minPost
+		wait = d.Sub(cl.Clock.Now()) - reserve - MinPost
 	}
 	wctx, cancel := cl.Clock.WithTimeout(ctx, wait)
 	defer cancel()
-	return cl.Pacer.Wait(wctx) == nil && cl.TimeFor(ctx, minPost)
+	return cl.Pacer.Wait(wctx) == nil && cl.TimeFor(ctx, MinPost)
 }
 
 // Start sends a request once, and returns what the answer means.
-func (cl *Client) Start(ctx context.Context, r amperity.RunRequest) verdict {
-	if !cl.TimeFor(ctx, minPost) {
-		return outOfTime(noTimeText)
+func (cl *Client) Start(ctx context.Context, r amperity.RunRequest) Verdict {
+	if !cl.TimeFor(ctx, MinPost) {
+		return OutOfTime(NoTime)
 	}
 	limit := postTimeout
 	if d, ok := ctx.Deadline(); ok {
@@ -50,7 +52,7 @@ func (cl *Client) Start(ctx context.Context, r amperity.RunRequest) verdict {
 	}
 	pctx, cancel := cl.Clock.WithTimeout(ctx, limit)
 	defer cancel()
-	return judge(cl.API.StartRun(pctx, r))
+	return Judge(cl.API.StartRun(pctx, r))
 }
 
 // TimeFor reports whether d may pass before the time kept in reserve begins.
@@ -65,7 +67,7 @@ func (cl *Client) TimeFor(ctx context.Context, d time.Duration) bool {
 // do not come back in the same second.
 func (cl *Client) Rest(ctx context.Context, backoff, atLeast time.Duration) bool {
 	wait := max(backoff/2+time.Duration(cl.Rand()*float64(backoff/2)), atLeast)
-	return cl.TimeFor(ctx, wait+minPost) && cl.Clock.Sleep(ctx, wait) == nil
+	return cl.TimeFor(ctx, wait+MinPost) && cl.Clock.Sleep(ctx, wait) == nil
 }
 
 // paced waits until the next question may be asked.
@@ -80,7 +82,7 @@ func (cl *Client) paced(ctx context.Context) error {
 // answer; and again, at most so many times in all, where too many have asked:
 // whoever began anew with all that he has to ask would find as many there.
 func (cl *Client) query(ctx context.Context, limit time.Duration, most int, question func(context.Context) error) error {
-	backoff := firstBackoff
+	backoff := FirstBackoff
 	for n := 1; ; n++ {
 		if err := cl.paced(ctx); err != nil {
 			return err
@@ -93,7 +95,7 @@ func (cl *Client) query(ctx context.Context, limit time.Duration, most int, ques
 		if !cl.Rest(ctx, backoff, api.RetryAfter) {
 			return err
 		}
-		backoff = min(2*backoff, maxBackoff)
+		backoff = min(2*backoff, MaxBackoff)
 	}
 }
 
@@ -114,3 +116,54 @@ func (cl *Client) Get(ctx context.Context, id string, view amperity.View, most i
 	})
 	return run, err
 }
+
+// Starter starts workflow runs. Its errors are those of [amperity.Client]: what
+// a failure means for the run is read from them by
+// [amperity.MayHaveBeenProcessed] and nothing else.
+type Starter interface {
+	StartRun(ctx context.Context, r amperity.RunRequest) (*amperity.Run, error)
+}
+
+// API starts workflow runs and looks at them; [amperity.Client] does.
+type API interface {
+	Starter
+	GetRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error)
+	// ListRuns lists runs page by page; an error ends the list, and what came
+	// before it is not the whole.
+	ListRuns(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error]
+}
+
+// A Pacer delays requests so that this instance stays within its share of
+// Amperity's rate limit.
+type Pacer interface {
+	// Wait blocks until the next request may be sent. It returns an error,
+	// and nothing may be sent, when the context ends before that.
+	Wait(ctx context.Context) error
+}
+
+const (
+	// firstBackoff and maxBackoff bound the delay before a request is repeated.
+	// It doubles each time.
+	FirstBackoff = 500 * time.Millisecond
+	MaxBackoff   = 8 * time.Second
+)
+
+const (
+	// reserve is kept of the invocation's time for what follows the POST:
+	// Lambda kills at the deadline, and an outcome that nobody was told is
+	// as good as lost.
+	reserve = 5 * time.Second
+	// postTimeout bounds one POST; the API reference says that "some
+	// requests may take seconds".
+	postTimeout = 20 * time.Second
+	// minPost is the least time worth beginning a POST with: a request cut
+	// off early is one whose outcome nobody knows.
+	MinPost = 3 * time.Second
+)
+
+const (
+	// getTimeout and listTimeout bound what is asked of Amperity, so that an
+	// answer which does not come holds up nothing else.
+	getTimeout  = 5 * time.Second
+	listTimeout = 20 * time.Second
+)

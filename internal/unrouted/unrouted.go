@@ -1,4 +1,5 @@
-package launch
+// Package unrouted counts and announces files that no route matches.
+package unrouted
 
 import (
 	"context"
@@ -11,17 +12,33 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-const unroutedPrefix = "unrouted/"
+// Files counts and announces files that no route matches.
+type Files struct {
+	launches *launch.Launcher
+	store    *record.Store
+	clock    record.Clock
+	logger   *slog.Logger
+	tenant   string
+}
+
+// New returns Unrouted.
+func New(l *launch.Launcher) *Files {
+	return &Files{l, l.Store, l.Clock, l.Logger, l.Tenant}
+}
+
+const prefix = "unrouted/"
 
 const (
 	// unroutedEvery is how often at most the files of one group are announced.
-	unroutedEvery = time.Hour
+	every = time.Hour
 	// keptUnrouted is how long a bucket's item is kept after its last announcement.
-	keptUnrouted = 48 * time.Hour
+	keptFor = 48 * time.Hour
 	// maxFolders is how many folders of a bucket have a group of their own.
 	maxFolders = 20
 	// maxFolderName is the longest name of such a folder, in bytes.
@@ -30,20 +47,20 @@ const (
 	maxBucketName = 255
 	// maxUnroutedMarks is how many files of a bucket are recognized when their
 	// events are delivered again.
-	maxUnroutedMarks = 1000
+	maxMarks = 1000
 	// maxNames bounds the names that a group keeps of its files, in bytes of
 	// JSON. A single name may be longer, 6 KB at most. A document of 21 groups
 	// with two lists each then stays below 320 KB, whatever the names.
 	maxNames = 2 << 10
 )
 
-// unrouted is the document of one bucket's files that no route matches.
-type unrouted struct {
+// document is the document of one bucket's files that no route matches.
+type document struct {
 	Format int    `json:"format"`
 	Bucket string `json:"bucket,omitempty"`
 	// Groups are the files that share announcements: one group for each of at most
 	// maxFolders folders, and one for all other files of the bucket.
-	Groups []*unroutedGroup `json:"groups"`
+	Groups []*group `json:"groups"`
 	// Marks are hashes of the files that were taken in last, the latest at the
 	// end. Latest is the latest event time of all files taken in. Fallen is the
 	// latest event time of the files whose marks were dropped.
@@ -52,21 +69,21 @@ type unrouted struct {
 	Fallen time.Time     `json:"fallen,omitzero"`
 }
 
-// unroutedGroup is what one announcement covers.
-type unroutedGroup struct {
+// group is what one announcement covers.
+type group struct {
 	// Folder is the first folder of its files. It is empty for the group that
 	// the root and all other folders share.
 	Folder string `json:"folder,omitempty"`
 	// Announced is when the last announcement was decided.
 	Announced time.Time `json:"announced,omitzero"`
 	// Notice is that announcement, until it is confirmed.
-	Notice unroutedFiles `json:"notice,omitzero"`
+	Notice sample `json:"notice,omitzero"`
 	// Open are the files since then.
-	Open unroutedFiles `json:"open,omitzero"`
+	Open sample `json:"open,omitzero"`
 }
 
-// unroutedFiles are some files of a group.
-type unroutedFiles struct {
+// sample are some files of a group.
+type sample struct {
 	// Count is how many there are. With AtLeast there may be more.
 	Count   int  `json:"count"`
 	AtLeast bool `json:"at_least,omitempty"`
@@ -78,7 +95,7 @@ type unroutedFiles struct {
 // be announced now.
 type Unannounced struct {
 	item ledger.Item
-	doc  *unrouted
+	doc  *document
 	// since is when the first of these announcements was decided.
 	since time.Time
 }
@@ -87,16 +104,16 @@ type Unannounced struct {
 // one write. Give what it returns to [Launcher.AnnounceUnrouted]. An empty
 // bucket stands for buckets without an item of their own. An error says that
 // the files were not taken in.
-func (fs *Unrouted) Record(ctx context.Context, bucket string, files []window.Arrival) (Unannounced, error) {
+func (fs *Files) Record(ctx context.Context, bucket string, files []window.Arrival) (Unannounced, error) {
 	if strings.Contains(bucket, "/") || len(bucket) > maxBucketName {
 		bucket = "" // not the name of a bucket
 	}
-	key := unroutedPrefix + bucket
+	key := prefix + bucket
 	item, err := fs.store.Get(ctx, key)
 	for n := 1; err == nil; n++ {
-		u := &unrouted{Format: format, Bucket: bucket}
+		u := &document{Format: record.Format, Bucket: bucket}
 		if item.Exists() {
-			if err = decode(item, u, func() int { return u.Format }); err != nil {
+			if err = record.Decode(item, u, func() int { return u.Format }); err != nil {
 				break
 			}
 		}
@@ -114,26 +131,26 @@ func (fs *Unrouted) Record(ctx context.Context, bucket string, files []window.Ar
 			return Unannounced{item, u, now}, nil
 		case err == nil:
 			return Unannounced{}, nil
-		case errors.As(err, &conflict) && n < maxFolds:
+		case errors.As(err, &conflict) && n < record.MaxFolds:
 			item, err = conflict.Current[0], fs.store.Pause(ctx, n)
 		}
 	}
-	return Unannounced{}, &LedgerError{LaunchKey: key, Err: err}
+	return Unannounced{}, &record.LedgerError{LaunchKey: key, Err: err}
 }
 
 // Due announces the unrouted files of one item, once that is due. It
 // reports whether there was anything to do. An error says that the item could not
 // be worked on; it stays due.
-func (fs *Unrouted) Due(ctx context.Context, key string) (bool, error) {
+func (fs *Files) Due(ctx context.Context, key string) (bool, error) {
 	item, err := fs.store.Get(ctx, key)
 	if err != nil || item.Due.IsZero() || item.Due.After(fs.clock.Now()) {
 		return false, err
 	}
-	if strings.Contains(strings.TrimPrefix(key, unroutedPrefix), "/") {
+	if strings.Contains(strings.TrimPrefix(key, prefix), "/") {
 		return fs.dueFolder(ctx, item)
 	}
-	u := &unrouted{}
-	if err := decode(item, u, func() int { return u.Format }); err != nil {
+	u := &document{}
+	if err := record.Decode(item, u, func() int { return u.Format }); err != nil {
 		return false, err
 	}
 	if u.decide(fs.clock.Now()) {
@@ -152,7 +169,7 @@ func (fs *Unrouted) Due(ctx context.Context, key string) (bool, error) {
 
 // Announce makes the announcements that Unrouted has decided on, and then
 // confirms them. An announcement that fails stays due.
-func (fs *Unrouted) Announce(ctx context.Context, a Unannounced) {
+func (fs *Files) Announce(ctx context.Context, a Unannounced) {
 	if a.doc == nil {
 		return
 	}
@@ -162,7 +179,7 @@ func (fs *Unrouted) Announce(ctx context.Context, a Unannounced) {
 		if g.Notice.Count == 0 || g.Announced.Before(a.since) {
 			continue
 		}
-		if fs.launches.announce(ctx, fs.announcementOf(a.doc.Bucket, g)) == nil {
+		if fs.launches.Announce(ctx, fs.announcementOf(a.doc.Bucket, g)) == nil {
 			fs.logger.InfoContext(ctx, "unrouted files announced", slog.String("bucket", a.doc.Bucket), slog.String("folder", g.Folder),
 				slog.Int("count", g.Notice.Count), slog.Bool("at_least", g.Notice.AtLeast))
 			confirmed[g.Folder] = g.Announced
@@ -177,28 +194,28 @@ func (fs *Unrouted) Announce(ctx context.Context, a Unannounced) {
 
 // confirm writes that notices were announced: by folder, when they were
 // decided.
-func (fs *Unrouted) confirm(ctx context.Context, item ledger.Item, u *unrouted, announced map[string]time.Time) {
+func (fs *Files) confirm(ctx context.Context, item ledger.Item, u *document, announced map[string]time.Time) {
 	for n := 1; ; n++ {
 		u.confirm(announced)
 		// A crash before this repeats the announcements, with the same ids.
 		_, err := fs.put(ctx, item, u)
 		var conflict *ledger.ConflictError
-		if !errors.As(err, &conflict) || n == maxFolds {
+		if !errors.As(err, &conflict) || n == record.MaxFolds {
 			return // announced; at worst the sweep repeats it
 		}
-		item, u = conflict.Current[0], &unrouted{}
-		if decode(item, u, func() int { return u.Format }) != nil || fs.store.Pause(ctx, n) != nil {
+		item, u = conflict.Current[0], &document{}
+		if record.Decode(item, u, func() int { return u.Format }) != nil || fs.store.Pause(ctx, n) != nil {
 			return
 		}
 	}
 }
 
 // announcementOf is the announcement of a group's notice.
-func (fs *Unrouted) announcementOf(bucket string, g *unroutedGroup) announcement.Announcement {
+func (fs *Files) announcementOf(bucket string, g *group) announcement.Announcement {
 	return fs.filesUnrouted(g.Notice, announcement.ID(announcement.FilesUnrouted, bucket, g.Folder, g.Announced.UTC().Format(time.RFC3339Nano)))
 }
 
-func (fs *Unrouted) filesUnrouted(f unroutedFiles, id string) announcement.Announcement {
+func (fs *Files) filesUnrouted(f sample, id string) announcement.Announcement {
 	return announcement.Announcement{
 		Type:      announcement.FilesUnrouted,
 		Resources: []string{"arn:aws:s3:::" + f.Files[0].Bucket + "/" + f.Files[0].Key},
@@ -216,15 +233,15 @@ func (fs *Unrouted) filesUnrouted(f unroutedFiles, id string) announcement.Annou
 // A file without a mark is certainly new if its event is later than the events of
 // all dropped marks. Other files without a mark may have been counted before. The
 // files of one call differ from each other, so there are at least that many.
-func (u *unrouted) fold(files []window.Arrival, now time.Time) bool {
-	u.Groups = slices.DeleteFunc(u.Groups, func(g *unroutedGroup) bool {
-		return g.Open.Count == 0 && g.Notice.Count == 0 && !now.Before(g.Announced.Add(unroutedEvery))
+func (u *document) fold(files []window.Arrival, now time.Time) bool {
+	u.Groups = slices.DeleteFunc(u.Groups, func(g *group) bool {
+		return g.Open.Count == 0 && g.Notice.Count == 0 && !now.Before(g.Announced.Add(every))
 	})
 	known := make(map[uint64]bool, len(u.Marks)+len(files))
 	for _, m := range u.Marks {
 		known[m] = true
 	}
-	certain, doubtful := map[*unroutedGroup]int{}, map[*unroutedGroup]int{}
+	certain, doubtful := map[*group]int{}, map[*group]int{}
 	before, latest := len(u.Marks), u.Latest
 	for _, f := range files {
 		mark := window.Hash(f)
@@ -251,7 +268,7 @@ func (u *unrouted) fold(files []window.Arrival, now time.Time) bool {
 	if len(u.Marks) == before {
 		return false
 	}
-	if drop := len(u.Marks) - maxUnroutedMarks; drop > 0 {
+	if drop := len(u.Marks) - maxMarks; drop > 0 {
 		if drop > before {
 			latest = u.Latest // files of this call are among the dropped ones
 		}
@@ -262,12 +279,12 @@ func (u *unrouted) fold(files []window.Arrival, now time.Time) bool {
 }
 
 // group returns the group of a key.
-func (u *unrouted) group(key string) *unroutedGroup {
+func (u *document) group(key string) *group {
 	folder, _, ok := strings.Cut(key, "/")
 	if !ok || len(folder) > maxFolderName || u.Bucket == "" {
 		folder = ""
 	}
-	var shared *unroutedGroup
+	var shared *group
 	own := 0
 	for _, g := range u.Groups {
 		switch {
@@ -285,13 +302,13 @@ func (u *unrouted) group(key string) *unroutedGroup {
 		}
 		folder = ""
 	}
-	g := &unroutedGroup{Folder: folder}
+	g := &group{Folder: folder}
 	u.Groups = append(u.Groups, g)
 	return g
 }
 
 // name keeps the name of a file, if there is room.
-func (f *unroutedFiles) name(file announcement.File) {
+func (f *sample) name(file announcement.File) {
 	if len(f.Files) == announcement.MaxFiles || slices.Contains(f.Files, file) {
 		return
 	}
@@ -303,11 +320,11 @@ func (f *unroutedFiles) name(file announcement.File) {
 
 // decide moves the files of each group that may be announced again to its notice.
 // It reports whether there are any.
-func (u *unrouted) decide(now time.Time) bool {
+func (u *document) decide(now time.Time) bool {
 	any := false
 	for _, g := range u.Groups {
-		if g.Open.Count > 0 && g.Notice.Count == 0 && !now.Before(g.Announced.Add(unroutedEvery)) {
-			g.Notice, g.Open, g.Announced = g.Open, unroutedFiles{}, now
+		if g.Open.Count > 0 && g.Notice.Count == 0 && !now.Before(g.Announced.Add(every)) {
+			g.Notice, g.Open, g.Announced = g.Open, sample{}, now
 			any = true
 		}
 	}
@@ -315,23 +332,23 @@ func (u *unrouted) decide(now time.Time) bool {
 }
 
 // confirm removes the notices that were announced.
-func (u *unrouted) confirm(announced map[string]time.Time) {
+func (u *document) confirm(announced map[string]time.Time) {
 	for _, g := range u.Groups {
 		if at, ok := announced[g.Folder]; ok && g.Announced.Equal(at) {
-			g.Notice = unroutedFiles{}
+			g.Notice = sample{}
 		}
 	}
 }
 
 // due returns when the next announcement is to be made or repeated; zero: never.
-func (u *unrouted) due() (due time.Time) {
+func (u *document) due() (due time.Time) {
 	for _, g := range u.Groups {
 		at := time.Time{}
 		switch {
 		case g.Notice.Count > 0:
-			at = g.Announced.Add(soon)
+			at = g.Announced.Add(record.RevisitAfter)
 		case g.Open.Count > 0:
-			at = g.Announced.Add(unroutedEvery)
+			at = g.Announced.Add(every)
 		}
 		if due.IsZero() || !at.IsZero() && at.Before(due) {
 			due = at
@@ -340,14 +357,14 @@ func (u *unrouted) due() (due time.Time) {
 	return due
 }
 
-func (fs *Unrouted) put(ctx context.Context, item ledger.Item, u *unrouted) (ledger.Item, error) {
-	doc, err := encode(u)
+func (fs *Files) put(ctx context.Context, item ledger.Item, u *document) (ledger.Item, error) {
+	doc, err := record.Encode(u)
 	if err != nil {
 		return item, err
 	}
 	next := ledger.Item{Key: item.Key, Version: item.Version, Due: u.due(), Doc: doc}
 	if next.Due.IsZero() {
-		next.Expires = fs.clock.Now().Add(keptUnrouted)
+		next.Expires = fs.clock.Now().Add(keptFor)
 	}
 	if err := fs.store.Write(ctx, next); err != nil {
 		return item, err
@@ -356,9 +373,9 @@ func (fs *Unrouted) put(ctx context.Context, item ledger.Item, u *unrouted) (led
 	return next, nil
 }
 
-// unroutedFolder is the document of unrouted/<bucket>/<folder>. Earlier
+// folder is the document of unrouted/<bucket>/<folder>. Earlier
 // versions had such an item for each first folder. No new ones are made.
-type unroutedFolder struct {
+type folder struct {
 	Format    int       `json:"format"`
 	Bucket    string    `json:"bucket"`
 	Folder    string    `json:"folder"`
@@ -371,25 +388,25 @@ type unroutedFolder struct {
 }
 
 // dueFolder announces the files of an earlier version's item.
-func (fs *Unrouted) dueFolder(ctx context.Context, item ledger.Item) (bool, error) {
-	var f unroutedFolder
-	if err := decode(item, &f, func() int { return f.Format }); err != nil {
+func (fs *Files) dueFolder(ctx context.Context, item ledger.Item) (bool, error) {
+	var f folder
+	if err := record.Decode(item, &f, func() int { return f.Format }); err != nil {
 		return false, err
 	}
 	if len(f.Files) > 0 {
 		id := announcement.ID(announcement.FilesUnrouted, f.Bucket, f.Folder, f.Since.UTC().Format(time.RFC3339Nano), strconv.Itoa(f.Count))
-		if fs.launches.announce(ctx, fs.filesUnrouted(unroutedFiles{Count: f.Count, Files: f.Files}, id)) != nil {
+		if fs.launches.Announce(ctx, fs.filesUnrouted(sample{Count: f.Count, Files: f.Files}, id)) != nil {
 			return true, nil // it stays due
 		}
 	}
-	f = unroutedFolder{Format: f.Format, Bucket: f.Bucket, Folder: f.Folder, Announced: fs.clock.Now()}
-	doc, err := encode(f)
+	f = folder{Format: f.Format, Bucket: f.Bucket, Folder: f.Folder, Announced: fs.clock.Now()}
+	doc, err := record.Encode(f)
 	if err != nil {
 		return false, err
 	}
 	// A crash before this repeats the announcement, with the same id. So does
 	// an earlier version that has taken in more files meanwhile.
-	err = fs.store.Write(ctx, ledger.Item{Key: item.Key, Version: item.Version, Expires: f.Announced.Add(keptUnrouted), Doc: doc})
+	err = fs.store.Write(ctx, ledger.Item{Key: item.Key, Version: item.Version, Expires: f.Announced.Add(keptFor), Doc: doc})
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		err = nil

@@ -1,0 +1,42 @@
+package held
+
+import "fmt"
+
+// UnknownKeyError says that a person's word is for nothing that is known.
+type UnknownKeyError struct{ Key string }
+
+func (e *UnknownKeyError) Error() string {
+	return fmt.Sprintf("there is no launch %s in this stack: give the launch_key of the event", e.Key)
+}
+
+// AdoptError says why a run cannot be a launch's.
+type AdoptError struct {
+	Key, RunID string
+	Problem    string
+	Err        error
+}
+
+func (e *AdoptError) Error() string {
+	return fmt.Sprintf("launch %s cannot adopt the run %s: %s", e.Key, e.RunID, e.Problem)
+}
+
+// Unwrap returns the client's error, if there is one.
+func (e *AdoptError) Unwrap() error { return e.Err }
+
+func otherTypeText(got, want string) string {
+	return fmt.Sprintf("it is of the type %s, and this config id's runs are of %s", got, want)
+}
+
+func notAskedText(hold int) string {
+	return fmt.Sprintf("nothing was done: it does not wait for an answer to hold %d, or no longer does; this is how it stands", hold)
+}
+
+// What answers a command that changes nothing.
+const (
+	movedOnText = "nothing was done: its window has gone on since, and has another launch"
+	// implausibleText answers a release of files with implausible dates.
+	implausibleText = "nothing was done: a run for these dates is never started; correct the names and upload the files again, " +
+		"or start the run you want by hand, then discard this"
+	implausibleAdoptText = "nothing was sent to Amperity for files with implausible dates: discard it"
+	adoptText            = "nothing was sent to Amperity for this window: release it to start its run, or discard it"
+)

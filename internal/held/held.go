@@ -1,0 +1,337 @@
+// Package held lists what waits for the operator, and carries out the answers:
+// release, adopt and discard.
+package held
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/intake"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/runs"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Resolver carries out what the operator answers for held launches and waiting
+// windows.
+type Resolver struct {
+	launches *launch.Launcher
+	windows  *intake.Windows
+	store    *record.Store
+	runs     *runs.Client
+	clock    record.Clock
+}
+
+// New returns a Resolver for the launches of a Launcher and its Windows.
+func New(l *launch.Launcher, w *intake.Windows) *Resolver {
+	return &Resolver{l, w, l.Store, l.Runs, l.Clock}
+}
+
+// releasedFor is how long a release is good for: what the operator wants now is
+// not wanted some other day.
+const releasedFor = 24 * time.Hour
+
+// Command is what a person says to a launch that is held or was rejected, or to a
+// window that waits.
+type Command struct {
+	// Key is the launch key; of a window that waits, that of its next launch.
+	Key string
+	// Hold is the number in the announcement that it answers. A word that
+	// answers an earlier one changes nothing, so that it may be repeated.
+	Hold int
+	// RunID is the run to adopt.
+	RunID string
+	// Reason is why it is discarded.
+	Reason string
+}
+
+// Release starts what is held or was rejected, or launches a window that waits,
+// now. Answers and errors are as of [Launcher.Launch]; where the word does not
+// fit how things stand, the answer is Duplicate, with a warning.
+func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error) {
+	for {
+		j, res, err := r.target(ctx, w, record.StateHeld, record.StateRejected)
+		if err != nil {
+			return record.Result{}, err
+		}
+		if res != nil {
+			return *res, nil
+		}
+		if j == nil {
+			return r.targetWindow(ctx, w, "")
+		}
+		if j.Reason == announcement.ReasonImplausibleDate {
+			res := j.Duplicate()
+			res.Warning = implausibleText
+			return res, nil
+		}
+		var more []ledger.Item
+		if j.State == record.StateRejected && j.Window != "" {
+			if !j.Told {
+				// A crash left the window without the news; it is not over for it.
+				if err := r.launches.UpdateWindow(ctx, j); err != nil {
+					return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+				}
+				j.Told = true
+			}
+			j.Turn++
+			if more, err = r.launches.Reopen(ctx, j); err != nil {
+				return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+			}
+			if more == nil {
+				res := j.Duplicate()
+				res.Warning = movedOnText
+				return res, nil
+			}
+		}
+		now := r.clock.Now()
+		j.To(record.StateClaimed, now)
+		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releasedFor), r.launches.Lease(ctx)
+		if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {
+			j.NotAfter = now.Add(intake.NotAfter) // the queue may take days
+		}
+		j.Busy = nil // the operator outranks them; Posts keeps them
+		for _, candidate := range j.Candidates {
+			j.Declined = append(j.Declined, candidate.ID)
+		}
+		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, record.Blockage{}, record.Lookup{}
+		// A crash after this leaves a claimed launch: the sweep starts it.
+		err = r.store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) {
+			c.Set(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: j.LastPost(), Doubt: len(j.Posts) > 0})
+			c.Answered(j.Key, now)
+		}, more...)
+		if again, err := r.afterWrite(w, err); again {
+			continue
+		} else if err != nil {
+			return record.Result{}, err
+		}
+		return r.launches.Proceed(ctx, j), nil
+	}
+}
+
+// Adopt makes a run that a person has found the launch's. It is refused for a
+// run of another launch, or of another type than the config id's.
+func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) {
+	for {
+		j, res, err := r.target(ctx, w, record.StateHeld)
+		if err != nil {
+			return record.Result{}, err
+		}
+		if res != nil {
+			return *res, nil
+		}
+		if j == nil {
+			return r.nothingToAdopt(ctx, w)
+		}
+		if j.Reason == announcement.ReasonImplausibleDate {
+			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: implausibleAdoptText}
+		}
+		run, err := r.runs.Get(ctx, w.RunID, amperity.ViewVerbose, runs.MaxQueries)
+		if err != nil {
+			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
+		}
+		c, err := r.store.ConfigID(ctx, j.Request.ConfigID)
+		if err != nil {
+			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+		}
+		if c.Identity != nil && run.Type != c.Identity.Type {
+			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: otherTypeText(string(run.Type), string(c.Identity.Type))}
+		}
+		posted := run.CreatedAt.Add(-runs.Skew)
+		if len(j.Posts) > 0 && (run.CreatedAt.IsZero() || j.Posts[0].Before(posted)) {
+			posted = j.Posts[0]
+		}
+		known, err := r.runs.Control(ctx)
+		if err != nil {
+			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+		}
+		principals := c.Principals(known.PrincipalID)
+		j.SetRun(run, posted, r.clock.Now())
+		j.Adopted, j.ByHand = true, len(principals) > 0 && run.PrincipalID != "" && !slices.Contains(principals, run.PrincipalID)
+		owned := record.OwnedBy(j.Key, run.ID, 0, r.clock.Now())
+		began := func(c *record.ConfigID) {
+			c.AddRuns(j)
+			c.Answered(j.Key, r.clock.Now())
+		}
+		err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), began, owned)
+		var taken *record.RunOwnedError
+		if errors.As(err, &taken) {
+			if err := checkOwner(w, taken.Current); err != nil {
+				return record.Result{}, err
+			}
+			owned.Version = taken.Current.Version
+			err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), began, owned)
+		}
+		if again, err := r.afterWrite(w, err); again {
+			continue
+		} else if err != nil {
+			return record.Result{}, err
+		}
+		return r.deliver(ctx, j), nil
+	}
+}
+
+// nothingToAdopt answers for a window that waits, which has no run, and for
+// anything that is not known.
+func (r *Resolver) nothingToAdopt(ctx context.Context, w Command) (record.Result, error) {
+	if key, _, ok := record.WindowOf(w.Key); ok {
+		switch item, err := r.store.Get(ctx, key); {
+		case err != nil:
+			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+		case item.Exists():
+			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: adoptText}
+		}
+	}
+	return record.Result{}, &UnknownKeyError{Key: w.Key}
+}
+
+// checkOwner returns an error if a run belongs to another launch than the one that
+// a command names. run is the run's item.
+func checkOwner(w Command, run ledger.Item) error {
+	owner, err := record.OwnerOf(run)
+	if err != nil {
+		return err
+	}
+	if owner != "" && owner != w.Key {
+		return &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it is the run of " + owner}
+	}
+	return nil
+}
+
+// Discard ends what is held, or a window whose files are missing. Nothing more is
+// started for it.
+func (r *Resolver) Discard(ctx context.Context, w Command) (record.Result, error) {
+	for {
+		j, res, err := r.target(ctx, w, record.StateHeld)
+		if err != nil {
+			return record.Result{}, err
+		}
+		if res != nil {
+			return *res, nil
+		}
+		if j == nil {
+			return r.targetWindow(ctx, w, w.Reason)
+		}
+		j.Answered = r.launches.Answered(ctx, j)
+		j.To(record.StateDiscarded, r.clock.Now())
+		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
+		err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) {
+			c.AddDoubt(j)
+			c.Answered(j.Key, r.clock.Now())
+		})
+		if again, err := r.afterWrite(w, err); again {
+			continue
+		} else if err != nil {
+			return record.Result{}, err
+		}
+		return r.deliver(ctx, j), nil
+	}
+}
+
+// target gives the launch that a word is for, if the word fits; else how it
+// stands. Neither: there is no such launch.
+func (r *Resolver) target(ctx context.Context, w Command, fits ...record.State) (*record.Launch, *record.Result, error) {
+	item, err := r.store.Get(ctx, record.LaunchPrefix+w.Key)
+	if err != nil {
+		return nil, nil, &record.LedgerError{LaunchKey: w.Key, Err: err}
+	}
+	if !item.Exists() {
+		return nil, nil, nil
+	}
+	j, err := record.DecodeLaunch(item)
+	if err != nil {
+		return nil, nil, &record.LedgerError{LaunchKey: w.Key, Err: err}
+	}
+	for _, s := range fits {
+		// A launch that a release has put back into the queue is as good as held.
+		if (j.State == s || s == record.StateHeld && j.State == record.StateClaimed && j.Queued) && j.Hold == w.Hold {
+			return j, nil, nil
+		}
+	}
+	res := j.Duplicate()
+	if j.State.Final() || j.State == record.StateHeld {
+		r.launches.Deliver(ctx, j)
+	}
+	res.Warning = notAskedText(w.Hold)
+	return nil, &res, nil
+}
+
+// afterWrite tells whether to look again after a write, or what went wrong.
+func (r *Resolver) afterWrite(w Command, err error) (again bool, failed error) {
+	var lost *record.LostError
+	var taken *record.RunOwnedError
+	if errors.As(err, &lost) || errors.As(err, &taken) {
+		return true, nil
+	}
+	if err != nil {
+		return false, &record.LedgerError{LaunchKey: w.Key, Err: err}
+	}
+	return false, nil
+}
+
+// deliver tells the others what a person has decided.
+func (r *Resolver) deliver(ctx context.Context, j *record.Launch) record.Result {
+	res := j.Result()
+	r.launches.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	if !r.launches.Deliver(ctx, j) {
+		res.Warning = launch.UnfinishedText
+	}
+	return res
+}
+
+// targetWindow carries out a word for a window that waits, whatever it waits
+// for: it is launched, or, where discard says why, ended.
+func (r *Resolver) targetWindow(ctx context.Context, word Command, discard string) (record.Result, error) {
+	key, text, ok := record.WindowOf(word.Key)
+	revision, err := strconv.Atoi(text)
+	if !ok || err != nil {
+		return record.Result{}, &UnknownKeyError{Key: word.Key}
+	}
+	for {
+		item, err := r.store.Get(ctx, key)
+		if err != nil {
+			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		if !item.Exists() {
+			return record.Result{}, &UnknownKeyError{Key: word.Key}
+		}
+		j, w, err := record.DecodeWindow(item, nil)
+		if err != nil {
+			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		if j.State.Launch != nil || j.State.Revision+1 != revision || j.State.Hold != word.Hold || word.Hold == 0 {
+			return record.Result{Outcome: record.Waiting, LaunchKey: word.Key, Hold: j.State.Hold, Warning: notAskedText(word.Hold)}, nil
+		}
+		at, err := r.store.Get(ctx, record.ConfigPrefix+w.ConfigID)
+		if err != nil {
+			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		c, err := record.DecodeConfigID(at, w.ConfigID)
+		if err != nil {
+			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		d := window.Decision{Do: window.Launch}
+		if discard != "" {
+			d = window.Decision{Do: window.HoldIt, Reason: announcement.ReasonFilesMissing}
+		}
+		n, err := r.windows.CreateLaunch(ctx, j, w, d, discard, at, c)
+		var conflict *record.LaunchConflict
+		if errors.As(err, &conflict) && !conflict.Launch.Exists() {
+			continue
+		}
+		if err != nil {
+			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+		}
+		if discard != "" {
+			return r.deliver(ctx, n), nil
+		}
+		return r.launches.Proceed(ctx, n), nil
+	}
+}

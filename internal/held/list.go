@@ -1,0 +1,161 @@
+package held
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/intake"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// Launch is one entry of the list of what waits for a person.
+type Launch struct {
+	LaunchKey string `json:"launch_key"`
+	// Hold is the number to name in a release, adopt or discard.
+	Hold   int    `json:"hold"`
+	Reason string `json:"reason"`
+	// Since is RFC 3339.
+	Since      string                   `json:"since"`
+	Request    amperity.RunRequest      `json:"request"`
+	Cause      announcement.Cause       `json:"cause"`
+	Message    string                   `json:"message,omitempty"`
+	Candidates []announcement.Candidate `json:"candidates,omitempty"`
+	// Samples are some of the files, with the reason implausible_date. Like
+	// Cause.Files they include the files that came after the launch was held.
+	Samples []string `json:"samples,omitempty"`
+}
+
+// maxHeld bounds the list of what waits for a person.
+const maxHeld = 200
+
+// maxDueRows and maxHeldReads bound what the list of held launches looks
+// through: rows of the index, and items.
+const (
+	maxDueRows   = 20_000
+	maxHeldReads = 1_000
+)
+
+// List lists what waits for a person, each the longest first: held launches,
+// and then windows whose files are missing. more says that there are others.
+func (r *Resolver) List(ctx context.Context) (list []Launch, more bool, err error) {
+	var launches, windows []string
+	for row, err := range r.store.Held(ctx) {
+		switch {
+		case err != nil:
+			return nil, false, &record.LedgerError{LaunchKey: "", Err: err}
+		case strings.HasPrefix(row.Key, record.WindowPrefix):
+			// A feed that has ended must not hide what is held.
+			if len(windows) <= maxHeld {
+				windows = append(windows, row.Key)
+			}
+		default:
+			launches = append(launches, row.Key)
+		}
+		if len(launches) > maxHeld {
+			break
+		}
+	}
+	// A held launch whose run is searched for is due too, and one that could not be
+	// announced yet. A window of which some files are there is due within a day.
+	due := 0
+	for row, err := range r.store.Due(ctx, r.clock.Now().Add(25*time.Hour)) {
+		if err != nil {
+			return nil, false, &record.LedgerError{LaunchKey: "", Err: err}
+		}
+		if due++; due > maxDueRows {
+			more = true
+			break
+		}
+		switch {
+		case strings.HasPrefix(row.Key, record.LaunchPrefix):
+			launches = append(launches, row.Key)
+		case strings.HasPrefix(row.Key, record.WindowPrefix) && len(windows) <= maxHeld:
+			windows = append(windows, row.Key)
+		}
+	}
+	list = []Launch{}
+	for i, key := range append(launches, windows...) {
+		if len(list) == maxHeld || i == maxHeldReads {
+			return list, true, nil
+		}
+		item, err := r.store.Get(ctx, key)
+		if err != nil {
+			return nil, false, &record.LedgerError{LaunchKey: key, Err: err}
+		}
+		h, ok := heldOf(item)
+		if !ok {
+			continue
+		}
+		if h.Reason == announcement.ReasonImplausibleDate {
+			if err := r.countSince(ctx, &h); err != nil {
+				return nil, false, err
+			}
+		}
+		list = append(list, h)
+	}
+	return list, more, nil
+}
+
+// heldOf tells of an item that waits for a person; false where it does not any
+// more.
+func heldOf(item ledger.Item) (Launch, bool) {
+	switch {
+	case strings.HasPrefix(item.Key, record.LaunchPrefix):
+		j, err := record.DecodeLaunch(item)
+		if err != nil {
+			return Launch{LaunchKey: strings.TrimPrefix(item.Key, record.LaunchPrefix), Reason: reasonUnreadable,
+				Since: item.Held.UTC().Format(time.RFC3339), Message: err.Error()}, true
+		}
+		if j.State != record.StateHeld {
+			return Launch{}, false
+		}
+		h := Launch{LaunchKey: j.Key, Hold: j.Hold, Reason: j.Reason, Since: j.Since.UTC().Format(time.RFC3339),
+			Request: j.Request, Cause: j.Cause, Candidates: j.Candidates, Samples: j.Samples}
+		if e := launch.ErrorWithTimes(&j.LaunchDoc); e != nil {
+			h.Message = e.Message
+		}
+		return h, true
+	case strings.HasPrefix(item.Key, record.WindowPrefix):
+		j, w, err := record.DecodeWindow(item, nil)
+		if err != nil || !j.State.Asks() {
+			return Launch{}, false
+		}
+		return Launch{LaunchKey: record.LaunchKey(w.ConfigID, w.Period, j.State.Revision+1), Hold: j.State.Hold, Reason: announcement.ReasonFilesMissing,
+			Since: j.State.Missing.UTC().Format(time.RFC3339), Request: w.Request,
+			Cause:   announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Files: j.State.Open.Count},
+			Message: intake.MissingText}, true
+	}
+	return Launch{}, false
+}
+
+// countSince adds to h the files that came since its launch was held.
+func (r *Resolver) countSince(ctx context.Context, h *Launch) error {
+	key, _, ok := record.WindowOf(h.LaunchKey)
+	if !ok {
+		return nil
+	}
+	item, err := r.store.Get(ctx, key)
+	if err != nil {
+		return &record.LedgerError{LaunchKey: h.LaunchKey, Err: err}
+	}
+	if !item.Exists() {
+		return nil
+	}
+	j, _, err := record.DecodeWindow(item, nil)
+	if err != nil {
+		return &record.LedgerError{LaunchKey: h.LaunchKey, Err: err}
+	}
+	h.Cause.Files += j.State.After.Count
+	h.Samples = append(h.Samples, j.State.After.Samples...)
+	h.Samples = h.Samples[:min(window.MaxSamples, len(h.Samples))]
+	return nil
+}
+
+// reasonUnreadable is why a launch is listed that this version cannot read.
+const reasonUnreadable = "unreadable"

@@ -1,0 +1,200 @@
+package launch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// announceTimeout bounds the publishing where the context does not.
+const announceTimeout = 10 * time.Second
+
+// Announce publishes within the time that there is.
+func (l *Launcher) Announce(ctx context.Context, a announcement.Announcement) error {
+	actx, cancel := l.Clock.WithTimeout(ctx, announceTimeout)
+	defer cancel()
+	err := l.Announcer.Announce(actx, a)
+	if err != nil {
+		l.Logger.ErrorContext(ctx, "not announced", slog.String("type", string(a.Type)),
+			slog.String(telemetry.LaunchKey, a.Detail.LaunchKey), slog.String(telemetry.Error, err.Error()))
+	}
+	return err
+}
+
+// announcementOf tells how the launch stands: started, rejected, held or
+// discarded.
+func announcementOf(r *record.LaunchDoc, tenant string) announcement.Announcement {
+	t := map[record.State]announcement.DetailType{
+		record.StateStarted:   announcement.RunStarted,
+		record.StateRejected:  announcement.RunRejected,
+		record.StateHeld:      announcement.RunHeld,
+		record.StateDiscarded: announcement.RunDiscarded,
+	}[r.State]
+	d := announcement.Detail{
+		Version:    announcement.Version,
+		LaunchKey:  r.Key,
+		Tenant:     tenant,
+		Reason:     r.Reason,
+		Cause:      &r.Cause,
+		Request:    &r.Request,
+		Run:        r.Run,
+		Truncated:  r.RunCut,
+		Error:      ErrorWithTimes(r),
+		Candidates: r.Candidates,
+	}
+	switch r.State {
+	case record.StateStarted:
+		d.ID = announcement.ID(t, r.Key, r.Run.ID)
+	default:
+		d.Hold = r.Hold
+		d.ID = announcement.ID(t, r.Key, r.Reason, fmt.Sprint(r.Hold))
+		d.Hint = hint(r)
+	}
+	if len(r.Samples) > 0 {
+		d.Window = &announcement.Window{ConfigID: r.Request.ConfigID, Period: r.Cause.Period, Route: r.Cause.Route, Files: r.Cause.Files, Samples: r.Samples}
+	}
+	a := announcement.Announcement{Type: t, Detail: d}
+	if r.Resource != "" {
+		a.Resources = []string{r.Resource}
+	}
+	return a
+}
+
+// blockedNews tells that a launch is blocked.
+func (l *Launcher) blockedNews(j *record.Launch) announcement.Announcement {
+	a := announcement.Announcement{Type: announcement.RunBlocked, Detail: announcement.Detail{
+		Version:   announcement.Version,
+		ID:        announcement.ID(announcement.RunBlocked, j.Key, j.Reason, j.Blocked.Since.UTC().Format(time.RFC3339Nano)),
+		LaunchKey: j.Key,
+		Tenant:    l.Tenant,
+		Reason:    j.Reason,
+		Hint:      blockedHint(&j.LaunchDoc),
+		Cause:     &j.Cause,
+		Request:   &j.Request,
+		Error:     j.Error,
+	}}
+	if j.Resource != "" {
+		a.Resources = []string{j.Resource}
+	}
+	return a
+}
+
+// further returns a copy of the record that announces a further run.
+func further(r *record.LaunchDoc, o record.OtherRun) *record.LaunchDoc {
+	f := *r
+	if o.Hold == 0 {
+		f.Keep(o.Run)
+		return &f
+	}
+	f.State, f.Reason, f.Hold, f.Run, f.Candidates = record.StateHeld, announcement.ReasonUnknownOutcome, o.Hold, nil, []announcement.Candidate{candidateOf(o.Run)}
+	f.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: surplusText(r.Run.ID, o.RunID)}
+	return &f
+}
+
+// hint says what a person should do about how the launch stands.
+func hint(r *record.LaunchDoc) string {
+	unclear := r.Reason == announcement.ReasonUnknownOutcome || r.MaySucceed()
+	switch {
+	case r.State == record.StateRejected && r.Error != nil && r.Error.Kind == announcement.ErrorInvalidInput:
+		return hintInvalid
+	case r.State == record.StateRejected:
+		return hintRejected
+	case r.State == record.StateDiscarded && unclear:
+		return hintDiscardedSent
+	case r.State == record.StateDiscarded:
+		return hintDiscarded
+	case surplus(r):
+		return hintSurplus
+	case unclear && len(r.Candidates) > 0:
+		ids := make([]string, len(r.Candidates))
+		for i, c := range r.Candidates {
+			ids[i] = c.ID
+		}
+		return fmt.Sprintf(hintCandidates, strings.Join(ids, ", "))
+	case unclear && r.Error != nil && (r.Error.Kind == announcement.ErrorRejected || r.Error.Kind == announcement.ErrorInvalidInput):
+		return hintEarlier + hintHeld
+	case unclear:
+		return hintHeld
+	}
+	text := hintPolicy
+	switch r.Reason {
+	case announcement.ReasonOverlap:
+		text = hintOverlap
+	case announcement.ReasonImplausibleDate:
+		text = hintImplausible
+	}
+	switch {
+	case r.Cause.FirstFile != "" && r.Cause.Files == 1:
+		text += fmt.Sprintf(hintFile, r.Cause.FirstFile)
+	case r.Cause.FirstFile != "":
+		text += fmt.Sprintf(hintFiles, r.Cause.Files, r.Cause.FirstFile)
+	}
+	return text
+}
+
+// surplus reports whether the record announces a further run that may be the
+// launch's.
+func surplus(r *record.LaunchDoc) bool {
+	return slices.ContainsFunc(r.Others, func(o record.OtherRun) bool { return o.Hold > 0 && o.Hold == r.Hold })
+}
+
+// blockedHint says what a person should do about a launch that is blocked.
+func blockedHint(r *record.LaunchDoc) string {
+	text := hintGoesOn
+	if r.Reason == announcement.ReasonUnauthorized {
+		text = hintToken
+	}
+	if !r.NotAfter.IsZero() {
+		text += fmt.Sprintf(hintUntil, Stamp(r.NotAfter))
+	}
+	return text
+}
+
+// ErrorWithTimes is the error as a person is told it: where nobody knows whether
+// there is a run, with when the requests were sent, to look for one by.
+func ErrorWithTimes(r *record.LaunchDoc) *announcement.Error {
+	if r.State != record.StateHeld || r.Reason != announcement.ReasonUnknownOutcome || r.Error == nil || len(r.Posts) == 0 {
+		return r.Error
+	}
+	told := *r.Error
+	told.Message += " (sent " + r.Posts[0].UTC().Format(time.RFC3339)
+	for _, p := range r.Posts[1:] {
+		told.Message += " and " + p.UTC().Format(time.RFC3339)
+	}
+	told.Message += ")"
+	return &told
+}
+
+// candidatesOf describes the first of some runs to the operator.
+func candidatesOf(runs []*amperity.Run) []announcement.Candidate {
+	var cs []announcement.Candidate
+	for _, run := range runs[:min(len(runs), maxCandidates)] {
+		cs = append(cs, candidateOf(run))
+	}
+	return cs
+}
+
+// candidateOf describes a run to the operator.
+func candidateOf(run *amperity.Run) announcement.Candidate {
+	c := announcement.Candidate{ID: run.ID, Name: run.Name, Type: string(run.Type), State: string(run.State),
+		PrincipalID: run.PrincipalID, PrincipalName: run.PrincipalName}
+	if !run.CreatedAt.IsZero() {
+		c.CreatedAt = run.CreatedAt.UTC().Format(time.RFC3339)
+	}
+	return c
+}
+
+func Stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

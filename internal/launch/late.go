@@ -1,0 +1,161 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// recordLateAnswer records a run that Amperity has answered with to a launch that was taken
+// over meanwhile. The answer is certain; what others have concluded without it
+// is not. A launch that has another run by now has two.
+func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, run *amperity.Run, current ledger.Item) record.Result {
+	posted := mine.LastPost()
+	for range maxTakeovers {
+		j, err := record.DecodeLaunch(current)
+		if err != nil {
+			return record.Result{Outcome: record.Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(err)}
+		}
+		if j.Has(run.ID) {
+			return j.Duplicate()
+		}
+		if !slices.ContainsFunc(j.Posts, posted.Equal) {
+			j.Posts = append(j.Posts, posted)
+		}
+		if j.State == record.StateStarted {
+			l.Logger.ErrorContext(ctx, "second run", slog.String(telemetry.LaunchKey, j.Key),
+				slog.String(telemetry.RunID, run.ID), slog.String("first_run_id", j.Run.ID))
+			j.AddRun(run)
+		} else {
+			j.SetRun(run, posted, l.Clock.Now())
+			j.Adopted, j.Lease = false, l.Lease(ctx)
+		}
+		err = l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.OwnedBy(j.Key, run.ID, 0, l.Clock.Now()))
+		var taken *record.RunOwnedError
+		if errors.As(err, &taken) {
+			err = l.claimRun(ctx, j, run.ID, taken.Current)
+		}
+		var lost *record.LostError
+		if errors.As(err, &lost) {
+			current = lost.Current
+			continue
+		}
+		res := j.Result()
+		if err != nil {
+			res.Warning = unrecordedText(err)
+			return res
+		}
+		l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+		l.Deliver(ctx, j)
+		return res
+	}
+	return record.Result{Outcome: record.Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(&record.LostError{Current: current})}
+}
+
+// maxTakeovers bounds how often a late answer is recorded anew.
+const maxTakeovers = 10
+
+// claimRun records a run of j although another launch has adopted it. Amperity's
+// answer outranks an adoption, so the other launch is held: its own outcome is
+// unknown again.
+func (l *Launcher) claimRun(ctx context.Context, j *record.Launch, runID string, run ledger.Item) error {
+	for {
+		due := l.Clock.Now().Add(record.RevisitAfter)
+		other, err := l.owner(ctx, j, runID, run)
+		if err != nil {
+			return err
+		}
+		mine := record.OwnedBy(j.Key, runID, run.Version, l.Clock.Now())
+		if other == nil {
+			err = l.Store.Transact(ctx, j, due, func(c *record.ConfigID) { c.AddRuns(j) }, mine)
+		} else {
+			var items []ledger.Item
+			if items, err = l.dispossess(ctx, other, j.Key, runID); err != nil {
+				return err
+			}
+			err = l.Store.Transact(ctx, j, due, func(c *record.ConfigID) {
+				if other.Request.ConfigID == j.Request.ConfigID { // else an operator has mixed them up
+					c.AddDoubt(other)
+				}
+				c.AddRuns(j)
+			}, append([]ledger.Item{mine}, items...)...)
+		}
+		if err == nil && other != nil {
+			l.Log(ctx, other.Key, other.Request.ConfigID, other.Cause.Route, other.Result())
+		}
+		var taken *record.RunOwnedError
+		if !errors.As(err, &taken) {
+			return err
+		}
+		if run, err = l.Store.Get(ctx, run.Key); err != nil {
+			return err
+		}
+	}
+}
+
+// owner returns the launch that has adopted a run of j's; nil if none has.
+func (l *Launcher) owner(ctx context.Context, j *record.Launch, runID string, run ledger.Item) (*record.Launch, error) {
+	key, err := record.OwnerOf(run)
+	if err != nil || key == "" || key == j.Key {
+		return nil, err
+	}
+	item, err := l.Store.Get(ctx, record.LaunchPrefix+key)
+	if err != nil || !item.Exists() {
+		return nil, err
+	}
+	other, err := record.DecodeLaunch(item)
+	if err != nil || !other.Adopted || other.Run == nil || other.Run.ID != runID {
+		return nil, err // it has another, or an answer of its own with this one
+	}
+	return other, nil
+}
+
+// dispossess makes a launch held that had adopted the run of another one, and
+// returns the items to write.
+func (l *Launcher) dispossess(ctx context.Context, other *record.Launch, owner, runID string) ([]ledger.Item, error) {
+	now := l.Clock.Now()
+	other.To(record.StateHeld, now)
+	other.Reason, other.Run, other.Adopted, other.CoveredUntil = announcement.ReasonUnknownOutcome, nil, false, time.Time{}
+	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: tookAwayText(runID, owner)}
+	other.Hold++
+	other.Turn++
+	// The launch has no run now: a run that may be its own is a candidate.
+	other.Others = slices.DeleteFunc(slices.Clone(other.Others), func(o record.OtherRun) bool {
+		if o.Hold > 0 && o.Run != nil {
+			other.Candidates = append(other.Candidates, candidateOf(o.Run))
+		}
+		return o.Hold > 0
+	})
+	items, err := l.Reopen(ctx, other)
+	if err != nil {
+		return nil, err
+	}
+	item, err := other.Write(now.Add(record.RevisitAfter))
+	return append([]ledger.Item{item}, items...), err
+}
+
+// Reopen makes a launch its window's again, if it is the window's latest: it
+// gives the window's item as it is to be written, or nothing.
+func (l *Launcher) Reopen(ctx context.Context, n *record.Launch) ([]ledger.Item, error) {
+	if n.Window == "" {
+		return nil, nil
+	}
+	item, err := l.Store.Get(ctx, n.Window)
+	if err != nil || !item.Exists() {
+		return nil, err
+	}
+	w, by, err := record.DecodeWindow(item, nil)
+	if err != nil || !w.State.Reopen(n.Revision, n.Turn, l.Clock.Now()) {
+		return nil, err
+	}
+	item, err = w.Write(by, time.Time{}, l.Clock.Now())
+	return []ledger.Item{item}, err
+}

@@ -1,0 +1,130 @@
+package runs
+
+import (
+	"context"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// list returns a list of the runs that were created in a period, and perhaps
+// others. It is asked for no earlier than notBefore. Looks of the same sweep
+// share a list, a failed one too.
+func (cl *Client) list(ctx context.Context, p period, notBefore time.Time) listing {
+	for {
+		cache := &cl.memory.recent
+		if cl.Clock.Now().Sub(p.from) > recent {
+			cache = &cl.memory.older
+		}
+		list, read := cl.memory.list(cache, p, notBefore, cl.Clock.Now())
+		switch {
+		case read:
+			return cl.readShared(ctx, cache, list.from, list.to)
+		case !list.begun.IsZero():
+			return list
+		}
+		if err := cl.Clock.Sleep(ctx, waitForList); err != nil {
+			return listing{err: err}
+		}
+	}
+}
+
+// list returns the latest list if it serves, or reports that the caller is to
+// read one with the bounds returned. Neither: another look reads one.
+func (m *memory) list(cache *listCache, p period, notBefore, now time.Time) (serves listing, read bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if cache.wanted.IsZero() || p.from.Before(cache.wanted) {
+		cache.wanted = p.from
+	}
+	last := cache.last
+	covers := !last.from.After(p.from) && (last.to.IsZero() || !last.to.Before(p.to)) && !last.begun.Before(notBefore)
+	if !last.begun.IsZero() && now.Sub(last.read) < fresh && (covers || last.err != nil) {
+		return last, false
+	}
+	if cache.busy {
+		return listing{}, false
+	}
+	cache.busy = true
+	from := cache.wanted
+	cache.wanted = time.Time{}
+	if cache == &m.older {
+		return listing{from: p.from.Add(-widened), to: p.to.Add(widened)}, true
+	}
+	if oldest := now.Add(-recent); from.Before(oldest) && oldest.Before(p.from) {
+		from = oldest
+	}
+	return listing{from: from}, true
+}
+
+// readShared reads a list for all looks of the sweep.
+func (cl *Client) readShared(ctx context.Context, cache *listCache, from, to time.Time) (list listing) {
+	defer func() {
+		cl.memory.mu.Lock()
+		defer cl.memory.mu.Unlock()
+		cache.busy = false
+		if !list.begun.IsZero() { // it did not panic
+			list.read = cl.Clock.Now()
+			cache.last = list
+		}
+	}()
+	return cl.readList(ctx, from, to)
+}
+
+// readList reads the list of runs between two times. Nothing may be concluded
+// from a list that is not whole, or does not show the control run.
+func (cl *Client) readList(ctx context.Context, from, to time.Time) listing {
+	list := listing{from: from, to: to, begun: cl.Clock.Now()}
+	known, err := cl.Control(ctx)
+	if err != nil {
+		list.err = err
+		return list
+	}
+	list.principal = known.PrincipalID
+	shown := false
+	switch oldest := from.Add(-controlNear); {
+	case known.RunID == "" || list.begun.Sub(known.Created) > listHorizon:
+		shown = true // there is no control run
+	case known.Created.Before(oldest), !to.IsZero() && !known.Created.Before(to):
+		around, err := cl.readPages(ctx, amperity.ListOptions{CreatedFrom: known.Created.Add(-Skew), CreatedTo: known.Created.Add(Skew)})
+		if err != nil {
+			list.err = err
+			return list
+		}
+		if shown = has(around, known.RunID); !shown {
+			list.err = &incompleteError{known.RunID}
+			return list
+		}
+	case known.Created.Add(-Skew).Before(from):
+		from = known.Created.Add(-Skew) // the API may round times
+	}
+	list.runs, list.err = cl.readPages(ctx, amperity.ListOptions{CreatedFrom: from, CreatedTo: to})
+	if list.err == nil && !shown && !has(list.runs, known.RunID) {
+		list.err = &incompleteError{known.RunID}
+	}
+	return list
+}
+
+// readPages reads a list to its end. A run that two pages show counts once.
+func (cl *Client) readPages(ctx context.Context, o amperity.ListOptions) (runs []*amperity.Run, err error) {
+	err = cl.query(ctx, listTimeout, MaxQueries, func(ctx context.Context) error {
+		runs = nil
+		seen := map[string]bool{}
+		for page, err := range cl.API.ListRuns(ctx, o) {
+			if err != nil {
+				return err
+			}
+			for _, run := range page.Runs {
+				if !seen[run.ID] {
+					seen[run.ID] = true
+					runs = append(runs, run)
+				}
+			}
+			if err := cl.paced(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return runs, err
+}
