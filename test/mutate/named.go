@@ -38,7 +38,7 @@ func (n namedMutant) mutant(root string) (mutant, error) {
 // afterClaim is what follows the claim in Launch.
 const afterClaim = `	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
-		return l.again(ctx, in, conflict.Current[0])
+		return l.answerKnown(ctx, in, conflict.Current[0])
 	}
 	if err != nil {
 		return Result{}, &LedgerError{LaunchKey: in.Key, Err: err}
@@ -51,18 +51,18 @@ var namedMutants = []namedMutant{
 	// --- Windows ---
 	{
 		Name: "flush without a later look", File: "internal/launch/window.go",
-		Old: "	if j.state.Launch == nil && j.state.Open.Count > 0 {\n		look = now\n	}\n	if err := l.putWindow",
+		Old: "	if j.State.Launch == nil && j.State.Open.Count > 0 {\n		look = now\n	}\n	if err := l.putWindow",
 		New: "	_ = now\n	if err := l.putWindow",
 		Why: "A window that was not quiet at its deadline is never looked at again.",
 	},
 	{
-		Name: "flush confirms what it could not announce", File: "internal/launch/window.go",
+		Name: "flush confirms what it could not announce", File: "internal/intake/intake.go",
 		Old: "			return // the window is due\n", New: "			continue\n",
 		Why: "Files Missing is lost after one failure of the event bus.",
 	},
 	{
 		Name: "a decision leaves the config id free", File: "internal/launch/window.go",
-		Old: "	default:\n		c.set(entry{Key: n.Key, State: entryGoing})\n	}\n	c.prune(now)", New: "	}\n	c.prune(now)",
+		Old: "	default:\n		c.Set(entry{Key: n.Key, State: entryGoing})\n	}\n	c.prune(now)", New: "	}\n	c.prune(now)",
 		Why: "Two windows of one config id are decided at the same time.",
 	},
 	{
@@ -72,13 +72,13 @@ var namedMutants = []namedMutant{
 		Why: "A 404 for a run of a moment ago lets the next run begin beside it.",
 	},
 	{
-		Name: "a conflict fails Look", File: "internal/launch/window.go",
+		Name: "a conflict fails Look", File: "internal/intake/intake.go",
 		Old: "		return true, nil // somebody else is at it; it is still due\n", New: "		return true, err\n",
 		Why: "The sweep postpones a window that another process writes.",
 	},
 	{
-		Name: "a window that asks expires", File: "internal/launch/window.go",
-		Old: "		item.Held = j.state.Missing\n", New: "		item.Held = j.state.Missing\n		item.Expires = now.Add(keptWindow)\n",
+		Name: "a window that asks expires", File: "internal/record/window.go",
+		Old: "		item.Held = j.State.Missing\n", New: "		item.Held = j.State.Missing\n		item.Expires = now.Add(keptWindow)\n",
 		Why: "A window with missing files is forgotten while it waits for the operator.",
 	},
 	{
@@ -106,7 +106,7 @@ var namedMutants = []namedMutant{
 		Why: "A backfill without any fault ends with the operator.",
 	},
 	{
-		Name: "the 12 hours of a released launch count the queue", File: "internal/launch/window.go",
+		Name: "the 12 hours of a released launch count the queue", File: "internal/launch/queue.go",
 		Old: " && !now.Before(front.Limit(since)) {",
 		New: " && now.Sub(since) >= window.MaxWait {",
 		Why: "A released launch is held again although each run in front is short.",
@@ -147,27 +147,27 @@ var namedMutants = []namedMutant{
 	// --- Coverage ---
 	{
 		Name: "adopt covers from the last request", File: "internal/launch/reconcile.go",
-		Old: "j.begin(run, j.Posts[0], l.Clock.Now())",
-		New: "j.begin(run, j.lastPost(), l.Clock.Now())",
+		Old: "j.SetRun(run, j.Posts[0], l.Clock.Now())",
+		New: "j.SetRun(run, j.LastPost(), l.Clock.Now())",
 		Why: "A file between two requests is lost, if the first one's run is adopted.",
 	},
 	{
-		Name: "an operator's adoption covers until now", File: "internal/launch/person.go",
-		Old: "		j.begin(run, posted, l.Clock.Now())\n", New: "		j.begin(run, l.Clock.Now(), l.Clock.Now())\n",
+		Name: "an operator's adoption covers until now", File: "internal/launch/late.go",
+		Old: "		j.SetRun(run, posted, l.Clock.Now())\n", New: "		j.SetRun(run, l.Clock.Now(), l.Clock.Now())\n",
 		Why: "Files after the adopted run never get one.",
 	},
 	{
 		Name: "a discard does not count what it answers", File: "internal/launch/person.go",
-		Old: "		j.Answered = l.answered(ctx, j)\n		j.to(discarded", New: "		j.to(discarded",
+		Old: "		j.Answered = l.Answered(ctx, j)\n		j.To(discarded", New: "		j.To(discarded",
 		Why: "Files that the operator discarded start a run.",
 	},
 	{
-		Name: "covered from the claim", File: "internal/launch/settle.go",
+		Name: "covered from the claim", File: "internal/record/launch.go",
 		Old: "	r.CoveredUntil = posted.Add(-window.Margin)\n", New: "	r.CoveredUntil = r.Claimed.Add(0 * window.Margin)\n",
 		Why: "Covered until is the claim, without the margin.",
 	},
 	{
-		Name: "covered from the answer", File: "internal/launch/settle.go",
+		Name: "covered from the answer", File: "internal/record/launch.go",
 		Old: "	r.CoveredUntil = posted.Add(-window.Margin)\n", New: "	r.CoveredUntil = now.Add(0 * window.Margin)\n",
 		Why: "A file during the request counts as covered.",
 	},
@@ -175,8 +175,8 @@ var namedMutants = []namedMutant{
 	// --- Requests ---
 	{
 		Name: "the request is sent before the claim", File: "internal/launch/launcher.go",
-		Old: "	err := l.put(ctx, j, j.Lease)\n" + afterClaim + "	return l.carry(ctx, j), nil\n",
-		New: "	v, _ := l.post(ctx, in.Request, attempts, nil)\n	err := l.put(ctx, j, j.Lease)\n" + afterClaim + "	j.Posts = append(j.Posts, now)\n	return l.settle(ctx, j, v), nil\n",
+		Old: "	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	return l.Proceed(ctx, j), nil\n",
+		New: "	v, _ := l.post(ctx, in.Request, attempts, nil)\n	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	j.Posts = append(j.Posts, now)\n	return l.recordOutcome(ctx, j, v), nil\n",
 		Why: "A crash after the request leaves a run that nobody knows.",
 	},
 	{
@@ -185,7 +185,7 @@ var namedMutants = []namedMutant{
 		Why: "After a crash nobody knows that a request was sent.",
 	},
 	{
-		Name: "a 5xx is sent again", File: "internal/launch/post.go",
+		Name: "a 5xx is sent again", File: "internal/runs/verdict.go",
 		Old: "	case amperity.MayHaveBeenProcessed(err):\n", New: "	case amperity.MayHaveBeenProcessed(err) && d.Status < 500:\n",
 		Why: "A request that may have started a run is repeated.",
 	},
@@ -197,13 +197,13 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a 409 is sent again at once", File: "internal/launch/post.go",
-		Old: " || v.reason == announcement.ReasonBusy || n == most",
+		Old: " || v.Reason == announcement.ReasonBusy || n == most",
 		New: " || n == most",
 		Why: "The launch's own run may be in the way, and the next request starts a second one.",
 	},
 	{
 		Name: "a 409 is taken for certain", File: "internal/launch/launcher.go",
-		Old: "		j.Busy = append(j.Busy, j.lastPost())\n",
+		Old: "		j.Busy = append(j.Busy, j.LastPost())\n",
 		New: "		j.Posts = j.Posts[:len(j.Posts)-1]\n",
 		Why: "A gateway repeats the request: the launch's own run is in the way, and is started again.",
 	},
@@ -232,7 +232,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a claimed launch is due hours later", File: "internal/launch/launcher.go",
-		Old: "err := l.put(ctx, j, j.Lease)\n", New: "err := l.put(ctx, j, j.Lease.Add(2*time.Hour))\n",
+		Old: "err := l.Store.PutLaunch(ctx, j, j.Lease)\n", New: "err := l.Store.PutLaunch(ctx, j, j.Lease.Add(2*time.Hour))\n",
 		Why: "After a crash the run starts two hours late.",
 	},
 	{
@@ -242,36 +242,36 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a blocked launch gives its turn back", File: "internal/launch/settle.go",
-		Old: "		c.set(entry{Key: j.Key, State: entryGoing})\n	}\n	return nil\n",
-		New: "		c.remove(j.Key)\n	}\n	return nil\n",
+		Old: "		c.Set(entry{Key: j.Key, State: entryGoing})\n	}\n	return nil\n",
+		New: "		c.Remove(j.Key)\n	}\n	return nil\n",
 		Why: "Two runs of one config id at the same time.",
 	},
 	{
 		Name: "Retry-After is ignored", File: "internal/launch/settle.go",
-		Old: "max(backoff(j.Blocked.Attempts, soon, 15*time.Minute), v.retryAfter)", New: "backoff(j.Blocked.Attempts, soon, 15*time.Minute)",
+		Old: "max(backoff(j.Blocked.Attempts, soon, 15*time.Minute), v.RetryAfter)", New: "backoff(j.Blocked.Attempts, soon, 15*time.Minute)",
 		Why: "A blocked launch is sent before Amperity allows it.",
 	},
 	{
 		Name: "an unknown launch becomes claimed", File: "internal/launch/settle.go",
-		Old: "		j.to(unknown, now)\n		return l.put(ctx, j, now.Add(delay))\n", New: "		j.to(claimed, now)\n		return l.put(ctx, j, now.Add(delay))\n",
+		Old: "		j.To(unknown, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n", New: "		j.To(claimed, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n",
 		Why: "The next request is sent without a list.",
 	},
 
 	// --- Looking for runs ---
 	{
-		Name: "the list begins at the last request", File: "internal/launch/search.go",
+		Name: "the list begins at the last request", File: "internal/runs/search.go",
 		Old: "range r.Posts {\n		p := period",
 		New: "range r.Posts[len(r.Posts)-1:] {\n		p := period",
 		Why: "The run of the first request is never seen.",
 	},
 	{
-		Name: "the list ends with the lease", File: "internal/launch/search.go",
+		Name: "the list ends with the lease", File: "internal/runs/search.go",
 		Old: "post.Add(processedWithin)}",
 		New: "r.Lease}",
 		Why: "A run that begins late is never seen.",
 	},
 	{
-		Name: "the list needs no control run", File: "internal/launch/search.go",
+		Name: "the list needs no control run", File: "internal/runs/list.go",
 		Old: "	case known.RunID == \"\" || list",
 		New: "	case true || list",
 		Why: "A list that lags behind counts as whole.",
@@ -290,7 +290,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a list of before the last request is used again", File: "internal/launch/reconcile.go",
-		Old: "	notBefore := j.lastPost()\n",
+		Old: "	notBefore := j.LastPost()\n",
 		New: "	notBefore := time.Time{}\n",
 		Why: "A list that another launch has read says nothing of a request after it.",
 	},
@@ -301,76 +301,76 @@ var namedMutants = []namedMutant{
 		Why: "A run that was listed meanwhile is started again.",
 	},
 	{
-		Name: "a list is used again whatever is asked", File: "internal/launch/search.go",
+		Name: "a list is used again whatever is asked", File: "internal/runs/list.go",
 		Old: " && !last.begun.Before(notBefore)\n",
 		New: "\n",
 		Why: "A list of before the last request says nothing of it.",
 	},
 	{
-		Name: "a run on two pages counts twice", File: "internal/launch/search.go",
+		Name: "a run on two pages counts twice", File: "internal/runs/list.go",
 		Old: "				if !seen[run.ID] {\n",
 		New: "				if true || !seen[run.ID] {\n",
 		Why: "A launch with one run is held because of two.",
 	},
 	{
-		Name: "candidates of another name count", File: "internal/launch/search.go",
+		Name: "candidates of another name count", File: "internal/record/config.go",
 		Old: "(run.Name == \"\" || run.Name == i.Name) &&",
 		New: "(true || run.Name == i.Name) &&",
 		Why: "Each run that somebody starts meanwhile leaves the launch to the operator.",
 	},
 	{
-		Name: "candidates of another principal count", File: "internal/launch/search.go",
+		Name: "candidates of another principal count", File: "internal/runs/search.go",
 		Old: "		if len(principals) > 0 && run",
 		New: "		if false && run",
 		Why: "A run that somebody starts by hand leaves the launch to the operator.",
 	},
 	{
-		Name: "a run without a time is left out", File: "internal/launch/search.go",
+		Name: "a run without a time is left out", File: "internal/runs/search.go",
 		Old: "return created.IsZero() || !created",
 		New: "return !created",
 		Why: "A run without created_at cannot be a candidate.",
 	},
 	{
-		Name: "adopted in doubt", File: "internal/launch/record.go",
+		Name: "adopted in doubt", File: "internal/record/config.go",
 		Old: "e.Key != key && e.Doubt &&",
 		New: "false && e.Doubt &&",
 		Why: "A launch adopts a run that another launch may have started.",
 	},
 	{
 		Name: "a look does not ask about doubts", File: "internal/launch/reconcile.go",
-		Old:        " && !c.doubts(j.Key, j.Posts[0]) {",
+		Old:        " && !c.Doubts(j.Key, j.Posts[0]) {",
 		New:        " {",
 		Why:        "A launch adopts a run that another launch may have started.",
 		Equivalent: "The adopting transaction asks again, and gives the launch back as it was.",
 	},
 	{
 		Name: "the adopting transaction does not ask about doubts again", File: "internal/launch/reconcile.go",
-		Old: "		if c.doubts(j.Key, j.Posts[0]) {\n			return errDoubtful\n		}\n",
+		Old: "		if c.Doubts(j.Key, j.Posts[0]) {\n			return errDoubtful\n		}\n",
 		New: "",
 		Why: "A launch adopts the run of another one that was marked while the list was read.",
 	},
 	{
 		Name: "a run's owner is not asked for again", File: "internal/launch/reconcile.go",
-		Old: "		free, version, err := l.unowned(ctx, run)\n		if !free || err != nil {\n",
-		New: "		_, version, err := l.unowned(ctx, run)\n		if err != nil {\n",
+		Old: "		free, version, err := l.Runs.Unowned(ctx, run)\n		if !free || err != nil {\n",
+		New: "		_, version, err := l.Runs.Unowned(ctx, run)\n		if err != nil {\n",
 		Why: "A launch takes the run of another one that was recorded while the list was read.",
 	},
 	{
 		Name: "the search ends with the hold", File: "internal/launch/reconcile.go",
-		Old: "	case r.unaccounted() == 0 || age",
-		New: "	case r.unaccounted() == 0 || r.State == held || age",
+		Old: "	case r.Unaccounted() == 0 || age",
+		New: "	case r.Unaccounted() == 0 || r.State == held || age",
 		Why: "The operator is never told of a run that the list shows late.",
 	},
 	{
 		Name: "the search ends with a discard", File: "internal/launch/reconcile.go",
-		Old: "	case r.unaccounted() == 0 || age",
-		New: "	case r.unaccounted() == 0 || r.State == discarded || age",
+		Old: "	case r.Unaccounted() == 0 || age",
+		New: "	case r.Unaccounted() == 0 || r.State == discarded || age",
 		Why: "The operator is never told of a run that the list shows late.",
 	},
 	{
 		Name: "the search ends with the first run", File: "internal/launch/reconcile.go",
-		Old: "	case r.unaccounted() == 0 || age",
-		New: "	case r.unaccounted() == 0 || r.State == started || age",
+		Old: "	case r.Unaccounted() == 0 || age",
+		New: "	case r.Unaccounted() == 0 || r.State == started || age",
 		Why: "The second run of a launch is never announced nor waited for.",
 	},
 	{
@@ -384,7 +384,7 @@ var namedMutants = []namedMutant{
 		Why: "A launch is looked for without end.",
 	},
 	{
-		Name: "identity from an adopted run", File: "internal/launch/settle.go",
+		Name: "identity from an adopted run", File: "internal/record/config.go",
 		Old: "	if !j.Adopted {\n		c.saw(j.Run)\n	}\n", New: "	c.saw(j.Run)\n",
 		Why: "A wrong adoption decides what later runs look like.",
 	},
@@ -397,41 +397,41 @@ var namedMutants = []namedMutant{
 
 	// --- Late answers and the operator ---
 	{
-		Name: "the second certain run is not announced", File: "internal/launch/settle.go",
-		Old: "			j.addRun(run)\n		} else {\n",
-		New: "			j.addRun(run)\n			j.Others[len(j.Others)-1].Run = nil\n		} else {\n",
+		Name: "the second certain run is not announced", File: "internal/launch/late.go",
+		Old: "			j.AddRun(run)\n		} else {\n",
+		New: "			j.AddRun(run)\n			j.Others[len(j.Others)-1].Run = nil\n		} else {\n",
 		Why: "A run that this launch started is known to the log alone.",
 	},
 	{
 		Name: "a further run is not announced", File: "internal/launch/settle.go",
-		Old: "		if l.announce(ctx, j.further(o).announcement(l.Tenant)) == nil {\n",
+		Old: "		if l.Announce(ctx, j.further(o).announcement(l.Tenant)) == nil {\n",
 		New: "		if true {\n",
 		Why: "A run that this launch started is known to the ledger alone.",
 	},
 	{
-		Name: "an announcement is confirmed before it is sent", File: "internal/launch/settle.go",
+		Name: "an announcement is confirmed before it is sent", File: "internal/launch/outcome.go",
 		Old: "	// A crash here leaves the record as it is, and due. Both steps can be\n	// repeated.\n",
-		New: "	if !j.Announced {\n		sent := *j\n		sent.Announced, sent.Told = true, true\n		if l.put(ctx, &sent, time.Time{}) == nil {\n			j.item = sent.item\n		}\n	}\n",
+		New: "	if !j.Announced {\n		sent := *j\n		sent.Announced, sent.Told = true, true\n		if l.Store.PutLaunch(ctx, &sent, time.Time{}) == nil {\n			j.Item = sent.item\n		}\n	}\n",
 		Why: "A crash in between loses the outcome.",
 	},
 	{
-		Name: "the turn stays", File: "internal/launch/settle.go",
+		Name: "the turn stays", File: "internal/launch/late.go",
 		Old: "	other.Turn++\n", New: "",
 		Why: "The window hears the end of a launch that is its launch again.",
 	},
 	{
 		Name: "a failed announcement is confirmed", File: "internal/launch/settle.go",
-		Old: "	if !j.Announced && l.announce(ctx, j.announcement(l.Tenant)) == nil {\n", New: "	if !j.Announced {\n		_ = l.announce(ctx, j.announcement(l.Tenant))\n",
+		Old: "	if !j.Announced && l.Announce(ctx, j.announcement(l.Tenant)) == nil {\n", New: "	if !j.Announced {\n		_ = l.Announce(ctx, j.announcement(l.Tenant))\n",
 		Why: "An outcome is lost after one failure of the event bus.",
 	},
 	{
-		Name: "a release without doubt", File: "internal/launch/person.go",
+		Name: "a release without doubt", File: "internal/held/held.go",
 		Old: "Doubt: len(j.Posts) > 0})",
 		New: "Doubt: false})",
 		Why: "Another launch adopts the run of a released launch.",
 	},
 	{
-		Name: "a release after an overlap is sent at once", File: "internal/launch/person.go",
+		Name: "a release after an overlap is sent at once", File: "internal/held/held.go",
 		Old: "if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {",
 		New: "if j.Queued = false; j.Queued {",
 		Why: "It runs beside the run that was in its way.",
@@ -443,20 +443,20 @@ var namedMutants = []namedMutant{
 		Why: "The operator is told that the word was recorded, and it was not.",
 	},
 	{
-		Name: "a word for a window needs no hold number", File: "internal/launch/person.go",
-		Old: "|| j.state.Hold != word.Hold || word.Hold == 0 {",
+		Name: "a word for a window needs no hold number", File: "internal/held/held.go",
+		Old: "|| j.State.Hold != word.Hold || word.Hold == 0 {",
 		New: "|| word.Hold == 0 {",
 		Why: "A word that answers an earlier announcement starts the run without its files.",
 	},
 	{
-		Name: "a held launch expires", File: "internal/launch/write.go",
+		Name: "a held launch expires", File: "internal/record/launch.go",
 		Old: "		item.Held = j.Since\n", New: "		item.Held, item.Expires = j.Since, j.Since.Add(keptFor)\n",
 		Why: "A launch is forgotten while it waits for the operator.",
 	},
 
 	// --- Config ids and files without a route ---
 	{
-		Name: "no bound on started launches", File: "internal/launch/record.go",
+		Name: "no bound on started launches", File: "internal/record/config.go",
 		Old: "len(c.Launches) > maxEntries;", New: "false;",
 		Why: "The document of a config id grows.",
 	},
@@ -467,7 +467,7 @@ var namedMutants = []namedMutant{
 		Why: "The document of a config id grows.",
 	},
 	{
-		Name: "unrouted files are announced before they are kept", File: "internal/launch/unrouted.go",
+		Name: "unrouted files are announced before they are kept", File: "internal/unrouted/unrouted.go",
 		Old: "		decided := u.decide(now)\n",
 		New: "		decided := u.decide(now)\n		if decided {\n			l.AnnounceUnrouted(ctx, Unannounced{item, u, now})\n			return Unannounced{}, nil\n		}\n",
 		Why: "Files are lost if the event bus fails.",
