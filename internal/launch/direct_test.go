@@ -187,7 +187,7 @@ func TestLaunchEndsInOneOutcomeAndSaysSo(t *testing.T) {
 			outcome{launch.Held, "unknown_outcome", 1, []announcement.DetailType{held}, "", 0}},
 		{"a POST that hangs is cut off after 20 s and held", []answer{{after: time.Hour}}, nil,
 			outcome{launch.Held, "unknown_outcome", 1, []announcement.DetailType{held}, "", 20 * time.Second}},
-		{"half an answer is held", []answer{{err: &amperity.AnswerError{Method: "POST", Path: "/workflow/runs", Status: 201, Problem: "half"}}}, nil,
+		{"half an answer is held", []answer{{err: &amperity.ResponseError{Method: "POST", Path: "/workflow/runs", Status: 201, Problem: "half"}}}, nil,
 			outcome{launch.Held, "unknown_outcome", 1, []announcement.DetailType{held}, "", 0}},
 		{"unreachable first, unknown then: held", []answer{{err: refused()}, {err: status(502, 0)}}, nil,
 			outcome{launch.Held, "unknown_outcome", 2, []announcement.DetailType{held}, "", 250 * time.Millisecond}},

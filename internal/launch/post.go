@@ -56,7 +56,7 @@ func judge(run *amperity.Run, err error) verdict {
 		v.reason, d.Kind = announcement.ReasonUnauthorized, announcement.ErrorUnauthorized
 	case errors.Is(err, amperity.ErrRateLimited):
 		v.reason, d.Kind = announcement.ReasonRateLimited, announcement.ErrorRateLimited
-	case errors.Is(err, amperity.ErrBusy):
+	case errors.Is(err, amperity.ErrConflict):
 		v.reason, d.Kind = announcement.ReasonBusy, announcement.ErrorBusy
 	case errors.Is(err, amperity.ErrRejected):
 		v.outcome, v.reason, v.hint, d.Kind = Rejected, announcement.ReasonRefused, hintRefused, announcement.ErrorRejected

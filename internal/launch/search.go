@@ -499,7 +499,7 @@ func (l *Launcher) hasEnded(ctx context.Context, runID string, since time.Time) 
 		l.unreadable(ctx, runID, err)
 		unread = !errors.Is(err, amperity.ErrRejected)
 	default:
-		ended, unread = run.Over(), false
+		ended, unread = run.Ended(), false
 	}
 	return ended, unread
 }

@@ -144,7 +144,7 @@ func newFaultyWorld(t *testing.T, seed uint64) *faultyWorld {
 	if err := w.server.FaultRandomly(0.5, everyFault()...); err != nil {
 		t.Fatal(err)
 	}
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken), amperity.WithBaseURL(w.server.URL()))
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken), amperity.WithBaseURL(w.server.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}

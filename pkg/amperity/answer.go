@@ -80,8 +80,8 @@ func parseRetryAfter(h http.Header, now func() time.Time) time.Duration {
 }
 
 // problemf makes the error of a 2xx answer that is not the documented one.
-func (r request) problemf(a *answer, format string, args ...any) *AnswerError {
-	return &AnswerError{
+func (r request) problemf(a *answer, format string, args ...any) *ResponseError {
+	return &ResponseError{
 		Method: r.method, Path: r.path, Status: a.status, Err: a.broken,
 		Problem: fmt.Sprintf(format, args...),
 	}

@@ -94,7 +94,7 @@ func TestMayHaveBeenProcessedByError(t *testing.T) {
 		{"TokenError of a time-out at the token endpoint", &TokenError{Err: timeout}, false},
 		{"TransportError, not sent", refused, false},
 		{"TransportError, sent", timeout, true},
-		{"AnswerError", &AnswerError{Status: 200}, true},
+		{"ResponseError", &ResponseError{Status: 200}, true},
 		{"wrapped, not sent", fmt.Errorf("start: %w", refused), false},
 		{"wrapped, sent", fmt.Errorf("start: %w", timeout), true},
 		{"wrapped twice", fmt.Errorf("a: %w", fmt.Errorf("b: %w", busy)), false},
@@ -120,7 +120,7 @@ func TestMayHaveBeenProcessedByError(t *testing.T) {
 		}
 		// What may have been processed must have no sentinel that says otherwise; what was not has exactly one.
 		is := 0
-		for _, s := range []error{ErrRejected, ErrUnauthorized, ErrBusy, ErrRateLimited} {
+		for _, s := range []error{ErrRejected, ErrUnauthorized, ErrConflict, ErrRateLimited} {
 			if errors.Is(&APIError{Status: status}, s) {
 				is++
 			}

@@ -33,7 +33,7 @@ func New(tenant string, tokens TokenSource, opts ...Option) (*Client, error) {
 	var f faults
 	f.checkTenant(fieldTenant, tenant)
 	if tokens == nil {
-		f.faultf(fieldTokens, "is nil: give one, such as StaticToken(…)")
+		f.faultf(fieldTokens, "is nil: give one, such as StaticTokenSource(…)")
 	}
 	for _, opt := range opts {
 		if opt != nil {
@@ -66,7 +66,7 @@ const runsPath = "/workflow/runs"
 //
 // The API has no idempotency key: the same call twice starts two runs. After an error, MayHaveBeenProcessed says
 // whether that may have happened already. The errors are *RequestError (nothing was asked of anyone, not even a
-// token), *TokenError, *TransportError, *APIError and *AnswerError.
+// token), *TokenError, *TransportError, *APIError and *ResponseError.
 func (c *Client) StartRun(ctx context.Context, req RunRequest) (*Run, error) {
 	if err := req.Validate(); err != nil {
 		return nil, err

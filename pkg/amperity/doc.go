@@ -1,7 +1,7 @@
 // Package amperity is a client of the Amperity workflow API (https://docs.amperity.com/api/): start, read, list and
 // stop workflow runs.
 //
-// Make a client with [New], for one tenant and with a [TokenSource]: [StaticToken] for a token from Amperity's UI,
+// Make a client with [New], for one tenant and with a [TokenSource]: [StaticTokenSource] for a token from Amperity's UI,
 // [NewClientCredentials] for OAuth. Then call [Client.StartRun], [Client.GetRun], [Client.ListRuns] or
 // [Client.StopRun]; the context's deadline bounds each call, [DefaultTimeout] where it has none.
 //
@@ -17,7 +17,7 @@
 //
 // [*RequestError]: nothing was sent, the request is wrong in itself. [*TokenError]: nothing was sent, there is no
 // token. [*TransportError]: no answer. [*APIError]: an answer other than 2xx; errors.Is finds [ErrRejected],
-// [ErrUnauthorized], [ErrBusy], [ErrRateLimited] and [ErrNotFound] in it. [*AnswerError]: an answer that says success
+// [ErrUnauthorized], [ErrConflict], [ErrRateLimited] and [ErrNotFound] in it. [*ResponseError]: an answer that says success
 // and is not the documented one.
 //
 // # What stays compatible

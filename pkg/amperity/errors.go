@@ -16,8 +16,8 @@ var (
 	// ErrUnauthorized is a 401, with a fresh token too where the source had one, or a token source whose own
 	// credentials were refused. Nothing was processed; a new token is needed.
 	ErrUnauthorized = errors.New("the Amperity API does not accept the token")
-	// ErrBusy is a 409: the request conflicts with the present state. Nothing was processed; it can be sent later.
-	ErrBusy = errors.New("in conflict with what is running in Amperity")
+	// ErrConflict is a 409: the request conflicts with the present state. Nothing was processed; it can be sent later.
+	ErrConflict = errors.New("in conflict with what is running in Amperity")
 	// ErrRateLimited is a 429. Nothing was processed; send again after APIError.RetryAfter.
 	ErrRateLimited = errors.New("too many requests to the Amperity API")
 	// ErrNotFound is a 404: no such id in this tenant, or the base URL is not that of an Amperity API.
@@ -71,7 +71,7 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Is tells which of ErrRejected, ErrUnauthorized, ErrBusy, ErrRateLimited and ErrNotFound the answer is.
+// Is tells which of ErrRejected, ErrUnauthorized, ErrConflict, ErrRateLimited and ErrNotFound the answer is.
 func (e *APIError) Is(target error) bool {
 	if e.credentials {
 		return target == ErrUnauthorized
@@ -79,7 +79,7 @@ func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrUnauthorized:
 		return e.Status == http.StatusUnauthorized
-	case ErrBusy:
+	case ErrConflict:
 		return e.Status == http.StatusConflict
 	case ErrRateLimited:
 		return e.Status == http.StatusTooManyRequests
@@ -131,9 +131,9 @@ func (e *TransportError) Error() string {
 // Unwrap gives the cause.
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// AnswerError is an answer that says it is a success and is not the documented one: half a body, not JSON, a run
+// ResponseError is an answer that says it is a success and is not the documented one: half a body, not JSON, a run
 // without an id, a list without "data". After a POST the request may have been processed.
-type AnswerError struct {
+type ResponseError struct {
 	// Method and Path of the request, the path relative to the base URL and without the query.
 	Method, Path string
 	// Status is the HTTP status.
@@ -145,7 +145,7 @@ type AnswerError struct {
 }
 
 // Error gives "POST /workflow/runs: 200 OK, but problem".
-func (e *AnswerError) Error() string {
+func (e *ResponseError) Error() string {
 	status := fmt.Sprint(e.Status)
 	if text := http.StatusText(e.Status); text != "" {
 		status += " " + text
@@ -154,7 +154,7 @@ func (e *AnswerError) Error() string {
 }
 
 // Unwrap gives the cause; nil if there is none.
-func (e *AnswerError) Unwrap() error { return e.Err }
+func (e *ResponseError) Unwrap() error { return e.Err }
 
 // TokenError says that there was no access token, so nothing was sent to the workflow API.
 type TokenError struct {

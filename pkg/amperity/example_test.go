@@ -19,7 +19,7 @@ func ExampleClient_StartRun() {
 		return
 	}
 	defer server.Close()
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken), amperity.WithBaseURL(server.URL()))
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken), amperity.WithBaseURL(server.URL()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -55,7 +55,7 @@ func ExampleClient_ListRuns() {
 		return
 	}
 	defer server.Close()
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken), amperity.WithBaseURL(server.URL()))
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken), amperity.WithBaseURL(server.URL()))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -36,7 +36,7 @@ func FuzzRun(f *testing.F) {
 		if err := json.Unmarshal(again, &second); err != nil || second.ID != run.ID || second.State != run.State || len(second.Tasks) != len(run.Tasks) {
 			t.Fatalf("read again it is another run: %v", err)
 		}
-		_ = run.Without("task_instances", "error").Over()
+		_ = run.Without("task_instances", "error").Ended()
 		if run.WarnAfter < 0 {
 			t.Errorf("a negative duration: %s", run.WarnAfter)
 		}
@@ -129,7 +129,7 @@ func FuzzValidate(f *testing.F) {
 		if err != nil || json.Unmarshal(body, &again) != nil || again != r {
 			t.Errorf("%+v is sent as %s: %v", r, body, err)
 		}
-		if _, ok := KindOf(id); !ok {
+		if _, ok := ConfigKindOf(id); !ok {
 			t.Errorf("%q was taken and is of no kind", id)
 		}
 	})

@@ -103,7 +103,7 @@ type Page struct {
 //		…
 //	}
 //
-// An answer that is not a page of runs is an *AnswerError, never an empty list; so is one whose next_token came before.
+// An answer that is not a page of runs is an *ResponseError, never an empty list; so is one whose next_token came before.
 func (c *Client) ListRuns(ctx context.Context, o ListOptions) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
 		if err := o.validate(); err != nil {

@@ -126,8 +126,8 @@ func TestListRunsNeverTakesAnotherAnswerForAnEmptyList(t *testing.T) {
 			t.Parallel()
 			server := listen(t, pages(row.pages))
 			got, err := collect(t, newTestClient(t, server.url), ListOptions{})
-			if answer := (*AnswerError)(nil); !errors.As(err, &answer) {
-				t.Errorf("not an AnswerError: %v", err)
+			if answer := (*ResponseError)(nil); !errors.As(err, &answer) {
+				t.Errorf("not an ResponseError: %v", err)
 			}
 			if diff := cmp.Diff(row.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

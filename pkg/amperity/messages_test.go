@@ -103,7 +103,7 @@ type broken struct{}
 func (broken) Read(p []byte) (int, error) { return copy(p, "{"), io.ErrUnexpectedEOF }
 
 func newWith(opts ...Option) error {
-	_, err := New("acme", StaticToken(testToken), opts...)
+	_, err := New("acme", StaticTokenSource(testToken), opts...)
 	return err
 }
 
@@ -140,9 +140,9 @@ func TestMessages(t *testing.T) {
 		{"filters of a list", listWith(t, ListOptions{CreatedFrom: day, CreatedTo: day, EndedFrom: day, EndedTo: day.Add(-time.Second), Limit: -1}), `invalid request: created_to is 2026-11-22T00:00:00Z, not after the start, 2026-11-22T00:00:00Z: give a later end, which is itself not in the range; ended_to is 2026-11-21T23:59:59Z, not after the start, 2026-11-22T00:00:00Z: give a later end, which is itself not in the range; limit is -1: write a number of runs a page, or 0 for the API's own`},
 
 		// Settings.
-		{"nothing set", func() error { _, err := New("", nil); return err }(), `invalid client settings: tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity; token source is nil: give one, such as StaticToken(…)`},
-		{"a tenant that is a host", func() error { _, err := New("acme.amperity.com", StaticToken(testToken)); return err }(), `invalid client settings: tenant is "acme.amperity.com", a host: write the tenant id alone, acme of acme.amperity.com`},
-		{"a tenant with a slash", func() error { _, err := New("acme/x", StaticToken(testToken)); return err }(), `invalid client settings: tenant is "acme/x": write the tenant id as Copy tenant ID gives it in Amperity, without blanks, slashes and quotes`},
+		{"nothing set", func() error { _, err := New("", nil); return err }(), `invalid client settings: tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity; token source is nil: give one, such as StaticTokenSource(…)`},
+		{"a tenant that is a host", func() error { _, err := New("acme.amperity.com", StaticTokenSource(testToken)); return err }(), `invalid client settings: tenant is "acme.amperity.com", a host: write the tenant id alone, acme of acme.amperity.com`},
+		{"a tenant with a slash", func() error { _, err := New("acme/x", StaticTokenSource(testToken)); return err }(), `invalid client settings: tenant is "acme/x": write the tenant id as Copy tenant ID gives it in Amperity, without blanks, slashes and quotes`},
 		{"no base URL", newWith(WithBaseURL("")), `invalid client settings: WithBaseURL is not a URL: write one such as https://app.amperity.com/api`},
 		{"a base URL in the clear", newWith(WithBaseURL("http://app.amperity.com/api")), `invalid client settings: WithBaseURL would send the token in the clear: write https (http is for localhost, 127.0.0.1, ::1 and host.docker.internal)`},
 		{"a base URL with a password", newWith(WithBaseURL("https://u:pw-xSECRETx@app.amperity.com/api")), `invalid client settings: WithBaseURL holds a user or a password: leave them out, the token goes in a header`},
@@ -192,8 +192,8 @@ func TestMessages(t *testing.T) {
 
 		// Tokens.
 		{"no token", startWith(t, &source{err: errors.New("the secret is gone")}, 200), `no access token: the secret is gone`},
-		{"an empty token", startWith(t, StaticToken(""), 200), `no access token: the token is empty`},
-		{"a token of two lines", startWith(t, StaticToken("a-xSECRETx\nb"), 200), `no access token: the token holds blanks, line ends or other characters that no token has; it is one word, as Amperity shows it`},
+		{"an empty token", startWith(t, StaticTokenSource(""), 200), `no access token: the token is empty`},
+		{"a token of two lines", startWith(t, StaticTokenSource("a-xSECRETx\nb"), 200), `no access token: the token holds blanks, line ends or other characters that no token has; it is one word, as Amperity shows it`},
 		{"no second token", startWith(t, &source{tokens: []string{"a-xSECRETx"}, err: errors.New("the secret is gone")}, 401), `no access token: the last one was refused, and there is no new one: the secret is gone; POST /workflow/runs: 401 Unauthorized; the token is expired or not valid for tenant acme: generate a new one in that tenant`},
 		{"credentials refused", credentials(t, 401, `{"error":"invalid_client","error_description":"unknown client"}`), `no access token: POST /api/v0/oauth2/token: 401 Unauthorized: invalid_client unknown client; check the client id and the client secret; they must be of an API key of tenant acme`},
 		{"too many tokens", credentials(t, 429, ""), `no access token: POST /api/v0/oauth2/token: 429 Too Many Requests`},
@@ -206,7 +206,7 @@ func TestMessages(t *testing.T) {
 		// What errors.Is looks for.
 		{"rejected", ErrRejected, `rejected by the Amperity API`},
 		{"unauthorized", ErrUnauthorized, `the Amperity API does not accept the token`},
-		{"busy", ErrBusy, `in conflict with what is running in Amperity`},
+		{"busy", ErrConflict, `in conflict with what is running in Amperity`},
 		{"rate limited", ErrRateLimited, `too many requests to the Amperity API`},
 		{"not found", ErrNotFound, `not found in Amperity`},
 	}

@@ -104,7 +104,7 @@ func (c *ClientCredentials) Format(f fmt.State, _ rune) {
 // Token gives the cached token, or fetches one. Who asks while another fetches gets what that one gets, a failure too,
 // unless it failed because the other's context was done. The error is a *TokenError around a *TransportError, an
 // *APIError (ErrUnauthorized for credentials that are refused: any 4xx but 408, 429 and 499; ErrRateLimited), an
-// *AnswerError, or the context's error.
+// *ResponseError, or the context's error.
 func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 	token, before, _ := c.cached()
 	if !token.IsZero() {

@@ -327,9 +327,9 @@ func TestWhyThereIsNoTokenCanBeTold(t *testing.T) {
 			everyPrint(t, err, func(how, text string) { noSecret(t, "the error by "+how, text) })
 			_, isTokenError := err.(*TokenError)
 			var unreachable *TransportError
-			var answer *AnswerError
+			var answer *ResponseError
 			got := fromTokenEndpoint{errors.Is(err, ErrUnauthorized), errors.Is(err, ErrRateLimited), errors.As(err, &unreachable), errors.As(err, &answer)}
-			if !isTokenError || MayHaveBeenProcessed(err) || errors.Is(err, ErrRejected) || errors.Is(err, ErrBusy) || errors.Is(err, ErrNotFound) || got != row.want {
+			if !isTokenError || MayHaveBeenProcessed(err) || errors.Is(err, ErrRejected) || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) || got != row.want {
 				t.Errorf("%T, may have been processed: %t, %+v: %v", err, MayHaveBeenProcessed(err), got, err)
 			}
 		})

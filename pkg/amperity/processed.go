@@ -26,7 +26,7 @@ func processed(err error) (may, known bool) {
 		return false, true
 	case *TransportError:
 		return e.MayHaveBeenSent, true
-	case *AnswerError:
+	case *ResponseError:
 		return true, true
 	case *APIError:
 		refused := e.Status >= 400 && e.Status <= 499 &&

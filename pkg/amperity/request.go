@@ -8,18 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what a config id names.
-type Kind string
+// ConfigKind is what a config id names.
+type ConfigKind string
 
 // The kinds of configuration that can be run, in words for a person.
 const (
-	KindCourierGroup       Kind = "courier group"
-	KindOrchestrationGroup Kind = "orchestration group"
-	KindCampaign           Kind = "campaign"
+	ConfigKindCourierGroup       ConfigKind = "courier group"
+	ConfigKindOrchestrationGroup ConfigKind = "orchestration group"
+	ConfigKindCampaign           ConfigKind = "campaign"
 )
 
-// KindOf tells what a config id names by its prefix: cg-, og- or cc-. False if it cannot be a config id.
-func KindOf(configID string) (Kind, bool) {
+// ConfigKindOf tells what a config id names by its prefix: cg-, og- or cc-. False if it cannot be a config id.
+func ConfigKindOf(configID string) (ConfigKind, bool) {
 	kind, rest := splitConfigID(configID)
 	if kind == "" || rest == "" || !isCleanID(configID) {
 		return "", false
@@ -28,14 +28,14 @@ func KindOf(configID string) (Kind, bool) {
 }
 
 // splitConfigID parts the prefix from the rest; the kind is empty for an unknown prefix.
-func splitConfigID(configID string) (kind Kind, rest string) {
+func splitConfigID(configID string) (kind ConfigKind, rest string) {
 	switch {
 	case strings.HasPrefix(configID, "cg-"):
-		kind = KindCourierGroup
+		kind = ConfigKindCourierGroup
 	case strings.HasPrefix(configID, "og-"):
-		kind = KindOrchestrationGroup
+		kind = ConfigKindOrchestrationGroup
 	case strings.HasPrefix(configID, "cc-"):
-		kind = KindCampaign
+		kind = ConfigKindCampaign
 	default:
 		return "", configID
 	}
@@ -92,7 +92,7 @@ const (
 func (r RunRequest) Validate() error {
 	var f faults
 	kind := f.checkConfigID(r.ConfigID)
-	if kind == KindOrchestrationGroup || kind == KindCampaign {
+	if kind == ConfigKindOrchestrationGroup || kind == ConfigKindCampaign {
 		f.refuseForOthers(fieldRangeFrom, r.RangeFrom, kind)
 		f.refuseForOthers(fieldRangeTo, r.RangeTo, kind)
 		f.refuseForOthers(fieldRunMode, string(r.RunMode), kind)
@@ -133,7 +133,7 @@ func (f faults) request() error {
 }
 
 // checkConfigID gives the kind by the prefix, even where the rest is at fault.
-func (f *faults) checkConfigID(id string) Kind {
+func (f *faults) checkConfigID(id string) ConfigKind {
 	kind, rest := splitConfigID(id)
 	switch {
 	case id == "":
@@ -148,14 +148,14 @@ func (f *faults) checkConfigID(id string) Kind {
 	return kind
 }
 
-func (f *faults) refuseForOthers(field, value string, kind Kind) {
+func (f *faults) refuseForOthers(field, value string, kind ConfigKind) {
 	if value != "" {
 		f.faultf(field, "is for courier groups (cg-…) only: leave it out, this is the id of %s", withArticle(kind))
 	}
 }
 
-func withArticle(kind Kind) string {
-	if kind == KindOrchestrationGroup {
+func withArticle(kind ConfigKind) string {
+	if kind == ConfigKindOrchestrationGroup {
 		return "an " + string(kind)
 	}
 	return "a " + string(kind)

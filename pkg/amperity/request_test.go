@@ -98,13 +98,13 @@ func TestInvalidRequestsNameEveryFieldAtFault(t *testing.T) {
 	}
 }
 
-func TestKindOf(t *testing.T) {
+func TestConfigKindOf(t *testing.T) {
 	t.Parallel()
-	for id, want := range map[string]Kind{
-		"cg-123ABc4DE": KindCourierGroup, "og-1": KindOrchestrationGroup, "cc-1": KindCampaign,
+	for id, want := range map[string]ConfigKind{
+		"cg-123ABc4DE": ConfigKindCourierGroup, "og-1": ConfigKindOrchestrationGroup, "cc-1": ConfigKindCampaign,
 		"": "", "cg": "", "cg-": "", "CG-1": "", "wf-1": "", "cg- 1": "", "cg-a/b": "",
 	} {
-		if kind, ok := KindOf(id); kind != want || ok != (want != "") {
+		if kind, ok := ConfigKindOf(id); kind != want || ok != (want != "") {
 			t.Errorf("%q is %q, %t", id, kind, ok)
 		}
 	}

@@ -42,8 +42,8 @@ type Run struct {
 	raw json.RawMessage
 }
 
-// Over reports whether the run has ended: its state is terminal, or it has an end time.
-func (r *Run) Over() bool { return r.State.Terminal() || !r.EndedAt.IsZero() }
+// Ended reports whether the run has ended: its state is terminal, or it has an end time.
+func (r *Run) Ended() bool { return r.State.Terminal() || !r.EndedAt.IsZero() }
 
 // String gives a line for people: "wf-…: failed: Orders: customer: …". It is not for programs.
 func (r *Run) String() string {

@@ -210,7 +210,7 @@ func TestARunIsOverByStateOrByEnd(t *testing.T) {
 		{Run{State: "a new state", EndedAt: time.Unix(1, 0)}, true},
 		{Run{State: "running", EndedAt: time.Unix(1, 0)}, true},
 	} {
-		if got := row.run.Over(); got != row.over {
+		if got := row.run.Ended(); got != row.over {
 			t.Errorf("%q, ended %v: over %t", row.run.State, row.run.EndedAt, got)
 		}
 	}

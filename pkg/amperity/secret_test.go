@@ -70,7 +70,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 		"a struct of token": struct{ t Token }{token},
 		"a slice of Token":  []Token{token},
 		"a map of Token":    map[string]Token{"a": token},
-		"StaticToken":       StaticToken(testToken),
+		"StaticTokenSource": StaticTokenSource(testToken),
 		"*Client":           client,
 		"Client":            *client,
 		"a struct of Client": struct{ c *Client }{
@@ -99,7 +99,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 			return errors.New(scrubber{NewToken(half)}.clean("it ends in "+half[20:], maxMessage))
 		}(),
 		"the error of an unusable token": func() error {
-			c, err := New("acme", StaticToken(testToken+" "))
+			c, err := New("acme", StaticTokenSource(testToken+" "))
 			if err != nil {
 				t.Fatal(err)
 			}

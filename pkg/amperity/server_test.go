@@ -142,7 +142,7 @@ func answering(status int, headers, body string) func(*conn) {
 // newTestClient makes a client of a server with the token of the fixtures.
 func newTestClient(t *testing.T, baseURL string, opts ...Option) *Client {
 	t.Helper()
-	c, err := New("acme", StaticToken(testToken), append([]Option{WithBaseURL(baseURL)}, opts...)...)
+	c, err := New("acme", StaticTokenSource(testToken), append([]Option{WithBaseURL(baseURL)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

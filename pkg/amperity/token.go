@@ -67,13 +67,13 @@ type TokenSource interface {
 	Invalidate(Token)
 }
 
-// StaticToken is a source of one fixed token, which a 401 cannot renew.
-func StaticToken(s string) TokenSource { return staticToken{NewToken(s)} }
+// StaticTokenSource is a source of one fixed token, which a 401 cannot renew.
+func StaticTokenSource(s string) TokenSource { return staticTokenSource{NewToken(s)} }
 
-type staticToken struct{ token Token }
+type staticTokenSource struct{ token Token }
 
 // Token gives the fixed token.
-func (s staticToken) Token(context.Context) (Token, error) { return s.token, nil }
+func (s staticTokenSource) Token(context.Context) (Token, error) { return s.token, nil }
 
 // Invalidate does nothing: there is no other token.
-func (s staticToken) Invalidate(Token) {}
+func (s staticTokenSource) Invalidate(Token) {}

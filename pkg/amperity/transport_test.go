@@ -44,7 +44,7 @@ func (e *endable) Err() error {
 const (
 	noError        = "none"
 	transportError = "TransportError"
-	answerError    = "AnswerError"
+	responseError  = "ResponseError"
 	apiError       = "APIError"
 )
 
@@ -54,15 +54,15 @@ func kindOfError(err error) string {
 		return noError
 	case *TransportError:
 		return transportError
-	case *AnswerError:
-		return answerError
+	case *ResponseError:
+		return responseError
 	case *APIError:
 		return apiError
 	}
 	return "another"
 }
 
-var sentinels = []error{ErrRejected, ErrUnauthorized, ErrBusy, ErrRateLimited, ErrNotFound}
+var sentinels = []error{ErrRejected, ErrUnauthorized, ErrConflict, ErrRateLimited, ErrNotFound}
 
 // sentinelsOf lists which of the package's sentinels an error is.
 func sentinelsOf(err error) (is []error) {
@@ -104,21 +104,21 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 		{"half a body", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 201 Created\nContent-Length: 100\n\n{\"id\":")
-		}, verdict{answerError, true, nil, 1}, io.ErrUnexpectedEOF},
+		}, verdict{responseError, true, nil, 1}, io.ErrUnexpectedEOF},
 		{"a whole run, then a reset before the body's end", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 201 Created\nTransfer-Encoding: chunked\n\n5\n{\"id\"\n")
-		}, verdict{answerError, true, nil, 1}, io.ErrUnexpectedEOF},
+		}, verdict{responseError, true, nil, 1}, io.ErrUnexpectedEOF},
 		{"not HTTP", func(c *conn) { c.read(); c.write("220 ready\n\n") }, verdict{transportError, true, nil, 1}, nil},
-		{"200 with HTML", answering(200, "Content-Type: text/html\n", "<html>Sign in</html>"), verdict{answerError, true, nil, 1}, nil},
-		{"200 with a list", answering(200, "", "["+aRun+"]"), verdict{answerError, true, nil, 1}, nil},
-		{"200 with an object that is no run", answering(200, "", `{"data":[]}`), verdict{answerError, true, nil, 1}, nil},
-		{"200 with an id that is no text", answering(200, "", `{"id":7}`), verdict{answerError, true, nil, 1}, nil},
-		{"200 with null", answering(200, "", `null`), verdict{answerError, true, nil, 1}, nil},
-		{"200 with two runs in a row", answering(200, "", aRun+aRun), verdict{answerError, true, nil, 1}, nil},
-		{"200 with more than 8 MiB", answering(200, "", strings.Repeat(" ", 8<<20)+aRun), verdict{answerError, true, nil, 1}, nil},
-		{"200 with nothing", answering(200, "", ""), verdict{answerError, true, nil, 1}, nil},
-		{"204", answering(204, "", ""), verdict{answerError, true, nil, 1}, nil},
+		{"200 with HTML", answering(200, "Content-Type: text/html\n", "<html>Sign in</html>"), verdict{responseError, true, nil, 1}, nil},
+		{"200 with a list", answering(200, "", "["+aRun+"]"), verdict{responseError, true, nil, 1}, nil},
+		{"200 with an object that is no run", answering(200, "", `{"data":[]}`), verdict{responseError, true, nil, 1}, nil},
+		{"200 with an id that is no text", answering(200, "", `{"id":7}`), verdict{responseError, true, nil, 1}, nil},
+		{"200 with null", answering(200, "", `null`), verdict{responseError, true, nil, 1}, nil},
+		{"200 with two runs in a row", answering(200, "", aRun+aRun), verdict{responseError, true, nil, 1}, nil},
+		{"200 with more than 8 MiB", answering(200, "", strings.Repeat(" ", 8<<20)+aRun), verdict{responseError, true, nil, 1}, nil},
+		{"200 with nothing", answering(200, "", ""), verdict{responseError, true, nil, 1}, nil},
+		{"204", answering(204, "", ""), verdict{responseError, true, nil, 1}, nil},
 		{"headers without end", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 200 OK\n%s", strings.Repeat("X-Filler: "+strings.Repeat("x", 1000)+"\n", 300))
@@ -144,7 +144,7 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 		{"403", answering(403, "", ""), verdict{apiError, false, rejected, 1}, nil},
 		{"404", answering(404, "", ""), verdict{apiError, false, []error{ErrRejected, ErrNotFound}, 1}, nil},
 		{"405", answering(405, "", ""), verdict{apiError, false, rejected, 1}, nil},
-		{"409", answering(409, "", ""), verdict{apiError, false, []error{ErrBusy}, 1}, nil},
+		{"409", answering(409, "", ""), verdict{apiError, false, []error{ErrConflict}, 1}, nil},
 		{"422", answering(422, "", ""), verdict{apiError, false, rejected, 1}, nil},
 		{"429", answering(429, "", ""), verdict{apiError, false, []error{ErrRateLimited}, 1}, nil},
 
@@ -308,7 +308,7 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 			client := newTestClient(t, server.url)
 			client.wire.post = endsWithinBody{client.wire.post, ctx}
 			_, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-			check(t, err, answerError, true)
+			check(t, err, responseError, true)
 		})
 	}
 }

@@ -35,7 +35,7 @@ func TestTheClientInTheREADMEWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken), amperity.WithBaseURL(server.URL()))
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken), amperity.WithBaseURL(server.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -202,7 +202,7 @@ func New(routesFile string) (*World, error) {
 
 // launcher makes what one instance of a function has.
 func (w *World) launcher(logger *slog.Logger, rate float64, paced bool) (*launch.Launcher, error) {
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken),
 		amperity.WithBaseURL(w.Amperity.URL()), amperity.WithTransport(w.Amperity.Transport()))
 	if err != nil {
 		return nil, err

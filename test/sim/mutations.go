@@ -140,7 +140,7 @@ func (a mutantAPI) StartRun(ctx context.Context, r amperity.RunRequest) (*amperi
 	if a.is(RetryServerErrors) && errors.As(err, &failed) && failed.Status >= 500 {
 		return a.api.StartRun(ctx, r)
 	}
-	if a.is(RetryBusy) && errors.Is(err, amperity.ErrBusy) {
+	if a.is(RetryBusy) && errors.Is(err, amperity.ErrConflict) {
 		return a.api.StartRun(ctx, r)
 	}
 	return run, err

@@ -6,7 +6,7 @@
 //	...
 //	defer srv.Close()
 //	client, err := amperity.New(amperitytest.DefaultTenant,
-//		amperity.StaticToken(amperitytest.DefaultToken),
+//		amperity.StaticTokenSource(amperitytest.DefaultToken),
 //		amperity.WithBaseURL(srv.URL()))
 //
 // Then let the code under test start its runs, and assert on [Server.Runs],

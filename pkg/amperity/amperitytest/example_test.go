@@ -26,7 +26,7 @@ func Example() {
 		return
 	}
 	defer srv.Close()
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken),
 		amperity.WithBaseURL(srv.URL()))
 	if err != nil {
 		fmt.Println(err)
@@ -70,7 +70,7 @@ func ExampleServer_Script() {
 	}); err != nil {
 		fmt.Println(err)
 	}
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken),
 		amperity.WithBaseURL(srv.URL()))
 	if err != nil {
 		fmt.Println(err)

@@ -20,7 +20,7 @@ func TestClientSendsByTheDocument(t *testing.T) {
 	w := newWorld(t, func(c *amperitytest.Config) { c.PageSize = 2 })
 	router := mustLoad(t, w.URL())
 	rec := newRecorder()
-	client, err := amperity.New("acme", amperity.StaticToken(token), amperity.WithBaseURL(w.URL()), amperity.WithTransport(rec))
+	client, err := amperity.New("acme", amperity.StaticTokenSource(token), amperity.WithBaseURL(w.URL()), amperity.WithTransport(rec))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestClientSendsByTheDocument(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", r.ConfigID, err)
 		}
-		if !run.State.Is(amperity.StateScheduled) && !run.State.Is(amperity.StateInProgress) || run.Over() || run.Tenant != "acme" {
+		if !run.State.Is(amperity.StateScheduled) && !run.State.Is(amperity.StateInProgress) || run.Ended() || run.Tenant != "acme" {
 			t.Errorf("%s: started as %+v", r.ConfigID, run)
 		}
 		started = append(started, run.ID)
@@ -56,14 +56,14 @@ func TestClientSendsByTheDocument(t *testing.T) {
 	if diff := cmp.Diff(logged, started); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := client.StartRun(ctx, amperity.RunRequest{ConfigID: "cg-failed"}); !errors.Is(err, amperity.ErrBusy) {
+	if _, err := client.StartRun(ctx, amperity.RunRequest{ConfigID: "cg-failed"}); !errors.Is(err, amperity.ErrConflict) {
 		t.Errorf("a start of what is running: %v", err)
 	}
 	if run, err := client.StopRun(ctx, started[1]); err != nil || !run.State.Is(amperity.StateStopping) {
 		t.Errorf("stopped: %+v, %v", run, err)
 	}
 	w.advance(time.Hour)
-	if _, err := client.StopRun(ctx, started[1]); !errors.Is(err, amperity.ErrBusy) {
+	if _, err := client.StopRun(ctx, started[1]); !errors.Is(err, amperity.ErrConflict) {
 		t.Errorf("stopped again: %v", err)
 	}
 
@@ -73,7 +73,7 @@ func TestClientSendsByTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEnd := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
-	if !run.State.Is(amperity.StateFailed) || !run.Over() || !run.EndedAt.Equal(wantEnd) || !run.CreatedAt.Equal(wantEnd.Add(-time.Hour)) ||
+	if !run.State.Is(amperity.StateFailed) || !run.Ended() || !run.EndedAt.Equal(wantEnd) || !run.CreatedAt.Equal(wantEnd.Add(-time.Hour)) ||
 		run.Type != amperity.RunTypeCourierGroup || run.Name == "" || run.PrincipalID == "" || run.PrincipalName == "" ||
 		run.LaunchedVersion == "" || run.CurrentVersion == "" {
 		t.Errorf("verbose: %+v", run)
