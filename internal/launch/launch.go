@@ -31,9 +31,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Starter starts workflow runs. Its errors are those of [amperity.Client]: what
-// a failure means for the run is read from them by
-// [amperity.MayHaveBeenProcessed] and nothing else.
+// Starter starts workflow runs. Its errors are those of [amperity.Client]:
+// [amperity.NotProcessed] and errors.Is alone read what a failure means for the
+// run.
 type Starter interface {
 	StartRun(ctx context.Context, r amperity.RunRequest) (*amperity.Run, error)
 }

@@ -48,7 +48,7 @@ func judge(run *amperity.Run, err error) verdict {
 	}
 	var invalid *amperity.RequestError
 	switch {
-	case amperity.MayHaveBeenProcessed(err):
+	case !amperity.NotProcessed(err) && !errors.Is(err, amperity.ErrConflict):
 		v.outcome, v.reason, v.hint, d.Kind = Held, announcement.ReasonUnknownOutcome, hintUnknown, announcement.ErrorUnknown
 	case errors.As(err, &invalid):
 		v.outcome, v.reason, v.hint, d.Kind = Rejected, announcement.ReasonInvalidInput, hintInput, announcement.ErrorInvalidInput

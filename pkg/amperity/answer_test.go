@@ -74,59 +74,67 @@ func TestAPIErrorHoldsWhatTheAPISays(t *testing.T) {
 	}
 }
 
-func TestMayHaveBeenProcessedByError(t *testing.T) {
+func TestNotProcessedIsTrueForProofAlone(t *testing.T) {
 	t.Parallel()
 	timeout := &TransportError{Method: "POST", MayHaveBeenSent: true, Err: context.DeadlineExceeded}
 	refused := &TransportError{Method: "POST", Err: errors.New("refused")}
-	busy, broken := &APIError{Status: 409}, &APIError{Status: 500}
+	limited, conflict, failed := &APIError{Status: 429}, &APIError{Status: 409}, &APIError{Status: 500}
 	rows := []struct {
 		name string
 		err  error
-		may  bool
+		want bool
 	}{
-		{"no error: it was processed", nil, true},
-		{"an error of somebody else", errors.New("x"), true},
-		{"a bare context error", context.Canceled, true},
-		{"RequestError", &RequestError{}, false},
-		{"ConfigError", &ConfigError{}, false},
-		{"TokenError", &TokenError{Err: errors.New("x")}, false},
-		{"TokenError of an answer of the token endpoint", &TokenError{Err: broken}, false},
-		{"TokenError of a time-out at the token endpoint", &TokenError{Err: timeout}, false},
-		{"TransportError, not sent", refused, false},
-		{"TransportError, sent", timeout, true},
-		{"ResponseError", &ResponseError{Status: 200}, true},
-		{"wrapped, not sent", fmt.Errorf("start: %w", refused), false},
-		{"wrapped, sent", fmt.Errorf("start: %w", timeout), true},
-		{"wrapped twice", fmt.Errorf("a: %w", fmt.Errorf("b: %w", busy)), false},
-		{"joined with the error of somebody else", errors.Join(errors.New("x"), busy), false},
-		{"joined, one of them sent", errors.Join(busy, timeout), true},
-		{"joined, none of them ours", errors.Join(errors.New("x"), errors.New("y")), true},
-		{"wrapped with the context's error", fmt.Errorf("%w: %w", context.DeadlineExceeded, busy), false},
-		{"a wrap of nothing", wrapsNothing{}, true},
+		{"no error: the request was processed", nil, false},
+		{"an error of another package", errors.New("x"), false},
+		{"a bare context error", context.Canceled, false},
+		{"RequestError", &RequestError{}, true},
+		{"ConfigError", &ConfigError{}, true},
+		{"TokenError", &TokenError{Err: errors.New("x")}, true},
+		{"TokenError around a 500 of the token endpoint", &TokenError{Err: failed}, true},
+		{"TokenError around a 409 of the token endpoint", &TokenError{Err: conflict}, true},
+		{"TokenError around a timeout at the token endpoint", &TokenError{Err: timeout}, true},
+		{"TransportError, not sent", refused, true},
+		{"TransportError, sent", timeout, false},
+		{"ResponseError", &ResponseError{Status: 200}, false},
+		{"a 409 of StartRun", &APIError{Method: "POST", Path: "/workflow/runs", Status: 409}, false},
+		{"a 409 of StopRun", &APIError{Method: "POST", Path: "/workflow/runs/wf-1/stop", Status: 409}, false},
+		{"wrapped, not sent", fmt.Errorf("start: %w", refused), true},
+		{"wrapped, sent", fmt.Errorf("start: %w", timeout), false},
+		{"wrapped twice", fmt.Errorf("a: %w", fmt.Errorf("b: %w", limited)), true},
+		{"wrapped, a 409", fmt.Errorf("start: %w", conflict), false},
+		{"joined with an error of another package", errors.Join(errors.New("x"), limited), true},
+		{"joined with a sent request", errors.Join(limited, timeout), false},
+		{"joined with a 409", errors.Join(limited, conflict), false},
+		{"joined, none of this package", errors.Join(errors.New("x"), errors.New("y")), false},
+		{"joined, nothing", joinsNothing{}, false},
+		{"wrapped with the context's error", fmt.Errorf("%w: %w", context.DeadlineExceeded, limited), true},
+		{"a wrapper of nothing", wrapsNothing{}, false},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if got := MayHaveBeenProcessed(row.err); got != row.may {
+			if got := NotProcessed(row.err); got != row.want {
 				t.Errorf("got %t", got)
 			}
 		})
 	}
-	// By status: a refusal is a 4xx, but for the two that come from a proxy that gave up.
+	// A 4xx is a refusal. The exceptions are 408 and 499, which a proxy may
+	// send, and 409, which an earlier copy of the request may have caused.
 	for status := 100; status < 1000; status++ {
-		want := status < 400 || status > 499 || status == 408 || status == 499
-		if got := MayHaveBeenProcessed(&APIError{Status: status}); got != want {
+		want := status >= 400 && status <= 499 && status != 408 && status != 409 && status != 499
+		if got := NotProcessed(&APIError{Status: status}); got != want {
 			t.Errorf("%d: %t", status, got)
 		}
-		// What may have been processed must have no sentinel that says otherwise; what was not has exactly one.
+		// An answer that proves nothing has no sentinel, but for a 409. Any
+		// other has exactly one.
 		is := 0
 		for _, s := range []error{ErrRejected, ErrUnauthorized, ErrConflict, ErrRateLimited} {
 			if errors.Is(&APIError{Status: status}, s) {
 				is++
 			}
 		}
-		if is != map[bool]int{true: 0, false: 1}[want] {
-			t.Errorf("%d is %d of rejected, unauthorized, busy and rate limited", status, is)
+		if is != map[bool]int{true: 1, false: 0}[want || status == 409] {
+			t.Errorf("%d is %d of rejected, unauthorized, conflict and rate limited", status, is)
 		}
 	}
 }
@@ -135,3 +143,8 @@ type wrapsNothing struct{}
 
 func (wrapsNothing) Error() string { return "x" }
 func (wrapsNothing) Unwrap() error { return nil }
+
+type joinsNothing struct{}
+
+func (joinsNothing) Error() string   { return "x" }
+func (joinsNothing) Unwrap() []error { return nil }

@@ -118,7 +118,7 @@ func TestARedirectIsNeverFollowed(t *testing.T) {
 				server := listen(t, answering(status, "Location: "+elsewhere.url+"/workflow/runs\n", ""))
 				err := call(t.Context(), newTestClient(t, server.url))
 				var answer *APIError
-				if !errors.As(err, &answer) || answer.Status != status || !MayHaveBeenProcessed(err) || sentinelsOf(err) != nil {
+				if !errors.As(err, &answer) || answer.Status != status || NotProcessed(err) || sentinelsOf(err) != nil {
 					t.Errorf("%s, %d: %v", name, status, err)
 				} else if host := elsewhere.listener.Addr().String(); !strings.Contains(err.Error(), host) || !strings.Contains(err.Error(), "base URL, "+server.url) {
 					t.Errorf("%s, %d: neither host nor base URL is named: %v", name, status, err)
@@ -209,7 +209,7 @@ func TestA401AsksForAFreshTokenOnce(t *testing.T) {
 			if kind != row.kind || errors.Is(err, ErrUnauthorized) != row.unauthorized || !errors.Is(err, row.cause) && row.cause != nil {
 				t.Errorf("%s, unauthorized: %t: %v", kind, errors.Is(err, ErrUnauthorized), err)
 			}
-			if err != nil && MayHaveBeenProcessed(err) {
+			if err != nil && !NotProcessed(err) {
 				t.Error("a 401 counts as possibly processed")
 			}
 			if server.requests() != row.requests || row.source.asked != row.asked || len(row.source.invalidated) != row.invalidated {
@@ -249,7 +249,7 @@ func TestAnInvalidRequestAsksForNoToken(t *testing.T) {
 	}
 	for name, err := range errs {
 		var invalid *RequestError
-		if !errors.As(err, &invalid) || MayHaveBeenProcessed(err) {
+		if !errors.As(err, &invalid) || !NotProcessed(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

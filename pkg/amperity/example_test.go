@@ -35,7 +35,7 @@ func ExampleClient_StartRun() {
 	switch {
 	case err == nil:
 		fmt.Println("started:", run.State)
-	case amperity.MayHaveBeenProcessed(err):
+	case !amperity.NotProcessed(err):
 		fmt.Println("look in Amperity before you start it again:", err)
 	case errors.As(err, &invalid), errors.Is(err, amperity.ErrRejected):
 		fmt.Println("mend the request first:", err)

@@ -329,8 +329,8 @@ func TestWhyThereIsNoTokenCanBeTold(t *testing.T) {
 			var unreachable *TransportError
 			var answer *ResponseError
 			got := fromTokenEndpoint{errors.Is(err, ErrUnauthorized), errors.Is(err, ErrRateLimited), errors.As(err, &unreachable), errors.As(err, &answer)}
-			if !isTokenError || MayHaveBeenProcessed(err) || errors.Is(err, ErrRejected) || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) || got != row.want {
-				t.Errorf("%T, may have been processed: %t, %+v: %v", err, MayHaveBeenProcessed(err), got, err)
+			if !isTokenError || !NotProcessed(err) || errors.Is(err, ErrRejected) || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) || got != row.want {
+				t.Errorf("%T, not processed: %t, %+v: %v", err, NotProcessed(err), got, err)
 			}
 		})
 	}

@@ -66,7 +66,7 @@ func TestGivingUpAtAnyMomentNeverHidesARequestThatWasSent(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("given up %s: %v", moment.name, err)
 		}
-		if !MayHaveBeenProcessed(err) {
+		if NotProcessed(err) {
 			notProcessed[id] = moment.name
 		}
 	}
@@ -102,20 +102,20 @@ func TestAnotherTransportsSilenceProvesNothing(t *testing.T) {
 		failure step = func(c *httptrace.ClientTrace) { c.WroteRequest(httptrace.WroteRequestInfo{Err: broken}) }
 	)
 	rows := []struct {
-		name  string
-		steps []step
-		may   bool
+		name         string
+		steps        []step
+		notProcessed bool
 	}{
-		{"nothing told", nil, true},
-		{"a connection asked for", []step{getConn}, false},
-		{"a connection got", []step{getConn, gotConn}, true},
-		{"a connection got that was not asked for", []step{gotConn}, true},
-		{"writing failed before the headers were done", []step{getConn, gotConn, failure}, false},
-		{"writing failed in the body", []step{getConn, gotConn, headers, failure}, true},
-		{"all written", []step{getConn, gotConn, headers, request}, true},
-		{"one attempt failed in the headers, the next got a connection", []step{getConn, gotConn, failure, getConn, gotConn}, true},
-		{"two attempts failed in the headers", []step{getConn, gotConn, failure, getConn, gotConn, failure}, false},
-		{"one attempt wrote, the next got no connection", []step{getConn, gotConn, headers, request, getConn}, true},
+		{"nothing told", nil, false},
+		{"a connection asked for", []step{getConn}, true},
+		{"a connection got", []step{getConn, gotConn}, false},
+		{"a connection got that was not asked for", []step{gotConn}, false},
+		{"writing failed before the headers were done", []step{getConn, gotConn, failure}, true},
+		{"writing failed in the body", []step{getConn, gotConn, headers, failure}, false},
+		{"all written", []step{getConn, gotConn, headers, request}, false},
+		{"one attempt failed in the headers, the next got a connection", []step{getConn, gotConn, failure, getConn, gotConn}, false},
+		{"two attempts failed in the headers", []step{getConn, gotConn, failure, getConn, gotConn, failure}, true},
+		{"one attempt wrote, the next got no connection", []step{getConn, gotConn, headers, request, getConn}, false},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -127,8 +127,8 @@ func TestAnotherTransportsSilenceProvesNothing(t *testing.T) {
 				return nil, broken
 			})))
 			_, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
-			if MayHaveBeenProcessed(err) != row.may || !errors.Is(err, broken) {
-				t.Errorf("may have been processed: %t: %v", MayHaveBeenProcessed(err), err)
+			if NotProcessed(err) != row.notProcessed || !errors.Is(err, broken) {
+				t.Errorf("not processed: %t: %v", NotProcessed(err), err)
 			}
 		})
 	}

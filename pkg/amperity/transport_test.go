@@ -77,8 +77,8 @@ func sentinelsOf(err error) (is []error) {
 // verdict is what a caller learns of a failed StartRun, and what the server saw.
 type verdict struct {
 	Kind string
-	// May is MayHaveBeenProcessed.
-	May bool
+	// NotProcessed is the answer of the function of that name.
+	NotProcessed bool
 	// Is are the sentinels that hold.
 	Is []error
 	// Requests is how many whole requests the server read.
@@ -95,68 +95,68 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 		cause  error // errors.Is must find it
 	}{
 		// Connections that break.
-		{"closed before the request is read", func(*conn) {}, verdict{transportError, true, nil, 0}, nil},
-		{"reset after the request is read", func(c *conn) { c.read(); c.reset() }, verdict{transportError, true, nil, 1}, syscall.ECONNRESET},
-		{"closed after the request is read", func(c *conn) { c.read() }, verdict{transportError, true, nil, 1}, io.EOF},
-		{"closed within the status line", func(c *conn) { c.read(); c.write("HTTP/1.1 20") }, verdict{transportError, true, nil, 1}, nil},
+		{"closed before the request is read", func(*conn) {}, verdict{transportError, false, nil, 0}, nil},
+		{"reset after the request is read", func(c *conn) { c.read(); c.reset() }, verdict{transportError, false, nil, 1}, syscall.ECONNRESET},
+		{"closed after the request is read", func(c *conn) { c.read() }, verdict{transportError, false, nil, 1}, io.EOF},
+		{"closed within the status line", func(c *conn) { c.read(); c.write("HTTP/1.1 20") }, verdict{transportError, false, nil, 1}, nil},
 
 		// Answers that are not what they should be.
 		{"half a body", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 201 Created\nContent-Length: 100\n\n{\"id\":")
-		}, verdict{responseError, true, nil, 1}, io.ErrUnexpectedEOF},
+		}, verdict{responseError, false, nil, 1}, io.ErrUnexpectedEOF},
 		{"a whole run, then a reset before the body's end", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 201 Created\nTransfer-Encoding: chunked\n\n5\n{\"id\"\n")
-		}, verdict{responseError, true, nil, 1}, io.ErrUnexpectedEOF},
-		{"not HTTP", func(c *conn) { c.read(); c.write("220 ready\n\n") }, verdict{transportError, true, nil, 1}, nil},
-		{"200 with HTML", answering(200, "Content-Type: text/html\n", "<html>Sign in</html>"), verdict{responseError, true, nil, 1}, nil},
-		{"200 with a list", answering(200, "", "["+aRun+"]"), verdict{responseError, true, nil, 1}, nil},
-		{"200 with an object that is no run", answering(200, "", `{"data":[]}`), verdict{responseError, true, nil, 1}, nil},
-		{"200 with an id that is no text", answering(200, "", `{"id":7}`), verdict{responseError, true, nil, 1}, nil},
-		{"200 with null", answering(200, "", `null`), verdict{responseError, true, nil, 1}, nil},
-		{"200 with two runs in a row", answering(200, "", aRun+aRun), verdict{responseError, true, nil, 1}, nil},
-		{"200 with more than 8 MiB", answering(200, "", strings.Repeat(" ", 8<<20)+aRun), verdict{responseError, true, nil, 1}, nil},
-		{"200 with nothing", answering(200, "", ""), verdict{responseError, true, nil, 1}, nil},
-		{"204", answering(204, "", ""), verdict{responseError, true, nil, 1}, nil},
+		}, verdict{responseError, false, nil, 1}, io.ErrUnexpectedEOF},
+		{"not HTTP", func(c *conn) { c.read(); c.write("220 ready\n\n") }, verdict{transportError, false, nil, 1}, nil},
+		{"200 with HTML", answering(200, "Content-Type: text/html\n", "<html>Sign in</html>"), verdict{responseError, false, nil, 1}, nil},
+		{"200 with a list", answering(200, "", "["+aRun+"]"), verdict{responseError, false, nil, 1}, nil},
+		{"200 with an object that is no run", answering(200, "", `{"data":[]}`), verdict{responseError, false, nil, 1}, nil},
+		{"200 with an id that is no text", answering(200, "", `{"id":7}`), verdict{responseError, false, nil, 1}, nil},
+		{"200 with null", answering(200, "", `null`), verdict{responseError, false, nil, 1}, nil},
+		{"200 with two runs in a row", answering(200, "", aRun+aRun), verdict{responseError, false, nil, 1}, nil},
+		{"200 with more than 8 MiB", answering(200, "", strings.Repeat(" ", 8<<20)+aRun), verdict{responseError, false, nil, 1}, nil},
+		{"200 with nothing", answering(200, "", ""), verdict{responseError, false, nil, 1}, nil},
+		{"204", answering(204, "", ""), verdict{responseError, false, nil, 1}, nil},
 		{"headers without end", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 200 OK\n%s", strings.Repeat("X-Filler: "+strings.Repeat("x", 1000)+"\n", 300))
-		}, verdict{transportError, true, nil, 1}, nil},
+		}, verdict{transportError, false, nil, 1}, nil},
 
 		// Runs.
-		{"200 with a run", answering(200, "", aRun), verdict{noError, true, nil, 1}, nil},
-		{"201 with a run", answering(201, "", aRun), verdict{noError, true, nil, 1}, nil},
-		{"202 with a run", answering(202, "", aRun), verdict{noError, true, nil, 1}, nil},
+		{"200 with a run", answering(200, "", aRun), verdict{noError, false, nil, 1}, nil},
+		{"201 with a run", answering(201, "", aRun), verdict{noError, false, nil, 1}, nil},
+		{"202 with a run", answering(202, "", aRun), verdict{noError, false, nil, 1}, nil},
 		{"103, then 201 with a run", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 103 Early Hints\n\n")
 			c.answer(201, "", aRun)
-		}, verdict{noError, true, nil, 1}, nil},
+		}, verdict{noError, false, nil, 1}, nil},
 
 		// The API says no: nothing was processed.
-		{"400", answering(400, "", `{"status":400,"message":"no"}`), verdict{apiError, false, rejected, 1}, nil},
+		{"400", answering(400, "", `{"status":400,"message":"no"}`), verdict{apiError, true, rejected, 1}, nil},
 		{"400 with half its body", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 400 Bad Request\nContent-Length: 100\n\n{\"status\":")
-		}, verdict{apiError, false, rejected, 1}, nil},
-		{"401", answering(401, "", ""), verdict{apiError, false, unauthorized, 1}, nil},
-		{"403", answering(403, "", ""), verdict{apiError, false, rejected, 1}, nil},
-		{"404", answering(404, "", ""), verdict{apiError, false, []error{ErrRejected, ErrNotFound}, 1}, nil},
-		{"405", answering(405, "", ""), verdict{apiError, false, rejected, 1}, nil},
+		}, verdict{apiError, true, rejected, 1}, nil},
+		{"401", answering(401, "", ""), verdict{apiError, true, unauthorized, 1}, nil},
+		{"403", answering(403, "", ""), verdict{apiError, true, rejected, 1}, nil},
+		{"404", answering(404, "", ""), verdict{apiError, true, []error{ErrRejected, ErrNotFound}, 1}, nil},
+		{"405", answering(405, "", ""), verdict{apiError, true, rejected, 1}, nil},
 		{"409", answering(409, "", ""), verdict{apiError, false, []error{ErrConflict}, 1}, nil},
-		{"422", answering(422, "", ""), verdict{apiError, false, rejected, 1}, nil},
-		{"429", answering(429, "", ""), verdict{apiError, false, []error{ErrRateLimited}, 1}, nil},
+		{"422", answering(422, "", ""), verdict{apiError, true, rejected, 1}, nil},
+		{"429", answering(429, "", ""), verdict{apiError, true, []error{ErrRateLimited}, 1}, nil},
 
 		// Somebody on the way says no: the API may have processed it.
-		{"408", answering(408, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"499", answering(499, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"500", answering(500, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"502", answering(502, "", "<html>Bad Gateway</html>"), verdict{apiError, true, nil, 1}, nil},
-		{"503", answering(503, "Retry-After: 3\n", ""), verdict{apiError, true, nil, 1}, nil},
-		{"504", answering(504, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"304", answering(304, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"600", answering(600, "", ""), verdict{apiError, true, nil, 1}, nil},
+		{"408", answering(408, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"499", answering(499, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"500", answering(500, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"502", answering(502, "", "<html>Bad Gateway</html>"), verdict{apiError, false, nil, 1}, nil},
+		{"503", answering(503, "Retry-After: 3\n", ""), verdict{apiError, false, nil, 1}, nil},
+		{"504", answering(504, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"304", answering(304, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"600", answering(600, "", ""), verdict{apiError, false, nil, 1}, nil},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -165,7 +165,7 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 			client := newTestClient(t, server.url)
 			run, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
 			server.close() // now it has seen all that there was
-			got := verdict{kindOfError(err), MayHaveBeenProcessed(err), sentinelsOf(err), server.requests()}
+			got := verdict{kindOfError(err), NotProcessed(err), sentinelsOf(err), server.requests()}
 			if diff := cmp.Diff(row.want, got, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
 				t.Errorf("(-want +got)\n%s\n%v", diff, err)
 			}
@@ -222,8 +222,8 @@ func TestNoConnectionMeansNotProcessed(t *testing.T) {
 				client := newTestClient(t, row.baseURL, WithTransport(transport))
 				client.wire.own = own
 				_, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
-				if kindOfError(err) != transportError || MayHaveBeenProcessed(err) {
-					t.Errorf("%s, may have been processed: %t: %v", kindOfError(err), MayHaveBeenProcessed(err), err)
+				if kindOfError(err) != transportError || !NotProcessed(err) {
+					t.Errorf("%s, not processed: %t: %v", kindOfError(err), NotProcessed(err), err)
 				}
 				if row.dial != nil && !errors.Is(err, row.dial) {
 					t.Errorf("errors.Is does not find the cause in: %v", err)
@@ -234,7 +234,7 @@ func TestNoConnectionMeansNotProcessed(t *testing.T) {
 }
 
 // With a connection, what was written to it may be anywhere, even where the other end has gone already.
-func TestAResetOnceThereIsAConnectionMayHaveBeenProcessed(t *testing.T) {
+func TestResetAfterConnectIsNotProvenUnprocessed(t *testing.T) {
 	t.Parallel()
 	connected, wasReset := make(chan struct{}), make(chan struct{})
 	server := listen(t, func(c *conn) {
@@ -247,19 +247,19 @@ func TestAResetOnceThereIsAConnectionMayHaveBeenProcessed(t *testing.T) {
 		<-wasReset
 	}})
 	_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-	if kindOfError(err) != transportError || !MayHaveBeenProcessed(err) || server.requests() != 0 {
-		t.Errorf("may have been processed: %t, requests: %d: %v", MayHaveBeenProcessed(err), server.requests(), err)
+	if kindOfError(err) != transportError || NotProcessed(err) || server.requests() != 0 {
+		t.Errorf("not processed: %t, requests: %d: %v", NotProcessed(err), server.requests(), err)
 	}
 }
 
 func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 	t.Parallel()
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
-		check := func(t *testing.T, err error, kind string, may bool) {
+		check := func(t *testing.T, err error, kind string, notProcessed bool) {
 			t.Helper()
-			if kindOfError(err) != kind || MayHaveBeenProcessed(err) != may || !errors.Is(err, ended) {
-				t.Errorf("%s, may have been processed: %t, is %v: %t: %v",
-					kindOfError(err), MayHaveBeenProcessed(err), ended, errors.Is(err, ended), err)
+			if kindOfError(err) != kind || NotProcessed(err) != notProcessed || !errors.Is(err, ended) {
+				t.Errorf("%s, not processed: %t, is %v: %t: %v",
+					kindOfError(err), NotProcessed(err), ended, errors.Is(err, ended), err)
 			}
 		}
 		t.Run(ended.Error()+" before anything", func(t *testing.T) {
@@ -268,7 +268,7 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 			ctx := newEndable(t.Context(), ended)
 			ctx.end()
 			_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-			check(t, err, transportError, false)
+			check(t, err, transportError, true)
 			if server.requests() != 0 {
 				t.Error("a request was sent")
 			}
@@ -284,7 +284,7 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 			}
 			client := newTestClient(t, "https://amperity.invalid/api", WithTransport(transport))
 			_, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-			check(t, err, transportError, false)
+			check(t, err, transportError, true)
 		})
 		t.Run(ended.Error()+" while the server thinks", func(t *testing.T) {
 			t.Parallel()
@@ -295,7 +295,7 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 				c.untilClosed()
 			})
 			_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-			check(t, err, transportError, true)
+			check(t, err, transportError, false)
 		})
 		t.Run(ended.Error()+" within the answer", func(t *testing.T) {
 			t.Parallel()
@@ -308,7 +308,7 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 			client := newTestClient(t, server.url)
 			client.wire.post = endsWithinBody{client.wire.post, ctx}
 			_, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-			check(t, err, responseError, true)
+			check(t, err, responseError, false)
 		})
 	}
 }
@@ -324,7 +324,7 @@ func TestACancellationWithACauseIsStillACancellation(t *testing.T) {
 		c.untilClosed()
 	})
 	_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-	if !errors.Is(err, context.Canceled) || !errors.Is(err, impatient) || !MayHaveBeenProcessed(err) {
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, impatient) || NotProcessed(err) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -186,7 +186,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a 5xx is sent again", File: "internal/launch/post.go",
-		Old: "	case amperity.MayHaveBeenProcessed(err):\n", New: "	case amperity.MayHaveBeenProcessed(err) && d.Status < 500:\n",
+		Old: "	case !amperity.NotProcessed(err) && !errors.Is(err, amperity.ErrConflict):\n", New: "	case !amperity.NotProcessed(err) && !errors.Is(err, amperity.ErrConflict) && d.Status < 500:\n",
 		Why: "A request that may have started a run is repeated.",
 	},
 	{

@@ -45,13 +45,15 @@ func Example() {
 	}
 	err = startNightly(client)
 	var answer *amperity.APIError
-	fmt.Println("answer lost:", errors.As(err, &answer) && answer.Status == 504, amperity.MayHaveBeenProcessed(err))
+	fmt.Println("answer lost:", errors.As(err, &answer) && answer.Status == 504)
+	fmt.Println("safe to send again:", amperity.NotProcessed(err))
 
 	for _, run := range srv.Runs() {
 		fmt.Println("started", run.ConfigID, run.RangeFrom, run.RangeTo)
 	}
 	// Output:
-	// answer lost: true true
+	// answer lost: true
+	// safe to send again: false
 	// started cg-123ABc4DE 2026-11-22 2026-11-23
 	// started cg-123ABc4DE 2026-11-22 2026-11-23
 }
