@@ -42,9 +42,9 @@ type Starter interface {
 type API interface {
 	Starter
 	GetRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error)
-	// ListRuns lists runs page by page; an error ends the list, and what came
+	// ListRunPages lists runs page by page; an error ends the list, and what came
 	// before it is not the whole.
-	ListRuns(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error]
+	ListRunPages(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error]
 }
 
 // Ledger keeps what must outlive a process; see package ledger for what it must

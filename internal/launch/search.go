@@ -386,7 +386,7 @@ func (l *Launcher) readPages(ctx context.Context, o amperity.ListOptions) (runs 
 	err = l.ask(ctx, listTimeout, questions, func(ctx context.Context) error {
 		runs = nil
 		seen := map[string]bool{}
-		for page, err := range l.API.ListRuns(ctx, o) {
+		for page, err := range l.API.ListRunPages(ctx, o) {
 			if err != nil {
 				return err
 			}

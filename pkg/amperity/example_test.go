@@ -47,7 +47,7 @@ func ExampleClient_StartRun() {
 	// Output: started: scheduled
 }
 
-// Read the runs that were created in the last day, page after page.
+// Count the runs of the last day.
 func ExampleClient_ListRuns() {
 	server, err := amperitytest.New(amperitytest.Config{Now: time.Now})
 	if err != nil {
@@ -69,12 +69,12 @@ func ExampleClient_ListRuns() {
 	}
 
 	count := 0
-	for page, err := range client.ListRuns(ctx, amperity.ListOptions{CreatedFrom: time.Now().AddDate(0, 0, -1), Limit: 2}) {
+	for _, err := range client.ListRuns(ctx, amperity.ListOptions{CreatedFrom: time.Now().AddDate(0, 0, -1), Limit: 2}) {
 		if err != nil {
 			fmt.Println(err) // the list is not complete
 			return
 		}
-		count += len(page.Runs)
+		count++
 	}
 	fmt.Println(count, "runs")
 	// Output: 3 runs

@@ -93,18 +93,40 @@ type Page struct {
 	Total *int
 }
 
-// ListRuns lists runs, one request a page as the loop goes on (Amperity API reference, GET /workflow/runs). An error
-// ends the loop: whoever must have seen all runs must not go by the pages before it.
+// ListRuns returns an iterator over runs, in the API's order. It reads the list
+// page by page: the loop sends a request whenever it needs the next page
+// (Amperity API reference, GET /workflow/runs).
 //
-//	for page, err := range client.ListRuns(ctx, amperity.ListOptions{CreatedFrom: since}) {
+//	for run, err := range client.ListRuns(ctx, amperity.ListOptions{CreatedFrom: since}) {
 //		if err != nil {
 //			return err
 //		}
 //		…
 //	}
 //
-// An answer that is not a page of runs is an *ResponseError, never an empty list; so is one whose next_token came before.
-func (c *Client) ListRuns(ctx context.Context, o ListOptions) iter.Seq2[*Page, error] {
+// An error ends the loop. The runs before it are then only a part of the list.
+// An answer that is not a page of runs is a [*ResponseError], never an empty
+// list. So is an answer that repeats an earlier next_token, because such a list
+// would not end.
+func (c *Client) ListRuns(ctx context.Context, o ListOptions) iter.Seq2[*Run, error] {
+	return func(yield func(*Run, error) bool) {
+		for page, err := range c.ListRunPages(ctx, o) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, run := range page.Runs {
+				if !yield(run, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ListRunPages returns an iterator over the pages that [Client.ListRuns] reads.
+// It is for callers that need [Page.Total], or that act between two requests.
+func (c *Client) ListRunPages(ctx context.Context, o ListOptions) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
 		if err := o.validate(); err != nil {
 			yield(nil, err)

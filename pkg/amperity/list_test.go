@@ -29,7 +29,7 @@ func pages(byToken map[string]string) func(*conn) {
 // collect reads a list as a caller does: a line for each page, then the error.
 func collect(t *testing.T, c *Client, o ListOptions) (got []string, failed error) {
 	t.Helper()
-	for page, err := range c.ListRuns(t.Context(), o) {
+	for page, err := range c.ListRunPages(t.Context(), o) {
 		if failed != nil {
 			t.Fatal("the list goes on after an error")
 		}
@@ -49,7 +49,7 @@ func collect(t *testing.T, c *Client, o ListOptions) (got []string, failed error
 	return got, failed
 }
 
-func TestListRunsReadsPageAfterPage(t *testing.T) {
+func TestListRunPagesReadsEveryPage(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		name  string
@@ -97,7 +97,7 @@ func TestListRunsReadsPageAfterPage(t *testing.T) {
 	}
 }
 
-func TestListRunsNeverTakesAnotherAnswerForAnEmptyList(t *testing.T) {
+func TestUnreadableListIsAnErrorAndNeverEmpty(t *testing.T) {
 	t.Parallel()
 	first := `{"data":[{"id":"a"}],"next_token":"t1"}`
 	rows := []struct {
@@ -136,11 +136,67 @@ func TestListRunsNeverTakesAnotherAnswerForAnEmptyList(t *testing.T) {
 	}
 }
 
-func TestListRunsAsksOnlyForThePagesThatAreRead(t *testing.T) {
+func TestListRunsYieldsTheRunsOfEveryPage(t *testing.T) {
+	t.Parallel()
+	first := `{"data":[{"id":"a"},{"id":"b"}],"next_token":"t1"}`
+	rows := []struct {
+		name  string
+		pages map[string]string
+		most  int // the loop ends after this many runs
+		want  []string
+		fails bool
+		// requests is how many requests the loop sends.
+		requests int
+	}{
+		{"an empty list", map[string]string{"": `{"data":[]}`}, 9, nil, false, 1},
+		{"three pages, one of them empty", map[string]string{
+			"": first, "t1": `{"data":[],"next_token":"t2"}`, "t2": `{"data":[{"id":"c"}]}`,
+		}, 9, []string{"a", "b", "c"}, false, 3},
+		{"an error on the second page", map[string]string{"": first, "t1": `{}`}, 9, []string{"a", "b"}, true, 2},
+		{"a loop that ends within the first page", map[string]string{"": first}, 1, []string{"a"}, false, 1},
+		{"a loop that ends with the first page", map[string]string{"": first}, 2, []string{"a", "b"}, false, 1},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			server := listen(t, pages(row.pages))
+			client := newTestClient(t, server.url)
+			var got []string
+			var failed error
+			for run, err := range client.ListRuns(t.Context(), ListOptions{}) {
+				if failed != nil {
+					t.Fatal("the loop continues after an error")
+				}
+				if failed = err; err != nil {
+					if run != nil {
+						t.Error("an error comes with a run")
+					}
+					continue
+				}
+				if got = append(got, run.ID); len(got) == row.most {
+					break
+				}
+			}
+			client.CloseIdleConnections()
+			server.close()
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if unreadable := (*ResponseError)(nil); errors.As(failed, &unreadable) != row.fails || !row.fails && failed != nil {
+				t.Errorf("the error is %v", failed)
+			}
+			if server.requests() != row.requests {
+				t.Errorf("%d requests, want %d", server.requests(), row.requests)
+			}
+		})
+	}
+}
+
+func TestListRunPagesRequestsOnlyThePagesThatAreRead(t *testing.T) {
 	t.Parallel()
 	server := listen(t, pages(map[string]string{"": `{"data":[{"id":"a"}],"next_token":"t1"}`}))
 	client := newTestClient(t, server.url)
-	for _, err := range client.ListRuns(t.Context(), ListOptions{}) {
+	for _, err := range client.ListRunPages(t.Context(), ListOptions{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -150,11 +150,11 @@ func (a mutantAPI) GetRun(ctx context.Context, id string, view amperity.View) (*
 	return a.api.GetRun(ctx, id, view)
 }
 
-func (a mutantAPI) ListRuns(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+func (a mutantAPI) ListRunPages(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	if a.is(BoundedList) {
 		o.CreatedTo = a.memory().reading.lease
 	}
-	return a.api.ListRuns(ctx, o)
+	return a.api.ListRunPages(ctx, o)
 }
 
 // early sends the request before anything else.

@@ -106,7 +106,7 @@ func TestClientSendsByTheDocument(t *testing.T) {
 		{amperity.ListOptions{CreatedFrom: wantEnd.Add(-time.Hour).In(time.FixedZone("", -5*3600))}, 5},
 	} {
 		found := 0
-		for page, err := range client.ListRuns(ctx, list.options) {
+		for page, err := range client.ListRunPages(ctx, list.options) {
 			if err != nil {
 				t.Fatalf("%+v: %v", list.options, err)
 			}
