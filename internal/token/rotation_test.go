@@ -29,7 +29,7 @@ func deploy(t *testing.T, secret string, cfg amperitytest.Config) *deployment {
 	}
 	t.Cleanup(d.simulator.Close)
 	source := token.New(d.manager, token.Config{SecretID: "amperity/token", Tenant: amperitytest.DefaultTenant, Now: c.Now})
-	d.client, err = amperity.New(amperitytest.DefaultTenant, source, amperity.WithBaseURL(d.simulator.URL()), amperity.WithClock(c.Now))
+	d.client, err = amperity.New(amperitytest.DefaultTenant, source, amperity.WithBaseURL(d.simulator.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}

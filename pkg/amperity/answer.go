@@ -15,12 +15,12 @@ const maxRetryAfter = time.Hour
 // apiError makes the error of an answer other than 2xx. The documented body is
 // {"status":400,"message":"…","request_id":"…","trace_id":"…"} (Amperity API reference, "Errors"); a proxy's page, or
 // no body, still gives a usable error.
-func (r request) apiError(a *answer, now func() time.Time) *APIError {
+func (r request) apiError(a *answer) *APIError {
 	e := &APIError{
 		Method:     r.method,
 		Path:       r.path,
 		Status:     a.status,
-		RetryAfter: parseRetryAfter(a.header, now),
+		RetryAfter: parseRetryAfter(a.header),
 	}
 	if a.status >= 300 && a.status <= 399 {
 		e.Message = redirectMessage(a.header.Get("Location"), r.scrub)
@@ -52,7 +52,7 @@ func redirectMessage(location string, scrub scrubber) string {
 // parseRetryAfter reads the Retry-After header (RFC 9110, section 10.2.3: seconds or a date) as a wait of at most an
 // hour. Zero if there is none, or what is there is neither, negative or past. A date is compared with now, or where
 // that is nil with the answer's own Date.
-func parseRetryAfter(h http.Header, now func() time.Time) time.Duration {
+func parseRetryAfter(h http.Header) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if value == "" {
 		return 0
@@ -70,10 +70,8 @@ func parseRetryAfter(h http.Header, now func() time.Time) time.Duration {
 	if err != nil {
 		return 0
 	}
-	var from time.Time
-	if now != nil {
-		from = now()
-	} else if from, err = http.ParseTime(h.Get("Date")); err != nil {
+	from, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
 		return 0
 	}
 	return min(max(at.Sub(from), 0), maxRetryAfter)

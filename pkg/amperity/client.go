@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 )
 
 // Client calls the workflow API for one tenant. It is safe for use by several goroutines. It sends each request once;
@@ -19,7 +18,6 @@ type Client struct {
 	tokens                TokenSource
 	wire                  wire
 	deprecated            func(Deprecation)
-	now                   func() time.Time
 }
 
 // New makes a client for a tenant. Its error is a *ConfigError with everything that is wrong with the arguments.
@@ -51,7 +49,6 @@ func New(tenant string, tokens TokenSource, opts ...Option) (*Client, error) {
 		tokens:     tokens,
 		wire:       newWire(s.transport),
 		deprecated: s.deprecated,
-		now:        s.now,
 	}, nil
 }
 
@@ -191,7 +188,7 @@ func (c *Client) attempt(ctx context.Context, r request, token Token) (request, 
 	}
 	c.tellDeprecation(r, a)
 	if !a.ok() {
-		apiErr := r.apiError(a, c.now)
+		apiErr := r.apiError(a)
 		apiErr.Hint = c.hint(r, a.status)
 		return r, nil, apiErr
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 )
 
@@ -60,15 +59,13 @@ func FuzzRedirect(f *testing.F) {
 // FuzzRetryAfter: the wait is never negative and never more than an hour, whatever the clock says.
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{"7", "-7", "99999999999999999999", "Sun, 22 Nov 2026 05:00:30 GMT", "soon", "", "٧"} {
-		f.Add(seed, "Sun, 22 Nov 2026 05:00:00 GMT", int64(0))
+		f.Add(seed, "Sun, 22 Nov 2026 05:00:00 GMT")
 	}
-	f.Add("Fri, 31 Dec 9999 23:59:59 GMT", "", int64(-1<<62))
-	f.Fuzz(func(t *testing.T, value, date string, unix int64) {
+	f.Add("Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Jan 0000 00:00:00 GMT")
+	f.Fuzz(func(t *testing.T, value, date string) {
 		h := http.Header{"Retry-After": {value}, "Date": {date}}
-		for _, now := range []func() time.Time{nil, func() time.Time { return time.Unix(unix, 0) }} {
-			if got := parseRetryAfter(h, now); got < 0 || got > maxRetryAfter {
-				t.Fatalf("%q at %q gives %s", value, date, got)
-			}
+		if got := parseRetryAfter(h); got < 0 || got > maxRetryAfter {
+			t.Fatalf("%q at %q is %s", value, date, got)
 		}
 	})
 }

@@ -26,8 +26,9 @@ type ClientCredentialsConfig struct {
 	Tenant string
 	// Transport replaces the source's own transport; optional, with the obligations of WithTransport.
 	Transport http.RoundTripper
-	// Now is the clock that tokens expire by; required. Its wall clock counts: a machine that was suspended must see
-	// that the token expired meanwhile.
+	// Now is the clock that tokens expire by; default [time.Now]. The source
+	// reads its wall clock, not its monotonic one: a machine that was suspended
+	// must notice that its token expired meanwhile.
 	Now func() time.Time
 }
 
@@ -57,7 +58,6 @@ const (
 	fieldClientID     = "ClientID"
 	fieldClientSecret = "ClientSecret"
 	fieldOAuthTenant  = "Tenant"
-	fieldNow          = "Now"
 )
 
 // exampleTokenURL is the token endpoint beside [DefaultBaseURL] (Amperity API reference, OAuth client credentials).
@@ -74,11 +74,11 @@ func NewClientCredentials(cfg ClientCredentialsConfig) (*ClientCredentials, erro
 		f.faultf(fieldClientSecret, "is missing: write the client secret, as Get OAuth credentials gives it in Amperity")
 	}
 	f.checkTenant(fieldOAuthTenant, cfg.Tenant)
-	if cfg.Now == nil {
-		f.faultf(fieldNow, "is nil: give a clock, such as time.Now")
-	}
 	if err := f.config(); err != nil {
 		return nil, err
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	c := &ClientCredentials{
 		tenant:   cfg.Tenant,
@@ -192,7 +192,7 @@ func (c *ClientCredentials) fetch(ctx context.Context) (Token, time.Duration, er
 		return Token{}, 0, err
 	}
 	if !a.ok() {
-		apiErr := r.apiError(a, c.now)
+		apiErr := r.apiError(a)
 		apiErr.credentials = isRejection(a.status) || a.status == http.StatusUnauthorized || a.status == http.StatusConflict
 		apiErr.Hint = c.hint(apiErr)
 		return Token{}, 0, apiErr

@@ -97,6 +97,26 @@ func TestTheTokenIsRenewedShortlyBeforeItExpires(t *testing.T) {
 	}
 }
 
+func TestCredentialsGoByTheMachinesClockByDefault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fetches := 0
+		source := newCredentials(t, "https://amperity.invalid/token", answers(func() (int, string) {
+			fetches++
+			return 200, tokenAnswer(firstToken)
+		}), nil)
+		for i, wait := range []time.Duration{0, 59*time.Minute - 1, 1} {
+			time.Sleep(wait)
+			if _, err := source.Token(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if want := 1 + i/2; fetches != want {
+				t.Errorf("step %d: %d fetches, want %d", i, fetches, want)
+			}
+		}
+	})
+}
+
 // answers is a transport that answers what a function says.
 func answers(answer func() (status int, body string)) roundTrip {
 	return func(req *http.Request) (*http.Response, error) {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // Version of this package, in the User-Agent.
@@ -29,7 +28,6 @@ type settings struct {
 	apiVersion string
 	transport  http.RoundTripper
 	deprecated func(Deprecation)
-	now        func() time.Time
 }
 
 // The settings as their users write them, for Problem.Field.
@@ -41,7 +39,6 @@ const (
 	fieldUserAgent   = "WithUserAgent"
 	fieldAPIVersion  = "WithAPIVersion"
 	fieldDeprecation = "WithDeprecationHook"
-	fieldClock       = "WithClock"
 )
 
 // WithBaseURL sets where the API is; default DefaultBaseURL. https, or http for this machine only (localhost,
@@ -113,19 +110,6 @@ func WithDeprecationHook(hook func(Deprecation)) Option {
 			f.faultf(fieldDeprecation, "is nil: leave the option out to hear of no deprecation")
 		}
 		s.deprecated = hook
-		return f.config()
-	}
-}
-
-// WithClock sets the clock by which a Retry-After that is a date becomes a duration. Without it the answer's own Date
-// header is the clock. The client asks the time for nothing else.
-func WithClock(now func() time.Time) Option {
-	return func(s *settings) error {
-		var f faults
-		if now == nil {
-			f.faultf(fieldClock, "is nil: leave the option out to go by the Date header of the answers")
-		}
-		s.now = now
 		return f.config()
 	}
 }

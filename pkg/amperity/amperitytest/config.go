@@ -141,7 +141,7 @@ func (e *ConfigError) orNil() error {
 func (c Config) withDefaults() (Config, error) {
 	e := &ConfigError{What: "Config"}
 	if c.Now == nil {
-		e.problemf("Now is missing: give the clock, for example time.Now")
+		c.Now = time.Now
 	}
 	if c.Addr == "" {
 		c.Addr = defaultAddr

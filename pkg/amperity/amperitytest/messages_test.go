@@ -198,7 +198,6 @@ func TestConfigProblemsAreAllNamedAtOnce(t *testing.T) {
 		t.Fatalf("%T", err)
 	}
 	if diff := cmp.Diff([]string{
-		"Now is missing: give the clock, for example time.Now",
 		`Addr "8089" is not host:port, for example 127.0.0.1:8089`,
 		`BasePath "api/" does not begin with one slash or ends in one: write it like /api`,
 		"Tokens[0] has no Value",
@@ -209,7 +208,7 @@ func TestConfigProblemsAreAllNamedAtOnce(t *testing.T) {
 	}, got.Problems); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := New(Config{}); err == nil || err.Error() != "amperitytest: Config: Now is missing: give the clock, for example time.Now" {
+	if _, err := New(Config{PageSize: -1, StartStatus: 202}); err == nil || err.Error() != "amperitytest: Config: PageSize -1 is negative; StartStatus 202 is neither 201 (OpenAPI document) nor 200 (documentation pages)" {
 		t.Error(err)
 	}
 }

@@ -4,9 +4,12 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 func TestRunMovesWithTheClock(t *testing.T) {
@@ -49,6 +52,32 @@ func TestRunMovesWithTheClock(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestServerGoesByTheMachinesClockByDefault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{NoSocket: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		client, err := amperity.New(DefaultTenant, amperity.StaticTokenSource(DefaultToken),
+			amperity.WithBaseURL(s.URL()), amperity.WithTransport(s.Transport()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := client.StartRun(t.Context(), amperity.RunRequest{ConfigID: courier})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []amperity.State{"scheduled", "in-progress", "succeeded"} {
+			if run, err = client.GetRun(t.Context(), run.ID, ""); err != nil || run.State != want {
+				t.Errorf("%v, %v; want %s", run, err, want)
+			}
+			time.Sleep(5 * time.Second)
+		}
+	})
 }
 
 func TestScriptsAreForOneRunEach(t *testing.T) {
