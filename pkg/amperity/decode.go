@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -84,36 +83,4 @@ func (o object) runError(name string) *RunError {
 		return nil
 	}
 	return &e
-}
-
-// dropFields gives a JSON object without the named fields; the others stay as they are, in their order.
-func dropFields(data []byte, names []string) ([]byte, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
-	out := []byte{'{'}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, err
-		}
-		name, _ := key.(string)
-		if slices.Contains(names, name) {
-			continue
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		quoted, err := json.Marshal(name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(append(append(out, quoted...), ':'), value...)
-	}
-	return append(out, '}'), nil
 }

@@ -105,20 +105,6 @@ func (r Run) MarshalJSON() ([]byte, error) {
 	}{plain(r), r.WarnAfter.Milliseconds()})
 }
 
-// Without gives a copy of the run that lacks the named JSON fields, such as "task_instances", in its JSON too. What
-// cannot be encoded (a hand-made Run with a year beyond 9999) comes back unchanged.
-func (r *Run) Without(fields ...string) *Run {
-	data, err := r.MarshalJSON()
-	if err == nil {
-		data, err = dropFields(data, fields)
-	}
-	var rest Run
-	if err != nil || rest.UnmarshalJSON(data) != nil {
-		return r
-	}
-	return &rest
-}
-
 // Task is one task of a run (Amperity API reference, "Workflow", task_instances). It is decoded and encoded by the same
 // rules as Run.
 type Task struct {

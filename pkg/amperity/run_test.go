@@ -138,30 +138,6 @@ func TestARunMadeByHandIsEncodedFromItsFields(t *testing.T) {
 	}
 }
 
-func TestWithoutDropsFieldsAndKeepsTheOthersAsTheyCame(t *testing.T) {
-	t.Parallel()
-	var run Run
-	if err := json.Unmarshal([]byte(`{"a": 1.50, "task_instances": [{"id":"t"}], "id":"wf-1", "b":{"task_instances":[]}, "name":"n"}`), &run); err != nil {
-		t.Fatal(err)
-	}
-	rest := run.Without("task_instances", "name", "no such field")
-	if got, want := string(rest.Raw()), `{"a":1.50,"id":"wf-1","b":{"task_instances":[]}}`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if rest.Tasks != nil || rest.Name != "" || rest.ID != "wf-1" {
-		t.Errorf("the fields are %+v", rest)
-	}
-	if len(run.Tasks) != 1 || run.Name != "n" {
-		t.Error("the run itself was changed")
-	}
-	if got := (&Run{ID: "wf-1", Tasks: []Task{{ID: "t"}}}).Without("task_instances"); got.Tasks != nil || got.ID != "wf-1" {
-		t.Errorf("a run made by hand: %+v", got)
-	}
-	if odd := (&Run{CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); odd.Without("id") != odd {
-		t.Error("a run that cannot be encoded does not come back")
-	}
-}
-
 func TestMillisecondsThatAreNoDurationAreZero(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
