@@ -181,6 +181,9 @@ func TestARunIsOverByStateOrByEnd(t *testing.T) {
 		{Run{State: "In progress"}, false},
 		{Run{State: "running-with-failures"}, false},
 		{Run{State: "Stopping"}, false},
+		{Run{State: "Paused"}, false},
+		{Run{State: "Canceling"}, false},
+		{Run{State: "Up for retry"}, false},
 		{Run{State: "a new state"}, false},
 		{Run{}, false},
 		{Run{State: "a new state", EndedAt: time.Unix(1, 0)}, true},
@@ -197,6 +200,8 @@ func TestStatesAreComparedWithoutCaseSpaceDashAndUnderscore(t *testing.T) {
 	for _, row := range []struct{ state, canonical State }{
 		{"In progress", StateInProgress}, {"in-progress", StateInProgress}, {"IN_PROGRESS", StateInProgress}, {"inProgress", StateInProgress},
 		{"Running With Failures", StateRunningWithFailures}, {"succeeded", StateSucceeded}, {"Scheduled", StateScheduled},
+		{"Paused", StatePaused}, {"Canceling", StateCanceling},
+		{"Up for retry", StateUpForRetry}, {"up-for-retry", StateUpForRetry}, {"UP_FOR_RETRY", StateUpForRetry},
 		{"Paused by-a_User", "pausedbyauser"}, {"", ""},
 	} {
 		if got := row.state.Canonical(); got != row.canonical || got.Canonical() != got {

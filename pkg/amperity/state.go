@@ -6,20 +6,32 @@ import "strings"
 // differently in different places ("In progress", "in-progress"), so compare with Is, or switch on Canonical.
 type State string
 
-// The documented states. Running, finalizing and skipped are of tasks only.
+// The states of runs and of tasks that Amperity documents. Its pages disagree
+// with one another, so this list is their union.
 const (
-	StateScheduled           State = "scheduled"
-	StateStarted             State = "started"
-	StateInProgress          State = "in progress"
-	StateRunning             State = "running"
+	StateScheduled  State = "scheduled"
+	StateStarted    State = "started"
+	StateInProgress State = "in progress"
+	StateStopping   State = "stopping"
+	StateStopped    State = "stopped"
+	StateSucceeded  State = "succeeded"
+	StateFailed     State = "failed"
+	StateCanceled   State = "canceled"
+)
+
+// The states that Amperity documents for runs alone.
+const (
 	StateRunningWithFailures State = "running with failures"
-	StateStopping            State = "stopping"
-	StateStopped             State = "stopped"
-	StateSucceeded           State = "succeeded"
-	StateFailed              State = "failed"
-	StateCanceled            State = "canceled"
-	StateFinalizing          State = "finalizing"
-	StateSkipped             State = "skipped"
+	StatePaused              State = "paused"
+	StateCanceling           State = "canceling"
+)
+
+// The states that Amperity documents for tasks alone.
+const (
+	StateRunning    State = "running"
+	StateFinalizing State = "finalizing"
+	StateSkipped    State = "skipped"
+	StateUpForRetry State = "up for retry"
 )
 
 // Is reports whether two states are the same but for case, spaces, - and _.
@@ -30,8 +42,9 @@ func (s State) Is(other State) bool { return s.fold() == other.fold() }
 func (s State) Canonical() State {
 	folded := s.fold()
 	for _, known := range [...]State{
-		StateScheduled, StateStarted, StateInProgress, StateRunning, StateRunningWithFailures, StateStopping,
-		StateStopped, StateSucceeded, StateFailed, StateCanceled, StateFinalizing, StateSkipped,
+		StateScheduled, StateStarted, StateInProgress, StateStopping, StateStopped, StateSucceeded, StateFailed, StateCanceled,
+		StateRunningWithFailures, StatePaused, StateCanceling,
+		StateRunning, StateFinalizing, StateSkipped, StateUpForRetry,
 	} {
 		if known.fold() == folded {
 			return known
