@@ -10,31 +10,35 @@ import (
 	"time"
 )
 
-// ListOptions filters the list of runs (Amperity API reference, GET /workflow/runs). The zero value asks for all that
-// the API gives. There is no filter by config id.
+// ListOptions filters the list of runs (Amperity API reference, GET
+// /workflow/runs). The zero value asks for every run that the API returns. The
+// API has no filter by config id.
 type ListOptions struct {
-	// CreatedFrom, inclusive, and CreatedTo, exclusive, are when the runs started; zero for no bound. They are sent in
-	// UTC to the millisecond: a start is rounded down, an end up.
+	// CreatedFrom, inclusive, and CreatedTo, exclusive, bound the time at
+	// which the runs were created. The zero time is no bound. The client
+	// sends both in UTC and in milliseconds: it rounds a start down and an
+	// end up.
 	CreatedFrom, CreatedTo time.Time
-	// EndedFrom and EndedTo are when the runs ended, likewise.
+	// EndedFrom and EndedTo bound the time at which the runs ended, in the
+	// same way.
 	EndedFrom, EndedTo time.Time
-	// State and Type are sent as they are; empty for all.
+	// State and Type are sent as they are. Empty means all.
 	State State
 	Type  RunType
-	// Limit is how many runs a page holds at most; 0 leaves it to the API.
+	// Limit is the most runs on a page. The API chooses if it is 0.
 	Limit int
 	// WithTotal asks for Page.Total.
 	WithTotal bool
 }
 
-// The filters as their users write them, for Problem.Field.
+// The filters in the user's spelling, for Problem.Field.
 const (
 	fieldCreatedTo = "created_to"
 	fieldEndedTo   = "ended_to"
 	fieldLimit     = "limit"
 )
 
-// validate gives nil, or a *RequestError with every fault.
+// validate returns nil, or a *RequestError with every fault.
 func (o ListOptions) validate() error {
 	var f faults
 	f.checkOrder(fieldCreatedTo, o.CreatedFrom, o.CreatedTo)
@@ -87,9 +91,10 @@ func formatMillis(t time.Time) string { return t.Format("2006-01-02T15:04:05.000
 
 // Page is one page of a list.
 type Page struct {
-	// Runs are in the API's order; may be empty.
+	// Runs are in the API's order. There may be none.
 	Runs []*Run
-	// Total is how many runs the whole list has; nil if the API did not say.
+	// Total is the number of runs in the whole list, or nil if the API did
+	// not return it.
 	Total *int
 }
 
@@ -148,7 +153,8 @@ func (c *Client) ListRunPages(ctx context.Context, o ListOptions) iter.Seq2[*Pag
 	}
 }
 
-// page reads one page, and the token of the next; seen holds the tokens so far.
+// page reads one page and the token of the next. seen holds the tokens of the
+// pages before.
 func (c *Client) page(ctx context.Context, query url.Values, seen map[string]bool) (*Page, string, error) {
 	target := c.baseURL + runsPath
 	if len(query) > 0 {
@@ -164,7 +170,7 @@ func (c *Client) page(ctx context.Context, query url.Values, seen map[string]boo
 	return r.page(a, seen)
 }
 
-// page reads the envelope {"data":[…],"next_token":"…","total":n}.
+// page decodes the envelope {"data":[…],"next_token":"…","total":n}.
 func (r request) page(a *answer, seen map[string]bool) (*Page, string, error) {
 	var envelope object
 	if err := json.Unmarshal(a.body, &envelope); err != nil {

@@ -2,8 +2,9 @@ package amperity
 
 import "strings"
 
-// State is where a run or a task stands. The set is open: Amperity may add states, and writes the known ones
-// differently in different places ("In progress", "in-progress"), so compare with Is, or switch on Canonical.
+// State is the state of a run or of a task. The set is open: Amperity may add
+// states. It also spells one state in several ways ("In progress",
+// "in-progress"), so compare with [State.Is], or switch on [State.Canonical].
 type State string
 
 // The states of runs and of tasks that Amperity documents. Its pages disagree
@@ -34,11 +35,12 @@ const (
 	StateUpForRetry State = "up for retry"
 )
 
-// Is reports whether two states are the same but for case, spaces, - and _.
+// Is reports whether two states are equal, ignoring case, spaces, "-" and "_".
 func (s State) Is(other State) bool { return s.fold() == other.fold() }
 
-// Canonical gives the constant of this package for a known state, however it is written; for another state its text in
-// lower case without spaces, - and _.
+// Canonical returns the constant of this package for a known state, in any
+// spelling. It returns any other state in lower case, without spaces, "-" and
+// "_".
 func (s State) Canonical() State {
 	folded := s.fold()
 	for _, known := range [...]State{
@@ -53,7 +55,8 @@ func (s State) Canonical() State {
 	return State(folded)
 }
 
-// Terminal reports whether a run in this state is over: succeeded, failed, stopped or canceled.
+// Terminal reports whether the state is an end: succeeded, failed, stopped or
+// canceled. [Run.Ended] also looks at the end time.
 func (s State) Terminal() bool {
 	switch s.Canonical() {
 	case StateSucceeded, StateFailed, StateStopped, StateCanceled:
@@ -66,7 +69,7 @@ func (s State) fold() string {
 	return strings.NewReplacer(" ", "", "-", "", "_", "").Replace(strings.ToLower(string(s)))
 }
 
-// RunType is what a run does. The set is open; these are the two that the documentation names.
+// RunType is what a run does. The set is open.
 type RunType string
 
 // The run types that the documentation names.
