@@ -56,7 +56,7 @@ func TestRetryAfterReachesTheCaller(t *testing.T) {
 	}
 }
 
-func TestAPIErrorHoldsWhatTheAPISays(t *testing.T) {
+func TestAPIErrorHoldsTheDocumentedFields(t *testing.T) {
 	t.Parallel()
 	server := listen(t, answering(400, "", `{"status":400,"message":"config_id\nis unknown","request_id":"r-1","trace_id":"t-1","new":1}`))
 	_, err := newTestClient(t, server.url).StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
@@ -121,8 +121,8 @@ func TestNotProcessedIsTrueForProofAlone(t *testing.T) {
 		if got := NotProcessed(&APIError{Status: status}); got != want {
 			t.Errorf("%d: %t", status, got)
 		}
-		// An answer that proves nothing has no sentinel, but for a 409. Any
-		// other has exactly one.
+		// An answer that proves nothing has no sentinel, but for a 409.
+		// Any other has exactly one.
 		is := 0
 		for _, s := range []error{ErrRejected, ErrUnauthorized, ErrConflict, ErrRateLimited} {
 			if errors.Is(&APIError{Status: status}, s) {

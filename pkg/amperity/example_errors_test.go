@@ -37,7 +37,7 @@ func ExampleNotProcessed() {
 	// Output: scheduled 1 3
 }
 
-// An answer with a status other than 2xx.
+// A response with a status other than 2xx.
 func ExampleAPIError() {
 	client, server := simulate(nil)
 	defer server.Close()
@@ -61,7 +61,7 @@ func ExampleAPIError() {
 	// it may have been processed all the same: look in Amperity before you send it again
 }
 
-// A request without an answer.
+// A request without a response.
 func ExampleTransportError() {
 	client, server := simulate(nil)
 	defer server.Close()
@@ -78,7 +78,7 @@ func ExampleTransportError() {
 	// refused: true
 }
 
-// An answer of a proxy that says success.
+// The page of a proxy, with a 2xx status.
 func ExampleResponseError() {
 	client, server := simulate(nil)
 	defer server.Close()

@@ -7,7 +7,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// A config id tells by its prefix what it names.
+// The prefix of a config id shows what it names.
 func ExampleConfigKindOf() {
 	for _, id := range []string{"cg-123ABc4DE", "og-234BCd5EF", "cc-345CDe6FG", "wf-1"} {
 		kind, ok := amperity.ConfigKindOf(id)

@@ -11,8 +11,8 @@ import (
 )
 
 // waitUntilEnded reads a run at intervals until it has ended or ctx has. A
-// request that failed says nothing about the run, so waitUntilEnded reads
-// again, unless no later request could succeed.
+// failed request proves nothing about the run. waitUntilEnded then reads again,
+// unless no later request could succeed.
 func waitUntilEnded(ctx context.Context, client *amperity.Client, id string, interval time.Duration) (*amperity.Run, error) {
 	for {
 		run, err := client.GetRun(ctx, id, amperity.ViewVerbose)

@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzPage: a page is all the runs of "data", each with its id, or an error; never a list that lost one.
+// FuzzPage checks that a page has every run of "data", each with its id, or is
+// an error.
 func FuzzPage(f *testing.F) {
 	for _, seed := range []string{
 		`{"data":[{"id":"a"}],"next_token":"t","total":1}`, `{"data":[]}`, `{"data":null}`, `{"data":[null]}`, `[]`, `{}`, ``,
@@ -30,17 +31,18 @@ func FuzzPage(f *testing.F) {
 			t.Fatal(err)
 		}
 		if data, ok := envelope["data"].([]any); !ok || len(data) != len(page.Runs) || next == "seen" {
-			t.Fatalf("%q gives %d runs, then %q", body, len(page.Runs), next)
+			t.Fatalf("%q has %d runs, then %q", body, len(page.Runs), next)
 		}
 		for _, run := range page.Runs {
 			if run.ID == "" {
-				t.Fatalf("%q gives a run without id", body)
+				t.Fatalf("%q has a run without an id", body)
 			}
 		}
 	})
 }
 
-// FuzzRedirect: where a redirect points is said in a few words that can be shown, without the token.
+// FuzzRedirect checks that the message about a redirect is short and printable,
+// and lacks the token.
 func FuzzRedirect(f *testing.F) {
 	for _, seed := range []string{"", "/", "https://evil.test/x", "//[::1", "https://" + testToken + ".test/", "https://a\x1b.test", "%", "https://\xff/"} {
 		f.Add(seed)
@@ -56,7 +58,8 @@ func FuzzRedirect(f *testing.F) {
 	})
 }
 
-// FuzzRetryAfter: the wait is never negative and never more than an hour, whatever the clock says.
+// FuzzRetryAfter checks that the wait is from zero to an hour, whatever the
+// Date header.
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{"7", "-7", "99999999999999999999", "Sun, 22 Nov 2026 05:00:30 GMT", "soon", "", "٧"} {
 		f.Add(seed, "Sun, 22 Nov 2026 05:00:00 GMT")

@@ -102,7 +102,8 @@ type Page struct {
 // page by page: the loop sends a request whenever it needs the next page
 // (Amperity API reference, GET /workflow/runs).
 //
-//	for run, err := range client.ListRuns(ctx, amperity.ListOptions{CreatedFrom: since}) {
+//	opts := amperity.ListOptions{CreatedFrom: since}
+//	for run, err := range client.ListRuns(ctx, opts) {
 //		if err != nil {
 //			return err
 //		}

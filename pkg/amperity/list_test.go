@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// pages answers a list: the page by the token that asks for it.
+// pages answers a list: it sends the page that the token in the request names.
 func pages(byToken map[string]string) func(*conn) {
 	return func(c *conn) {
 		for c.read() {
@@ -26,12 +26,13 @@ func pages(byToken map[string]string) func(*conn) {
 	}
 }
 
-// collect reads a list as a caller does: a line for each page, then the error.
+// collect reads a list as a caller does. It returns one line for each page, and
+// the error.
 func collect(t *testing.T, c *Client, o ListOptions) (got []string, failed error) {
 	t.Helper()
 	for page, err := range c.ListRunPages(t.Context(), o) {
 		if failed != nil {
-			t.Fatal("the list goes on after an error")
+			t.Fatal("the loop continues after an error")
 		}
 		if err != nil {
 			failed = err
@@ -64,8 +65,8 @@ func TestListRunPagesReadsEveryPage(t *testing.T) {
 			"t2":    `{"data":[{"id":"b"}],"next_token":""}`,
 		}, []string{"a", "", "b"}},
 		{"a next_token that is null ends", map[string]string{"": `{"data":[{"id":"a"}],"next_token":null}`}, []string{"a"}},
-		{"a total that is no number is none", map[string]string{"": `{"data":[{"id":"a"}],"total":"many"}`}, []string{"a"}},
-		{"unknown fields are borne", map[string]string{"": `{"data":[{"id":"a","new":1}],"new":[]}`}, []string{"a"}},
+		{"a total that is not a number is nil", map[string]string{"": `{"data":[{"id":"a"}],"total":"many"}`}, []string{"a"}},
+		{"unknown fields are ignored", map[string]string{"": `{"data":[{"id":"a","new":1}],"new":[]}`}, []string{"a"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -115,10 +116,10 @@ func TestUnreadableListIsAnErrorAndNeverEmpty(t *testing.T) {
 		{"nothing", map[string]string{"": ``}, nil},
 		{"an element without id", map[string]string{"": `{"data":[{"id":"a"},{}]}`}, nil},
 		{"an element that is null", map[string]string{"": `{"data":[null]}`}, nil},
-		{"an element that is a text", map[string]string{"": `{"data":["wf-1"]}`}, nil},
+		{"an element that is a string", map[string]string{"": `{"data":["wf-1"]}`}, nil},
 		{"a next_token that is a number", map[string]string{"": `{"data":[],"next_token":7}`}, nil},
 		{"the second page has no data", map[string]string{"": first, "t1": `{}`}, []string{"a"}},
-		{"the second page is called for again", map[string]string{"": first, "t1": first}, []string{"a"}},
+		{"the second page names itself", map[string]string{"": first, "t1": first}, []string{"a"}},
 		{"a circle of two", map[string]string{"": first, "t1": `{"data":[],"next_token":"t2"}`, "t2": first}, []string{"a", ""}},
 	}
 	for _, row := range rows {

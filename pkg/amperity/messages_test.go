@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// answered gives a client whose every request gets this answer.
+// answered returns a client that gets this response for every request.
 func answered(t *testing.T, status int, headers map[string]string, body io.Reader) *Client {
 	t.Helper()
 	return newTestClient(t, "https://app.amperity.com/api", WithTransport(roundTrip(func(*http.Request) (*http.Response, error) {
@@ -69,7 +69,7 @@ func credentials(t *testing.T, status int, body string) error {
 	return err
 }
 
-// source is a token source that gives what it is told to.
+// source is a token source that returns its tokens, and then its error.
 type source struct {
 	tokens []string
 	err    error
@@ -97,7 +97,7 @@ func startWith(t *testing.T, tokens TokenSource, status int) error {
 	return err
 }
 
-// broken is a body that breaks off.
+// broken is a body that ends too early.
 type broken struct{}
 
 func (broken) Read(p []byte) (int, error) { return copy(p, "{"), io.ErrUnexpectedEOF }
@@ -107,7 +107,7 @@ func newWith(opts ...Option) error {
 	return err
 }
 
-func TestMessages(t *testing.T) {
+func TestMessagesReadAsWritten(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	const runError = `{"status":400,"message":"config_id: unknown","request_id":"r-1","trace_id":"t-1"}`
@@ -165,7 +165,7 @@ func TestMessages(t *testing.T) {
 		{"a redirect to another host", start(t, 307, map[string]string{"Location": "https://evil.test/x"}, ""), `POST /workflow/runs: 307 Temporary Redirect: redirected to the host evil.test, not followed; check the base URL, https://app.amperity.com/api`},
 		{"a redirect to nowhere", start(t, 302, nil, ""), `POST /workflow/runs: 302 Found: redirected, not followed; check the base URL, https://app.amperity.com/api`},
 
-		// Answers that say success and are none.
+		// 2xx responses that are not the documented ones.
 		{"an empty answer", start(t, 201, nil, ""), `POST /workflow/runs: 201 Created, but the answer is empty`},
 		{"a page", start(t, 200, nil, "<html>"), `POST /workflow/runs: 200 OK, but the answer is not JSON; it begins "<html>"`},
 		{"a list for a run", start(t, 200, nil, "[]"), `POST /workflow/runs: 200 OK, but the answer is not a JSON object; it begins "[]"`},
@@ -203,7 +203,7 @@ func TestMessages(t *testing.T) {
 		{"another type of token", credentials(t, 200, `{"access_token":"tok-xSECRETx","token_type":"mac"}`), `no access token: POST /api/v0/oauth2/token: 200 OK, but its token_type is not Bearer`},
 		{"no token in the answer", credentials(t, 200, `{}`), `no access token: POST /api/v0/oauth2/token: 200 OK, but it holds no access_token that can be sent in a header`},
 
-		// What errors.Is looks for.
+		// The sentinel errors.
 		{"rejected", ErrRejected, `rejected by the Amperity API`},
 		{"unauthorized", ErrUnauthorized, `the Amperity API does not accept the token`},
 		{"busy", ErrConflict, `in conflict with what is running in Amperity`},

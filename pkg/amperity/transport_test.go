@@ -17,7 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// endable is a context that a test ends by hand, with the error of its choice: no test waits for a timer.
+// endable is a context that a test ends itself, with the error of its choice.
+// No test waits for a timer.
 type endable struct {
 	context.Context
 	done chan struct{}
@@ -40,7 +41,7 @@ func (e *endable) Err() error {
 	}
 }
 
-// What kind of error a row wants.
+// The kinds of errors that a row expects.
 const (
 	noError        = "none"
 	transportError = "TransportError"
@@ -74,18 +75,19 @@ func sentinelsOf(err error) (is []error) {
 	return is
 }
 
-// verdict is what a caller learns of a failed StartRun, and what the server saw.
+// verdict is what a caller can read from a failed StartRun, and what the server
+// saw.
 type verdict struct {
 	Kind string
 	// NotProcessed is the answer of the function of that name.
 	NotProcessed bool
-	// Is are the sentinels that hold.
+	// Is holds the sentinels that errors.Is finds.
 	Is []error
-	// Requests is how many whole requests the server read.
+	// Requests is the number of whole requests that the server read.
 	Requests int
 }
 
-func TestStartRunTellsWhatAFailureDid(t *testing.T) {
+func TestStartRunErrorReportsWhatWasProcessed(t *testing.T) {
 	t.Parallel()
 	rejected, unauthorized := []error{ErrRejected}, []error{ErrUnauthorized}
 	rows := []struct {
@@ -100,7 +102,7 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 		{"closed after the request is read", func(c *conn) { c.read() }, verdict{transportError, false, nil, 1}, io.EOF},
 		{"closed within the status line", func(c *conn) { c.read(); c.write("HTTP/1.1 20") }, verdict{transportError, false, nil, 1}, nil},
 
-		// Answers that are not what they should be.
+		// Responses that are not the documented ones.
 		{"half a body", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 201 Created\nContent-Length: 100\n\n{\"id\":")
@@ -112,8 +114,8 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 		{"not HTTP", func(c *conn) { c.read(); c.write("220 ready\n\n") }, verdict{transportError, false, nil, 1}, nil},
 		{"200 with HTML", answering(200, "Content-Type: text/html\n", "<html>Sign in</html>"), verdict{responseError, false, nil, 1}, nil},
 		{"200 with a list", answering(200, "", "["+aRun+"]"), verdict{responseError, false, nil, 1}, nil},
-		{"200 with an object that is no run", answering(200, "", `{"data":[]}`), verdict{responseError, false, nil, 1}, nil},
-		{"200 with an id that is no text", answering(200, "", `{"id":7}`), verdict{responseError, false, nil, 1}, nil},
+		{"200 with an object that is not a run", answering(200, "", `{"data":[]}`), verdict{responseError, false, nil, 1}, nil},
+		{"200 with an id that is not a string", answering(200, "", `{"id":7}`), verdict{responseError, false, nil, 1}, nil},
 		{"200 with null", answering(200, "", `null`), verdict{responseError, false, nil, 1}, nil},
 		{"200 with two runs in a row", answering(200, "", aRun+aRun), verdict{responseError, false, nil, 1}, nil},
 		{"200 with more than 8 MiB", answering(200, "", strings.Repeat(" ", 8<<20)+aRun), verdict{responseError, false, nil, 1}, nil},
@@ -134,7 +136,9 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 			c.answer(201, "", aRun)
 		}, verdict{noError, false, nil, 1}, nil},
 
-		// The API says no: nothing was processed.
+		// The API refuses the request: nothing was processed. A 409
+		// alone proves nothing, because an earlier copy may have caused
+		// it.
 		{"400", answering(400, "", `{"status":400,"message":"no"}`), verdict{apiError, true, rejected, 1}, nil},
 		{"400 with half its body", func(c *conn) {
 			c.read()
@@ -148,7 +152,8 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 		{"422", answering(422, "", ""), verdict{apiError, true, rejected, 1}, nil},
 		{"429", answering(429, "", ""), verdict{apiError, true, []error{ErrRateLimited}, 1}, nil},
 
-		// Somebody on the way says no: the API may have processed it.
+		// A proxy refuses the request, or the server failed: the API
+		// may have processed the request.
 		{"408", answering(408, "", ""), verdict{apiError, false, nil, 1}, nil},
 		{"499", answering(499, "", ""), verdict{apiError, false, nil, 1}, nil},
 		{"500", answering(500, "", ""), verdict{apiError, false, nil, 1}, nil},
@@ -164,7 +169,7 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 			server := listen(t, row.handle)
 			client := newTestClient(t, server.url)
 			run, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
-			server.close() // now it has seen all that there was
+			server.close() // now the server has seen everything
 			got := verdict{kindOfError(err), NotProcessed(err), sentinelsOf(err), server.requests()}
 			if diff := cmp.Diff(row.want, got, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
 				t.Errorf("(-want +got)\n%s\n%v", diff, err)
@@ -198,14 +203,14 @@ func TestNoConnectionMeansNotProcessed(t *testing.T) {
 	rows := []struct {
 		name    string
 		baseURL string
-		dial    error // what dialing gives; nil: dial
+		dial    error // the error of dialing; nil dials
 	}{
 		{"refused", closed.url, nil},
-		{"the name does not resolve", "https://amperity.invalid/api", noSuchHost},
+		{"a name that does not resolve", "https://amperity.invalid/api", noSuchHost},
 		{"no route", "https://amperity.invalid/api", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH}},
 		{"the other end does not speak TLS", https(noTLS), nil},
 		{"reset in the TLS handshake", https(hangsUp), nil},
-		{"a certificate that nobody trusts", untrusted.URL, nil},
+		{"an untrusted certificate", untrusted.URL, nil},
 	}
 	for _, row := range rows {
 		for _, own := range []bool{true, false} {
@@ -233,7 +238,8 @@ func TestNoConnectionMeansNotProcessed(t *testing.T) {
 	}
 }
 
-// With a connection, what was written to it may be anywhere, even where the other end has gone already.
+// With a connection, what was written to it may be anywhere, even if the other
+// end has closed it.
 func TestResetAfterConnectIsNotProvenUnprocessed(t *testing.T) {
 	t.Parallel()
 	connected, wasReset := make(chan struct{}), make(chan struct{})
@@ -252,7 +258,7 @@ func TestResetAfterConnectIsNotProvenUnprocessed(t *testing.T) {
 	}
 }
 
-func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
+func TestEndedContextReportsWhetherTheRequestWasSent(t *testing.T) {
 	t.Parallel()
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
 		check := func(t *testing.T, err error, kind string, notProcessed bool) {
@@ -313,8 +319,9 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 	}
 }
 
-// net/http gives the cause of a cancellation, which need not be the context's error.
-func TestACancellationWithACauseIsStillACancellation(t *testing.T) {
+// net/http returns the cause of a cancellation, which may differ from the
+// context's error.
+func TestCancellationWithACauseIsCanceled(t *testing.T) {
 	t.Parallel()
 	impatient := errors.New("impatient")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -329,7 +336,7 @@ func TestACancellationWithACauseIsStillACancellation(t *testing.T) {
 	}
 }
 
-// endsWithinBody ends a context when the body of the answer is read for the second time.
+// endsWithinBody ends a context at the second read of the body.
 type endsWithinBody struct {
 	http.RoundTripper
 	ctx *endable
