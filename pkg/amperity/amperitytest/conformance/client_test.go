@@ -13,9 +13,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// TestClientSendsByTheDocument has the client use each endpoint in each way it
-// knows, against the simulated API.
-func TestClientSendsByTheDocument(t *testing.T) {
+// TestClientConformsToTheDocument calls each endpoint of the simulated API with
+// the client, in every supported way.
+func TestClientConformsToTheDocument(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *amperitytest.Config) { c.PageSize = 2 })
 	router := mustLoad(t, w.URL())
@@ -57,7 +57,7 @@ func TestClientSendsByTheDocument(t *testing.T) {
 		t.Error(diff)
 	}
 	if _, err := client.StartRun(ctx, amperity.RunRequest{ConfigID: "cg-failed"}); !errors.Is(err, amperity.ErrConflict) {
-		t.Errorf("a start of what is running: %v", err)
+		t.Errorf("a start of a running config id: %v", err)
 	}
 	if run, err := client.StopRun(ctx, started[1]); err != nil || !run.State.Is(amperity.StateStopping) {
 		t.Errorf("stopped: %+v, %v", run, err)
@@ -139,8 +139,9 @@ func TestClientSendsByTheDocument(t *testing.T) {
 	}
 }
 
-// TestClientAndTokenEndpoint: the OpenAPI document does not have it.
-func TestClientAndTokenEndpoint(t *testing.T) {
+// TestClientFetchesTokensFromTheServer tests the token endpoint, which the
+// OpenAPI document lacks.
+func TestClientFetchesTokensFromTheServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	source, err := amperity.NewClientCredentials(amperity.ClientCredentialsConfig{
@@ -157,7 +158,7 @@ func TestClientAndTokenEndpoint(t *testing.T) {
 	if _, err := client.StartRun(t.Context(), amperity.RunRequest{ConfigID: "cg-1"}); err != nil {
 		t.Error(err)
 	}
-	// The server takes the token back before the client thinks it expires.
+	// The server revokes the token before the client expects it to expire.
 	w.ExpireTokens()
 	if _, err := client.StartRun(t.Context(), amperity.RunRequest{ConfigID: "cg-2"}); err != nil {
 		t.Errorf("with a token that is refused at first: %v", err)
