@@ -15,10 +15,10 @@ var (
 	// ErrRejected is a final refusal: any 4xx but 401, 408, 409, 429 and
 	// 499. Change the request before sending it again.
 	ErrRejected = errors.New("rejected by the Amperity API")
-	// ErrUnauthorized means that no token is accepted. It is a 401, after a
-	// fresh token too if the source had one. It is also a token that cannot
-	// be sent, or a token source whose own credentials were refused.
-	// Nothing was processed. Renew the token.
+	// ErrUnauthorized means that no token is accepted. It is a 401 that a
+	// fresh token, if the source had one, did not cure. It is also a token
+	// that cannot be sent, or a token source whose own credentials were
+	// refused. Nothing was processed. Renew the token.
 	ErrUnauthorized = errors.New("the Amperity API does not accept the token")
 	// ErrConflict is a 409: the request conflicts with the present state.
 	// For StartRun another run may be in the way, and an earlier copy of

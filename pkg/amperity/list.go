@@ -111,9 +111,9 @@ type Page struct {
 //	}
 //
 // An error ends the loop. The runs before it are then only a part of the list.
-// An answer that is not a page of runs is a [*ResponseError], never an empty
-// list. So is an answer that repeats an earlier next_token, because such a list
-// would not end.
+// A response that is not a page of runs is a [*ResponseError], never an empty
+// list. So is a response that repeats an earlier next_token, because such a
+// list would not end.
 func (c *Client) ListRuns(ctx context.Context, o ListOptions) iter.Seq2[*Run, error] {
 	return func(yield func(*Run, error) bool) {
 		for page, err := range c.ListRunPages(ctx, o) {

@@ -12,12 +12,12 @@ import "net/http"
 //
 // It is true if the request was invalid ([RequestError]), if there was no
 // token ([TokenError]), if the request did not reach Amperity
-// ([TransportError] with MayHaveBeenSent false), and for most answers with a
+// ([TransportError] with MayHaveBeenSent false), and for most responses with a
 // 4xx status.
 //
 // It is false in every other case:
 //
-//   - a 3xx, a 5xx, a broken connection, a deadline, an unreadable answer;
+//   - a 3xx, a 5xx, a broken connection, a deadline, an unreadable response;
 //   - 408 and 499, which a proxy may send after it forwarded the request;
 //   - 409, because an earlier copy of the same request may have caused the
 //     conflict: the run in the way may be the one that the copy started;

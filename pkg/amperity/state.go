@@ -7,8 +7,8 @@ import "strings"
 // "in-progress"), so compare with [State.Is], or switch on [State.Canonical].
 type State string
 
-// The states of runs and of tasks that Amperity documents. Its pages disagree
-// with one another, so this list is their union.
+// The states that Amperity documents for both runs and tasks. Its pages
+// disagree with one another, so these lists are their union.
 const (
 	StateScheduled  State = "scheduled"
 	StateStarted    State = "started"
