@@ -34,7 +34,8 @@ func (v verdict) message() string {
 
 // judge says what the answer to a POST means for the launch. Only failures
 // after which certainly nothing was processed are blocked or rejected; all
-// others leave it unknown whether a run exists.
+// others leave it unknown whether a run exists. A 409 is blocked although it
+// proves nothing: the list is read before the next request.
 func judge(run *amperity.Run, err error) verdict {
 	if err == nil {
 		return verdict{outcome: Started, run: run}

@@ -77,9 +77,9 @@
 //   - A config id that is already running: a second run starts. With
 //     [Config.BusyWhileRunning] the server answers 409 instead. Amperity does
 //     not document which of the two it does.
-//   - Timing. The server answers immediately. A run is in the list as soon as it
-//     has started, and runs never wait for each other. [Fault] has delays and
-//     late runs.
+//   - Timing. The server answers immediately. A run is in the list as soon as
+//     it has started, and runs never wait for each other. [Fault] has delays
+//     and late runs.
 //   - Task lists of real workflows, warn_after_ms, "running with failures",
 //     paused runs and retried tasks.
 //   - TLS, HTTP/2, proxies, and limits on the size of requests.
