@@ -21,7 +21,7 @@ func TestTriggerTakesTheScheduledEvent(t *testing.T) {
 func TestStandInServesTheClient(t *testing.T) {
 	t.Parallel()
 	in := newTestStandIn(t)
-	client, err := amperity.New(tenant, amperity.StaticToken(bearer), amperity.WithBaseURL(in.url+apiPrefix))
+	client, err := amperity.New(tenant, amperity.StaticTokenSource(bearer), amperity.WithBaseURL(in.url+apiPrefix))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func (a Announcement) Encode(limit int) ([]byte, error) {
 	}
 	if run := d.Run; run != nil {
 		d.Truncated = true
-		for _, smaller := range []*amperity.Run{run.Without("task_instances"), reduced(run)} {
+		for _, smaller := range []*amperity.Run{withoutTasks(run), reduced(run)} {
 			d.Run = smaller
 			if detail, fits = a.attempt(d, limit); fits {
 				return detail, nil

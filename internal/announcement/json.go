@@ -121,7 +121,7 @@ const (
 func BoundedRun(run *amperity.Run, limit int) (bounded *amperity.Run, cut bool) {
 	for i, smaller := range []func() *amperity.Run{
 		func() *amperity.Run { return run },
-		func() *amperity.Run { return run.Without("task_instances") },
+		func() *amperity.Run { return withoutTasks(run) },
 	} {
 		r := smaller()
 		if raw, err := json.Marshal(r); err == nil && len(raw) <= limit && readable(raw, 1) {
@@ -129,6 +129,21 @@ func BoundedRun(run *amperity.Run, limit int) (bounded *amperity.Run, cut bool) 
 		}
 	}
 	return reduced(run), true
+}
+
+// withoutTasks is the run without its task_instances; its other fields stay as
+// they are, in their order. A run that cannot be encoded stays whole.
+func withoutTasks(run *amperity.Run) *amperity.Run {
+	raw, err := run.MarshalJSON()
+	if err != nil {
+		return run
+	}
+	rest := slices.DeleteFunc(members(raw), func(m member) bool { return m.key == "task_instances" })
+	out := new(amperity.Run)
+	if err := json.Unmarshal(object(rest), out); err != nil {
+		return run // cannot be: all of it was JSON
+	}
+	return out
 }
 
 // reduced is the run with its well-known fields only, their texts cut.

@@ -32,6 +32,8 @@ func TestABoundedRunLosesAsLittleAsItMust(t *testing.T) {
 		{"one that fits is as it came", small, len(small), small, false},
 		{"a byte too long: its tasks go", small, len(small) - 1,
 			`{"id":"wf-1","state":"failed","more":{"a":[1.50]},"error":{"type":"x","data":{"b":1}}}`, true},
+		{"tasks go wherever they stand, and only those of the run itself", `{"a":1.50,"task_instances":[1],"id":"wf-1","b":{"task_instances":[]},"task_instances":2}`, 60,
+			`{"a":1.50,"id":"wf-1","b":{"task_instances":[]}}`, true},
 		{"too long without tasks: its well-known fields stay", small, 50, `{"id":"wf-1","state":"failed","error":{"type":"x"}}`, true},
 		{"one without tasks goes to its well-known fields", `{"id":"wf-1","more":1}`, 21, `{"id":"wf-1"}`, true},
 		{"a reduced one may be longer than was asked", `{"id":"wf-1","more":1}`, 1, `{"id":"wf-1"}`, true},

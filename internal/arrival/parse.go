@@ -269,7 +269,7 @@ func (p *routesParser) configID(r *Route, m mapping) {
 	if !ok {
 		return
 	}
-	if _, ok := amperity.KindOf(id); !ok || len(id) > maxConfigID {
+	if _, ok := amperity.ConfigKindOf(id); !ok || len(id) > maxConfigID {
 		p.faultf(where.position, "%.60q is not a config id; write %s", id, example)
 		return
 	}
@@ -288,7 +288,7 @@ func (p *routesParser) runMode(r *Route, m mapping) {
 		p.word(where, "run_mode", mode, "full", "refresh", "source")
 	}
 	if r.ConfigID != "" && !takesRange(r.ConfigID) {
-		kind, _ := amperity.KindOf(r.ConfigID)
+		kind, _ := amperity.ConfigKindOf(r.ConfigID)
 		p.faultf(m["run_mode"].at, "run_mode is for courier groups (cg-…) only, not for the %s %.60s; leave it out", kind, r.ConfigID)
 	}
 }

@@ -32,8 +32,8 @@ type Match struct {
 func (m Match) Request() amperity.RunRequest { return m.Route.Request(m.Period) }
 
 func takesRange(configID string) bool {
-	kind, _ := amperity.KindOf(configID)
-	return kind == amperity.KindCourierGroup
+	kind, _ := amperity.ConfigKindOf(configID)
+	return kind == amperity.ConfigKindCourierGroup
 }
 
 // Routes lists the routes, in the order of the file.

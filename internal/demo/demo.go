@@ -88,7 +88,7 @@ func newStage(out io.Writer) (*stage, error) {
 	tokens := token.New(secret{tokenURL: s.amperity.TokenURL()}, token.Config{
 		SecretID: "amperity", Tenant: amperitytest.DefaultTenant, Now: s.clock.Now})
 	client, err := amperity.New(amperitytest.DefaultTenant, tokens,
-		amperity.WithBaseURL(s.amperity.URL()), amperity.WithClock(s.clock.Now))
+		amperity.WithBaseURL(s.amperity.URL()))
 	if err != nil {
 		return nil, err
 	}

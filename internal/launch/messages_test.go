@@ -155,7 +155,7 @@ func (o *office) GetRun(_ context.Context, id string, _ amperity.View) (*amperit
 	return nil, &amperity.APIError{Method: "GET", Path: "/workflow/runs/" + id, Status: 404, Message: "no such run"}
 }
 
-func (o *office) ListRuns(_ context.Context, opts amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+func (o *office) ListRunPages(_ context.Context, opts amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	return func(yield func(*amperity.Page, error) bool) {
 		if o.asked != nil {
 			if err := o.asked(""); err != nil {

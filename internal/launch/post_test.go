@@ -53,7 +53,7 @@ func (a *api) GetRun(context.Context, string, amperity.View) (*amperity.Run, err
 	return nil, status(404, 0)
 }
 
-func (a *api) ListRuns(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+func (a *api) ListRunPages(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	return func(func(*amperity.Page, error) bool) {}
 }
 
@@ -208,7 +208,7 @@ func TestEachAnswerHasOneOutcome(t *testing.T) {
 			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 307 Temporary Redirect: no (request id r-1)", 0}},
 		{"a POST that hangs is cut off after 20 s", []answer{{after: time.Hour}}, nil,
 			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: no answer, but it may have been processed: context deadline exceeded", 20 * time.Second}},
-		{"half an answer is unknown", []answer{{err: &amperity.AnswerError{Method: "POST", Path: "/workflow/runs", Status: 201, Problem: "half"}}}, nil,
+		{"half an answer is unknown", []answer{{err: &amperity.ResponseError{Method: "POST", Path: "/workflow/runs", Status: 201, Problem: "half"}}}, nil,
 			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 201 Created, but half", 0}},
 		{"unreachable first, then unknown", []answer{{err: refused()}, {err: status(502, 0)}}, nil,
 			outcome{record.Unknown, "unknown_outcome", 2, nil, "POST /workflow/runs: 502 Bad Gateway: no (request id r-1)", 250 * time.Millisecond}},

@@ -117,9 +117,9 @@ func (cl *Client) Get(ctx context.Context, id string, view amperity.View, most i
 	return run, err
 }
 
-// Starter starts workflow runs. Its errors are those of [amperity.Client]: what
-// a failure means for the run is read from them by
-// [amperity.MayHaveBeenProcessed] and nothing else.
+// Starter starts workflow runs. Its errors are those of [amperity.Client]:
+// [amperity.NotProcessed] and errors.Is alone read what a failure means for the
+// run.
 type Starter interface {
 	StartRun(ctx context.Context, r amperity.RunRequest) (*amperity.Run, error)
 }
@@ -128,9 +128,9 @@ type Starter interface {
 type API interface {
 	Starter
 	GetRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error)
-	// ListRuns lists runs page by page; an error ends the list, and what came
+	// ListRunPages lists runs page by page; an error ends the list, and what came
 	// before it is not the whole.
-	ListRuns(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error]
+	ListRunPages(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error]
 }
 
 // A Pacer delays requests so that this instance stays within its share of

@@ -40,7 +40,7 @@ func (cl *Client) hasEnded(ctx context.Context, runID string, since time.Time) (
 		cl.unreadable(ctx, runID, err)
 		unread = !errors.Is(err, amperity.ErrRejected)
 	default:
-		ended, unread = run.Over(), false
+		ended, unread = run.Ended(), false
 	}
 	return ended, unread
 }

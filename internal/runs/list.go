@@ -110,7 +110,7 @@ func (cl *Client) readPages(ctx context.Context, o amperity.ListOptions) (runs [
 	err = cl.query(ctx, listTimeout, MaxQueries, func(ctx context.Context) error {
 		runs = nil
 		seen := map[string]bool{}
-		for page, err := range cl.API.ListRuns(ctx, o) {
+		for page, err := range cl.API.ListRunPages(ctx, o) {
 			if err != nil {
 				return err
 			}

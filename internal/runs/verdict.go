@@ -31,7 +31,8 @@ type Verdict struct {
 
 // Judge says what the answer to a POST means for the launch. Only failures
 // after which certainly nothing was processed are blocked or rejected; all
-// others leave it unknown whether a run exists.
+// others leave it unknown whether a run exists. A 409 is blocked although it
+// proves nothing: the list is read before the next request.
 func Judge(run *amperity.Run, err error) Verdict {
 	if err == nil {
 		return Verdict{Outcome: record.Started, Run: run}
@@ -45,7 +46,7 @@ func Judge(run *amperity.Run, err error) Verdict {
 	}
 	var invalid *amperity.RequestError
 	switch {
-	case amperity.MayHaveBeenProcessed(err):
+	case !amperity.NotProcessed(err) && !errors.Is(err, amperity.ErrConflict):
 		v.Outcome, v.Reason, d.Kind = record.Held, announcement.ReasonUnknownOutcome, announcement.ErrorUnknown
 	case errors.As(err, &invalid):
 		v.Outcome, v.Reason, d.Kind = record.Rejected, announcement.ReasonInvalidInput, announcement.ErrorInvalidInput
@@ -53,7 +54,7 @@ func Judge(run *amperity.Run, err error) Verdict {
 		v.Reason, d.Kind = announcement.ReasonUnauthorized, announcement.ErrorUnauthorized
 	case errors.Is(err, amperity.ErrRateLimited):
 		v.Reason, d.Kind = announcement.ReasonRateLimited, announcement.ErrorRateLimited
-	case errors.Is(err, amperity.ErrBusy):
+	case errors.Is(err, amperity.ErrConflict):
 		v.Reason, d.Kind = announcement.ReasonBusy, announcement.ErrorBusy
 	case errors.Is(err, amperity.ErrRejected):
 		v.Outcome, v.Reason, d.Kind = record.Rejected, announcement.ReasonRefused, announcement.ErrorRejected

@@ -94,7 +94,7 @@ func (s *stage) GetRun(_ context.Context, id string, _ amperity.View) (*amperity
 	return &amperity.Run{ID: id, State: "succeeded", CreatedAt: s.now, EndedAt: s.now}, nil
 }
 
-func (s *stage) ListRuns(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+func (s *stage) ListRunPages(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	return func(func(*amperity.Page, error) bool) {}
 }
 

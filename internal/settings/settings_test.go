@@ -85,7 +85,7 @@ func TestUnusualValuesAreTaken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := amperity.New(s.Tenant, amperity.StaticToken("tok-xSECRETx-1"), amperity.WithBaseURL(s.BaseURL)); err != nil {
+			if _, err := amperity.New(s.Tenant, amperity.StaticTokenSource("tok-xSECRETx-1"), amperity.WithBaseURL(s.BaseURL)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -134,7 +134,7 @@ func FuzzLoadEitherTakesOrNamesEveryFault(f *testing.F) {
 			return
 		}
 		// What was taken, the client takes too.
-		if _, err := amperity.New(s.Tenant, amperity.StaticToken("tok-xSECRETx-1"), amperity.WithBaseURL(s.BaseURL)); err != nil {
+		if _, err := amperity.New(s.Tenant, amperity.StaticTokenSource("tok-xSECRETx-1"), amperity.WithBaseURL(s.BaseURL)); err != nil {
 			t.Errorf("the client refuses what was taken: %v", err)
 		}
 		// And it is taken again unchanged.

@@ -29,7 +29,7 @@ func deploy(t *testing.T, secret string, cfg amperitytest.Config) *deployment {
 	}
 	t.Cleanup(d.simulator.Close)
 	source := token.New(d.manager, token.Config{SecretID: "amperity/token", Tenant: amperitytest.DefaultTenant, Now: c.Now})
-	d.client, err = amperity.New(amperitytest.DefaultTenant, source, amperity.WithBaseURL(d.simulator.URL()), amperity.WithClock(c.Now))
+	d.client, err = amperity.New(amperitytest.DefaultTenant, source, amperity.WithBaseURL(d.simulator.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestATokenThatNobodyRenewedIsSentOncePerLaunch(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, "tok-xSECRETx-1", amperitytest.Config{Tokens: []amperitytest.Token{accepted("tok-xSECRETx-2")}})
 	for range 2 {
-		if err := d.start(t); !errors.Is(err, amperity.ErrUnauthorized) || amperity.MayHaveBeenProcessed(err) {
+		if err := d.start(t); !errors.Is(err, amperity.ErrUnauthorized) || !amperity.NotProcessed(err) {
 			t.Errorf("error is %v", err)
 		}
 	}
@@ -118,7 +118,7 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 	d := deploy(t, `{"token":""}`, amperitytest.Config{})
 	err := d.start(t)
 	var none *amperity.TokenError
-	if !errors.As(err, &none) || !errors.Is(err, amperity.ErrUnauthorized) || amperity.MayHaveBeenProcessed(err) {
+	if !errors.As(err, &none) || !errors.Is(err, amperity.ErrUnauthorized) || !amperity.NotProcessed(err) {
 		t.Errorf("error is %v", err)
 	}
 	check(t, "requests", 0, len(d.simulator.Requests()))

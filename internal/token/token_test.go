@@ -274,7 +274,7 @@ func TestAnEndpointThatFailsIsWorthAnotherTry(t *testing.T) {
 			check(t, "rejected", false, errors.Is(err, amperity.ErrRejected))
 			var api *amperity.APIError
 			check(t, "an answer of the workflow API", false, errors.As(err, &api))
-			check(t, "may have been processed", false, amperity.MayHaveBeenProcessed(&amperity.TokenError{Err: err}))
+			check(t, "not processed", true, amperity.NotProcessed(&amperity.TokenError{Err: err}))
 		})
 	}
 }

@@ -33,7 +33,7 @@ func (*api) GetRun(context.Context, string, amperity.View) (*amperity.Run, error
 	return nil, errors.New("no run is asked for")
 }
 
-func (*api) ListRuns(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+func (*api) ListRunPages(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	return func(func(*amperity.Page, error) bool) {}
 }
 

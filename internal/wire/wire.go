@@ -68,7 +68,6 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 	tokens := token.New(secretsmanager.NewFromConfig(aws), token.Config{SecretID: s.SecretID, Tenant: s.Tenant, Now: now})
 	client, err := amperity.New(s.Tenant, tokens,
 		amperity.WithBaseURL(s.BaseURL),
-		amperity.WithClock(now),
 		amperity.WithDeprecationHook(func(d amperity.Deprecation) {
 			p.Logger.Warn("amperity announces the end of an API version", slog.String("path", d.Path),
 				slog.String("deprecation", d.Deprecation), slog.String("sunset", d.Sunset))

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds what an answer can ask the caller to wait.
+// maxRetryAfter is the longest wait that APIError.RetryAfter reports.
 const maxRetryAfter = time.Hour
 
-// apiError makes the error of an answer other than 2xx. The documented body is
-// {"status":400,"message":"…","request_id":"…","trace_id":"…"} (Amperity API reference, "Errors"); a proxy's page, or
-// no body, still gives a usable error.
-func (r request) apiError(a *answer, now func() time.Time) *APIError {
+// apiError returns the error of a response other than 2xx. The documented body
+// is {"status":400,"message":"…","request_id":"…","trace_id":"…"} (Amperity API
+// reference, "Errors"). A proxy's page, or no body, makes a usable error too.
+func (r request) apiError(a *answer) *APIError {
 	e := &APIError{
 		Method:     r.method,
 		Path:       r.path,
 		Status:     a.status,
-		RetryAfter: parseRetryAfter(a.header, now),
+		RetryAfter: parseRetryAfter(a.header),
 	}
 	if a.status >= 300 && a.status <= 399 {
 		e.Message = redirectMessage(a.header.Get("Location"), r.scrub)
@@ -29,7 +29,7 @@ func (r request) apiError(a *answer, now func() time.Time) *APIError {
 	var fields object
 	if isObject(a.body) && json.Unmarshal(a.body, &fields) == nil {
 		e.Message = r.scrub.clean(fields.text("message"), maxMessage)
-		if e.Message == "" { // RFC 6749, section 5.2: what a token endpoint answers
+		if e.Message == "" { // RFC 6749, section 5.2: the error of a token endpoint
 			e.Message = r.scrub.clean(fields.text("error")+" "+fields.text("error_description"), maxMessage)
 		}
 		e.RequestID = r.scrub.clean(fields.text("request_id"), maxID)
@@ -41,7 +41,8 @@ func (r request) apiError(a *answer, now func() time.Time) *APIError {
 	return e
 }
 
-// redirectMessage says where an answer wanted to send the request, and the token with it.
+// redirectMessage names the host to which a response redirects. The client does
+// not send its token there.
 func redirectMessage(location string, scrub scrubber) string {
 	if u, err := url.Parse(location); err == nil && u.Host != "" {
 		return fmt.Sprintf("redirected to the host %s, not followed", scrub.clean(u.Host, maxID))
@@ -49,10 +50,13 @@ func redirectMessage(location string, scrub scrubber) string {
 	return "redirected, not followed"
 }
 
-// parseRetryAfter reads the Retry-After header (RFC 9110, section 10.2.3: seconds or a date) as a wait of at most an
-// hour. Zero if there is none, or what is there is neither, negative or past. A date is compared with now, or where
-// that is nil with the answer's own Date.
-func parseRetryAfter(h http.Header, now func() time.Time) time.Duration {
+// parseRetryAfter reads the Retry-After header, which holds seconds or a date
+// (RFC 9110, section 10.2.3). It returns a wait from zero to maxRetryAfter. It
+// is zero if the header is missing, malformed, negative or in the past.
+//
+// A date is compared with the response's own Date header, so that the clock of
+// this machine does not matter. Without a Date header the wait is zero.
+func parseRetryAfter(h http.Header) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if value == "" {
 		return 0
@@ -70,24 +74,23 @@ func parseRetryAfter(h http.Header, now func() time.Time) time.Duration {
 	if err != nil {
 		return 0
 	}
-	var from time.Time
-	if now != nil {
-		from = now()
-	} else if from, err = http.ParseTime(h.Get("Date")); err != nil {
+	from, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
 		return 0
 	}
 	return min(max(at.Sub(from), 0), maxRetryAfter)
 }
 
-// problemf makes the error of a 2xx answer that is not the documented one.
-func (r request) problemf(a *answer, format string, args ...any) *AnswerError {
-	return &AnswerError{
+// problemf returns the error of a 2xx response other than the documented one.
+func (r request) problemf(a *answer, format string, args ...any) *ResponseError {
+	return &ResponseError{
 		Method: r.method, Path: r.path, Status: a.status, Err: a.broken,
 		Problem: fmt.Sprintf(format, args...),
 	}
 }
 
-// excerpt shows how the body of an answer begins, unless it should hold a secret that the scrubber cannot know.
+// excerpt returns the beginning of a body for a message. It returns nothing if
+// the body may hold a secret that the scrubber does not know.
 func (r request) excerpt(a *answer) string {
 	if r.private {
 		return ""
@@ -95,7 +98,8 @@ func (r request) excerpt(a *answer) string {
 	return fmt.Sprintf("; it begins %q", r.scrub.clean(string(a.body), maxExcerpt))
 }
 
-// checkBody refuses the body of a 2xx answer that is not a whole JSON object.
+// checkBody returns an error unless the body of a 2xx response is one whole
+// JSON object.
 func (r request) checkBody(a *answer) error {
 	switch {
 	case a.broken != nil:
@@ -112,7 +116,7 @@ func (r request) checkBody(a *answer) error {
 	return nil
 }
 
-// run reads the answer of an endpoint that answers a Workflow.
+// run decodes the response of an endpoint that returns a Workflow.
 func (r request) run(a *answer) (*Run, error) {
 	if err := r.checkBody(a); err != nil {
 		return nil, err

@@ -7,23 +7,25 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 )
 
-// Client calls the workflow API for one tenant. It is safe for use by several goroutines. It sends each request once;
-// the one exception is a 401, which the API gives before it processes anything: then it asks the token source for
-// another token, and if there is one, sends once more.
+// Client calls the workflow API for one tenant. Several goroutines may use it
+// at the same time.
+//
+// A Client sends each request once. The one exception is a 401, which the API
+// returns before it processes anything. The Client then asks its token source
+// for another token, and sends the request once more if there is one.
 type Client struct {
 	tenant, baseURL       string
 	userAgent, apiVersion string
 	tokens                TokenSource
 	wire                  wire
 	deprecated            func(Deprecation)
-	now                   func() time.Time
 }
 
-// New makes a client for a tenant. Its error is a *ConfigError with everything that is wrong with the arguments.
-// Nothing is sent, and no token asked for.
+// New returns a client for a tenant. Its error is a [*ConfigError] that names
+// everything wrong with the arguments. New sends nothing, and asks for no
+// token.
 func New(tenant string, tokens TokenSource, opts ...Option) (*Client, error) {
 	s := settings{
 		baseURL:    DefaultBaseURL,
@@ -33,7 +35,7 @@ func New(tenant string, tokens TokenSource, opts ...Option) (*Client, error) {
 	var f faults
 	f.checkTenant(fieldTenant, tenant)
 	if tokens == nil {
-		f.faultf(fieldTokens, "is nil: give one, such as StaticToken(…)")
+		f.faultf(fieldTokens, "is nil: give one, such as StaticTokenSource(…)")
 	}
 	for _, opt := range opts {
 		if opt != nil {
@@ -51,11 +53,11 @@ func New(tenant string, tokens TokenSource, opts ...Option) (*Client, error) {
 		tokens:     tokens,
 		wire:       newWire(s.transport),
 		deprecated: s.deprecated,
-		now:        s.now,
 	}, nil
 }
 
-// Format writes the tenant and the base URL, whatever the verb: a token source may hold a token.
+// Format writes the tenant and the base URL for every verb. It never prints the
+// token source, which may hold a token.
 func (c Client) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "amperity.Client(tenant "+c.tenant+" at "+c.baseURL+")")
 }
@@ -64,9 +66,13 @@ const runsPath = "/workflow/runs"
 
 // StartRun starts a run (Amperity API reference, POST /workflow/runs).
 //
-// The API has no idempotency key: the same call twice starts two runs. After an error, MayHaveBeenProcessed says
-// whether that may have happened already. The errors are *RequestError (nothing was asked of anyone, not even a
-// token), *TokenError, *TransportError, *APIError and *AnswerError.
+// The API has no idempotency key: the same request sent twice starts two runs.
+// After an error, [NotProcessed] reports whether it is safe to send the request
+// again.
+//
+// The error is a [*RequestError], [*TokenError], [*TransportError], [*APIError]
+// or [*ResponseError]. A RequestError costs nothing: the client has not even
+// asked for a token.
 func (c *Client) StartRun(ctx context.Context, req RunRequest) (*Run, error) {
 	if err := req.Validate(); err != nil {
 		return nil, err
@@ -78,8 +84,11 @@ func (c *Client) StartRun(ctx context.Context, req RunRequest) (*Run, error) {
 	return c.run(ctx, request{method: http.MethodPost, path: runsPath, url: c.baseURL + runsPath, body: body})
 }
 
-// GetRun reads one run (Amperity API reference, GET /workflow/runs/{id}); ViewVerbose for all fields and the tasks, an
-// empty view is the overview. An id that this tenant does not have is an *APIError that is ErrNotFound.
+// GetRun reads one run (Amperity API reference, GET /workflow/runs/{id}).
+// [ViewVerbose] asks for all fields and the tasks. An empty view asks for the
+// overview.
+//
+// An id that the tenant does not have is an [*APIError] that is [ErrNotFound].
 func (c *Client) GetRun(ctx context.Context, id string, view View) (*Run, error) {
 	var f faults
 	f.checkRunID(id)
@@ -95,8 +104,9 @@ func (c *Client) GetRun(ctx context.Context, id string, view View) (*Run, error)
 	return c.run(ctx, request{method: http.MethodGet, path: path, url: target})
 }
 
-// StopRun stops a run (Amperity API reference, POST /workflow/runs/{id}/stop) and gives it as it then stands, most
-// often in StateStopping. Errors are those of StartRun.
+// StopRun stops a run (Amperity API reference, POST /workflow/runs/{id}/stop).
+// It returns the run in its new state, which is most often [StateStopping]. Its
+// errors are those of StartRun.
 func (c *Client) StopRun(ctx context.Context, id string) (*Run, error) {
 	var f faults
 	f.checkRunID(id)
@@ -107,7 +117,8 @@ func (c *Client) StopRun(ctx context.Context, id string) (*Run, error) {
 	return c.run(ctx, request{method: http.MethodPost, path: path, url: c.baseURL + path})
 }
 
-// CloseIdleConnections closes the connections that are kept for the next GET. POST keeps none.
+// CloseIdleConnections closes the connections that the client keeps for its
+// next GET. It keeps none for POST.
 func (c *Client) CloseIdleConnections() {
 	if t, ok := c.wire.get.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
@@ -122,8 +133,9 @@ func (c *Client) run(ctx context.Context, r request) (*Run, error) {
 	return r.run(a)
 }
 
-// send sends a request with a token, and after a 401 once more if there is another token. It gives the request as
-// sent, and an answer that is 2xx.
+// send sends a request with a token. After a 401 it sends the request once
+// more, if there is another token. It returns the request as sent, and a 2xx
+// response.
 func (c *Client) send(ctx context.Context, r request) (request, *answer, error) {
 	token, err := c.token(ctx)
 	if err != nil {
@@ -148,7 +160,8 @@ func (c *Client) send(ctx context.Context, r request) (request, *answer, error) 
 	return r, a, err
 }
 
-// token asks the source, and refuses what cannot stand in a header: net/http would call that the request's fault.
+// token returns the token of the source. It refuses a token that cannot be part
+// of a header: net/http would blame the request for it.
 func (c *Client) token(ctx context.Context) (Token, error) {
 	token, err := c.tokens.Token(ctx)
 	if wrapped, ok := err.(*TokenError); ok {
@@ -165,14 +178,16 @@ func (c *Client) token(ctx context.Context) (Token, error) {
 	return token, nil
 }
 
-// unusableToken is a token that cannot be sent; to errors.Is it is ErrUnauthorized, as if the API had refused it.
+// unusableToken is the error of a token that cannot be sent. It is
+// ErrUnauthorized, as if the API had refused the token.
 type unusableToken string
 
 func (e unusableToken) Error() string { return string(e) }
 
 func (e unusableToken) Is(target error) bool { return target == ErrUnauthorized }
 
-// attempt sends a request once with the token. It gives the request as sent, and an answer that is 2xx.
+// attempt sends a request once, with the token. It returns the request as sent,
+// and a 2xx response.
 func (c *Client) attempt(ctx context.Context, r request, token Token) (request, *answer, error) {
 	r.scrub = scrubber{token}
 	r.header = http.Header{
@@ -189,16 +204,16 @@ func (c *Client) attempt(ctx context.Context, r request, token Token) (request, 
 	if err != nil {
 		return r, nil, err
 	}
-	c.tellDeprecation(r, a)
+	c.reportDeprecation(r, a)
 	if !a.ok() {
-		apiErr := r.apiError(a, c.now)
+		apiErr := r.apiError(a)
 		apiErr.Hint = c.hint(r, a.status)
 		return r, nil, apiErr
 	}
 	return r, a, nil
 }
 
-func (c *Client) tellDeprecation(r request, a *answer) {
+func (c *Client) reportDeprecation(r request, a *answer) {
 	deprecation, sunset := a.header.Get("Deprecation"), a.header.Get("Sunset")
 	if c.deprecated == nil || deprecation == "" && sunset == "" {
 		return
@@ -209,7 +224,7 @@ func (c *Client) tellDeprecation(r request, a *answer) {
 	})
 }
 
-// hint says what a person can do about an answer.
+// hint returns what an operator can do about a response, or "".
 func (c *Client) hint(r request, status int) string {
 	switch {
 	case status >= 300 && status <= 399:

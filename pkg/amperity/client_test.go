@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestRequestsAsTheyAreSent(t *testing.T) {
+func TestClientSendsDocumentedRequests(t *testing.T) {
 	t.Parallel()
 	common := "Amperity-Tenant: acme\nApi-Version: 2024-04-01\nUser-Agent: amperity-runs/" + Version + "\nAccept: application/json\n"
 	day := time.Date(2026, 11, 22, 1, 2, 3, 4_567_890, time.FixedZone("", -5*3600))
@@ -94,7 +94,7 @@ func TestOptionsSetHeaders(t *testing.T) {
 	}
 }
 
-func TestARedirectIsNeverFollowed(t *testing.T) {
+func TestClientFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	elsewhere := listen(t, answering(201, "", aRun))
 	calls := map[string]func(context.Context, *Client) error{
@@ -118,7 +118,7 @@ func TestARedirectIsNeverFollowed(t *testing.T) {
 				server := listen(t, answering(status, "Location: "+elsewhere.url+"/workflow/runs\n", ""))
 				err := call(t.Context(), newTestClient(t, server.url))
 				var answer *APIError
-				if !errors.As(err, &answer) || answer.Status != status || !MayHaveBeenProcessed(err) || sentinelsOf(err) != nil {
+				if !errors.As(err, &answer) || answer.Status != status || NotProcessed(err) || sentinelsOf(err) != nil {
 					t.Errorf("%s, %d: %v", name, status, err)
 				} else if host := elsewhere.listener.Addr().String(); !strings.Contains(err.Error(), host) || !strings.Contains(err.Error(), "base URL, "+server.url) {
 					t.Errorf("%s, %d: neither host nor base URL is named: %v", name, status, err)
@@ -137,10 +137,11 @@ func TestARedirectIsNeverFollowed(t *testing.T) {
 	}
 }
 
-// tokens is a token source that gives one token after the other, the last for ever, and goes on when one is refused.
+// tokens is a token source that returns one token after the other. It moves to
+// the next one when a token is refused, and stays at the last.
 type tokens struct {
 	give        []string
-	fail        error // instead of a token after the last
+	fail        error // returned instead of the last token
 	asked       int
 	invalidated []string
 }
@@ -156,7 +157,7 @@ func (s *tokens) Token(context.Context) (Token, error) {
 
 func (s *tokens) Invalidate(t Token) { s.invalidated = append(s.invalidated, t.Reveal()) }
 
-func TestA401AsksForAFreshTokenOnce(t *testing.T) {
+func TestClientAsksForOneFreshTokenAfter401(t *testing.T) {
 	t.Parallel()
 	unreachable := errors.New("the secret store does not answer")
 	const good, old, older = testToken, "old-xSECRETx", "older-xSECRETx"
@@ -173,10 +174,10 @@ func TestA401AsksForAFreshTokenOnce(t *testing.T) {
 		{"the token is good", &tokens{give: []string{good}}, noError, false, 1, 1, 0, nil, ""},
 		{"an old token, then a good one", &tokens{give: []string{old, good}}, noError, false, 2, 2, 1, nil, good},
 		{"an old token and no other", &tokens{give: []string{old}}, apiError, true, 1, 2, 1, nil, ""},
-		{"two old tokens: a good third one is not asked for", &tokens{give: []string{older, old, good}}, apiError, true, 2, 2, 2, nil, good},
-		{"an old token, then none to be had", &tokens{give: []string{old}, fail: unreachable}, "TokenError", true, 1, 2, 1, unreachable, ""},
+		{"two old tokens, then a good one: the client stops after the second", &tokens{give: []string{older, old, good}}, apiError, true, 2, 2, 2, nil, good},
+		{"an old token, then an error", &tokens{give: []string{old}, fail: unreachable}, "TokenError", true, 1, 2, 1, unreachable, ""},
 		{"no token at all", &tokens{fail: unreachable}, "TokenError", false, 0, 1, 0, unreachable, ""},
-		{"no token at all, said by a TokenError", &tokens{fail: &TokenError{Err: unreachable}}, "TokenError", false, 0, 1, 0, unreachable, ""},
+		{"no token at all, by a TokenError", &tokens{fail: &TokenError{Err: unreachable}}, "TokenError", false, 0, 1, 0, unreachable, ""},
 		{"an empty token", &tokens{give: []string{""}}, "TokenError", true, 0, 1, 0, nil, ""},
 		{"a token with a line end", &tokens{give: []string{good + "\n"}}, "TokenError", true, 0, 1, 0, nil, ""},
 	}
@@ -209,8 +210,8 @@ func TestA401AsksForAFreshTokenOnce(t *testing.T) {
 			if kind != row.kind || errors.Is(err, ErrUnauthorized) != row.unauthorized || !errors.Is(err, row.cause) && row.cause != nil {
 				t.Errorf("%s, unauthorized: %t: %v", kind, errors.Is(err, ErrUnauthorized), err)
 			}
-			if err != nil && MayHaveBeenProcessed(err) {
-				t.Error("a 401 counts as possibly processed")
+			if err != nil && !NotProcessed(err) {
+				t.Error("the error of a 401 is not proof that nothing was processed")
 			}
 			if server.requests() != row.requests || row.source.asked != row.asked || len(row.source.invalidated) != row.invalidated {
 				t.Errorf("%d requests, %d tokens asked for, %d invalidated; want %d, %d, %d", server.requests(),
@@ -230,7 +231,7 @@ func TestA401AsksForAFreshTokenOnce(t *testing.T) {
 	}
 }
 
-func TestAnInvalidRequestAsksForNoToken(t *testing.T) {
+func TestInvalidRequestNeedsNoToken(t *testing.T) {
 	t.Parallel()
 	source := &tokens{give: []string{testToken}}
 	client, err := New("acme", source, WithTransport(roundTrip(func(*http.Request) (*http.Response, error) {
@@ -249,7 +250,7 @@ func TestAnInvalidRequestAsksForNoToken(t *testing.T) {
 	}
 	for name, err := range errs {
 		var invalid *RequestError
-		if !errors.As(err, &invalid) || MayHaveBeenProcessed(err) {
+		if !errors.As(err, &invalid) || !NotProcessed(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -258,7 +259,7 @@ func TestAnInvalidRequestAsksForNoToken(t *testing.T) {
 	}
 }
 
-func TestTheHookHearsOfDeprecations(t *testing.T) {
+func TestDeprecationHookRunsForItsHeaders(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		name, headers string
@@ -283,7 +284,7 @@ func TestTheHookHearsOfDeprecations(t *testing.T) {
 				noSecret(t, "the deprecation", got[0].Sunset)
 			}
 			if !cmp.Equal(row.want, got) {
-				t.Errorf("told %d deprecations, want %d", len(got), len(row.want))
+				t.Errorf("%d deprecations, want %d", len(got), len(row.want))
 			}
 			// Without a hook the headers do no harm.
 			_, _ = newTestClient(t, server.url).GetRun(t.Context(), "wf-1", "")
@@ -291,7 +292,7 @@ func TestTheHookHearsOfDeprecations(t *testing.T) {
 	}
 }
 
-func TestAContextWithoutDeadlineGetsOne(t *testing.T) {
+func TestContextWithoutDeadlineGetsOne(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"POST", "GET"} {
 		client := newTestClient(t, "https://amperity.invalid", WithTransport(roundTrip(func(req *http.Request) (*http.Response, error) {

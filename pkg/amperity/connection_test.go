@@ -13,10 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestEveryPOSTHasAConnectionOfItsOwn(t *testing.T) {
+func TestEveryPOSTOpensANewConnection(t *testing.T) {
 	t.Parallel()
-	// A server that keeps a connection warm, and closes it once it has read the next request on it: what a POST on a
-	// reused connection would meet after a frozen sandbox thaws.
+	// This server keeps a connection open, and closes it after it read the
+	// next request. A POST on a reused connection would meet such a server
+	// after a frozen sandbox thaws.
 	server := listen(t, func(c *conn) {
 		if c.read() {
 			c.answer(200, "", aRun)
@@ -34,7 +35,7 @@ func TestEveryPOSTHasAConnectionOfItsOwn(t *testing.T) {
 	}
 	server.close()
 	if server.connections != 6 || server.requests() != 6 {
-		t.Errorf("6 requests took %d connections, and %d came", server.connections, server.requests())
+		t.Errorf("6 requests took %d connections, and %d arrived", server.connections, server.requests())
 	}
 	for _, head := range server.heads {
 		if !strings.Contains(head, "HTTP/1.1\nConnection: close\n") || strings.Contains(head, "Idempotency-Key") {
@@ -43,7 +44,7 @@ func TestEveryPOSTHasAConnectionOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestAGETMayReuseAConnectionAndAPOSTMayNotReuseIt(t *testing.T) {
+func TestGETReusesConnectionsAndPOSTDoesNot(t *testing.T) {
 	t.Parallel()
 	server := listen(t, func(c *conn) {
 		for c.read() {
@@ -70,7 +71,7 @@ func TestAGETMayReuseAConnectionAndAPOSTMayNotReuseIt(t *testing.T) {
 	}
 }
 
-func TestNoHTTP2WhereTheServerOffersIt(t *testing.T) {
+func TestClientUsesNoHTTP2(t *testing.T) {
 	t.Parallel()
 	var protocols []string
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +82,7 @@ func TestNoHTTP2WhereTheServerOffersIt(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 
-	// The server does offer HTTP/2 to who wants it.
+	// The server offers HTTP/2 to clients that want it.
 	if resp, err := server.Client().Get(server.URL); err != nil || resp.ProtoMajor != 2 {
 		t.Fatalf("the test server does not speak HTTP/2: %v", err)
 	}
@@ -104,8 +105,9 @@ func TestNoHTTP2WhereTheServerOffersIt(t *testing.T) {
 	}
 }
 
-// What keeps a POST from being sent twice holds in a transport of the caller's, too.
-func TestAPOSTCannotBeSentAgainByAnyTransport(t *testing.T) {
+// The request itself keeps a POST from being sent twice, whatever the
+// transport.
+func TestNoTransportCanResendAPOST(t *testing.T) {
 	t.Parallel()
 	if own := newTestClient(t, DefaultBaseURL).wire; !own.post.(*http.Transport).DisableKeepAlives || own.get.(*http.Transport).DisableKeepAlives {
 		t.Error("the client's own transports keep connections for POST, or none for GET")
@@ -125,10 +127,10 @@ func TestAPOSTCannotBeSentAgainByAnyTransport(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// A context that is done: not even asked.
+	// If the context has ended, the transport gets no request.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"}); MayHaveBeenProcessed(err) || calls != 2 {
+	if _, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"}); !NotProcessed(err) || calls != 2 {
 		t.Errorf("%d calls: %v", calls, err)
 	}
 }

@@ -5,17 +5,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"time"
 )
 
-// object is a decoded JSON object whose values are still as they came. Its methods give a field's value if it has the
-// documented type, else zero: by Amperity's versioning rules a client must bear with what it does not expect.
-// A map, not a struct with tags, because encoding/json matches the names of tags without regard to case.
+// object is a decoded JSON object. Its values are still encoded. Its methods
+// return a field's value, or zero if the field has another type than
+// documented: by Amperity's versioning rules a client must tolerate the
+// unexpected.
+//
+// It is a map and not a struct with tags, because encoding/json ignores case
+// when it matches tags.
 type object map[string]json.RawMessage
 
-// decodeObject gives the object in data; nil without an error for null; what names it in the error.
+// decodeObject decodes the object in data. It returns nil without an error for
+// null. what names the object in the error.
 func decodeObject(what string, data []byte) (object, error) {
 	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
 		return nil, nil
@@ -30,7 +34,7 @@ func decodeObject(what string, data []byte) (object, error) {
 	return o, nil
 }
 
-// isObject reports whether JSON starts as an object does.
+// isObject reports whether data begins as a JSON object does.
 func isObject(data []byte) bool {
 	data = bytes.TrimLeft(data, " \t\r\n")
 	return len(data) > 0 && data[0] == '{'
@@ -44,7 +48,7 @@ func (o object) text(name string) string {
 	return s
 }
 
-// time reads an RFC 3339 timestamp, in UTC.
+// time returns an RFC 3339 timestamp, in UTC.
 func (o object) time(name string) time.Time {
 	t, err := time.Parse(time.RFC3339, o.text(name))
 	if err != nil {
@@ -53,7 +57,8 @@ func (o object) time(name string) time.Time {
 	return t.UTC()
 }
 
-// milliseconds reads a duration; what is negative, or more than a duration holds, is zero.
+// milliseconds returns a duration. It is zero for a negative number, and for
+// one that no duration can hold.
 func (o object) milliseconds(name string) time.Duration {
 	value := bytes.TrimSpace(o[name])
 	ms, err := strconv.ParseInt(string(value), 10, 64)
@@ -84,36 +89,4 @@ func (o object) runError(name string) *RunError {
 		return nil
 	}
 	return &e
-}
-
-// dropFields gives a JSON object without the named fields; the others stay as they are, in their order.
-func dropFields(data []byte, names []string) ([]byte, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
-	out := []byte{'{'}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, err
-		}
-		name, _ := key.(string)
-		if slices.Contains(names, name) {
-			continue
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		quoted, err := json.Marshal(name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(append(append(out, quoted...), ':'), value...)
-	}
-	return append(out, '}'), nil
 }

@@ -1,30 +1,47 @@
-// Package amperity is a client of the Amperity workflow API (https://docs.amperity.com/api/): start, read, list and
-// stop workflow runs.
+// Package amperity is a client of the Amperity workflow API
+// (https://docs.amperity.com/api/). It starts, reads, lists and stops workflow
+// runs.
 //
-// Make a client with [New], for one tenant and with a [TokenSource]: [StaticToken] for a token from Amperity's UI,
-// [NewClientCredentials] for OAuth. Then call [Client.StartRun], [Client.GetRun], [Client.ListRuns] or
-// [Client.StopRun]; the context's deadline bounds each call, [DefaultTimeout] where it has none.
+// [New] makes a client for one tenant. It needs a [TokenSource]:
+// [StaticTokenSource] for a token from Amperity's UI, or [NewClientCredentials]
+// for OAuth. The methods are [Client.StartRun], [Client.GetRun],
+// [Client.ListRuns] and [Client.StopRun]. The deadline of the context bounds
+// each request. A context without a deadline gets [DefaultTimeout].
 //
 // # A failed start
 //
-// The API has no idempotency key: the same StartRun twice starts two runs. So after an error ask
-// [MayHaveBeenProcessed], and send again only where it answers false. It does not go by the error's text, but by how
-// far the request got on its connection, and by the statuses with which the API says that it did nothing. The client
-// itself sends a request once; the one exception is a 401, after which it asks the token source for another token and
-// sends once more. To keep that true a POST has an HTTP/1.1 connection of its own, and no redirect is followed.
+// The API has no idempotency key: the same StartRun sent twice starts two runs.
+// Send it again only if [NotProcessed] reports true for the error. NotProcessed
+// never reads the error's text. It judges by how far the request got on its
+// connection, and by the statuses with which the API refuses a request.
+//
+// The client sends each request once. The one exception is a 401: the client
+// then asks the token source for another token and sends the request once more.
+// To keep this promise, the client opens a new HTTP/1.1 connection for every
+// POST and follows no redirect.
 //
 // # Errors
 //
-// [*RequestError]: nothing was sent, the request is wrong in itself. [*TokenError]: nothing was sent, there is no
-// token. [*TransportError]: no answer. [*APIError]: an answer other than 2xx; errors.Is finds [ErrRejected],
-// [ErrUnauthorized], [ErrBusy], [ErrRateLimited] and [ErrNotFound] in it. [*AnswerError]: an answer that says success
-// and is not the documented one.
+//   - [*RequestError]: the request was invalid, and nothing was sent.
+//   - [*TokenError]: there was no token, and nothing was sent.
+//   - [*TransportError]: there was no response.
+//   - [*APIError]: the response had a status other than 2xx. errors.Is finds
+//     [ErrRejected], [ErrUnauthorized], [ErrConflict], [ErrRateLimited] and
+//     [ErrNotFound] in it.
+//   - [*ResponseError]: the response had a 2xx status, and a body other than
+//     the documented one.
 //
-// # What stays compatible
+// # Compatibility
 //
-// States, types and fields are open sets, as Amperity's own rules of versioning demand: what this package does not know
-// is kept, and encoding a [Run] gives back every field that came.
+// States, types and fields are open sets, as Amperity's versioning rules
+// require. The package keeps what it does not know: encoding a decoded [Run]
+// returns every field that the response had.
 //
-// No token is ever part of an error, a log line or what fmt prints of any value here. The package imports nothing of
-// AWS. The package amperitytest has the API as a local server.
+// # Secrets
+//
+// No error, no log line and nothing that fmt prints of this package's values
+// contains a token.
+//
+// The package imports no AWS SDK. The package amperitytest is the API as a
+// local server, for tests.
 package amperity

@@ -8,43 +8,57 @@ import (
 	"time"
 )
 
-// What a caller does differently about a failure, for errors.Is. At most one of rejected, unauthorized, busy and rate
-// limited holds for one error; not found is a case of rejected.
+// The sentinel errors, for errors.Is. Each stands for one thing that a caller
+// can do. An error is at most one of ErrRejected, ErrUnauthorized, ErrConflict
+// and ErrRateLimited.
 var (
-	// ErrRejected is a final no: any 4xx but 401, 408, 409, 429 and 499. The request must be changed.
+	// ErrRejected is a final refusal: any 4xx but 401, 408, 409, 429 and
+	// 499. Change the request before sending it again.
 	ErrRejected = errors.New("rejected by the Amperity API")
-	// ErrUnauthorized is a 401, with a fresh token too where the source had one, or a token source whose own
-	// credentials were refused. Nothing was processed; a new token is needed.
+	// ErrUnauthorized means that no token is accepted. It is a 401 that a
+	// fresh token, if the source had one, did not cure. It is also a token
+	// that cannot be sent, or a token source whose own credentials were
+	// refused. Nothing was processed. Renew the token.
 	ErrUnauthorized = errors.New("the Amperity API does not accept the token")
-	// ErrBusy is a 409: the request conflicts with the present state. Nothing was processed; it can be sent later.
-	ErrBusy = errors.New("in conflict with what is running in Amperity")
-	// ErrRateLimited is a 429. Nothing was processed; send again after APIError.RetryAfter.
+	// ErrConflict is a 409: the request conflicts with the present state.
+	// For StartRun another run may be in the way, and an earlier copy of
+	// the same request may have started it. For StopRun the run may have
+	// ended.
+	ErrConflict = errors.New("in conflict with what is running in Amperity")
+	// ErrRateLimited is a 429. Nothing was processed. Send the request
+	// again after APIError.RetryAfter.
 	ErrRateLimited = errors.New("too many requests to the Amperity API")
-	// ErrNotFound is a 404: no such id in this tenant, or the base URL is not that of an Amperity API.
+	// ErrNotFound is a 404. The tenant has no such id, or the base URL is
+	// not that of an Amperity API. The error is ErrRejected too.
 	ErrNotFound = errors.New("not found in Amperity")
 )
 
-// APIError is an answer of the API other than 2xx.
+// APIError is a response with a status other than 2xx.
 type APIError struct {
-	// Method and Path of the request, the path relative to the base URL and without the query.
+	// Method and Path are those of the request. The path is relative to the
+	// base URL, and has no query.
 	Method, Path string
 	// Status is the HTTP status.
 	Status int
-	// Message is the API's own, or an excerpt of a body that is not the documented JSON; bounded, on one line, and
-	// never with the token in it. May be empty.
+	// Message is the message of the API, or an excerpt of a body other than
+	// the documented one. It is one line of bounded length, never contains
+	// the token, and may be empty.
 	Message string
-	// RequestID and TraceID are Amperity's, for its support; both may be empty.
+	// RequestID and TraceID are for Amperity's support. Both may be empty.
 	RequestID, TraceID string
-	// RetryAfter is how long the API asks to wait; zero if it does not say. At most an hour.
+	// RetryAfter is how long the API asks the caller to wait, at most an
+	// hour. It is zero if the API does not ask for a wait.
 	RetryAfter time.Duration
-	// Hint says what a person can do about it; may be empty.
+	// Hint is what an operator can do about the error. It may be empty.
 	Hint string
 
-	// credentials marks an answer of a token endpoint that refused the credentials.
+	// credentials marks the response of a token endpoint that refused the
+	// credentials.
 	credentials bool
 }
 
-// Error gives "POST /workflow/runs: 400 Bad Request: message (request id …, trace id …); hint".
+// Error returns "POST /workflow/runs: 400 Bad Request: message (request id …,
+// trace id …); hint".
 func (e *APIError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: %d", e.Method, e.Path, e.Status)
@@ -71,7 +85,7 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Is tells which of ErrRejected, ErrUnauthorized, ErrBusy, ErrRateLimited and ErrNotFound the answer is.
+// Is reports whether the response is target, one of the sentinel errors.
 func (e *APIError) Is(target error) bool {
 	if e.credentials {
 		return target == ErrUnauthorized
@@ -79,7 +93,7 @@ func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrUnauthorized:
 		return e.Status == http.StatusUnauthorized
-	case ErrBusy:
+	case ErrConflict:
 		return e.Status == http.StatusConflict
 	case ErrRateLimited:
 		return e.Status == http.StatusTooManyRequests
@@ -91,10 +105,11 @@ func (e *APIError) Is(target error) bool {
 	return false
 }
 
-// statusClientClosed is what some proxies answer when they gave up waiting for the server behind them.
+// statusClientClosed is the status of some proxies whose server did not respond
+// in time.
 const statusClientClosed = 499
 
-// isRejection reports whether a status is a final no to the request.
+// isRejection reports whether a status is a final refusal of the request.
 func isRejection(status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusConflict, http.StatusTooManyRequests,
@@ -104,19 +119,23 @@ func isRejection(status int) bool {
 	return status >= 400 && status <= 499
 }
 
-// TransportError is a request without an answer: no connection, a connection that broke, or a deadline.
-// Unwrap gives the cause, so that errors.Is works with context.Canceled and context.DeadlineExceeded.
+// TransportError is a request without a response: no connection, a broken
+// connection, or a deadline. Its cause is in its tree: errors.Is finds
+// context.Canceled and context.DeadlineExceeded.
 type TransportError struct {
-	// Method and Path of the request, the path relative to the base URL and without the query.
+	// Method and Path are those of the request. The path is relative to the
+	// base URL, and has no query.
 	Method, Path string
-	// MayHaveBeenSent is false where it is certain that the API did not get the request whole: no address, no
-	// connection, no TLS session, or its headers could not be written.
+	// MayHaveBeenSent is false if the API certainly did not receive the
+	// whole request. Then there was no address, no connection or no TLS
+	// session, or the headers could not be written.
 	MayHaveBeenSent bool
 	// Err is the cause.
 	Err error
 }
 
-// Error gives "POST /workflow/runs: not sent: cause", or "…: no answer, but it may have been processed: cause".
+// Error returns "POST /workflow/runs: not sent: cause", or "…: no answer, but
+// it may have been processed: cause".
 func (e *TransportError) Error() string {
 	what := "not sent"
 	if e.MayHaveBeenSent {
@@ -128,24 +147,27 @@ func (e *TransportError) Error() string {
 	return fmt.Sprintf("%s %s: %s: %v", e.Method, e.Path, what, e.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// AnswerError is an answer that says it is a success and is not the documented one: half a body, not JSON, a run
-// without an id, a list without "data". After a POST the request may have been processed.
-type AnswerError struct {
-	// Method and Path of the request, the path relative to the base URL and without the query.
+// ResponseError is a response with a 2xx status that is not the documented one:
+// half a body, a body other than JSON, a run without an id, a list without
+// "data". After a POST the request may have been processed.
+type ResponseError struct {
+	// Method and Path are those of the request. The path is relative to the
+	// base URL, and has no query.
 	Method, Path string
 	// Status is the HTTP status.
 	Status int
-	// Problem says what is wrong with the answer; bounded, on one line, and never with the token in it.
+	// Problem is what is wrong with the response. It is one line of bounded
+	// length, and never contains the token.
 	Problem string
-	// Err is the cause, if there is one: what broke off the reading.
+	// Err is why reading the body failed, or nil.
 	Err error
 }
 
-// Error gives "POST /workflow/runs: 200 OK, but problem".
-func (e *AnswerError) Error() string {
+// Error returns "POST /workflow/runs: 200 OK, but problem".
+func (e *ResponseError) Error() string {
 	status := fmt.Sprint(e.Status)
 	if text := http.StatusText(e.Status); text != "" {
 		status += " " + text
@@ -153,45 +175,48 @@ func (e *AnswerError) Error() string {
 	return fmt.Sprintf("%s %s: %s, but %s", e.Method, e.Path, status, e.Problem)
 }
 
-// Unwrap gives the cause; nil if there is none.
-func (e *AnswerError) Unwrap() error { return e.Err }
+// Unwrap returns the cause, or nil.
+func (e *ResponseError) Unwrap() error { return e.Err }
 
-// TokenError says that there was no access token, so nothing was sent to the workflow API.
+// TokenError means that there was no access token. Nothing was sent to the
+// workflow API.
 type TokenError struct {
-	// Err is the token source's error.
+	// Err is the error of the token source.
 	Err error
 }
 
-// Error gives "no access token: cause".
+// Error returns "no access token: cause".
 func (e *TokenError) Error() string { return fmt.Sprintf("no access token: %v", e.Err) }
 
-// Unwrap gives the token source's error.
+// Unwrap returns the error of the token source.
 func (e *TokenError) Unwrap() error { return e.Err }
 
 // Problem is one fault of a request or of a setting.
 type Problem struct {
-	// Field is the field or option at fault, as its user writes it.
+	// Field is the field or the option at fault, in the user's spelling.
 	Field string
-	// Message says what is wrong and what to write instead.
+	// Message is what is wrong, and what to write instead.
 	Message string
 }
 
-// RequestError is a request that is not sent because it cannot be right. It names every fault at once.
+// RequestError is an invalid request, which the client does not send. It names
+// every fault.
 type RequestError struct {
-	// Problems are the faults, in the order of the fields; at least one.
+	// Problems are the faults, at least one, in the order of the fields.
 	Problems []Problem
 }
 
-// Error lists all the faults.
+// Error lists all faults.
 func (e *RequestError) Error() string { return "invalid request: " + listProblems(e.Problems) }
 
-// ConfigError is what New and NewClientCredentials say to settings that cannot work. It names every fault at once.
+// ConfigError is the error of New and of NewClientCredentials for invalid
+// settings. It names every fault.
 type ConfigError struct {
-	// Problems are the faults; at least one.
+	// Problems are the faults, at least one.
 	Problems []Problem
 }
 
-// Error lists all the faults.
+// Error lists all faults.
 func (e *ConfigError) Error() string { return "invalid client settings: " + listProblems(e.Problems) }
 
 func listProblems(ps []Problem) string {

@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 )
 
-// FuzzPage: a page is all the runs of "data", each with its id, or an error; never a list that lost one.
+// FuzzPage checks that a page has every run of "data", each with its id, or is
+// an error.
 func FuzzPage(f *testing.F) {
 	for _, seed := range []string{
 		`{"data":[{"id":"a"}],"next_token":"t","total":1}`, `{"data":[]}`, `{"data":null}`, `{"data":[null]}`, `[]`, `{}`, ``,
@@ -31,17 +31,18 @@ func FuzzPage(f *testing.F) {
 			t.Fatal(err)
 		}
 		if data, ok := envelope["data"].([]any); !ok || len(data) != len(page.Runs) || next == "seen" {
-			t.Fatalf("%q gives %d runs, then %q", body, len(page.Runs), next)
+			t.Fatalf("%q has %d runs, then %q", body, len(page.Runs), next)
 		}
 		for _, run := range page.Runs {
 			if run.ID == "" {
-				t.Fatalf("%q gives a run without id", body)
+				t.Fatalf("%q has a run without an id", body)
 			}
 		}
 	})
 }
 
-// FuzzRedirect: where a redirect points is said in a few words that can be shown, without the token.
+// FuzzRedirect checks that the message about a redirect is short and printable,
+// and lacks the token.
 func FuzzRedirect(f *testing.F) {
 	for _, seed := range []string{"", "/", "https://evil.test/x", "//[::1", "https://" + testToken + ".test/", "https://a\x1b.test", "%", "https://\xff/"} {
 		f.Add(seed)
@@ -57,18 +58,17 @@ func FuzzRedirect(f *testing.F) {
 	})
 }
 
-// FuzzRetryAfter: the wait is never negative and never more than an hour, whatever the clock says.
+// FuzzRetryAfter checks that the wait is from zero to an hour, whatever the
+// Date header.
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{"7", "-7", "99999999999999999999", "Sun, 22 Nov 2026 05:00:30 GMT", "soon", "", "٧"} {
-		f.Add(seed, "Sun, 22 Nov 2026 05:00:00 GMT", int64(0))
+		f.Add(seed, "Sun, 22 Nov 2026 05:00:00 GMT")
 	}
-	f.Add("Fri, 31 Dec 9999 23:59:59 GMT", "", int64(-1<<62))
-	f.Fuzz(func(t *testing.T, value, date string, unix int64) {
+	f.Add("Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Jan 0000 00:00:00 GMT")
+	f.Fuzz(func(t *testing.T, value, date string) {
 		h := http.Header{"Retry-After": {value}, "Date": {date}}
-		for _, now := range []func() time.Time{nil, func() time.Time { return time.Unix(unix, 0) }} {
-			if got := parseRetryAfter(h, now); got < 0 || got > maxRetryAfter {
-				t.Fatalf("%q at %q gives %s", value, date, got)
-			}
+		if got := parseRetryAfter(h); got < 0 || got > maxRetryAfter {
+			t.Fatalf("%q at %q is %s", value, date, got)
 		}
 	})
 }

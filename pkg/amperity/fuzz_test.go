@@ -7,11 +7,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 )
 
-// FuzzRun: any JSON object is a run, and comes back as it came.
+// FuzzRun checks that any JSON object is a run, and is encoded unchanged.
 func FuzzRun(f *testing.F) {
 	for _, s := range []string{
 		aRun, `{}`, `null`, `[]`, `7`, `{"id":7,"state":{},"created_at":"yesterday","task_instances":{},"error":[]}`,
@@ -30,20 +29,21 @@ func FuzzRun(f *testing.F) {
 			t.Fatalf("a run that was read cannot be written: %v", err)
 		}
 		if want := compact(t, data); !bytes.Equal(compact(t, again), want) {
-			t.Fatalf("came as %s, went as %s", want, again)
+			t.Fatalf("decoded from %s, encoded as %s", want, again)
 		}
 		var second Run
 		if err := json.Unmarshal(again, &second); err != nil || second.ID != run.ID || second.State != run.State || len(second.Tasks) != len(run.Tasks) {
-			t.Fatalf("read again it is another run: %v", err)
+			t.Fatalf("decoded again it is another run: %v", err)
 		}
-		_ = run.Without("task_instances", "error").Over()
+		_ = run.Ended()
 		if run.WarnAfter < 0 {
 			t.Errorf("a negative duration: %s", run.WarnAfter)
 		}
 	})
 }
 
-// compact is JSON without insignificant space, escaped as encoding/json does.
+// compact returns JSON without insignificant space, escaped as encoding/json
+// escapes it.
 func compact(t *testing.T, data []byte) []byte {
 	t.Helper()
 	raw, err := json.Marshal(json.RawMessage(data))
@@ -53,8 +53,8 @@ func compact(t *testing.T, data []byte) []byte {
 	return raw
 }
 
-// FuzzAnswer: whatever comes back to each call, the error is one of this package's, fit to be shown, and a 2xx that is
-// no run is never one.
+// FuzzAnswer checks the error of any response to any call: it is one of this
+// package's, it is printable, and a 2xx that is not a run is an error.
 func FuzzAnswer(f *testing.F) {
 	f.Add(200, "", []byte(aRun))
 	f.Add(200, "", []byte(`{"data":[{"id":"wf-1"}],"next_token":"","total":1}`))
@@ -68,16 +68,15 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		r := request{method: http.MethodPost, path: runsPath, scrub: scrubber{NewToken(testToken)}}
-		a := &answer{status: status, header: http.Header{"Retry-After": {retryAfter}}, body: body}
-		now := func() time.Time { return time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC) }
+		a := &answer{status: status, header: http.Header{"Retry-After": {retryAfter}, "Date": {"Sun, 22 Nov 2026 05:00:00 GMT"}}, body: body}
 		var errs []error
 		if a.ok() {
 			run, err := r.run(a)
 			if err == nil && run.ID == "" {
 				t.Error("a run without an id")
 			}
-			if err != nil && !MayHaveBeenProcessed(err) {
-				t.Errorf("a 2xx that cannot be read counts as not processed: %q", err)
+			if err != nil && NotProcessed(err) {
+				t.Errorf("NotProcessed is true for an unreadable 2xx: %q", err)
 			}
 			page, _, listErr := r.page(a, map[string]bool{})
 			if listErr == nil && page.Runs == nil {
@@ -85,7 +84,7 @@ func FuzzAnswer(f *testing.F) {
 			}
 			errs = append(errs, err, listErr)
 		} else {
-			err := r.apiError(a, now)
+			err := r.apiError(a)
 			if err.RetryAfter < 0 || err.RetryAfter > maxRetryAfter {
 				t.Errorf("to wait for %s", err.RetryAfter)
 			}
@@ -96,8 +95,8 @@ func FuzzAnswer(f *testing.F) {
 				continue
 			}
 			text := err.Error()
-			// The whole token: its marker alone may well be in a body that the
-			// fuzzer makes of it.
+			// Look for the whole token: the fuzzer may make its
+			// marker part of a body.
 			if strings.Contains(text, testToken) {
 				t.Error("the error shows the token")
 			}
@@ -108,7 +107,8 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// FuzzValidate: a request is refused with every fault named, or can be sent as it is.
+// FuzzValidate checks that a request is refused with a fault, or can be sent
+// unchanged.
 func FuzzValidate(f *testing.F) {
 	f.Add("cg-1", "2026-11-22", "2026-11-23", "full")
 	f.Add("og-1", "", "", "")
@@ -129,8 +129,8 @@ func FuzzValidate(f *testing.F) {
 		if err != nil || json.Unmarshal(body, &again) != nil || again != r {
 			t.Errorf("%+v is sent as %s: %v", r, body, err)
 		}
-		if _, ok := KindOf(id); !ok {
-			t.Errorf("%q was taken and is of no kind", id)
+		if _, ok := ConfigKindOf(id); !ok {
+			t.Errorf("%q is valid and has no kind", id)
 		}
 	})
 }

@@ -10,31 +10,35 @@ import (
 	"time"
 )
 
-// ListOptions filters the list of runs (Amperity API reference, GET /workflow/runs). The zero value asks for all that
-// the API gives. There is no filter by config id.
+// ListOptions filters the list of runs (Amperity API reference, GET
+// /workflow/runs). The zero value asks for every run that the API returns. The
+// API has no filter by config id.
 type ListOptions struct {
-	// CreatedFrom, inclusive, and CreatedTo, exclusive, are when the runs started; zero for no bound. They are sent in
-	// UTC to the millisecond: a start is rounded down, an end up.
+	// CreatedFrom, inclusive, and CreatedTo, exclusive, bound the time at
+	// which the runs were created. The zero time is no bound. The client
+	// sends both in UTC and in milliseconds: it rounds a start down and an
+	// end up.
 	CreatedFrom, CreatedTo time.Time
-	// EndedFrom and EndedTo are when the runs ended, likewise.
+	// EndedFrom and EndedTo bound the time at which the runs ended, in the
+	// same way.
 	EndedFrom, EndedTo time.Time
-	// State and Type are sent as they are; empty for all.
+	// State and Type are sent as they are. Empty means all.
 	State State
 	Type  RunType
-	// Limit is how many runs a page holds at most; 0 leaves it to the API.
+	// Limit is the most runs on a page. The API chooses if it is 0.
 	Limit int
 	// WithTotal asks for Page.Total.
 	WithTotal bool
 }
 
-// The filters as their users write them, for Problem.Field.
+// The filters in the user's spelling, for Problem.Field.
 const (
 	fieldCreatedTo = "created_to"
 	fieldEndedTo   = "ended_to"
 	fieldLimit     = "limit"
 )
 
-// validate gives nil, or a *RequestError with every fault.
+// validate returns nil, or a *RequestError with every fault.
 func (o ListOptions) validate() error {
 	var f faults
 	f.checkOrder(fieldCreatedTo, o.CreatedFrom, o.CreatedTo)
@@ -87,24 +91,48 @@ func formatMillis(t time.Time) string { return t.Format("2006-01-02T15:04:05.000
 
 // Page is one page of a list.
 type Page struct {
-	// Runs are in the API's order; may be empty.
+	// Runs are in the API's order. There may be none.
 	Runs []*Run
-	// Total is how many runs the whole list has; nil if the API did not say.
+	// Total is the number of runs in the whole list, or nil if the API did
+	// not return it.
 	Total *int
 }
 
-// ListRuns lists runs, one request a page as the loop goes on (Amperity API reference, GET /workflow/runs). An error
-// ends the loop: whoever must have seen all runs must not go by the pages before it.
+// ListRuns returns an iterator over runs, in the API's order. It reads the list
+// page by page: the loop sends a request whenever it needs the next page
+// (Amperity API reference, GET /workflow/runs).
 //
-//	for page, err := range client.ListRuns(ctx, amperity.ListOptions{CreatedFrom: since}) {
+//	opts := amperity.ListOptions{CreatedFrom: since}
+//	for run, err := range client.ListRuns(ctx, opts) {
 //		if err != nil {
 //			return err
 //		}
 //		…
 //	}
 //
-// An answer that is not a page of runs is an *AnswerError, never an empty list; so is one whose next_token came before.
-func (c *Client) ListRuns(ctx context.Context, o ListOptions) iter.Seq2[*Page, error] {
+// An error ends the loop. The runs before it are then only a part of the list.
+// A response that is not a page of runs is a [*ResponseError], never an empty
+// list. So is a response that repeats an earlier next_token, because such a
+// list would not end.
+func (c *Client) ListRuns(ctx context.Context, o ListOptions) iter.Seq2[*Run, error] {
+	return func(yield func(*Run, error) bool) {
+		for page, err := range c.ListRunPages(ctx, o) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, run := range page.Runs {
+				if !yield(run, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ListRunPages returns an iterator over the pages that [Client.ListRuns] reads.
+// It is for callers that need [Page.Total], or that act between two requests.
+func (c *Client) ListRunPages(ctx context.Context, o ListOptions) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
 		if err := o.validate(); err != nil {
 			yield(nil, err)
@@ -126,7 +154,8 @@ func (c *Client) ListRuns(ctx context.Context, o ListOptions) iter.Seq2[*Page, e
 	}
 }
 
-// page reads one page, and the token of the next; seen holds the tokens so far.
+// page reads one page and the token of the next. seen holds the tokens of the
+// pages before.
 func (c *Client) page(ctx context.Context, query url.Values, seen map[string]bool) (*Page, string, error) {
 	target := c.baseURL + runsPath
 	if len(query) > 0 {
@@ -142,7 +171,7 @@ func (c *Client) page(ctx context.Context, query url.Values, seen map[string]boo
 	return r.page(a, seen)
 }
 
-// page reads the envelope {"data":[…],"next_token":"…","total":n}.
+// page decodes the envelope {"data":[…],"next_token":"…","total":n}.
 func (r request) page(a *answer, seen map[string]bool) (*Page, string, error) {
 	var envelope object
 	if err := json.Unmarshal(a.body, &envelope); err != nil {

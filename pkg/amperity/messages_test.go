@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// answered gives a client whose every request gets this answer.
+// answered returns a client that gets this response for every request.
 func answered(t *testing.T, status int, headers map[string]string, body io.Reader) *Client {
 	t.Helper()
 	return newTestClient(t, "https://app.amperity.com/api", WithTransport(roundTrip(func(*http.Request) (*http.Response, error) {
@@ -69,7 +69,7 @@ func credentials(t *testing.T, status int, body string) error {
 	return err
 }
 
-// source is a token source that gives what it is told to.
+// source is a token source that returns its tokens, and then its error.
 type source struct {
 	tokens []string
 	err    error
@@ -97,17 +97,17 @@ func startWith(t *testing.T, tokens TokenSource, status int) error {
 	return err
 }
 
-// broken is a body that breaks off.
+// broken is a body that ends too early.
 type broken struct{}
 
 func (broken) Read(p []byte) (int, error) { return copy(p, "{"), io.ErrUnexpectedEOF }
 
 func newWith(opts ...Option) error {
-	_, err := New("acme", StaticToken(testToken), opts...)
+	_, err := New("acme", StaticTokenSource(testToken), opts...)
 	return err
 }
 
-func TestMessages(t *testing.T) {
+func TestMessagesReadAsWritten(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	const runError = `{"status":400,"message":"config_id: unknown","request_id":"r-1","trace_id":"t-1"}`
@@ -140,16 +140,16 @@ func TestMessages(t *testing.T) {
 		{"filters of a list", listWith(t, ListOptions{CreatedFrom: day, CreatedTo: day, EndedFrom: day, EndedTo: day.Add(-time.Second), Limit: -1}), `invalid request: created_to is 2026-11-22T00:00:00Z, not after the start, 2026-11-22T00:00:00Z: give a later end, which is itself not in the range; ended_to is 2026-11-21T23:59:59Z, not after the start, 2026-11-22T00:00:00Z: give a later end, which is itself not in the range; limit is -1: write a number of runs a page, or 0 for the API's own`},
 
 		// Settings.
-		{"nothing set", func() error { _, err := New("", nil); return err }(), `invalid client settings: tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity; token source is nil: give one, such as StaticToken(…)`},
-		{"a tenant that is a host", func() error { _, err := New("acme.amperity.com", StaticToken(testToken)); return err }(), `invalid client settings: tenant is "acme.amperity.com", a host: write the tenant id alone, acme of acme.amperity.com`},
-		{"a tenant with a slash", func() error { _, err := New("acme/x", StaticToken(testToken)); return err }(), `invalid client settings: tenant is "acme/x": write the tenant id as Copy tenant ID gives it in Amperity, without blanks, slashes and quotes`},
+		{"nothing set", func() error { _, err := New("", nil); return err }(), `invalid client settings: tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity; token source is nil: give one, such as StaticTokenSource(…)`},
+		{"a tenant that is a host", func() error { _, err := New("acme.amperity.com", StaticTokenSource(testToken)); return err }(), `invalid client settings: tenant is "acme.amperity.com", a host: write the tenant id alone, acme of acme.amperity.com`},
+		{"a tenant with a slash", func() error { _, err := New("acme/x", StaticTokenSource(testToken)); return err }(), `invalid client settings: tenant is "acme/x": write the tenant id as Copy tenant ID gives it in Amperity, without blanks, slashes and quotes`},
 		{"no base URL", newWith(WithBaseURL("")), `invalid client settings: WithBaseURL is not a URL: write one such as https://app.amperity.com/api`},
 		{"a base URL in the clear", newWith(WithBaseURL("http://app.amperity.com/api")), `invalid client settings: WithBaseURL would send the token in the clear: write https (http is for localhost, 127.0.0.1, ::1 and host.docker.internal)`},
 		{"a base URL with a password", newWith(WithBaseURL("https://u:pw-xSECRETx@app.amperity.com/api")), `invalid client settings: WithBaseURL holds a user or a password: leave them out, the token goes in a header`},
 		{"a base URL with a query", newWith(WithBaseURL("https://app.amperity.com/api?x=1")), `invalid client settings: WithBaseURL has a query or a fragment: end it with the path`},
-		{"nothing for the options", newWith(WithTransport(nil), WithDeprecationHook(nil), WithClock(nil)), `invalid client settings: WithTransport is nil: leave the option out to use the client's own transports; WithDeprecationHook is nil: leave the option out to hear of no deprecation; WithClock is nil: leave the option out to go by the Date header of the answers`},
+		{"nothing for the options", newWith(WithTransport(nil), WithDeprecationHook(nil)), `invalid client settings: WithTransport is nil: leave the option out to use the client's own transports; WithDeprecationHook is nil: leave the option out to hear of no deprecation`},
 		{"headers that cannot be sent", newWith(WithUserAgent("a\n"), WithAPIVersion("")), `invalid client settings: WithUserAgent is "a\n": write printable ASCII, such as acme-etl/1.0; WithAPIVersion is "": write a version such as 2024-04-01`},
-		{"no credentials", func() error { _, err := NewClientCredentials(ClientCredentialsConfig{}); return err }(), `invalid client settings: TokenURL is not a URL: write one such as https://app.amperity.com/api/v0/oauth2/token; ClientID is missing: write the client id, as Get OAuth credentials gives it in Amperity; ClientSecret is missing: write the client secret, as Get OAuth credentials gives it in Amperity; Tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity; Now is nil: give a clock, such as time.Now`},
+		{"no credentials", func() error { _, err := NewClientCredentials(ClientCredentialsConfig{}); return err }(), `invalid client settings: TokenURL is not a URL: write one such as https://app.amperity.com/api/v0/oauth2/token; ClientID is missing: write the client id, as Get OAuth credentials gives it in Amperity; ClientSecret is missing: write the client secret, as Get OAuth credentials gives it in Amperity; Tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity`},
 
 		// The API's answers.
 		{"400", start(t, 400, nil, runError), `POST /workflow/runs: 400 Bad Request: config_id: unknown (request id r-1, trace id t-1)`},
@@ -165,7 +165,7 @@ func TestMessages(t *testing.T) {
 		{"a redirect to another host", start(t, 307, map[string]string{"Location": "https://evil.test/x"}, ""), `POST /workflow/runs: 307 Temporary Redirect: redirected to the host evil.test, not followed; check the base URL, https://app.amperity.com/api`},
 		{"a redirect to nowhere", start(t, 302, nil, ""), `POST /workflow/runs: 302 Found: redirected, not followed; check the base URL, https://app.amperity.com/api`},
 
-		// Answers that say success and are none.
+		// 2xx responses that are not the documented ones.
 		{"an empty answer", start(t, 201, nil, ""), `POST /workflow/runs: 201 Created, but the answer is empty`},
 		{"a page", start(t, 200, nil, "<html>"), `POST /workflow/runs: 200 OK, but the answer is not JSON; it begins "<html>"`},
 		{"a list for a run", start(t, 200, nil, "[]"), `POST /workflow/runs: 200 OK, but the answer is not a JSON object; it begins "[]"`},
@@ -192,8 +192,8 @@ func TestMessages(t *testing.T) {
 
 		// Tokens.
 		{"no token", startWith(t, &source{err: errors.New("the secret is gone")}, 200), `no access token: the secret is gone`},
-		{"an empty token", startWith(t, StaticToken(""), 200), `no access token: the token is empty`},
-		{"a token of two lines", startWith(t, StaticToken("a-xSECRETx\nb"), 200), `no access token: the token holds blanks, line ends or other characters that no token has; it is one word, as Amperity shows it`},
+		{"an empty token", startWith(t, StaticTokenSource(""), 200), `no access token: the token is empty`},
+		{"a token of two lines", startWith(t, StaticTokenSource("a-xSECRETx\nb"), 200), `no access token: the token holds blanks, line ends or other characters that no token has; it is one word, as Amperity shows it`},
 		{"no second token", startWith(t, &source{tokens: []string{"a-xSECRETx"}, err: errors.New("the secret is gone")}, 401), `no access token: the last one was refused, and there is no new one: the secret is gone; POST /workflow/runs: 401 Unauthorized; the token is expired or not valid for tenant acme: generate a new one in that tenant`},
 		{"credentials refused", credentials(t, 401, `{"error":"invalid_client","error_description":"unknown client"}`), `no access token: POST /api/v0/oauth2/token: 401 Unauthorized: invalid_client unknown client; check the client id and the client secret; they must be of an API key of tenant acme`},
 		{"too many tokens", credentials(t, 429, ""), `no access token: POST /api/v0/oauth2/token: 429 Too Many Requests`},
@@ -203,10 +203,10 @@ func TestMessages(t *testing.T) {
 		{"another type of token", credentials(t, 200, `{"access_token":"tok-xSECRETx","token_type":"mac"}`), `no access token: POST /api/v0/oauth2/token: 200 OK, but its token_type is not Bearer`},
 		{"no token in the answer", credentials(t, 200, `{}`), `no access token: POST /api/v0/oauth2/token: 200 OK, but it holds no access_token that can be sent in a header`},
 
-		// What errors.Is looks for.
+		// The sentinel errors.
 		{"rejected", ErrRejected, `rejected by the Amperity API`},
 		{"unauthorized", ErrUnauthorized, `the Amperity API does not accept the token`},
-		{"busy", ErrBusy, `in conflict with what is running in Amperity`},
+		{"busy", ErrConflict, `in conflict with what is running in Amperity`},
 		{"rate limited", ErrRateLimited, `too many requests to the Amperity API`},
 		{"not found", ErrNotFound, `not found in Amperity`},
 	}

@@ -13,26 +13,30 @@ import (
 	"time"
 )
 
-// ClientCredentialsConfig is what NewClientCredentials needs: what Amperity shows under "Get OAuth credentials" of an
-// API key, and the tenant.
+// ClientCredentialsConfig is the input of NewClientCredentials. Amperity shows
+// it under "Get OAuth credentials" of an API key.
 type ClientCredentialsConfig struct {
-	// TokenURL is the token endpoint, {host}/api/v0/oauth2/token; https, or http for this machine only, as WithBaseURL.
+	// TokenURL is the token endpoint, {host}/api/v0/oauth2/token. It is
+	// https, or http for this machine only, as in WithBaseURL.
 	TokenURL string
-	// ClientID names the API key; it is no secret.
+	// ClientID names the API key. It is not a secret.
 	ClientID string
-	// ClientSecret is the secret.
+	// ClientSecret is the secret of the API key.
 	ClientSecret Token
 	// Tenant is the tenant id.
 	Tenant string
-	// Transport replaces the source's own transport; optional, with the obligations of WithTransport.
+	// Transport replaces the source's own transport. It is optional, and
+	// has the obligations of WithTransport.
 	Transport http.RoundTripper
-	// Now is the clock that tokens expire by; required. Its wall clock counts: a machine that was suspended must see
-	// that the token expired meanwhile.
+	// Now is the clock that tokens expire by; default [time.Now]. The
+	// source reads its wall clock, not its monotonic one: a machine that
+	// was suspended must notice that its token expired meanwhile.
 	Now func() time.Time
 }
 
-// ClientCredentials is a token source by OAuth client credentials (Amperity API reference, "OAuth"). It caches the
-// token until shortly before it expires, and fetches one token at a time, however many ask.
+// ClientCredentials is a token source by OAuth client credentials (Amperity API
+// reference, "OAuth"). It caches the token until shortly before the token
+// expires. It fetches one token at a time, however many callers wait.
 type ClientCredentials struct {
 	tenant, clientID string
 	secret           Token
@@ -40,30 +44,33 @@ type ClientCredentials struct {
 	wire             wire
 	now              func() time.Time
 
-	// fetching is held by who fetches; its capacity is 1. A channel, because waiting for it must end with a context.
+	// fetching is a lock of capacity 1 that the fetching caller holds. It
+	// is a channel, because the wait for it must end with a context.
 	fetching chan struct{}
 
 	mu      sync.Mutex
 	token   Token
 	renewAt time.Time
-	// fetches counts the fetches that are done, and failure is why the last of them failed; nil if it did not.
+	// fetches counts the finished fetches. failure is the error of the last
+	// one, or nil.
 	fetches int
 	failure error
 }
 
-// The settings as their users write them, for Problem.Field.
+// The settings in the user's spelling, for Problem.Field.
 const (
 	fieldTokenURL     = "TokenURL"
 	fieldClientID     = "ClientID"
 	fieldClientSecret = "ClientSecret"
 	fieldOAuthTenant  = "Tenant"
-	fieldNow          = "Now"
 )
 
-// exampleTokenURL is the token endpoint beside [DefaultBaseURL] (Amperity API reference, OAuth client credentials).
+// exampleTokenURL is the token endpoint beside [DefaultBaseURL] (Amperity API
+// reference, OAuth client credentials).
 const exampleTokenURL = DefaultBaseURL + "/v0/oauth2/token"
 
-// NewClientCredentials makes the source. Its error is a *ConfigError with every fault. Nothing is sent.
+// NewClientCredentials returns a token source. Its error is a [*ConfigError]
+// with every fault. It sends nothing.
 func NewClientCredentials(cfg ClientCredentialsConfig) (*ClientCredentials, error) {
 	var f faults
 	u := f.checkURL(fieldTokenURL, cfg.TokenURL, exampleTokenURL)
@@ -74,11 +81,11 @@ func NewClientCredentials(cfg ClientCredentialsConfig) (*ClientCredentials, erro
 		f.faultf(fieldClientSecret, "is missing: write the client secret, as Get OAuth credentials gives it in Amperity")
 	}
 	f.checkTenant(fieldOAuthTenant, cfg.Tenant)
-	if cfg.Now == nil {
-		f.faultf(fieldNow, "is nil: give a clock, such as time.Now")
-	}
 	if err := f.config(); err != nil {
 		return nil, err
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	c := &ClientCredentials{
 		tenant:   cfg.Tenant,
@@ -96,15 +103,23 @@ func NewClientCredentials(cfg ClientCredentialsConfig) (*ClientCredentials, erro
 	return c, nil
 }
 
-// Format writes the token endpoint and the tenant, whatever the verb.
+// Format writes the token endpoint and the tenant for every verb.
 func (c *ClientCredentials) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "amperity.ClientCredentials(tenant "+c.tenant+" at "+c.url+")")
 }
 
-// Token gives the cached token, or fetches one. Who asks while another fetches gets what that one gets, a failure too,
-// unless it failed because the other's context was done. The error is a *TokenError around a *TransportError, an
-// *APIError (ErrUnauthorized for credentials that are refused: any 4xx but 408, 429 and 499; ErrRateLimited), an
-// *AnswerError, or the context's error.
+// Token returns the cached token, or fetches one. Concurrent callers share one
+// fetch and its result, failures included. A caller whose context ends stops
+// waiting, and a fetch that fails because its own caller's context ended does
+// not count: another caller fetches.
+//
+// The error is a [*TokenError]. It holds one of these:
+//
+//   - a [*TransportError];
+//   - an [*APIError], which is [ErrUnauthorized] for refused credentials (any
+//     4xx but 408, 429 and 499) and [ErrRateLimited] for a 429;
+//   - a [*ResponseError];
+//   - the error of the context.
 func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 	token, before, _ := c.cached()
 	if !token.IsZero() {
@@ -131,8 +146,9 @@ func (c *ClientCredentials) Token(ctx context.Context) (Token, error) {
 	return token, err
 }
 
-// cached gives the token, zero if there is none or it is about to expire; how many fetches there were, and why the
-// last of them failed.
+// cached returns the token, or zero if there is none or it is about to expire.
+// It also returns the number of finished fetches, and the error of the last
+// one.
 func (c *ClientCredentials) cached() (Token, int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,7 +158,8 @@ func (c *ClientCredentials) cached() (Token, int, error) {
 	return c.token, c.fetches, c.failure
 }
 
-// keep notes how a fetch ended. One that its own caller broke off tells the others nothing: they try for themselves.
+// keep records how a fetch ended. It ignores a failure if the context of the
+// fetching caller ended: the other callers try for themselves.
 func (c *ClientCredentials) keep(token Token, life time.Duration, err error, brokenOff bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,7 +174,8 @@ func (c *ClientCredentials) keep(token Token, life time.Duration, err error, bro
 	}
 }
 
-// wallClock is now without the monotonic reading, which stands still while a machine is suspended.
+// wallClock returns the time without the monotonic reading, which stands still
+// while a machine is suspended.
 func (c *ClientCredentials) wallClock() time.Time { return c.now().Round(0) }
 
 // Invalidate drops the token if it is the cached one.
@@ -169,7 +187,8 @@ func (c *ClientCredentials) Invalidate(refused Token) {
 	}
 }
 
-// fetch asks the endpoint for a token and says how long it lives (Amperity API reference, "OAuth":
+// fetch requests a token, and returns it with its lifetime (Amperity API
+// reference, "OAuth":
 // {"access_token":"…","expires_in":3600,"token_type":"Bearer"}).
 func (c *ClientCredentials) fetch(ctx context.Context) (Token, time.Duration, error) {
 	form := url.Values{
@@ -192,7 +211,7 @@ func (c *ClientCredentials) fetch(ctx context.Context) (Token, time.Duration, er
 		return Token{}, 0, err
 	}
 	if !a.ok() {
-		apiErr := r.apiError(a, c.now)
+		apiErr := r.apiError(a)
 		apiErr.credentials = isRejection(a.status) || a.status == http.StatusUnauthorized || a.status == http.StatusConflict
 		apiErr.Hint = c.hint(apiErr)
 		return Token{}, 0, apiErr
@@ -214,7 +233,7 @@ func (c *ClientCredentials) fetch(ctx context.Context) (Token, time.Duration, er
 	return NewToken(token), lifetime(o["expires_in"]), nil
 }
 
-// hint says what a person can do about an answer of the endpoint.
+// hint returns what an operator can do about a response of the endpoint, or "".
 func (c *ClientCredentials) hint(e *APIError) string {
 	switch {
 	case e.Status >= 300 && e.Status <= 399 || e.Status == http.StatusNotFound:
@@ -225,8 +244,8 @@ func (c *ClientCredentials) hint(e *APIError) string {
 	return ""
 }
 
-// lifetime reads expires_in, in seconds. Where it is missing or no positive number the token is renewed after 5
-// minutes, and at the latest after a day, whatever it says.
+// lifetime returns expires_in, which is in seconds. It is 5 minutes if the
+// field is missing or no positive number, and a day at most.
 func lifetime(expiresIn json.RawMessage) time.Duration {
 	var seconds float64
 	if json.Unmarshal(expiresIn, &seconds) != nil || !(seconds > 0) {

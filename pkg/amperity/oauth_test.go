@@ -24,7 +24,7 @@ func tokenAnswer(token string) string {
 	return `{"access_token":"` + token + `","expires_in":3600,"token_type":"Bearer"}`
 }
 
-// newCredentials makes a source with the credentials of the fixtures.
+// newCredentials returns a source with the credentials of the fixtures.
 func newCredentials(t *testing.T, url string, transport http.RoundTripper, now func() time.Time) *ClientCredentials {
 	t.Helper()
 	c, err := NewClientCredentials(ClientCredentialsConfig{
@@ -36,7 +36,7 @@ func newCredentials(t *testing.T, url string, transport http.RoundTripper, now f
 	return c
 }
 
-func TestTheTokenRequestAsItIsSent(t *testing.T) {
+func TestTokenRequestIsSentAsDocumented(t *testing.T) {
 	t.Parallel()
 	server := listen(t, answering(200, "", tokenAnswer(firstToken)))
 	token, err := newCredentials(t, server.url+"/v0/oauth2/token", nil, time.Now).Token(t.Context())
@@ -57,19 +57,19 @@ func TestTheTokenRequestAsItIsSent(t *testing.T) {
 	}
 }
 
-func TestTheTokenIsRenewedShortlyBeforeItExpires(t *testing.T) {
+func TestTokenIsRenewedBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
 	rows := []struct {
 		name, expiresIn string
-		keeps, renews   time.Duration // the last second it is kept, the first it is renewed at
+		keeps, renews   time.Duration // the last instant of the cached token, the first of the next
 	}{
 		{"an hour: a minute before", `3600`, 59*time.Minute - 1, 59 * time.Minute},
 		{"a minute: a tenth before", `60`, 54*time.Second - 1, 54 * time.Second},
 		{"a fraction", `1.5`, 1350*time.Millisecond - 1, 1350 * time.Millisecond},
 		{"a year: after a day", `31536000`, 24*time.Hour - time.Minute - 1, 24*time.Hour - time.Minute},
 		{"more than a duration holds", `1e300`, 24*time.Hour - time.Minute - 1, 24*time.Hour - time.Minute},
-		{"nothing said", `null`, 5*time.Minute - 30*time.Second - 1, 5*time.Minute - 30*time.Second},
+		{"a null", `null`, 5*time.Minute - 30*time.Second - 1, 5*time.Minute - 30*time.Second},
 		{"a text", `"3600"`, 5*time.Minute - 30*time.Second - 1, 5*time.Minute - 30*time.Second},
 		{"negative", `-5`, 5*time.Minute - 30*time.Second - 1, 5*time.Minute - 30*time.Second},
 	}
@@ -97,7 +97,27 @@ func TestTheTokenIsRenewedShortlyBeforeItExpires(t *testing.T) {
 	}
 }
 
-// answers is a transport that answers what a function says.
+func TestClientCredentialsDefaultToTheMachineClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fetches := 0
+		source := newCredentials(t, "https://amperity.invalid/token", answers(func() (int, string) {
+			fetches++
+			return 200, tokenAnswer(firstToken)
+		}), nil)
+		for i, wait := range []time.Duration{0, 59*time.Minute - 1, 1} {
+			time.Sleep(wait)
+			if _, err := source.Token(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if want := 1 + i/2; fetches != want {
+				t.Errorf("step %d: %d fetches, want %d", i, fetches, want)
+			}
+		}
+	})
+}
+
+// answers is a transport that sends the response of a function.
 func answers(answer func() (status int, body string)) roundTrip {
 	return func(req *http.Request) (*http.Response, error) {
 		status, body := answer()
@@ -105,7 +125,7 @@ func answers(answer func() (status int, body string)) roundTrip {
 	}
 }
 
-func TestInvalidateDropsOnlyTheTokenThatWasRefused(t *testing.T) {
+func TestInvalidateDropsOnlyTheRefusedToken(t *testing.T) {
 	t.Parallel()
 	give := []string{firstToken, secondToken}
 	fetches := 0
@@ -124,16 +144,16 @@ func TestInvalidateDropsOnlyTheTokenThatWasRefused(t *testing.T) {
 	get(firstToken)
 	source.Invalidate(NewToken(firstToken))
 	get(secondToken)
-	source.Invalidate(NewToken(firstToken)) // late news of the first
+	source.Invalidate(NewToken(firstToken)) // a late refusal of the first token
 	get(secondToken)
 	if fetches != 2 {
 		t.Errorf("%d fetches", fetches)
 	}
 }
 
-// gate is a transport whose requests wait to be let through, each by one value.
+// gate is a transport that holds each request until it receives a value.
 type gate struct {
-	open chan error // nil: a token
+	open chan error // nil makes the response a token
 
 	mu    sync.Mutex
 	calls int
@@ -154,10 +174,11 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-func TestOneFetchServesAllWhoWait(t *testing.T) {
+func TestConcurrentCallersShareOneFetch(t *testing.T) {
 	t.Parallel()
 	unreachable := errors.New("unreachable")
-	// crowd starts ten callers, the first of them with a context of its own, and gives their errors once all are done.
+	// start starts ten callers, the first of them with a context of its
+	// own. The crowd holds their errors once all have returned.
 	type crowd struct {
 		errs   []error
 		cancel context.CancelFunc
@@ -202,7 +223,7 @@ func TestOneFetchServesAllWhoWait(t *testing.T) {
 			t.Errorf("%d fetches: %v", g.calls, err)
 		}
 	})
-	in("a failure, and the next who comes tries again", func(t *testing.T, g *gate, source *ClientCredentials) {
+	in("a failure, and the next caller fetches again", func(t *testing.T, g *gate, source *ClientCredentials) {
 		c := start(t, source)
 		g.open <- unreachable
 		c.wait()
@@ -220,7 +241,7 @@ func TestOneFetchServesAllWhoWait(t *testing.T) {
 			t.Errorf("%d fetches: %v", g.calls, err)
 		}
 	})
-	in("the first gives up, another fetches for the rest", func(t *testing.T, g *gate, source *ClientCredentials) {
+	in("the first cancels, another fetches for the rest", func(t *testing.T, g *gate, source *ClientCredentials) {
 		c := start(t, source)
 		c.cancel()
 		synctest.Wait()
@@ -230,7 +251,7 @@ func TestOneFetchServesAllWhoWait(t *testing.T) {
 			t.Errorf("%d fetches: %v", g.calls, c.errs)
 		}
 	})
-	in("one who waits gives up at once", func(t *testing.T, g *gate, source *ClientCredentials) {
+	in("a waiting caller whose context has ended returns", func(t *testing.T, g *gate, source *ClientCredentials) {
 		c := start(t, source)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -245,9 +266,9 @@ func TestOneFetchServesAllWhoWait(t *testing.T) {
 			t.Errorf("%d fetches: %v", g.calls, err)
 		}
 	})
-	in("a token invalidated while others wait is fetched anew", func(t *testing.T, g *gate, source *ClientCredentials) {
+	in("a token invalidated before and after its fetch is fetched once more", func(t *testing.T, g *gate, source *ClientCredentials) {
 		c := start(t, source)
-		source.Invalidate(NewToken(firstToken)) // not there yet: nothing happens
+		source.Invalidate(NewToken(firstToken)) // not fetched yet, so nothing happens
 		g.open <- nil
 		c.wait()
 		c.cancel()
@@ -259,12 +280,13 @@ func TestOneFetchServesAllWhoWait(t *testing.T) {
 	})
 }
 
-// fromTokenEndpoint is what a caller of StartRun learns when the token endpoint fails.
+// fromTokenEndpoint is what a caller of StartRun can read from the error when
+// the token endpoint fails.
 type fromTokenEndpoint struct {
 	Unauthorized, RateLimited, Unreachable, Answer bool
 }
 
-func TestWhyThereIsNoTokenCanBeTold(t *testing.T) {
+func TestTokenErrorRevealsItsCauseAndNoSecret(t *testing.T) {
 	t.Parallel()
 	gone := listen(t, func(*conn) {})
 	gone.close()
@@ -327,10 +349,10 @@ func TestWhyThereIsNoTokenCanBeTold(t *testing.T) {
 			everyPrint(t, err, func(how, text string) { noSecret(t, "the error by "+how, text) })
 			_, isTokenError := err.(*TokenError)
 			var unreachable *TransportError
-			var answer *AnswerError
+			var answer *ResponseError
 			got := fromTokenEndpoint{errors.Is(err, ErrUnauthorized), errors.Is(err, ErrRateLimited), errors.As(err, &unreachable), errors.As(err, &answer)}
-			if !isTokenError || MayHaveBeenProcessed(err) || errors.Is(err, ErrRejected) || errors.Is(err, ErrBusy) || errors.Is(err, ErrNotFound) || got != row.want {
-				t.Errorf("%T, may have been processed: %t, %+v: %v", err, MayHaveBeenProcessed(err), got, err)
+			if !isTokenError || !NotProcessed(err) || errors.Is(err, ErrRejected) || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) || got != row.want {
+				t.Errorf("%T, not processed: %t, %+v: %v", err, NotProcessed(err), got, err)
 			}
 		})
 	}

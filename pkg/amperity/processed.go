@@ -2,45 +2,53 @@ package amperity
 
 import "net/http"
 
-// MayHaveBeenProcessed answers, for the error of a request that changes something (StartRun, StopRun), whether Amperity
-// may have processed it all the same. Only where it answers false is it safe to send the request again: StartRun has
-// no idempotency key, so that the same call twice starts two runs.
+// NotProcessed reports whether err proves that Amperity did not process a
+// request. Only then is it safe to send StartRun again: the API has no
+// idempotency key, and the same request sent twice starts two runs.
 //
-// False: the request was not valid (RequestError), there was no token (TokenError), there was no connection, no
-// address, no TLS session, or the API said no: 401, 409, 429 and every other 4xx but 408 and 499, which may come from
-// a proxy that gave up waiting.
+//	if amperity.NotProcessed(err) {
+//		// Send the request again.
+//	}
 //
-// True: everything else, 3xx, 5xx, a broken connection, a deadline, half an answer and errors that are not of this
-// package; and nil, because a request without an error was processed.
-func MayHaveBeenProcessed(err error) bool {
-	may, known := processed(err)
-	return may || !known
+// It is true if the request was invalid ([RequestError]), if there was no
+// token ([TokenError]), if the request did not reach Amperity
+// ([TransportError] with MayHaveBeenSent false), and for most responses with a
+// 4xx status.
+//
+// It is false in every other case:
+//
+//   - a 3xx, a 5xx, a broken connection, a deadline, an unreadable response;
+//   - 408 and 499, which a proxy may send after it forwarded the request;
+//   - 409, because an earlier copy of the same request may have caused the
+//     conflict: the run in the way may be the one that the copy started;
+//   - nil, and any error that is not one of this package's.
+func NotProcessed(err error) bool {
+	not, known := notProcessed(err)
+	return not && known
 }
 
-// processed gives the verdict of the outermost error of this package in the tree; known is false without one.
-func processed(err error) (may, known bool) {
+// notProcessed judges the outermost error of this package in the tree. known
+// is false if the tree has none.
+func notProcessed(err error) (not, known bool) {
 	switch e := err.(type) {
-	case nil:
-		return true, false
 	case *RequestError, *ConfigError, *TokenError:
-		return false, true
-	case *TransportError:
-		return e.MayHaveBeenSent, true
-	case *AnswerError:
 		return true, true
+	case *TransportError:
+		return !e.MayHaveBeenSent, true
+	case *ResponseError:
+		return false, true
 	case *APIError:
-		refused := e.Status >= 400 && e.Status <= 499 &&
-			e.Status != http.StatusRequestTimeout && e.Status != statusClientClosed
-		return !refused, true
+		return isRejection(e.Status) || e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests, true
 	case interface{ Unwrap() error }:
-		return processed(e.Unwrap())
+		return notProcessed(e.Unwrap())
 	case interface{ Unwrap() []error }:
+		not = true
 		for _, cause := range e.Unwrap() {
-			m, k := processed(cause)
+			n, k := notProcessed(cause)
 			known = known || k
-			may = may || m && k
+			not = not && (n || !k)
 		}
-		return may, known
+		return not && known, known
 	}
-	return true, false
+	return false, false
 }

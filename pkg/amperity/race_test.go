@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// The one thing that must not happen, whenever a caller gives up: "not processed", and the server has the request.
-func TestGivingUpAtAnyMomentNeverHidesARequestThatWasSent(t *testing.T) {
+// The client must never call a request unprocessed that the server has,
+// whenever the caller cancels.
+func TestCanceledRequestIsNeverWronglyCalledUnprocessed(t *testing.T) {
 	t.Parallel()
 	got := map[string]bool{}
 	server := listen(t, func(c *conn) {
@@ -24,7 +25,7 @@ func TestGivingUpAtAnyMomentNeverHidesARequestThatWasSent(t *testing.T) {
 		name  string
 		trace func(cancel context.CancelFunc) *httptrace.ClientTrace
 	}{
-		{"when a connection is asked for", func(cancel context.CancelFunc) *httptrace.ClientTrace {
+		{"when a connection is requested", func(cancel context.CancelFunc) *httptrace.ClientTrace {
 			return &httptrace.ClientTrace{GetConn: func(string) { cancel() }}
 		}},
 		{"when the dialing is done", func(cancel context.CancelFunc) *httptrace.ClientTrace {
@@ -51,7 +52,7 @@ func TestGivingUpAtAnyMomentNeverHidesARequestThatWasSent(t *testing.T) {
 	}
 
 	client := newTestClient(t, server.url)
-	notProcessed := map[string]string{} // config id to the moment
+	notProcessed := map[string]string{} // from the config id to the moment
 	failed := 0
 	for i := range 400 {
 		moment := moments[i%len(moments)]
@@ -64,13 +65,13 @@ func TestGivingUpAtAnyMomentNeverHidesARequestThatWasSent(t *testing.T) {
 		}
 		failed++
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("given up %s: %v", moment.name, err)
+			t.Errorf("canceled %s: %v", moment.name, err)
 		}
-		if !MayHaveBeenProcessed(err) {
+		if NotProcessed(err) {
 			notProcessed[id] = moment.name
 		}
 	}
-	server.close() // every connection has ended; the server has read all that was sent
+	server.close() // now the server has read all that was sent
 
 	for _, body := range server.bodies {
 		var r RunRequest
@@ -79,18 +80,19 @@ func TestGivingUpAtAnyMomentNeverHidesARequestThatWasSent(t *testing.T) {
 		}
 		got[r.ConfigID] = true
 		if moment, ok := notProcessed[r.ConfigID]; ok {
-			t.Errorf("given up %s: called not processed, and the server got it", moment)
+			t.Errorf("canceled %s: called not processed, and the server has it", moment)
 		}
 	}
-	// Both answers must have been put to the test.
+	// The test is worth something only if both verdicts occurred often.
 	if len(notProcessed) < 50 || failed-len(notProcessed) < 50 {
 		t.Errorf("of %d that failed, %d were called not processed; the server got %d of 400", failed, len(notProcessed), len(got))
 	}
 	t.Logf("of %d that failed, %d were called not processed; the server got %d of 400", failed, len(notProcessed), len(got))
 }
 
-// What a transport that is not the client's own must show before a failure counts as not processed.
-func TestAnotherTransportsSilenceProvesNothing(t *testing.T) {
+// A transport of the caller must show how far a request got, before a failure
+// counts as not processed.
+func TestSilentTransportProvesNothing(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	type step func(*httptrace.ClientTrace)
@@ -102,20 +104,20 @@ func TestAnotherTransportsSilenceProvesNothing(t *testing.T) {
 		failure step = func(c *httptrace.ClientTrace) { c.WroteRequest(httptrace.WroteRequestInfo{Err: broken}) }
 	)
 	rows := []struct {
-		name  string
-		steps []step
-		may   bool
+		name         string
+		steps        []step
+		notProcessed bool
 	}{
-		{"nothing told", nil, true},
-		{"a connection asked for", []step{getConn}, false},
-		{"a connection got", []step{getConn, gotConn}, true},
-		{"a connection got that was not asked for", []step{gotConn}, true},
-		{"writing failed before the headers were done", []step{getConn, gotConn, failure}, false},
-		{"writing failed in the body", []step{getConn, gotConn, headers, failure}, true},
-		{"all written", []step{getConn, gotConn, headers, request}, true},
-		{"one attempt failed in the headers, the next got a connection", []step{getConn, gotConn, failure, getConn, gotConn}, true},
-		{"two attempts failed in the headers", []step{getConn, gotConn, failure, getConn, gotConn, failure}, false},
-		{"one attempt wrote, the next got no connection", []step{getConn, gotConn, headers, request, getConn}, true},
+		{"no hook", nil, false},
+		{"a connection requested", []step{getConn}, true},
+		{"a connection obtained", []step{getConn, gotConn}, false},
+		{"a connection obtained without a request for it", []step{gotConn}, false},
+		{"writing failed before the headers were done", []step{getConn, gotConn, failure}, true},
+		{"writing failed in the body", []step{getConn, gotConn, headers, failure}, false},
+		{"all written", []step{getConn, gotConn, headers, request}, false},
+		{"one attempt failed in the headers, the next obtained a connection", []step{getConn, gotConn, failure, getConn, gotConn}, false},
+		{"two attempts failed in the headers", []step{getConn, gotConn, failure, getConn, gotConn, failure}, true},
+		{"one attempt wrote, the next obtained no connection", []step{getConn, gotConn, headers, request, getConn}, false},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -127,14 +129,14 @@ func TestAnotherTransportsSilenceProvesNothing(t *testing.T) {
 				return nil, broken
 			})))
 			_, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
-			if MayHaveBeenProcessed(err) != row.may || !errors.Is(err, broken) {
-				t.Errorf("may have been processed: %t: %v", MayHaveBeenProcessed(err), err)
+			if NotProcessed(err) != row.notProcessed || !errors.Is(err, broken) {
+				t.Errorf("not processed: %t: %v", NotProcessed(err), err)
 			}
 		})
 	}
 }
 
-// roundTrip is a transport that is a function.
+// roundTrip is a function as a transport.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

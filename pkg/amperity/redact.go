@@ -8,20 +8,23 @@ import (
 	"unicode"
 )
 
-// scrubber makes text from outside fit for a message: what a server answers may echo the request's Authorization
-// header, hold control characters that forge log lines, or be a whole page of HTML.
+// scrubber makes text from a response fit for a message. Such text may echo the
+// request's Authorization header, hold control characters that forge log lines,
+// or be a whole page of HTML. A scrubber holds the secrets to remove.
 type scrubber []Token
 
-// The bounds on text taken from an answer, in characters.
+// The bounds on text taken from a response, in characters.
 const (
 	maxMessage = 1024
 	maxExcerpt = 200
 	maxID      = 128
 )
 
-// clean gives text without the secrets, on one line, at most limit characters of it.
+// clean returns text without the secrets, on one line, cut after limit
+// characters.
 func (s scrubber) clean(text string, limit int) string {
-	// What is cut off here could not be shown anyway; it keeps redact, which looks at every position, cheap.
+	// redact looks at every position. Cutting the text first keeps it
+	// cheap, and the rest could not be shown anyway.
 	const enough = 16 * maxMessage
 	if len(text) > enough {
 		text = text[:enough]
@@ -40,7 +43,8 @@ func (s scrubber) clean(text string, limit int) string {
 	return text
 }
 
-// redact replaces the secrets, and pieces of them, because an echo may be cut, wrapped or escaped in some places.
+// redact replaces the secrets. It replaces pieces of them too, because an echo
+// may be cut, wrapped or escaped.
 func (s scrubber) redact(text string) string {
 	for _, token := range s {
 		secret := token.Reveal()
@@ -53,8 +57,9 @@ func (s scrubber) redact(text string) string {
 	return text
 }
 
-// redactPieces replaces each longest run of at least 12 bytes that the secret holds too: enough not to hit words, and
-// too few to be of use to anyone.
+// redactPieces replaces each longest run of at least 12 bytes that is part of
+// the secret. 12 bytes are long enough not to hit words, and too few to be of
+// use to an attacker.
 func redactPieces(text, secret string) string {
 	const piece = 12
 	var b strings.Builder
@@ -75,8 +80,10 @@ func redactPieces(text, secret string) string {
 	return b.String() + text[rest:]
 }
 
-// err gives an error whose text is fit for a message: itself where it is, else one that keeps only what it is to
-// errors.Is. (An HTTP parser's errors quote the bytes they stumble on.)
+// err returns an error whose text is fit for a message. It returns err itself
+// if the text is. Otherwise the new error keeps only what err is to errors.Is.
+// HTTP parsers quote the bytes that they reject, so their errors may hold
+// secrets.
 func (s scrubber) err(err error) error {
 	text := err.Error()
 	clean := s.clean(text, maxMessage)
@@ -86,7 +93,8 @@ func (s scrubber) err(err error) error {
 	return &scrubbedError{text: clean, cause: err}
 }
 
-// scrubbedError stands for an error whose text is not fit to be seen. It has no Unwrap, which would show it.
+// scrubbedError takes the place of an error whose text must not be shown. It
+// has no Unwrap, which would show it.
 type scrubbedError struct {
 	text  string
 	cause error

@@ -8,18 +8,19 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what a config id names.
-type Kind string
+// ConfigKind is what a config id names.
+type ConfigKind string
 
-// The kinds of configuration that can be run, in words for a person.
+// The kinds of configuration that can be run. Their texts are for messages.
 const (
-	KindCourierGroup       Kind = "courier group"
-	KindOrchestrationGroup Kind = "orchestration group"
-	KindCampaign           Kind = "campaign"
+	ConfigKindCourierGroup       ConfigKind = "courier group"
+	ConfigKindOrchestrationGroup ConfigKind = "orchestration group"
+	ConfigKindCampaign           ConfigKind = "campaign"
 )
 
-// KindOf tells what a config id names by its prefix: cg-, og- or cc-. False if it cannot be a config id.
-func KindOf(configID string) (Kind, bool) {
+// ConfigKindOf returns what a config id names, by its prefix: cg-, og- or cc-.
+// It returns false if the id cannot be a config id.
+func ConfigKindOf(configID string) (ConfigKind, bool) {
 	kind, rest := splitConfigID(configID)
 	if kind == "" || rest == "" || !isCleanID(configID) {
 		return "", false
@@ -27,38 +28,41 @@ func KindOf(configID string) (Kind, bool) {
 	return kind, true
 }
 
-// splitConfigID parts the prefix from the rest; the kind is empty for an unknown prefix.
-func splitConfigID(configID string) (kind Kind, rest string) {
+// splitConfigID splits an id after its prefix. The kind is empty for an unknown
+// prefix.
+func splitConfigID(configID string) (kind ConfigKind, rest string) {
 	switch {
 	case strings.HasPrefix(configID, "cg-"):
-		kind = KindCourierGroup
+		kind = ConfigKindCourierGroup
 	case strings.HasPrefix(configID, "og-"):
-		kind = KindOrchestrationGroup
+		kind = ConfigKindOrchestrationGroup
 	case strings.HasPrefix(configID, "cc-"):
-		kind = KindCampaign
+		kind = ConfigKindCampaign
 	default:
 		return "", configID
 	}
 	return kind, configID[len("cg-"):]
 }
 
-// isCleanID reports whether an id holds nothing that a slip of the hand puts there: blanks, slashes, quotes, control
-// characters.
+// isCleanID reports whether an id is free of what typing and pasting add by
+// mistake: blanks, slashes, quotes, control characters.
 func isCleanID(id string) bool {
 	return utf8.ValidString(id) && strings.IndexFunc(id, func(r rune) bool {
 		return r == ' ' || !unicode.IsPrint(r) || strings.ContainsRune("/\\\"'`‘’“”", r)
 	}) < 0
 }
 
-// RunMode is how much of a courier group's workflow is run.
+// RunMode is how much of a courier group's workflow runs.
 type RunMode string
 
 // The documented run modes (Amperity API reference, POST /workflow/runs).
 const (
-	// RunModeFull pulls data, refreshes domain tables, runs Stitch, updates databases and sends the results
-	// downstream: orchestrations, campaigns and journeys too.
+	// RunModeFull pulls data, refreshes domain tables, runs Stitch and
+	// updates databases. It then sends the results downstream: to
+	// orchestrations, campaigns and journeys.
 	RunModeFull RunMode = "full"
-	// RunModeRefresh pulls data, refreshes domain tables, runs Stitch and updates databases.
+	// RunModeRefresh pulls data, refreshes domain tables, runs Stitch and
+	// updates databases.
 	RunModeRefresh RunMode = "refresh"
 	// RunModeSource pulls data and refreshes domain tables.
 	RunModeSource RunMode = "source"
@@ -66,18 +70,23 @@ const (
 
 // RunRequest is the body of POST /workflow/runs (Amperity API reference).
 type RunRequest struct {
-	// ConfigID is what to run: a courier group (cg-…), an orchestration group (og-…) or a campaign (cc-…).
+	// ConfigID names what to run: a courier group (cg-…), an orchestration
+	// group (og-…) or a campaign (cc-…).
 	ConfigID string `json:"config_id"`
-	// RangeFrom is the start, inclusive, of the dates to load: YYYY-MM-DD, or an RFC 3339 timestamp in UTC. Courier
-	// groups only; Amperity requires it for those that load files. Without RangeTo it means that one day.
+	// RangeFrom is the inclusive start of the dates to load: YYYY-MM-DD, or
+	// an RFC 3339 timestamp in UTC. It is for courier groups only. Amperity
+	// requires it for those that load files. Without RangeTo it means that
+	// one day.
 	RangeFrom string `json:"range_from,omitempty"`
-	// RangeTo is the end, exclusive, in the same two forms; only with RangeFrom.
+	// RangeTo is the exclusive end, in one of the same two forms. It needs
+	// RangeFrom.
 	RangeTo string `json:"range_to,omitempty"`
-	// RunMode is how much to run; courier groups only. Empty: as the group's own schedule is configured.
+	// RunMode is how much to run. It is for courier groups only. If it is
+	// empty, Amperity takes the mode of the group's own schedule.
 	RunMode RunMode `json:"run_mode,omitempty"`
 }
 
-// The fields as their users write them, for Problem.Field.
+// The fields in the user's spelling, for Problem.Field.
 const (
 	fieldConfigID  = "config_id"
 	fieldRangeFrom = "range_from"
@@ -87,12 +96,13 @@ const (
 	fieldView      = "view"
 )
 
-// Validate checks the request by the documented rules; what it lets through is encoded to JSON without loss. It gives
-// nil, or a *RequestError with every fault.
+// Validate checks the request against the documented rules. It returns nil, or
+// a [*RequestError] with every fault. A valid request is encoded to JSON
+// without loss.
 func (r RunRequest) Validate() error {
 	var f faults
 	kind := f.checkConfigID(r.ConfigID)
-	if kind == KindOrchestrationGroup || kind == KindCampaign {
+	if kind == ConfigKindOrchestrationGroup || kind == ConfigKindCampaign {
 		f.refuseForOthers(fieldRangeFrom, r.RangeFrom, kind)
 		f.refuseForOthers(fieldRangeTo, r.RangeTo, kind)
 		f.refuseForOthers(fieldRunMode, string(r.RunMode), kind)
@@ -117,14 +127,15 @@ func (r RunRequest) Validate() error {
 	return f.request()
 }
 
-// faults collects what is wrong with a request or with settings, so that all of it is said at once.
+// faults collects what is wrong with a request or with settings, so that one
+// error can name all of it.
 type faults []Problem
 
 func (f *faults) faultf(field, format string, args ...any) {
 	*f = append(*f, Problem{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
-// request gives the faults as the error of a request; nil if there are none.
+// request returns the faults as the error of a request, or nil.
 func (f faults) request() error {
 	if len(f) == 0 {
 		return nil
@@ -132,8 +143,8 @@ func (f faults) request() error {
 	return &RequestError{Problems: f}
 }
 
-// checkConfigID gives the kind by the prefix, even where the rest is at fault.
-func (f *faults) checkConfigID(id string) Kind {
+// checkConfigID returns the kind by the prefix, even if the rest is at fault.
+func (f *faults) checkConfigID(id string) ConfigKind {
 	kind, rest := splitConfigID(id)
 	switch {
 	case id == "":
@@ -148,20 +159,21 @@ func (f *faults) checkConfigID(id string) Kind {
 	return kind
 }
 
-func (f *faults) refuseForOthers(field, value string, kind Kind) {
+func (f *faults) refuseForOthers(field, value string, kind ConfigKind) {
 	if value != "" {
 		f.faultf(field, "is for courier groups (cg-…) only: leave it out, this is the id of %s", withArticle(kind))
 	}
 }
 
-func withArticle(kind Kind) string {
-	if kind == KindOrchestrationGroup {
+func withArticle(kind ConfigKind) string {
+	if kind == ConfigKindOrchestrationGroup {
 		return "an " + string(kind)
 	}
 	return "a " + string(kind)
 }
 
-// checkInstant reads a date or a UTC timestamp; false for a fault and for an empty value, which is none.
+// checkInstant parses a date or a UTC timestamp. It returns false for a fault
+// and for an empty value, which is not a fault.
 func (f *faults) checkInstant(field, value string) (time.Time, bool) {
 	if value == "" {
 		return time.Time{}, false
@@ -174,7 +186,8 @@ func (f *faults) checkInstant(field, value string) (time.Time, bool) {
 		}
 		return day, true
 	}
-	// time.Parse takes more than RFC 3339 does: an hour of one digit, and a comma before the fraction.
+	// time.Parse accepts more than RFC 3339: an hour of one digit, and a
+	// comma before the fraction.
 	const whole = "0000-00-00T00:00:00"
 	t, err := time.Parse(time.RFC3339, value)
 	if err != nil || !hasShape(value[:len(whole)], whole) || strings.Contains(value, ",") {
@@ -188,7 +201,8 @@ func (f *faults) checkInstant(field, value string) (time.Time, bool) {
 	return t, true
 }
 
-// hasShape reports whether a text is like shape, in which 0 stands for any digit.
+// hasShape reports whether s has the given shape, in which 0 stands for any
+// digit.
 func hasShape(s, shape string) bool {
 	if len(s) != len(shape) {
 		return false
@@ -201,7 +215,8 @@ func hasShape(s, shape string) bool {
 	return true
 }
 
-// quote shows a value of the caller in a message, cut where it is long, unprintable characters escaped.
+// quote returns a caller's value for a message: cut if it is long, with
+// unprintable characters escaped.
 func quote(s string) string {
 	const most = 64
 	if runes := []rune(s); len(runes) > most {
@@ -210,18 +225,20 @@ func quote(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// View is how much of a run GetRun asks for.
+// View is how much of a run GetRun returns.
 type View string
 
 // The documented views (Amperity API reference, GET /workflow/runs/{id}).
 const (
-	// ViewOverview is id, state, type, name, tenant, created_at and ended_at.
+	// ViewOverview has id, state, type, name, tenant, created_at and
+	// ended_at.
 	ViewOverview View = "overview"
-	// ViewVerbose is everything, with the tasks.
+	// ViewVerbose has everything, the tasks included.
 	ViewVerbose View = "verbose"
 )
 
-// checkRunID refuses what would ask for something else than a run: nothing, a slash, the dots of a path.
+// checkRunID refuses an id that would make the URL of something other than a
+// run: nothing, a slash, the dots of a path.
 func (f *faults) checkRunID(id string) {
 	switch {
 	case strings.Trim(id, ".") == "":

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestValidRequests(t *testing.T) {
+func TestValidRequestIsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, r := range []RunRequest{
 		{ConfigID: "cg-123ABc4DE"},
@@ -28,8 +28,8 @@ func TestValidRequests(t *testing.T) {
 	}
 }
 
-// What is wrong, by field; the exact messages are in messages_test.go.
-func TestInvalidRequestsNameEveryFieldAtFault(t *testing.T) {
+// The faulty fields; messages_test.go has the exact messages.
+func TestInvalidRequestNamesEveryFaultyField(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		name    string
@@ -50,10 +50,10 @@ func TestInvalidRequestsNameEveryFieldAtFault(t *testing.T) {
 		{"quotes", RunRequest{ConfigID: `"cg-1"`}, []string{"config_id"}},
 		{"an apostrophe", RunRequest{ConfigID: `cg-1'`}, []string{"config_id"}},
 		{"typographic quotes", RunRequest{ConfigID: "“cg-1”"}, []string{"config_id"}},
-		{"bytes that are no text", RunRequest{ConfigID: "cg-\xff"}, []string{"config_id"}},
+		{"bytes that are not UTF-8", RunRequest{ConfigID: "cg-\xff"}, []string{"config_id"}},
 
-		{"a month that is none", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-13-01"}, []string{"range_from"}},
-		{"29 February of a year without", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-02-29"}, []string{"range_from"}},
+		{"a month that does not exist", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-13-01"}, []string{"range_from"}},
+		{"29 February of a common year", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-02-29"}, []string{"range_from"}},
 		{"a day first", RunRequest{ConfigID: "cg-1", RangeFrom: "22-11-2026"}, []string{"range_from"}},
 		{"no dashes", RunRequest{ConfigID: "cg-1", RangeFrom: "20261122"}, []string{"range_from"}},
 		{"slashes", RunRequest{ConfigID: "cg-1", RangeFrom: "2026/11/22"}, []string{"range_from"}},
@@ -70,11 +70,11 @@ func TestInvalidRequestsNameEveryFieldAtFault(t *testing.T) {
 
 		{"an end without a start", RunRequest{ConfigID: "cg-1", RangeTo: "2026-11-22"}, []string{"range_to"}},
 		{"an end that is the start", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-22"}, []string{"range_to"}},
-		{"an end that is the start, otherwise written", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-22T00:00:00+00:00"}, []string{"range_to"}},
+		{"an end that is the start, spelled differently", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-22T00:00:00+00:00"}, []string{"range_to"}},
 		{"an end before the start", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-21T23:59:59Z"}, []string{"range_to"}},
-		{"a run mode that is none", RunRequest{ConfigID: "cg-1", RunMode: "Full"}, []string{"run_mode"}},
+		{"a run mode that does not exist", RunRequest{ConfigID: "cg-1", RunMode: "Full"}, []string{"run_mode"}},
 
-		{"an orchestration group with all that is for courier groups", RunRequest{ConfigID: "og-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-23", RunMode: "full"},
+		{"an orchestration group with every field of courier groups", RunRequest{ConfigID: "og-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-23", RunMode: "full"},
 			[]string{"range_from", "range_to", "run_mode"}},
 		{"a campaign with a start", RunRequest{ConfigID: "cc-1", RangeFrom: "2026-11-22"}, []string{"range_from"}},
 		{"everything wrong", RunRequest{ConfigID: "x", RangeFrom: "a", RangeTo: "b", RunMode: "c"}, []string{"config_id", "range_from", "range_to", "run_mode"}},
@@ -98,13 +98,13 @@ func TestInvalidRequestsNameEveryFieldAtFault(t *testing.T) {
 	}
 }
 
-func TestKindOf(t *testing.T) {
+func TestConfigKindOfReadsThePrefix(t *testing.T) {
 	t.Parallel()
-	for id, want := range map[string]Kind{
-		"cg-123ABc4DE": KindCourierGroup, "og-1": KindOrchestrationGroup, "cc-1": KindCampaign,
+	for id, want := range map[string]ConfigKind{
+		"cg-123ABc4DE": ConfigKindCourierGroup, "og-1": ConfigKindOrchestrationGroup, "cc-1": ConfigKindCampaign,
 		"": "", "cg": "", "cg-": "", "CG-1": "", "wf-1": "", "cg- 1": "", "cg-a/b": "",
 	} {
-		if kind, ok := KindOf(id); kind != want || ok != (want != "") {
+		if kind, ok := ConfigKindOf(id); kind != want || ok != (want != "") {
 			t.Errorf("%q is %q, %t", id, kind, ok)
 		}
 	}

@@ -7,45 +7,57 @@ import (
 	"time"
 )
 
-// Run is one workflow run as Amperity answered it (Amperity API reference, "Workflow"). A field that the answer lacks,
-// or has with a type other than the documented one, is zero here; encoding the Run gives back the whole answer, with
-// the fields that this package does not know, byte for byte but for insignificant space. A field set after decoding
-// therefore does not show in the JSON; a Run that was not decoded is encoded from its fields.
+// Run is one workflow run as Amperity returned it (Amperity API reference,
+// "Workflow"). A field is zero if the response lacks it, or has it with another
+// type than documented.
+//
+// Encoding a decoded Run returns the whole response, unknown fields included.
+// Only insignificant space may differ. So a field that is set after decoding
+// does not change the JSON. A Run that was not decoded is encoded from its
+// fields.
 type Run struct {
 	// ID names the run: wf-….
 	ID string `json:"id"`
-	// State is where it stands; compare with Is or switch on Canonical.
+	// State is the state of the run. Compare it with Is, or switch on
+	// Canonical.
 	State State `json:"state"`
 	// Type is what the run does.
 	Type RunType `json:"type"`
-	// Name is the name of what is run; the config id is not in the answer.
+	// Name is the name of the configuration. Amperity does not return the
+	// config id.
 	Name string `json:"name"`
 	// Tenant is the tenant id.
 	Tenant string `json:"tenant"`
-	// CreatedAt and EndedAt are when it started and ended; EndedAt is zero while it goes on.
+	// CreatedAt and EndedAt are when the run was created and when it ended.
+	// EndedAt is zero while the run continues.
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
-	// PrincipalID, PrincipalName and PrincipalEmail say who started it: a person, or the API key of the token.
+	// PrincipalID, PrincipalName and PrincipalEmail name who started the
+	// run: a user, or the API key of the token.
 	PrincipalID    string `json:"principal_id,omitempty"`
 	PrincipalName  string `json:"principal_name,omitempty"`
 	PrincipalEmail string `json:"principal_email,omitempty"`
-	// LaunchedVersion and CurrentVersion name the state of the tenant's configuration, at the start and now.
+	// LaunchedVersion and CurrentVersion are versions of the tenant's
+	// configuration: at the start of the run, and now.
 	LaunchedVersion string `json:"launched_version,omitempty"`
 	CurrentVersion  string `json:"current_version,omitempty"`
-	// WarnAfter is how long the run may take before its users are warned (warn_after_ms); zero if not set.
+	// WarnAfter is how long the run may take before Amperity warns its
+	// users (warn_after_ms). It is zero if it is not set.
 	WarnAfter time.Duration `json:"-"`
-	// Tasks are the run's tasks, in the verbose view only.
+	// Tasks are the run's tasks. The verbose view alone has them.
 	Tasks []Task `json:"task_instances,omitempty"`
-	// Error is why the run failed; nil if it did not.
+	// Error is why the run failed, or nil.
 	Error *RunError `json:"error,omitempty"`
 
 	raw json.RawMessage
 }
 
-// Over reports whether the run has ended: its state is terminal, or it has an end time.
-func (r *Run) Over() bool { return r.State.Terminal() || !r.EndedAt.IsZero() }
+// Ended reports whether the run has ended: its state is terminal, or it has an
+// end time.
+func (r *Run) Ended() bool { return r.State.Terminal() || !r.EndedAt.IsZero() }
 
-// String gives a line for people: "wf-…: failed: Orders: customer: …". It is not for programs.
+// String returns a line for humans, such as "wf-…: failed: Orders: customer:
+// …". Programs should not parse it.
 func (r *Run) String() string {
 	s := r.ID + ": " + string(r.State)
 	if r.Name != "" {
@@ -57,11 +69,13 @@ func (r *Run) String() string {
 	return s
 }
 
-// Raw gives the JSON object as it came; nil for a Run that was not decoded.
+// Raw returns the JSON object of the response, or nil for a Run that was not
+// decoded.
 func (r *Run) Raw() json.RawMessage { return slices.Clone(r.raw) }
 
-// UnmarshalJSON takes any JSON object: unknown fields and states, and known fields of an unexpected type, are no error.
-// As is usual in encoding/json, null changes nothing.
+// UnmarshalJSON decodes any JSON object. Unknown fields, unknown states and
+// fields of an unexpected type are not errors. As is usual in encoding/json,
+// null changes nothing.
 func (r *Run) UnmarshalJSON(data []byte) error {
 	o, err := decodeObject("a run", data)
 	if o == nil {
@@ -93,7 +107,8 @@ func (r *Run) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON gives the answer back as it came, or the fields of a Run that was not decoded.
+// MarshalJSON returns the JSON of the response, or encodes the fields of a Run
+// that was not decoded.
 func (r Run) MarshalJSON() ([]byte, error) {
 	if r.raw != nil {
 		return slices.Clone(r.raw), nil
@@ -105,53 +120,44 @@ func (r Run) MarshalJSON() ([]byte, error) {
 	}{plain(r), r.WarnAfter.Milliseconds()})
 }
 
-// Without gives a copy of the run that lacks the named JSON fields, such as "task_instances", in its JSON too. What
-// cannot be encoded (a hand-made Run with a year beyond 9999) comes back unchanged.
-func (r *Run) Without(fields ...string) *Run {
-	data, err := r.MarshalJSON()
-	if err == nil {
-		data, err = dropFields(data, fields)
-	}
-	var rest Run
-	if err != nil || rest.UnmarshalJSON(data) != nil {
-		return r
-	}
-	return &rest
-}
-
-// Task is one task of a run (Amperity API reference, "Workflow", task_instances). It is decoded and encoded by the same
-// rules as Run.
+// Task is one task of a run (Amperity API reference, "Workflow",
+// task_instances). It is decoded and encoded by the rules of Run.
 type Task struct {
-	// ID names the task: wft-…. Older answers call it task_instance_id.
+	// ID names the task: wft-…. Older responses call it task_instance_id.
 	ID string `json:"id"`
 	// Label is the task's name.
 	Label string `json:"label,omitempty"`
-	// State is where it stands; compare with Is or switch on Canonical.
+	// State is the state of the task. Compare it with Is, or switch on
+	// Canonical.
 	State State `json:"state"`
 	// Tenant is the tenant id.
 	Tenant string `json:"tenant,omitempty"`
-	// CreatedAt, StartedAt, EndedAt and StateChangedAt are zero where they have not come yet.
+	// CreatedAt, StartedAt, EndedAt and StateChangedAt are zero until they
+	// have happened.
 	CreatedAt      time.Time `json:"created_at,omitzero"`
 	StartedAt      time.Time `json:"started_at,omitzero"`
 	EndedAt        time.Time `json:"ended_at,omitzero"`
 	StateChangedAt time.Time `json:"state_changed_at,omitzero"`
-	// ExecutionType is the service that runs the task: spark-sql, databricks and others; the set is open.
+	// ExecutionType is the service that runs the task, such as spark-sql or
+	// databricks. The set is open.
 	ExecutionType string `json:"execution_type,omitempty"`
-	// RunID is the id the execution service knows the task by; WorkflowID is the id of the Run.
+	// RunID is the task's id at that service. WorkflowID is the id of the
+	// Run.
 	RunID      string `json:"run_id,omitempty"`
 	WorkflowID string `json:"workflow_id,omitempty"`
-	// TaskDefinitionID and TaskDefinitionType say what the task does.
+	// TaskDefinitionID and TaskDefinitionType describe what the task does.
 	TaskDefinitionID   string `json:"task_definition_id,omitempty"`
 	TaskDefinitionType string `json:"task_definition_type,omitempty"`
-	// Timeout is how long the task may take (timeout_ms); zero if not set.
+	// Timeout is how long the task may take (timeout_ms). It is zero if it
+	// is not set.
 	Timeout time.Duration `json:"-"`
-	// Error is why the task failed; nil if it did not.
+	// Error is why the task failed, or nil.
 	Error *RunError `json:"error,omitempty"`
 
 	raw json.RawMessage
 }
 
-// UnmarshalJSON takes any JSON object, as Run does.
+// UnmarshalJSON decodes any JSON object, as that of Run does.
 func (t *Task) UnmarshalJSON(data []byte) error {
 	o, err := decodeObject("a task", data)
 	if o == nil {
@@ -181,7 +187,8 @@ func (t *Task) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON gives the task back as it came, or the fields of a Task that was not decoded.
+// MarshalJSON returns the JSON of the response, or encodes the fields of a Task
+// that was not decoded.
 func (t Task) MarshalJSON() ([]byte, error) {
 	if t.raw != nil {
 		return slices.Clone(t.raw), nil
@@ -193,21 +200,24 @@ func (t Task) MarshalJSON() ([]byte, error) {
 	}{plain(t), t.Timeout.Milliseconds()})
 }
 
-// RunError is why a run or a task failed. It is decoded and encoded by the same rules as Run.
+// RunError is why a run or a task failed. It is decoded and encoded by the
+// rules of Run.
 type RunError struct {
-	// Attribution is whose fault it is; may be empty.
+	// Attribution is the party at fault. It may be empty.
 	Attribution Attribution `json:"attribution,omitempty"`
-	// Type says where it occurred, in words parted by full stops: "amperity.workflow.task.stitch/table".
+	// Type is where the error occurred, in words separated by periods and
+	// slashes: "amperity.workflow.task.stitch/table".
 	Type string `json:"type"`
-	// Message is for a person.
+	// Message describes the error for humans.
 	Message string `json:"message"`
-	// Data is whatever else Amperity gives with the error; nil if nothing.
+	// Data is anything else that Amperity returned with the error, or nil.
 	Data json.RawMessage `json:"data,omitempty"`
 
 	raw json.RawMessage
 }
 
-// String gives a line for people: "customer: Found table in an invalid state. (amperity.workflow.task.stitch/table)".
+// String returns a line for humans, such as "customer: Found table in an
+// invalid state. (amperity.workflow.task.stitch/table)".
 func (e *RunError) String() string {
 	s := e.Message
 	if e.Attribution != "" {
@@ -219,18 +229,18 @@ func (e *RunError) String() string {
 	return s
 }
 
-// Attribution is whose fault an error is. The set is open.
+// Attribution is the party at fault for an error. The set is open.
 type Attribution string
 
 // The documented attributions.
 const (
-	// AttributionCustomer is mended by a change of the configuration in Amperity.
+	// AttributionCustomer needs a change of the configuration in Amperity.
 	AttributionCustomer Attribution = "customer"
-	// AttributionPlatform is often transient: running again helps.
+	// AttributionPlatform is often transient: another run helps.
 	AttributionPlatform Attribution = "platform"
 )
 
-// UnmarshalJSON takes any JSON object, as Run does.
+// UnmarshalJSON decodes any JSON object, as that of Run does.
 func (e *RunError) UnmarshalJSON(data []byte) error {
 	o, err := decodeObject("an error of a run", data)
 	if o == nil {
@@ -248,7 +258,8 @@ func (e *RunError) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON gives the error back as it came, or the fields of a RunError that was not decoded.
+// MarshalJSON returns the JSON of the response, or encodes the fields of a
+// RunError that was not decoded.
 func (e RunError) MarshalJSON() ([]byte, error) {
 	if e.raw != nil {
 		return slices.Clone(e.raw), nil

@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// verboseRun is a run as the API reference shows it, with fields that this package does not know.
+// verboseRun is a run as the API reference shows it, with fields that this
+// package does not know.
 const verboseRun = `{
   "id": "wf-20240619-14418-6UhqSe", "state": "Running with failures", "type": "courier.group/run",
   "name": "Daily <1>", "tenant": "bridge",
@@ -31,7 +32,7 @@ const verboseRun = `{
   "error": {"attribution": "customer", "type": "amperity.workflow", "message": "No.", "data": null}
 }`
 
-func TestRunReadsEveryDocumentedField(t *testing.T) {
+func TestRunDecodesEveryDocumentedField(t *testing.T) {
 	t.Parallel()
 	var got Run
 	if err := json.Unmarshal([]byte(verboseRun), &got); err != nil {
@@ -67,7 +68,7 @@ func TestRunReadsEveryDocumentedField(t *testing.T) {
 	}
 }
 
-func TestRunIsEncodedAsItCame(t *testing.T) {
+func TestDecodedRunIsEncodedUnchanged(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		verboseRun, aRun, `{}`, ` {"id" : "a" } `, `{"id":"a","id":"b"}`, `{"ID":"a"}`,
@@ -91,17 +92,17 @@ func TestRunIsEncodedAsItCame(t *testing.T) {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
 		if raw := run.Raw(); !bytes.Equal(raw, bytes.TrimSpace([]byte(text))) {
-			t.Errorf("Raw gives %s for %s", raw, text)
+			t.Errorf("Raw is %s for %s", raw, text)
 		}
 		raw := run.Raw()
 		raw[0] = 'x'
 		if run.Raw()[0] == 'x' {
-			t.Error("Raw gives the run's own bytes away")
+			t.Error("Raw returns the run's own bytes, and not a copy")
 		}
 	}
 }
 
-func TestTasksAndErrorsAreEncodedAsTheyCame(t *testing.T) {
+func TestDecodedTasksAndErrorsAreEncodedUnchanged(t *testing.T) {
 	t.Parallel()
 	var run Run
 	if err := json.Unmarshal([]byte(verboseRun), &run); err != nil {
@@ -119,7 +120,7 @@ func TestTasksAndErrorsAreEncodedAsTheyCame(t *testing.T) {
 	}
 }
 
-func TestARunMadeByHandIsEncodedFromItsFields(t *testing.T) {
+func TestHandmadeRunIsEncodedFromItsFields(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
 	got, err := json.Marshal(&Run{
@@ -138,31 +139,7 @@ func TestARunMadeByHandIsEncodedFromItsFields(t *testing.T) {
 	}
 }
 
-func TestWithoutDropsFieldsAndKeepsTheOthersAsTheyCame(t *testing.T) {
-	t.Parallel()
-	var run Run
-	if err := json.Unmarshal([]byte(`{"a": 1.50, "task_instances": [{"id":"t"}], "id":"wf-1", "b":{"task_instances":[]}, "name":"n"}`), &run); err != nil {
-		t.Fatal(err)
-	}
-	rest := run.Without("task_instances", "name", "no such field")
-	if got, want := string(rest.Raw()), `{"a":1.50,"id":"wf-1","b":{"task_instances":[]}}`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if rest.Tasks != nil || rest.Name != "" || rest.ID != "wf-1" {
-		t.Errorf("the fields are %+v", rest)
-	}
-	if len(run.Tasks) != 1 || run.Name != "n" {
-		t.Error("the run itself was changed")
-	}
-	if got := (&Run{ID: "wf-1", Tasks: []Task{{ID: "t"}}}).Without("task_instances"); got.Tasks != nil || got.ID != "wf-1" {
-		t.Errorf("a run made by hand: %+v", got)
-	}
-	if odd := (&Run{CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); odd.Without("id") != odd {
-		t.Error("a run that cannot be encoded does not come back")
-	}
-}
-
-func TestMillisecondsThatAreNoDurationAreZero(t *testing.T) {
+func TestInvalidMillisecondsAreZero(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
 		`86400000`: 24 * time.Hour, `1500.7`: 1500 * time.Millisecond, `8.64e7`: 24 * time.Hour, `0`: 0,
@@ -174,12 +151,12 @@ func TestMillisecondsThatAreNoDurationAreZero(t *testing.T) {
 			t.Fatal(err)
 		}
 		if run.WarnAfter != want {
-			t.Errorf("%s gives %s, want %s", text, run.WarnAfter, want)
+			t.Errorf("%s is %s, want %s", text, run.WarnAfter, want)
 		}
 	}
 }
 
-func TestNullChangesNothing(t *testing.T) {
+func TestNullChangesNoField(t *testing.T) {
 	t.Parallel()
 	run, task, failure := Run{ID: "r"}, Task{ID: "t"}, RunError{Message: "m"}
 	for _, v := range []any{&run, &task, &failure} {
@@ -192,11 +169,11 @@ func TestNullChangesNothing(t *testing.T) {
 	}
 }
 
-func TestARunIsOverByStateOrByEnd(t *testing.T) {
+func TestRunEndsByStateOrByEndTime(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		run  Run
-		over bool
+		run   Run
+		ended bool
 	}{
 		{Run{State: "Succeeded"}, true},
 		{Run{State: "FAILED"}, true},
@@ -205,22 +182,27 @@ func TestARunIsOverByStateOrByEnd(t *testing.T) {
 		{Run{State: "In progress"}, false},
 		{Run{State: "running-with-failures"}, false},
 		{Run{State: "Stopping"}, false},
+		{Run{State: "Paused"}, false},
+		{Run{State: "Canceling"}, false},
+		{Run{State: "Up for retry"}, false},
 		{Run{State: "a new state"}, false},
 		{Run{}, false},
 		{Run{State: "a new state", EndedAt: time.Unix(1, 0)}, true},
 		{Run{State: "running", EndedAt: time.Unix(1, 0)}, true},
 	} {
-		if got := row.run.Over(); got != row.over {
-			t.Errorf("%q, ended %v: over %t", row.run.State, row.run.EndedAt, got)
+		if got := row.run.Ended(); got != row.ended {
+			t.Errorf("%q, end time %v: ended %t", row.run.State, row.run.EndedAt, got)
 		}
 	}
 }
 
-func TestStatesAreComparedWithoutCaseSpaceDashAndUnderscore(t *testing.T) {
+func TestStatesIgnoreCaseSpaceDashAndUnderscore(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ state, canonical State }{
 		{"In progress", StateInProgress}, {"in-progress", StateInProgress}, {"IN_PROGRESS", StateInProgress}, {"inProgress", StateInProgress},
 		{"Running With Failures", StateRunningWithFailures}, {"succeeded", StateSucceeded}, {"Scheduled", StateScheduled},
+		{"Paused", StatePaused}, {"Canceling", StateCanceling},
+		{"Up for retry", StateUpForRetry}, {"up-for-retry", StateUpForRetry}, {"UP_FOR_RETRY", StateUpForRetry},
 		{"Paused by-a_User", "pausedbyauser"}, {"", ""},
 	} {
 		if got := row.state.Canonical(); got != row.canonical || got.Canonical() != got {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// everyPrint calls look with each way that a value can be printed.
+// everyPrint calls look with every form in which a value can be printed.
 func everyPrint(t *testing.T, v any, look func(how, text string)) {
 	t.Helper()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%10.3v", "%p"} {
@@ -41,7 +41,7 @@ func everyPrint(t *testing.T, v any, look func(how, text string)) {
 	}
 }
 
-func TestNothingPrintsASecret(t *testing.T) {
+func TestNoValuePrintsASecret(t *testing.T) {
 	t.Parallel()
 	token := NewToken(testToken)
 	echo := strings.ReplaceAll(`{"message":"bad Bearer T","request_id":"T","trace_id":"T"}`, "T", testToken)
@@ -54,7 +54,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 	oauth.keep(token, time.Hour, nil, false)
 	client := newTestClient(t, DefaultBaseURL)
 
-	// Errors of requests whose answers echo the token.
+	// Errors of requests whose responses echo the token.
 	failure := func(handle func(*conn)) error {
 		_, err := newTestClient(t, listen(t, handle).url).StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
 		if err == nil {
@@ -70,7 +70,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 		"a struct of token": struct{ t Token }{token},
 		"a slice of Token":  []Token{token},
 		"a map of Token":    map[string]Token{"a": token},
-		"StaticToken":       StaticToken(testToken),
+		"StaticTokenSource": StaticTokenSource(testToken),
 		"*Client":           client,
 		"Client":            *client,
 		"a struct of Client": struct{ c *Client }{
@@ -99,7 +99,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 			return errors.New(scrubber{NewToken(half)}.clean("it ends in "+half[20:], maxMessage))
 		}(),
 		"the error of an unusable token": func() error {
-			c, err := New("acme", StaticToken(testToken+" "))
+			c, err := New("acme", StaticTokenSource(testToken+" "))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +117,8 @@ func TestNothingPrintsASecret(t *testing.T) {
 		}
 		everyPrint(t, v, func(how, text string) {
 			noSecret(t, name+" by "+how, text)
-			// Nor its bytes as hexadecimal or decimal numbers.
+			// Its bytes must not appear as hexadecimal or decimal
+			// numbers either.
 			for _, form := range []string{"%x", "%X", "%v"} {
 				bytes := strings.Trim(fmt.Sprintf(form, []byte("xSECRETx")), "[]")
 				if strings.Contains(text, bytes) {
@@ -128,11 +129,11 @@ func TestNothingPrintsASecret(t *testing.T) {
 	}
 }
 
-func TestATokenStillWorks(t *testing.T) {
+func TestTokenKeepsItsSecret(t *testing.T) {
 	t.Parallel()
 	token := NewToken(testToken)
 	if token.Reveal() != testToken || token.IsZero() || !token.Equal(NewToken(testToken)) || token.Equal(NewToken("other-xSECRETx")) || token.Equal(Token{}) {
-		t.Error("the token does not hold what it was given")
+		t.Error("the token does not hold its secret")
 	}
 	if zero := (Token{}); zero.Reveal() != "" || !zero.IsZero() || !zero.Equal(NewToken("")) || !NewToken("").IsZero() {
 		t.Error("the zero token holds something")
@@ -143,14 +144,14 @@ func TestATokenStillWorks(t *testing.T) {
 		}
 	}
 	if text, err := token.MarshalText(); err != nil || string(text) != "[redacted]" {
-		t.Error("MarshalText does not give [redacted]")
+		t.Error("MarshalText is not [redacted]")
 	}
 	if text, err := json.Marshal(token); err != nil || string(text) != `"[redacted]"` {
-		t.Error("JSON does not give [redacted]")
+		t.Error("JSON is not [redacted]")
 	}
 }
 
-func TestCleanLeavesWhatAPersonCanRead(t *testing.T) {
+func TestCleanReturnsReadableText(t *testing.T) {
 	t.Parallel()
 	scrub := scrubber{NewToken(testToken), Token{}}
 	for _, row := range []struct {
@@ -163,7 +164,7 @@ func TestCleanLeavesWhatAPersonCanRead(t *testing.T) {
 		{"line ends and tabs", " a\r\n\tb\x00c ", 100, "a b c"},
 		{"escape sequences", "\x1b[31mred\x1b[0m", 100, "[31mred [0m"},
 		{"invisible characters", "a\u200b\u202eb", 100, "a b"},
-		{"bytes that are no text", "a\xff\xfeb", 100, "a b"},
+		{"bytes that are not UTF-8", "a\xff\xfeb", 100, "a b"},
 		{"more than the limit", "äbcdef", 3, "äbc…"},
 		{"exactly the limit", "äbc", 3, "äbc"},
 		{"the token", "Bearer " + testToken + "!", 100, "Bearer [redacted]!"},
@@ -174,7 +175,7 @@ func TestCleanLeavesWhatAPersonCanRead(t *testing.T) {
 		got := scrub.clean(row.text, row.limit)
 		noSecret(t, row.name, got)
 		if got != row.want {
-			t.Errorf("%s: not as wanted", row.name)
+			t.Errorf("%s: another text", row.name)
 		}
 	}
 }

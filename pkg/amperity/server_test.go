@@ -11,13 +11,14 @@ import (
 	"testing"
 )
 
-// testToken is the token of every fixture; what a test prints must not contain it.
+// testToken is the token of every fixture. No output of a test may contain it.
 const testToken = "tok-xSECRETx-1"
 
-// aRun is an answer that is a run.
+// aRun is the body of a response that is a run.
 const aRun = `{"id":"wf-1","state":"scheduled","type":"courier.group/run"}`
 
-// rawServer is a TCP server that does to each connection what a test says, and counts.
+// rawServer is a TCP server that handles each connection as a test wants, and
+// counts.
 type rawServer struct {
 	url string
 
@@ -30,7 +31,7 @@ type rawServer struct {
 	bodies      []string
 }
 
-// conn is one connection of a rawServer; n counts from 1.
+// conn is one connection of a rawServer. n counts from 1.
 type conn struct {
 	net.Conn
 	n      int
@@ -38,7 +39,8 @@ type conn struct {
 	in     *bufio.Reader
 }
 
-// listen starts a server that calls handle for each connection, and closes the connection after it.
+// listen starts a server. It calls handle for each connection, and then closes
+// the connection.
 func listen(t *testing.T, handle func(*conn)) *rawServer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,7 +68,7 @@ func listen(t *testing.T, handle func(*conn)) *rawServer {
 	return s
 }
 
-// close ends the listening and waits for the handlers.
+// close stops listening and waits for the handlers.
 func (s *rawServer) close() {
 	_ = s.listener.Close()
 	s.handlers.Wait()
@@ -78,7 +80,8 @@ func (s *rawServer) requests() int {
 	return len(s.heads)
 }
 
-// read reads one whole request and counts it; false if there is none.
+// read reads one whole request and counts it. It returns false if there is
+// none.
 func (c *conn) read() bool {
 	req, err := http.ReadRequest(c.in)
 	if err != nil {
@@ -110,18 +113,19 @@ func (c *conn) read() bool {
 	return true
 }
 
-// write sends text as it is, with line ends as HTTP has them.
+// write sends text with the line ends of HTTP.
 func (c *conn) write(format string, args ...any) {
 	_, _ = io.WriteString(c, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\r\n"))
 }
 
-// answer sends a whole answer with these headers, each with its line end, and this body.
+// answer sends a whole response with these headers, each with its line end, and
+// this body.
 func (c *conn) answer(status int, headers, body string) {
 	c.write("HTTP/1.1 %d %s\n%sContent-Length: %d\n\n", status, http.StatusText(status), headers, len(body))
 	_, _ = io.WriteString(c, body)
 }
 
-// reset closes the connection with a RST.
+// reset closes the connection with a TCP reset.
 func (c *conn) reset() {
 	_ = c.Conn.(*net.TCPConn).SetLinger(0)
 	_ = c.Close()
@@ -130,7 +134,7 @@ func (c *conn) reset() {
 // untilClosed waits until the client has closed the connection.
 func (c *conn) untilClosed() { _, _ = io.Copy(io.Discard, c.in) }
 
-// answering gives a handler that answers one request.
+// answering returns a handler that responds to one request.
 func answering(status int, headers, body string) func(*conn) {
 	return func(c *conn) {
 		if c.read() {
@@ -139,10 +143,10 @@ func answering(status int, headers, body string) func(*conn) {
 	}
 }
 
-// newTestClient makes a client of a server with the token of the fixtures.
+// newTestClient returns a client of a server, with the token of the fixtures.
 func newTestClient(t *testing.T, baseURL string, opts ...Option) *Client {
 	t.Helper()
-	c, err := New("acme", StaticToken(testToken), append([]Option{WithBaseURL(baseURL)}, opts...)...)
+	c, err := New("acme", StaticTokenSource(testToken), append([]Option{WithBaseURL(baseURL)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +154,8 @@ func newTestClient(t *testing.T, baseURL string, opts ...Option) *Client {
 	return c
 }
 
-// noSecret fails the test if a text holds the marker of the fixtures' secrets, and does not show the text.
+// noSecret fails the test if a text contains the marker of the fixtures'
+// secrets. It does not show the text.
 func noSecret(t *testing.T, what, text string) {
 	t.Helper()
 	if strings.Contains(text, "xSECRETx") {

@@ -6,21 +6,23 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 )
 
-// Version of this package, in the User-Agent.
+// Version is the version of this package. The User-Agent header has it.
 const Version = "0.1.0"
 
-// DefaultBaseURL is the base URL of tenants hosted in Amazon AWS (Amperity API reference, "Base URL"). Tenants hosted
-// in Microsoft Azure use https://{tenant-id}.amperity.com/api, those in Australia
+// DefaultBaseURL is the base URL of tenants hosted in Amazon AWS (Amperity API
+// reference, "Base URL"). Tenants hosted in Microsoft Azure use
+// https://{tenant-id}.amperity.com/api, those in Australia
 // https://app-aws-apse2.amperity.com/api.
 const DefaultBaseURL = "https://app.amperity.com/api"
 
-// DefaultAPIVersion is the API version that this package is written for (Amperity API reference, "Supported versions").
+// DefaultAPIVersion is the API version that this package is written for
+// (Amperity API reference, "Supported versions").
 const DefaultAPIVersion = "2024-04-01"
 
-// Option is an optional setting of New. Each checks its own value; New names the faults of all.
+// Option is an optional setting of New. Each option checks its own value. New
+// names the faults of all.
 type Option func(*settings) error
 
 type settings struct {
@@ -29,10 +31,9 @@ type settings struct {
 	apiVersion string
 	transport  http.RoundTripper
 	deprecated func(Deprecation)
-	now        func() time.Time
 }
 
-// The settings as their users write them, for Problem.Field.
+// The settings in the user's spelling, for Problem.Field.
 const (
 	fieldTenant      = "tenant"
 	fieldTokens      = "token source"
@@ -41,12 +42,14 @@ const (
 	fieldUserAgent   = "WithUserAgent"
 	fieldAPIVersion  = "WithAPIVersion"
 	fieldDeprecation = "WithDeprecationHook"
-	fieldClock       = "WithClock"
 )
 
-// WithBaseURL sets where the API is; default DefaultBaseURL. https, or http for this machine only (localhost,
-// 127.0.0.0/8, ::1, and host.docker.internal, which is this machine as seen from a container); no user, query or
-// fragment. A final slash does not matter.
+// WithBaseURL sets the address of the API. The default is [DefaultBaseURL]. The
+// URL has no user, query or fragment. A final slash does not matter.
+//
+// The scheme is https, or http for this machine only: localhost, 127.0.0.0/8,
+// ::1, and host.docker.internal, which is this machine as seen from a
+// container.
 func WithBaseURL(base string) Option {
 	return func(s *settings) error {
 		var f faults
@@ -57,16 +60,20 @@ func WithBaseURL(base string) Option {
 	}
 }
 
-// WithTransport replaces the client's transports, for tests and simulation. The client's own open a new HTTP/1.1
-// connection for every POST and use no HTTP/2; a replacement has these obligations:
+// WithTransport replaces the client's transports, for tests and simulation. The
+// client's own transports open a new HTTP/1.1 connection for every POST and use
+// no HTTP/2. A replacement has these obligations:
 //
-//   - It sends a request at most once, follows no redirect, and ends when the request's context does. (*http.Transport
-//     keeps the first for a POST by this client, which carries no Idempotency-Key and no GetBody.)
-//   - It passes the request's context on, so that the client's httptrace hooks run. Without GetConn a failure counts
-//     as possibly processed, even where no connection could be made. One that simulates a failed connection calls
-//     httptrace.ContextClientTrace(req.Context()).GetConn and returns an error without calling GotConn; one that calls
-//     GetConn calls GotConn before it sends anything.
-//   - It shows the Authorization header to nobody.
+//   - It sends a request at most once, follows no redirect, and stops when the
+//     context of the request ends. (*http.Transport sends a POST of this client
+//     only once, because the POST has no Idempotency-Key and no GetBody.)
+//   - It passes the context of the request on, so that the client's httptrace
+//     hooks run. If GetConn has not run, a failure counts as possibly
+//     processed, even if no connection could be made. To simulate a failed
+//     connection, call httptrace.ContextClientTrace(req.Context()).GetConn and
+//     return an error without calling GotConn. A transport that calls GetConn
+//     must call GotConn before it sends anything.
+//   - It reveals the Authorization header to no other party.
 func WithTransport(transport http.RoundTripper) Option {
 	return func(s *settings) error {
 		var f faults
@@ -78,7 +85,8 @@ func WithTransport(transport http.RoundTripper) Option {
 	}
 }
 
-// WithUserAgent sets the User-Agent header; default "amperity-runs/" and Version.
+// WithUserAgent sets the User-Agent header. The default is "amperity-runs/" and
+// [Version].
 func WithUserAgent(userAgent string) Option {
 	return func(s *settings) error {
 		var f faults
@@ -90,7 +98,8 @@ func WithUserAgent(userAgent string) Option {
 	}
 }
 
-// WithAPIVersion sets the api-version header; default DefaultAPIVersion.
+// WithAPIVersion sets the api-version header. The default is
+// [DefaultAPIVersion].
 func WithAPIVersion(version string) Option {
 	return func(s *settings) error {
 		var f faults
@@ -102,10 +111,13 @@ func WithAPIVersion(version string) Option {
 	}
 }
 
-// WithDeprecationHook sets a function that is told of every answer with a Deprecation or Sunset header. Amperity sends
-// them at least 6 months before an endpoint ends, and recommends to alert on them (Amperity API reference, "Deprecated
-// versions"). It is called on the goroutine of the request, by several at once if the client is used so, and should
-// return soon.
+// WithDeprecationHook sets a function that the client calls for every response
+// with a Deprecation or Sunset header. Amperity sends these headers at least 6
+// months before an endpoint ends, and recommends an alert on them (Amperity API
+// reference, "Deprecated versions").
+//
+// The function runs on the goroutine of the request. Concurrent requests call
+// it concurrently. It should return soon.
 func WithDeprecationHook(hook func(Deprecation)) Option {
 	return func(s *settings) error {
 		var f faults
@@ -117,30 +129,19 @@ func WithDeprecationHook(hook func(Deprecation)) Option {
 	}
 }
 
-// WithClock sets the clock by which a Retry-After that is a date becomes a duration. Without it the answer's own Date
-// header is the clock. The client asks the time for nothing else.
-func WithClock(now func() time.Time) Option {
-	return func(s *settings) error {
-		var f faults
-		if now == nil {
-			f.faultf(fieldClock, "is nil: leave the option out to go by the Date header of the answers")
-		}
-		s.now = now
-		return f.config()
-	}
-}
-
-// Deprecation is an announcement, in the headers of an answer, that an endpoint will end (RFC 8594, and the
-// Deprecation header).
+// Deprecation announces, in the headers of a response, that an endpoint will
+// end (RFC 8594, and the Deprecation header).
 type Deprecation struct {
-	// Method and Path of the request, the path relative to the base URL and without the query.
+	// Method and Path are those of the request. The path is relative to the
+	// base URL, and has no query.
 	Method, Path string
-	// Deprecation and Sunset are the headers' texts, dates by the documentation, such as "Tue, 1 Sep 2024 23:59:59
-	// GMT"; empty where the header is missing.
+	// Deprecation and Sunset are the texts of the headers. They are dates
+	// by the documentation, such as "Tue, 1 Sep 2024 23:59:59 GMT". A
+	// missing header is empty.
 	Deprecation, Sunset string
 }
 
-// config gives the faults as the error of settings; nil if there are none.
+// config returns the faults as the error of settings, or nil.
 func (f faults) config() error {
 	if len(f) == 0 {
 		return nil
@@ -148,7 +149,7 @@ func (f faults) config() error {
 	return &ConfigError{Problems: f}
 }
 
-// add takes over the faults of an option.
+// add appends the faults of an option.
 func (f *faults) add(err error) {
 	var config *ConfigError
 	if errors.As(err, &config) {
@@ -167,8 +168,8 @@ func (f *faults) checkTenant(field, tenant string) {
 	}
 }
 
-// checkURL gives the parsed URL, or nil after a fault. The faults do not show the URL, which may hold a password, but the
-// example.
+// checkURL returns the parsed URL, or nil after a fault. The faults show the
+// example and not the URL, which may hold a password.
 func (f *faults) checkURL(field, raw, example string) *url.URL {
 	u, err := url.Parse(raw)
 	switch {
@@ -186,13 +187,14 @@ func (f *faults) checkURL(field, raw, example string) *url.URL {
 	return nil
 }
 
-// isThisMachine reports whether a host cannot be elsewhere.
+// isThisMachine reports whether a host is certainly this machine.
 func isThisMachine(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || host == "host.docker.internal" || ip != nil && ip.IsLoopback()
 }
 
-// isPrintableASCII reports whether a text can stand in a header as one word: not empty, no blanks.
+// isPrintableASCII reports whether s can be a header's value of one word: not
+// empty, and without blanks.
 func isPrintableASCII(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }

@@ -14,23 +14,25 @@ import (
 	"time"
 )
 
-// DefaultTimeout is how long a request may take whose context has no deadline. Some requests take seconds (Amperity
-// API reference).
+// DefaultTimeout bounds a request whose context has no deadline. Some requests
+// take seconds (Amperity API reference).
 const DefaultTimeout = time.Minute
 
-// The bounds on what is read of an answer, in bytes. A verbose run with thousands of tasks stays well below the first.
+// The bounds on what the client reads of a response, in bytes. A verbose run
+// with thousands of tasks is far below the first.
 const (
 	maxBody      = 8 << 20
 	maxErrorBody = 64 << 10
 	maxHeaders   = 256 << 10
 )
 
-// newTransport makes a transport that speaks HTTP/1.1 only.
+// newTransport returns a transport that speaks HTTP/1.1 only.
 //
-// For POST (reuse false) every request opens a connection of its own. On a reused one, which the server may have
-// closed while nobody looked (a Lambda sandbox is frozen between invocations), net/http reports the end of the
-// connection after it wrote the request, so that nobody knows whether it was processed. HTTP/2 sends a request again by
-// itself after REFUSED_STREAM and GOAWAY.
+// If reuse is false, as for POST, every request opens a new connection. A
+// reused connection may be closed already, as after AWS Lambda froze and thawed
+// a sandbox. net/http then reports the closed connection only after it wrote
+// the request, and whether the server processed the request is unknown. HTTP/2
+// sends a request again automatically after REFUSED_STREAM and GOAWAY.
 func newTransport(reuse bool) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -46,15 +48,16 @@ func newTransport(reuse bool) *http.Transport {
 	}
 }
 
-// wire is how requests go out. Its transports are used without an http.Client: that would follow redirects, and add
-// the URL to errors.
+// wire sends requests. It uses its transports without an http.Client, which
+// would follow redirects and add the URL to errors.
 type wire struct {
 	post, get http.RoundTripper
-	// own says that the transports are newTransport's, which make no connection without telling httptrace.
+	// own reports whether the transports are newTransport's. Those run the
+	// httptrace hooks for every connection.
 	own bool
 }
 
-// newWire makes the wire over a given transport, or over its own for nil.
+// newWire returns a wire over a given transport, or over its own for nil.
 func newWire(transport http.RoundTripper) wire {
 	if transport == nil {
 		return wire{post: newTransport(false), get: newTransport(true), own: true}
@@ -65,26 +68,29 @@ func newWire(transport http.RoundTripper) wire {
 // request is one HTTP request.
 type request struct {
 	method string
-	// path is for messages; url is where it goes.
+	// path is for messages. url is the address.
 	path, url string
 	header    http.Header
 	body      []byte
-	// scrub knows the secrets in the request; private says that the answer holds one, too.
+	// scrub knows the secrets in the request. private reports whether the
+	// response holds a secret too.
 	scrub   scrubber
 	private bool
 }
 
-// answer is what came back, its body read as far as the bounds allow.
+// answer is a response, with its body read up to the bounds.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	// long says that there was more than the bound allows; broken is what ended the reading early.
+	// long reports whether the body is longer than its bound. broken is the
+	// error that ended the reading early.
 	long   bool
 	broken error
 }
 
-// send sends a request once and reads the answer, whatever its status. The error is a *TransportError.
+// send sends a request once and reads the response, whatever its status. The
+// error is a *TransportError.
 func (w wire) send(ctx context.Context, r request) (*answer, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -94,7 +100,8 @@ func (w wire) send(ctx context.Context, r request) (*answer, error) {
 	failed := func(maySend bool, err error) error {
 		return &TransportError{Method: r.method, Path: r.path, MayHaveBeenSent: maySend, Err: r.cause(ctx, err, maySend)}
 	}
-	// Asked here, because a transport that finds the context done tells httptrace nothing.
+	// A transport that finds the context ended runs no httptrace hook, so
+	// check here.
 	if err := ctx.Err(); err != nil {
 		return nil, failed(false, err)
 	}
@@ -112,8 +119,8 @@ func (w wire) send(ctx context.Context, r request) (*answer, error) {
 	transport := w.get
 	if r.method == http.MethodPost {
 		transport = w.post
-		req.GetBody = nil // with it, a transport may send the body again
-		req.Close = true  // also where the transport is not ours
+		req.GetBody = nil // a transport could send the body again with it
+		req.Close = true  // for transports other than ours
 	}
 
 	resp, err := transport.RoundTrip(req)
@@ -122,7 +129,7 @@ func (w wire) send(ctx context.Context, r request) (*answer, error) {
 	}
 	a := &answer{status: resp.StatusCode, header: resp.Header}
 	if resp.Body != nil {
-		defer func() { _ = resp.Body.Close() }() // nothing is written to it, so nothing can be lost
+		defer func() { _ = resp.Body.Close() }() // closing a body that is only read loses nothing
 		limit := maxErrorBody
 		if a.ok() {
 			limit = maxBody
@@ -138,11 +145,12 @@ func (w wire) send(ctx context.Context, r request) (*answer, error) {
 	return a, nil
 }
 
-// ok reports whether the answer says that the request succeeded.
+// ok reports whether the status is 2xx.
 func (a *answer) ok() bool { return a.status >= 200 && a.status <= 299 }
 
-// cause makes the cause of a failure fit for a message: without the URL and the secrets, and such that errors.Is finds
-// the context's error where the context is done. sent says that the server may have answered something.
+// cause makes an error fit for a message: without the URL and the secrets. If
+// the context has ended, errors.Is finds the context's error in it. sent
+// reports whether the server may have responded.
 func (r request) cause(ctx context.Context, err error, sent bool) error {
 	var in *url.Error
 	if errors.As(err, &in) {
@@ -157,18 +165,21 @@ func (r request) cause(ctx context.Context, err error, sent bool) error {
 	return r.scrub.err(err)
 }
 
-// isPlain reports whether an error surely does not quote the answer, as those of an HTTP parser do.
+// isPlain reports whether an error certainly does not quote the response, as
+// the errors of an HTTP parser do.
 func isPlain(err error) bool {
 	var network *net.OpError
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// trace notes how far a request got. Its hooks run on the transport's goroutines, some after RoundTrip returned.
+// trace records how far a request got. Its hooks run on the transport's
+// goroutines, some after RoundTrip returned.
 type trace struct {
 	mu sync.Mutex
-	// asked and connected count connections asked for and got; headers and failed the requests whose headers were
-	// written, and those whose writing failed.
+	// asked and connected count the connections requested and obtained.
+	// headers counts the requests whose headers were written. failed counts
+	// the requests that could not be written.
 	asked, connected, headers, failed int
 }
 
@@ -190,12 +201,16 @@ func (t *trace) hooks() *httptrace.ClientTrace {
 	}
 }
 
-// mayHaveBeenSent judges, after RoundTrip returned an error, whether the server may have the whole request.
+// mayHaveBeenSent reports, after RoundTrip returned an error, whether the
+// server may have the whole request.
 //
-// No connection: not sent. A transport that is not ours must have asked for one, else its silence proves nothing.
-// With a connection: not sent only where the writing itself reported that it failed before the headers were done.
-// That the headers are not written *yet* proves nothing: another goroutine of net/http writes them, and that RoundTrip
-// waits for it when the context is done (it does in Go 1.26) is no promise of net/http.
+// Without a connection the request was not sent. A transport other than ours
+// must have requested one, because its silence proves nothing.
+//
+// With a connection the request was not sent only if writing it failed before
+// the headers were written. Headers that are not written *yet* prove nothing:
+// another goroutine of net/http writes them. When the context ends, RoundTrip
+// waits for that goroutine in Go 1.26, but net/http does not promise it.
 func (t *trace) mayHaveBeenSent(own bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

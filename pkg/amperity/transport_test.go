@@ -17,7 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// endable is a context that a test ends by hand, with the error of its choice: no test waits for a timer.
+// endable is a context that a test ends itself, with the error of its choice.
+// No test waits for a timer.
 type endable struct {
 	context.Context
 	done chan struct{}
@@ -40,11 +41,11 @@ func (e *endable) Err() error {
 	}
 }
 
-// What kind of error a row wants.
+// The kinds of errors that a row expects.
 const (
 	noError        = "none"
 	transportError = "TransportError"
-	answerError    = "AnswerError"
+	responseError  = "ResponseError"
 	apiError       = "APIError"
 )
 
@@ -54,15 +55,15 @@ func kindOfError(err error) string {
 		return noError
 	case *TransportError:
 		return transportError
-	case *AnswerError:
-		return answerError
+	case *ResponseError:
+		return responseError
 	case *APIError:
 		return apiError
 	}
 	return "another"
 }
 
-var sentinels = []error{ErrRejected, ErrUnauthorized, ErrBusy, ErrRateLimited, ErrNotFound}
+var sentinels = []error{ErrRejected, ErrUnauthorized, ErrConflict, ErrRateLimited, ErrNotFound}
 
 // sentinelsOf lists which of the package's sentinels an error is.
 func sentinelsOf(err error) (is []error) {
@@ -74,18 +75,19 @@ func sentinelsOf(err error) (is []error) {
 	return is
 }
 
-// verdict is what a caller learns of a failed StartRun, and what the server saw.
+// verdict is what a caller can read from a failed StartRun, and what the server
+// saw.
 type verdict struct {
 	Kind string
-	// May is MayHaveBeenProcessed.
-	May bool
-	// Is are the sentinels that hold.
+	// NotProcessed is the answer of the function of that name.
+	NotProcessed bool
+	// Is holds the sentinels that errors.Is finds.
 	Is []error
-	// Requests is how many whole requests the server read.
+	// Requests is the number of whole requests that the server read.
 	Requests int
 }
 
-func TestStartRunTellsWhatAFailureDid(t *testing.T) {
+func TestStartRunErrorReportsWhatWasProcessed(t *testing.T) {
 	t.Parallel()
 	rejected, unauthorized := []error{ErrRejected}, []error{ErrUnauthorized}
 	rows := []struct {
@@ -95,68 +97,71 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 		cause  error // errors.Is must find it
 	}{
 		// Connections that break.
-		{"closed before the request is read", func(*conn) {}, verdict{transportError, true, nil, 0}, nil},
-		{"reset after the request is read", func(c *conn) { c.read(); c.reset() }, verdict{transportError, true, nil, 1}, syscall.ECONNRESET},
-		{"closed after the request is read", func(c *conn) { c.read() }, verdict{transportError, true, nil, 1}, io.EOF},
-		{"closed within the status line", func(c *conn) { c.read(); c.write("HTTP/1.1 20") }, verdict{transportError, true, nil, 1}, nil},
+		{"closed before the request is read", func(*conn) {}, verdict{transportError, false, nil, 0}, nil},
+		{"reset after the request is read", func(c *conn) { c.read(); c.reset() }, verdict{transportError, false, nil, 1}, syscall.ECONNRESET},
+		{"closed after the request is read", func(c *conn) { c.read() }, verdict{transportError, false, nil, 1}, io.EOF},
+		{"closed within the status line", func(c *conn) { c.read(); c.write("HTTP/1.1 20") }, verdict{transportError, false, nil, 1}, nil},
 
-		// Answers that are not what they should be.
+		// Responses that are not the documented ones.
 		{"half a body", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 201 Created\nContent-Length: 100\n\n{\"id\":")
-		}, verdict{answerError, true, nil, 1}, io.ErrUnexpectedEOF},
+		}, verdict{responseError, false, nil, 1}, io.ErrUnexpectedEOF},
 		{"a whole run, then a reset before the body's end", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 201 Created\nTransfer-Encoding: chunked\n\n5\n{\"id\"\n")
-		}, verdict{answerError, true, nil, 1}, io.ErrUnexpectedEOF},
-		{"not HTTP", func(c *conn) { c.read(); c.write("220 ready\n\n") }, verdict{transportError, true, nil, 1}, nil},
-		{"200 with HTML", answering(200, "Content-Type: text/html\n", "<html>Sign in</html>"), verdict{answerError, true, nil, 1}, nil},
-		{"200 with a list", answering(200, "", "["+aRun+"]"), verdict{answerError, true, nil, 1}, nil},
-		{"200 with an object that is no run", answering(200, "", `{"data":[]}`), verdict{answerError, true, nil, 1}, nil},
-		{"200 with an id that is no text", answering(200, "", `{"id":7}`), verdict{answerError, true, nil, 1}, nil},
-		{"200 with null", answering(200, "", `null`), verdict{answerError, true, nil, 1}, nil},
-		{"200 with two runs in a row", answering(200, "", aRun+aRun), verdict{answerError, true, nil, 1}, nil},
-		{"200 with more than 8 MiB", answering(200, "", strings.Repeat(" ", 8<<20)+aRun), verdict{answerError, true, nil, 1}, nil},
-		{"200 with nothing", answering(200, "", ""), verdict{answerError, true, nil, 1}, nil},
-		{"204", answering(204, "", ""), verdict{answerError, true, nil, 1}, nil},
+		}, verdict{responseError, false, nil, 1}, io.ErrUnexpectedEOF},
+		{"not HTTP", func(c *conn) { c.read(); c.write("220 ready\n\n") }, verdict{transportError, false, nil, 1}, nil},
+		{"200 with HTML", answering(200, "Content-Type: text/html\n", "<html>Sign in</html>"), verdict{responseError, false, nil, 1}, nil},
+		{"200 with a list", answering(200, "", "["+aRun+"]"), verdict{responseError, false, nil, 1}, nil},
+		{"200 with an object that is not a run", answering(200, "", `{"data":[]}`), verdict{responseError, false, nil, 1}, nil},
+		{"200 with an id that is not a string", answering(200, "", `{"id":7}`), verdict{responseError, false, nil, 1}, nil},
+		{"200 with null", answering(200, "", `null`), verdict{responseError, false, nil, 1}, nil},
+		{"200 with two runs in a row", answering(200, "", aRun+aRun), verdict{responseError, false, nil, 1}, nil},
+		{"200 with more than 8 MiB", answering(200, "", strings.Repeat(" ", 8<<20)+aRun), verdict{responseError, false, nil, 1}, nil},
+		{"200 with nothing", answering(200, "", ""), verdict{responseError, false, nil, 1}, nil},
+		{"204", answering(204, "", ""), verdict{responseError, false, nil, 1}, nil},
 		{"headers without end", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 200 OK\n%s", strings.Repeat("X-Filler: "+strings.Repeat("x", 1000)+"\n", 300))
-		}, verdict{transportError, true, nil, 1}, nil},
+		}, verdict{transportError, false, nil, 1}, nil},
 
 		// Runs.
-		{"200 with a run", answering(200, "", aRun), verdict{noError, true, nil, 1}, nil},
-		{"201 with a run", answering(201, "", aRun), verdict{noError, true, nil, 1}, nil},
-		{"202 with a run", answering(202, "", aRun), verdict{noError, true, nil, 1}, nil},
+		{"200 with a run", answering(200, "", aRun), verdict{noError, false, nil, 1}, nil},
+		{"201 with a run", answering(201, "", aRun), verdict{noError, false, nil, 1}, nil},
+		{"202 with a run", answering(202, "", aRun), verdict{noError, false, nil, 1}, nil},
 		{"103, then 201 with a run", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 103 Early Hints\n\n")
 			c.answer(201, "", aRun)
-		}, verdict{noError, true, nil, 1}, nil},
+		}, verdict{noError, false, nil, 1}, nil},
 
-		// The API says no: nothing was processed.
-		{"400", answering(400, "", `{"status":400,"message":"no"}`), verdict{apiError, false, rejected, 1}, nil},
+		// The API refuses the request: nothing was processed. A 409
+		// alone proves nothing, because an earlier copy may have caused
+		// it.
+		{"400", answering(400, "", `{"status":400,"message":"no"}`), verdict{apiError, true, rejected, 1}, nil},
 		{"400 with half its body", func(c *conn) {
 			c.read()
 			c.write("HTTP/1.1 400 Bad Request\nContent-Length: 100\n\n{\"status\":")
-		}, verdict{apiError, false, rejected, 1}, nil},
-		{"401", answering(401, "", ""), verdict{apiError, false, unauthorized, 1}, nil},
-		{"403", answering(403, "", ""), verdict{apiError, false, rejected, 1}, nil},
-		{"404", answering(404, "", ""), verdict{apiError, false, []error{ErrRejected, ErrNotFound}, 1}, nil},
-		{"405", answering(405, "", ""), verdict{apiError, false, rejected, 1}, nil},
-		{"409", answering(409, "", ""), verdict{apiError, false, []error{ErrBusy}, 1}, nil},
-		{"422", answering(422, "", ""), verdict{apiError, false, rejected, 1}, nil},
-		{"429", answering(429, "", ""), verdict{apiError, false, []error{ErrRateLimited}, 1}, nil},
+		}, verdict{apiError, true, rejected, 1}, nil},
+		{"401", answering(401, "", ""), verdict{apiError, true, unauthorized, 1}, nil},
+		{"403", answering(403, "", ""), verdict{apiError, true, rejected, 1}, nil},
+		{"404", answering(404, "", ""), verdict{apiError, true, []error{ErrRejected, ErrNotFound}, 1}, nil},
+		{"405", answering(405, "", ""), verdict{apiError, true, rejected, 1}, nil},
+		{"409", answering(409, "", ""), verdict{apiError, false, []error{ErrConflict}, 1}, nil},
+		{"422", answering(422, "", ""), verdict{apiError, true, rejected, 1}, nil},
+		{"429", answering(429, "", ""), verdict{apiError, true, []error{ErrRateLimited}, 1}, nil},
 
-		// Somebody on the way says no: the API may have processed it.
-		{"408", answering(408, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"499", answering(499, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"500", answering(500, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"502", answering(502, "", "<html>Bad Gateway</html>"), verdict{apiError, true, nil, 1}, nil},
-		{"503", answering(503, "Retry-After: 3\n", ""), verdict{apiError, true, nil, 1}, nil},
-		{"504", answering(504, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"304", answering(304, "", ""), verdict{apiError, true, nil, 1}, nil},
-		{"600", answering(600, "", ""), verdict{apiError, true, nil, 1}, nil},
+		// A proxy refuses the request, or the server failed: the API
+		// may have processed the request.
+		{"408", answering(408, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"499", answering(499, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"500", answering(500, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"502", answering(502, "", "<html>Bad Gateway</html>"), verdict{apiError, false, nil, 1}, nil},
+		{"503", answering(503, "Retry-After: 3\n", ""), verdict{apiError, false, nil, 1}, nil},
+		{"504", answering(504, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"304", answering(304, "", ""), verdict{apiError, false, nil, 1}, nil},
+		{"600", answering(600, "", ""), verdict{apiError, false, nil, 1}, nil},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -164,8 +169,8 @@ func TestStartRunTellsWhatAFailureDid(t *testing.T) {
 			server := listen(t, row.handle)
 			client := newTestClient(t, server.url)
 			run, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
-			server.close() // now it has seen all that there was
-			got := verdict{kindOfError(err), MayHaveBeenProcessed(err), sentinelsOf(err), server.requests()}
+			server.close() // now the server has seen everything
+			got := verdict{kindOfError(err), NotProcessed(err), sentinelsOf(err), server.requests()}
 			if diff := cmp.Diff(row.want, got, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
 				t.Errorf("(-want +got)\n%s\n%v", diff, err)
 			}
@@ -198,14 +203,14 @@ func TestNoConnectionMeansNotProcessed(t *testing.T) {
 	rows := []struct {
 		name    string
 		baseURL string
-		dial    error // what dialing gives; nil: dial
+		dial    error // the error of dialing; nil dials
 	}{
 		{"refused", closed.url, nil},
-		{"the name does not resolve", "https://amperity.invalid/api", noSuchHost},
+		{"a name that does not resolve", "https://amperity.invalid/api", noSuchHost},
 		{"no route", "https://amperity.invalid/api", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH}},
 		{"the other end does not speak TLS", https(noTLS), nil},
 		{"reset in the TLS handshake", https(hangsUp), nil},
-		{"a certificate that nobody trusts", untrusted.URL, nil},
+		{"an untrusted certificate", untrusted.URL, nil},
 	}
 	for _, row := range rows {
 		for _, own := range []bool{true, false} {
@@ -222,8 +227,8 @@ func TestNoConnectionMeansNotProcessed(t *testing.T) {
 				client := newTestClient(t, row.baseURL, WithTransport(transport))
 				client.wire.own = own
 				_, err := client.StartRun(t.Context(), RunRequest{ConfigID: "cg-1"})
-				if kindOfError(err) != transportError || MayHaveBeenProcessed(err) {
-					t.Errorf("%s, may have been processed: %t: %v", kindOfError(err), MayHaveBeenProcessed(err), err)
+				if kindOfError(err) != transportError || !NotProcessed(err) {
+					t.Errorf("%s, not processed: %t: %v", kindOfError(err), NotProcessed(err), err)
 				}
 				if row.dial != nil && !errors.Is(err, row.dial) {
 					t.Errorf("errors.Is does not find the cause in: %v", err)
@@ -233,8 +238,9 @@ func TestNoConnectionMeansNotProcessed(t *testing.T) {
 	}
 }
 
-// With a connection, what was written to it may be anywhere, even where the other end has gone already.
-func TestAResetOnceThereIsAConnectionMayHaveBeenProcessed(t *testing.T) {
+// With a connection, what was written to it may be anywhere, even if the other
+// end has closed it.
+func TestResetAfterConnectIsNotProvenUnprocessed(t *testing.T) {
 	t.Parallel()
 	connected, wasReset := make(chan struct{}), make(chan struct{})
 	server := listen(t, func(c *conn) {
@@ -247,19 +253,19 @@ func TestAResetOnceThereIsAConnectionMayHaveBeenProcessed(t *testing.T) {
 		<-wasReset
 	}})
 	_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-	if kindOfError(err) != transportError || !MayHaveBeenProcessed(err) || server.requests() != 0 {
-		t.Errorf("may have been processed: %t, requests: %d: %v", MayHaveBeenProcessed(err), server.requests(), err)
+	if kindOfError(err) != transportError || NotProcessed(err) || server.requests() != 0 {
+		t.Errorf("not processed: %t, requests: %d: %v", NotProcessed(err), server.requests(), err)
 	}
 }
 
-func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
+func TestEndedContextReportsWhetherTheRequestWasSent(t *testing.T) {
 	t.Parallel()
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
-		check := func(t *testing.T, err error, kind string, may bool) {
+		check := func(t *testing.T, err error, kind string, notProcessed bool) {
 			t.Helper()
-			if kindOfError(err) != kind || MayHaveBeenProcessed(err) != may || !errors.Is(err, ended) {
-				t.Errorf("%s, may have been processed: %t, is %v: %t: %v",
-					kindOfError(err), MayHaveBeenProcessed(err), ended, errors.Is(err, ended), err)
+			if kindOfError(err) != kind || NotProcessed(err) != notProcessed || !errors.Is(err, ended) {
+				t.Errorf("%s, not processed: %t, is %v: %t: %v",
+					kindOfError(err), NotProcessed(err), ended, errors.Is(err, ended), err)
 			}
 		}
 		t.Run(ended.Error()+" before anything", func(t *testing.T) {
@@ -268,7 +274,7 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 			ctx := newEndable(t.Context(), ended)
 			ctx.end()
 			_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-			check(t, err, transportError, false)
+			check(t, err, transportError, true)
 			if server.requests() != 0 {
 				t.Error("a request was sent")
 			}
@@ -284,7 +290,7 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 			}
 			client := newTestClient(t, "https://amperity.invalid/api", WithTransport(transport))
 			_, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-			check(t, err, transportError, false)
+			check(t, err, transportError, true)
 		})
 		t.Run(ended.Error()+" while the server thinks", func(t *testing.T) {
 			t.Parallel()
@@ -295,7 +301,7 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 				c.untilClosed()
 			})
 			_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-			check(t, err, transportError, true)
+			check(t, err, transportError, false)
 		})
 		t.Run(ended.Error()+" within the answer", func(t *testing.T) {
 			t.Parallel()
@@ -308,13 +314,14 @@ func TestAContextThatEndsSaysWhetherTheRequestWasSent(t *testing.T) {
 			client := newTestClient(t, server.url)
 			client.wire.post = endsWithinBody{client.wire.post, ctx}
 			_, err := client.StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-			check(t, err, answerError, true)
+			check(t, err, responseError, false)
 		})
 	}
 }
 
-// net/http gives the cause of a cancellation, which need not be the context's error.
-func TestACancellationWithACauseIsStillACancellation(t *testing.T) {
+// net/http returns the cause of a cancellation, which may differ from the
+// context's error.
+func TestCancellationWithACauseIsCanceled(t *testing.T) {
 	t.Parallel()
 	impatient := errors.New("impatient")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -324,12 +331,12 @@ func TestACancellationWithACauseIsStillACancellation(t *testing.T) {
 		c.untilClosed()
 	})
 	_, err := newTestClient(t, server.url).StartRun(ctx, RunRequest{ConfigID: "cg-1"})
-	if !errors.Is(err, context.Canceled) || !errors.Is(err, impatient) || !MayHaveBeenProcessed(err) {
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, impatient) || NotProcessed(err) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// endsWithinBody ends a context when the body of the answer is read for the second time.
+// endsWithinBody ends a context at the second read of the body.
 type endsWithinBody struct {
 	http.RoundTripper
 	ctx *endable

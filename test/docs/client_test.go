@@ -15,10 +15,10 @@ import (
 // startDay starts a courier group over one day.
 func startDay(ctx context.Context, client *amperity.Client, configID, day string) (*amperity.Run, error) {
 	run, err := client.StartRun(ctx, amperity.RunRequest{ConfigID: configID, RangeFrom: day})
-	if err != nil && amperity.MayHaveBeenProcessed(err) {
-		return nil, fmt.Errorf("a run may exist: look before you start it again: %w", err)
+	if err != nil && !amperity.NotProcessed(err) {
+		return nil, fmt.Errorf("a run may exist, look before you start it again: %w", err)
 	}
-	return run, err // with an error, certainly nothing was started
+	return run, err // an error here means that no run was started
 }
 
 func TestTheClientInTheREADMEWorks(t *testing.T) {
@@ -35,7 +35,7 @@ func TestTheClientInTheREADMEWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken), amperity.WithBaseURL(server.URL()))
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken), amperity.WithBaseURL(server.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestTheClientInTheREADMEWorks(t *testing.T) {
 		t.Error(run, err)
 	}
 	var rejected *amperity.RequestError
-	if _, err := startDay(t.Context(), client, "cg-123ABc4DE", "22 November"); !errors.As(err, &rejected) || amperity.MayHaveBeenProcessed(err) {
+	if _, err := startDay(t.Context(), client, "cg-123ABc4DE", "22 November"); !errors.As(err, &rejected) || !amperity.NotProcessed(err) {
 		t.Error(err)
 	}
 }

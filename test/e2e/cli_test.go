@@ -203,7 +203,7 @@ func TestCLIAnswersWhatIsHeld(t *testing.T) {
 		}
 	})
 	t.Run("adopt", func(t *testing.T) {
-		client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(fixtureToken), amperity.WithBaseURL(w.Simulator.URL()))
+		client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(fixtureToken), amperity.WithBaseURL(w.Simulator.URL()))
 		if err != nil {
 			t.Fatal(err)
 		}

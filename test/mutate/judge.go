@@ -102,7 +102,11 @@ func (j judge) run(ctx context.Context, s stage, overlay, pkg string) ([]byte, e
 	args := []string{"-c", `ulimit -v ` + memory + `; exec "$@"`, "sh",
 		"go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", "-timeout", s.Timeout.String()}
 	for _, a := range s.Args {
-		args = append(args, strings.NewReplacer("{package}", "./"+pkg, "{seed}", firstSeed).Replace(a))
+		if a == "{package}" {
+			args = append(args, tested(pkg)...)
+			continue
+		}
+		args = append(args, strings.ReplaceAll(a, "{seed}", firstSeed))
 	}
 	// The build takes its own time, and a test that never yields does not end
 	// by go test's timeout.

@@ -41,7 +41,7 @@ const afterClaim = `	var conflict *ledger.ConflictError
 		return l.answerKnown(ctx, in, conflict.Current[0])
 	}
 	if err != nil {
-		return Result{}, &LedgerError{LaunchKey: in.Key, Err: err}
+		return record.Result{}, &record.LedgerError{LaunchKey: in.Key, Err: err}
 	}
 `
 
@@ -50,9 +50,9 @@ const afterClaim = `	var conflict *ledger.ConflictError
 var namedMutants = []namedMutant{
 	// --- Windows ---
 	{
-		Name: "flush without a later look", File: "internal/launch/window.go",
-		Old: "	if j.State.Launch == nil && j.State.Open.Count > 0 {\n		look = now\n	}\n	if err := l.putWindow",
-		New: "	_ = now\n	if err := l.putWindow",
+		Name: "flush without a later look", File: "internal/intake/intake.go",
+		Old: "	if j.State.Launch == nil && j.State.Open.Count > 0 {\n		look = now\n	}\n	if err := ws.store.PutWindow",
+		New: "	_ = now\n	if err := ws.store.PutWindow",
 		Why: "A window that was not quiet at its deadline is never looked at again.",
 	},
 	{
@@ -61,13 +61,13 @@ var namedMutants = []namedMutant{
 		Why: "Files Missing is lost after one failure of the event bus.",
 	},
 	{
-		Name: "a decision leaves the config id free", File: "internal/launch/window.go",
-		Old: "	default:\n		c.Set(entry{Key: n.Key, State: entryGoing})\n	}\n	c.prune(now)", New: "	}\n	c.prune(now)",
+		Name: "a decision leaves the config id free", File: "internal/intake/intake.go",
+		Old: "	default:\n		c.Set(record.LaunchRef{Key: n.Key, State: record.RefGoing})\n	}\n", New: "	}\n",
 		Why: "Two windows of one config id are decided at the same time.",
 	},
 	{
-		Name: "an unknown run counts as over at once", File: "internal/launch/search.go",
-		Old: "ended, unread = l.Clock.Now().Sub(since) > time.Hour, false",
+		Name: "an unknown run counts as over at once", File: "internal/runs/ends.go",
+		Old: "ended, unread = cl.Clock.Now().Sub(since) > time.Hour, false",
 		New: "ended, unread = true, false",
 		Why: "A 404 for a run of a moment ago lets the next run begin beside it.",
 	},
@@ -82,7 +82,7 @@ var namedMutants = []namedMutant{
 		Why: "A window with missing files is forgotten while it waits for the operator.",
 	},
 	{
-		Name: "a window is looked at before it is due", File: "internal/launch/window.go",
+		Name: "a window is looked at before it is due", File: "internal/intake/intake.go",
 		Old: "	if !item.Exists() || item.Due.IsZero() || item.Due.After(now) {\n",
 		New: "	if !item.Exists() || item.Due.IsZero() {\n",
 		Why: "A row of an index that lags behind is worked on again.",
@@ -94,8 +94,8 @@ var namedMutants = []namedMutant{
 		Why: "A row of an index that lags behind takes over a launch that a function works on.",
 	},
 	{
-		Name: "an overlap hold for each waiting window", File: "internal/launch/window.go",
-		Old: "front.Asked = c.Overlap.asked(front.RunID, now)",
+		Name: "an overlap hold for each waiting window", File: "internal/intake/intake.go",
+		Old: "front.Asked = c.Overlap.Asked(front.RunID, now)",
 		New: "front.Asked = false",
 		Why: "One run that hangs asks the operator about each window behind it.",
 	},
@@ -108,7 +108,7 @@ var namedMutants = []namedMutant{
 	{
 		Name: "the 12 hours of a released launch count the queue", File: "internal/launch/queue.go",
 		Old: " && !now.Before(front.Limit(since)) {",
-		New: " && now.Sub(since) >= window.MaxWait {",
+		New: " && now.Sub(since).Hours() >= 12 {",
 		Why: "A released launch is held again although each run in front is short.",
 	},
 	{
@@ -157,8 +157,8 @@ var namedMutants = []namedMutant{
 		Why: "Files after the adopted run never get one.",
 	},
 	{
-		Name: "a discard does not count what it answers", File: "internal/launch/person.go",
-		Old: "		j.Answered = l.Answered(ctx, j)\n		j.To(discarded", New: "		j.To(discarded",
+		Name: "a discard does not count what it answers", File: "internal/held/held.go",
+		Old: "		j.Answered = r.launches.Answered(ctx, j)\n		j.To(record.StateDiscarded", New: "		j.To(discarded",
 		Why: "Files that the operator discarded start a run.",
 	},
 	{
@@ -176,17 +176,17 @@ var namedMutants = []namedMutant{
 	{
 		Name: "the request is sent before the claim", File: "internal/launch/launcher.go",
 		Old: "	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	return l.Proceed(ctx, j), nil\n",
-		New: "	v, _ := l.post(ctx, in.Request, attempts, nil)\n	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	j.Posts = append(j.Posts, now)\n	return l.recordOutcome(ctx, j, v), nil\n",
+		New: "	v := l.Runs.Start(ctx, in.Request)\n	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	j.Posts = append(j.Posts, now)\n	return l.recordOutcome(ctx, j, v), nil\n",
 		Why: "A crash after the request leaves a run that nobody knows.",
 	},
 	{
 		Name: "the request is sent without the mark", File: "internal/launch/launcher.go",
-		Old: "		marked = true\n		return l.mark(ctx, j)\n", New: "		marked = true\n		j.Posts = append(j.Posts, l.Clock.Now())\n		return nil\n",
+		Old: "		if err := l.mark(ctx, j); err != nil {\n			return runs.Verdict{}, err\n		}\n", New: "		j.Mark(l.Clock.Now())\n",
 		Why: "After a crash nobody knows that a request was sent.",
 	},
 	{
 		Name: "a 5xx is sent again", File: "internal/runs/verdict.go",
-		Old: "	case amperity.MayHaveBeenProcessed(err):\n", New: "	case amperity.MayHaveBeenProcessed(err) && d.Status < 500:\n",
+		Old: "	case !amperity.NotProcessed(err) && !errors.Is(err, amperity.ErrConflict):\n", New: "	case !amperity.NotProcessed(err) && !errors.Is(err, amperity.ErrConflict) && d.Status < 500:\n",
 		Why: "A request that may have started a run is repeated.",
 	},
 	{
@@ -196,9 +196,9 @@ var namedMutants = []namedMutant{
 		Why: "A further request is repeated although the run of an earlier one may have begun.",
 	},
 	{
-		Name: "a 409 is sent again at once", File: "internal/launch/post.go",
-		Old: " || v.Reason == announcement.ReasonBusy || n == most",
-		New: " || n == most",
+		Name: "a 409 is sent again at once", File: "internal/launch/launcher.go",
+		Old: "		case v.Reason == announcement.ReasonBusy:\n			// A gateway may have sent an earlier copy, whose run is in the way now.\n			j.Busy = append(j.Busy, j.LastPost())\n			return v, nil\n",
+		New: "",
 		Why: "The launch's own run may be in the way, and the next request starts a second one.",
 	},
 	{
@@ -241,19 +241,19 @@ var namedMutants = []namedMutant{
 		Why: "Another process's write counts as this one's.",
 	},
 	{
-		Name: "a blocked launch gives its turn back", File: "internal/launch/settle.go",
-		Old: "		c.Set(entry{Key: j.Key, State: entryGoing})\n	}\n	return nil\n",
-		New: "		c.Remove(j.Key)\n	}\n	return nil\n",
+		Name: "a blocked launch gives its turn back", File: "internal/record/config.go",
+		Old: "		c.Set(LaunchRef{Key: j.Key, State: RefGoing})\n	}\n}\n",
+		New: "		c.Remove(j.Key)\n	}\n}\n",
 		Why: "Two runs of one config id at the same time.",
 	},
 	{
-		Name: "Retry-After is ignored", File: "internal/launch/settle.go",
-		Old: "max(backoff(j.Blocked.Attempts, soon, 15*time.Minute), v.RetryAfter)", New: "backoff(j.Blocked.Attempts, soon, 15*time.Minute)",
+		Name: "Retry-After is ignored", File: "internal/launch/outcome.go",
+		Old: "max(record.Backoff(j.Blocked.Attempts, record.RevisitAfter, 15*time.Minute), v.RetryAfter)", New: "record.Backoff(j.Blocked.Attempts, record.RevisitAfter, 15*time.Minute)",
 		Why: "A blocked launch is sent before Amperity allows it.",
 	},
 	{
-		Name: "an unknown launch becomes claimed", File: "internal/launch/settle.go",
-		Old: "		j.To(unknown, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n", New: "		j.To(claimed, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n",
+		Name: "an unknown launch becomes claimed", File: "internal/launch/outcome.go",
+		Old: "		j.To(record.StateUnknown, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n", New: "		j.To(record.StateClaimed, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n",
 		Why: "The next request is sent without a list.",
 	},
 
@@ -277,14 +277,14 @@ var namedMutants = []namedMutant{
 		Why: "A list that lags behind counts as whole.",
 	},
 	{
-		Name: "the list begins exactly at the control run", File: "internal/launch/search.go",
-		Old: "		from = known.Created.Add(-skew) //",
+		Name: "the list begins exactly at the control run", File: "internal/runs/list.go",
+		Old: "		from = known.Created.Add(-Skew) //",
 		New: "		from = known.Created //",
 		Why: "The API rounds times, the list lacks the control run, and every unknown launch is held.",
 	},
 	{
-		Name: "the control run's own list begins exactly at it", File: "internal/launch/search.go",
-		Old: "CreatedFrom: known.Created.Add(-skew), CreatedTo",
+		Name: "the control run's own list begins exactly at it", File: "internal/runs/list.go",
+		Old: "CreatedFrom: known.Created.Add(-Skew), CreatedTo",
 		New: "CreatedFrom: known.Created, CreatedTo",
 		Why: "The API rounds times, the list lacks the control run, and every unknown launch is held.",
 	},
@@ -358,24 +358,24 @@ var namedMutants = []namedMutant{
 	{
 		Name: "the search ends with the hold", File: "internal/launch/reconcile.go",
 		Old: "	case r.Unaccounted() == 0 || age",
-		New: "	case r.Unaccounted() == 0 || r.State == held || age",
+		New: "	case r.Unaccounted() == 0 || r.State == record.StateHeld || age",
 		Why: "The operator is never told of a run that the list shows late.",
 	},
 	{
 		Name: "the search ends with a discard", File: "internal/launch/reconcile.go",
 		Old: "	case r.Unaccounted() == 0 || age",
-		New: "	case r.Unaccounted() == 0 || r.State == discarded || age",
+		New: "	case r.Unaccounted() == 0 || r.State == record.StateDiscarded || age",
 		Why: "The operator is never told of a run that the list shows late.",
 	},
 	{
 		Name: "the search ends with the first run", File: "internal/launch/reconcile.go",
 		Old: "	case r.Unaccounted() == 0 || age",
-		New: "	case r.Unaccounted() == 0 || r.State == started || age",
+		New: "	case r.Unaccounted() == 0 || r.State == record.StateStarted || age",
 		Why: "The second run of a launch is never announced nor waited for.",
 	},
 	{
 		Name: "retried where it must be held", File: "internal/launch/reconcile.go",
-		Old: "case j.IfUnknown != Retry || len", New: "case len",
+		Old: "case j.IfUnknown != record.Retry || len", New: "case len",
 		Why: "A second request is sent although the route says hold.",
 	},
 	{
@@ -390,8 +390,8 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a look waits for other launches", File: "internal/launch/reconcile.go",
-		Old: "	if j.State == posting {\n		j.State, j.Since",
-		New: "	for _, e := range c.Launches {\n		if e.Key != j.Key && e.State == entryGoing && e.Doubt {\n			return l.later(ctx, j, soon)\n		}\n	}\n	if j.State == posting {\n		j.State, j.Since",
+		Old: "	if j.State == record.StatePosting {\n		j.State, j.Since",
+		New: "	for _, e := range c.Launches {\n		if e.Key != j.Key && e.State == record.RefGoing && e.Doubt {\n			return l.later(ctx, j, record.RevisitAfter)\n		}\n	}\n	if j.State == record.StatePosting {\n		j.State, j.Since",
 		Why: "Two interrupted launches wait for each other.",
 	},
 
@@ -403,15 +403,15 @@ var namedMutants = []namedMutant{
 		Why: "A run that this launch started is known to the log alone.",
 	},
 	{
-		Name: "a further run is not announced", File: "internal/launch/settle.go",
-		Old: "		if l.Announce(ctx, j.further(o).announcement(l.Tenant)) == nil {\n",
+		Name: "a further run is not announced", File: "internal/launch/outcome.go",
+		Old: "		if l.Announce(ctx, announcementOf(further(&j.LaunchDoc, o), l.Tenant)) == nil {\n",
 		New: "		if true {\n",
 		Why: "A run that this launch started is known to the ledger alone.",
 	},
 	{
 		Name: "an announcement is confirmed before it is sent", File: "internal/launch/outcome.go",
 		Old: "	// A crash here leaves the record as it is, and due. Both steps can be\n	// repeated.\n",
-		New: "	if !j.Announced {\n		sent := *j\n		sent.Announced, sent.Told = true, true\n		if l.Store.PutLaunch(ctx, &sent, time.Time{}) == nil {\n			j.Item = sent.item\n		}\n	}\n",
+		New: "	if !j.Announced {\n		sent := *j\n		sent.Announced, sent.Told = true, true\n		if l.Store.PutLaunch(ctx, &sent, time.Time{}) == nil {\n			j.Item = sent.Item\n		}\n	}\n",
 		Why: "A crash in between loses the outcome.",
 	},
 	{
@@ -420,8 +420,8 @@ var namedMutants = []namedMutant{
 		Why: "The window hears the end of a launch that is its launch again.",
 	},
 	{
-		Name: "a failed announcement is confirmed", File: "internal/launch/settle.go",
-		Old: "	if !j.Announced && l.Announce(ctx, j.announcement(l.Tenant)) == nil {\n", New: "	if !j.Announced {\n		_ = l.Announce(ctx, j.announcement(l.Tenant))\n",
+		Name: "a failed announcement is confirmed", File: "internal/launch/outcome.go",
+		Old: "	if !j.Announced && l.Announce(ctx, announcementOf(&j.LaunchDoc, l.Tenant)) == nil {\n", New: "	if !j.Announced {\n		_ = l.Announce(ctx, announcementOf(&j.LaunchDoc, l.Tenant))\n",
 		Why: "An outcome is lost after one failure of the event bus.",
 	},
 	{
@@ -437,8 +437,8 @@ var namedMutants = []namedMutant{
 		Why: "It runs beside the run that was in its way.",
 	},
 	{
-		Name: "a word's failed write is no error", File: "internal/launch/person.go",
-		Old: "	if err != nil {\n		return false, &LedgerError{LaunchKey: w.Key, Err: err}\n	}\n	return false, nil\n",
+		Name: "a word's failed write is no error", File: "internal/held/held.go",
+		Old: "	if err != nil {\n		return false, &record.LedgerError{LaunchKey: w.Key, Err: err}\n	}\n	return false, nil\n",
 		New: "	return false, nil\n",
 		Why: "The operator is told that the word was recorded, and it was not.",
 	},
@@ -461,8 +461,8 @@ var namedMutants = []namedMutant{
 		Why: "The document of a config id grows.",
 	},
 	{
-		Name: "no bound on doubts", File: "internal/launch/record.go",
-		Old: "e.State == entryHeld && now",
+		Name: "no bound on doubts", File: "internal/record/config.go",
+		Old: "e.State == RefHeld && now",
 		New: "false && now",
 		Why: "The document of a config id grows.",
 	},
@@ -494,35 +494,35 @@ var namedMutants = []namedMutant{
 		Equivalent: "Nothing is counted then, and Open is empty already.",
 	},
 	{
-		Name: "a run is kept up to 95 KB", File: "internal/launch/record.go",
+		Name: "a run is kept up to 95 KB", File: "internal/record/launch.go",
 		Old:        "maxRun = 96 << 10",
 		New:        "maxRun = 95 << 10",
 		Why:        "An answer of 96 KB is cut.",
 		Equivalent: "No promise names the bound. It keeps the document and the event below theirs, and so does 95 KB.",
 	},
 	{
-		Name: "a 409 is looked into after a minute", File: "internal/launch/settle.go",
+		Name: "a 409 is looked into after a minute", File: "internal/launch/outcome.go",
 		Old:        "		delay = max(delay, busyWait)\n",
 		New:        "",
 		Why:        "The list that is read before the next request does not show the launch's own run yet.",
 		Equivalent: "noCandidate waits for the same time before it sends. The look only comes earlier.",
 	},
 	{
-		Name: "a run that is nobody's has an owner", File: "internal/launch/settle.go",
+		Name: "a run that is nobody's has an owner", File: "internal/launch/late.go",
 		Old:        "	if err != nil || key == \"\" || key == j.Key {\n",
 		New:        "	if err != nil {\n",
 		Why:        "A launch takes the run from itself.",
 		Equivalent: "The launch of an empty name does not exist, which ends alike. A launch that has the run already is seen as a newer version, or by late.",
 	},
 	{
-		Name: "files since a hold are counted for any key", File: "internal/launch/person.go",
-		Old:        "	key, _, ok := windowOf(h.LaunchKey)\n	if !ok {\n		return nil\n	}\n",
-		New:        "	key, _, _ := windowOf(h.LaunchKey)\n",
+		Name: "files since a hold are counted for any key", File: "internal/held/list.go",
+		Old:        "	key, _, ok := record.WindowOf(h.LaunchKey)\n	if !ok {\n		return nil\n	}\n",
+		New:        "	key, _, _ := record.WindowOf(h.LaunchKey)\n",
 		Why:        "The list of what is held reads an item that no window has.",
 		Equivalent: "Only launches of windows have implausible dates, and their keys name the window.",
 	},
 	{
-		Name: "unrouted files that cannot be encoded", File: "internal/launch/unrouted.go",
+		Name: "unrouted files that cannot be encoded", File: "internal/unrouted/unrouted.go",
 		Old:        "	if err != nil {\n		return item, err\n	}\n	next := ledger",
 		New:        "	_ = err\n	next := ledger",
 		Why:        "An empty document is written.",

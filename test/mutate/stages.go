@@ -1,9 +1,24 @@
 package main
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // packages are the folders whose code is mutated.
-var packages = []string{"internal/launch", "internal/window", "internal/sweep", "internal/s3arrival"}
+var packages = []string{"internal/record", "internal/runs", "internal/launch", "internal/intake", "internal/held", "internal/unrouted",
+	"internal/window", "internal/sweep", "internal/s3arrival"}
+
+// protocol are the packages that the tests of internal/launch exercise too.
+var protocol = []string{"internal/record", "internal/runs", "internal/intake", "internal/held", "internal/unrouted"}
+
+// tested returns the packages whose tests are a package's own.
+func tested(pkg string) []string {
+	if slices.Contains(protocol, pkg) {
+		return []string{"./" + pkg, "./internal/launch"}
+	}
+	return []string{"./" + pkg}
+}
 
 // stage is a set of tests that may notice a mutant. The stages run from quick to
 // slow, and a mutant ends with the first one that fails.
@@ -11,7 +26,8 @@ type stage struct {
 	Name string
 	// Of limits the stage to the mutants of one package.
 	Of string
-	// Args are go test's. {package} is the mutant's package, {seed} the first
+	// Args are go test's. {package} stands for the packages whose tests are
+	// its own, {seed} the first
 	// of seeds that no other run of the simulation uses.
 	Args    []string
 	Timeout time.Duration

@@ -201,9 +201,9 @@ func New(routesFile string) (*World, error) {
 	return w, err
 }
 
-// launcher makes what one instance of a function has.
+// functions makes what one instance of a function has.
 func (w *World) functions(logger *slog.Logger, rate float64, paced bool) (inprocess.Functions, error) {
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken),
 		amperity.WithBaseURL(w.Amperity.URL()), amperity.WithTransport(w.Amperity.Transport()))
 	if err != nil {
 		return inprocess.Functions{}, err

@@ -142,7 +142,7 @@ func (a mutantAPI) StartRun(ctx context.Context, r amperity.RunRequest) (*amperi
 	if a.is(RetryServerErrors) && errors.As(err, &failed) && failed.Status >= 500 {
 		return a.api.StartRun(ctx, r)
 	}
-	if a.is(RetryBusy) && errors.Is(err, amperity.ErrBusy) {
+	if a.is(RetryBusy) && errors.Is(err, amperity.ErrConflict) {
 		return a.api.StartRun(ctx, r)
 	}
 	return run, err
@@ -152,11 +152,11 @@ func (a mutantAPI) GetRun(ctx context.Context, id string, view amperity.View) (*
 	return a.api.GetRun(ctx, id, view)
 }
 
-func (a mutantAPI) ListRuns(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
+func (a mutantAPI) ListRunPages(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	if a.is(BoundedList) {
 		o.CreatedTo = a.memory().reading.lease
 	}
-	return a.api.ListRuns(ctx, o)
+	return a.api.ListRunPages(ctx, o)
 }
 
 // early sends the request before anything else.

@@ -157,7 +157,7 @@ func newWorld(seed uint64, c chooser, busy bool) *World {
 	}
 	w.ledger = ledger.NewMemory()
 	w.simulates(seed, busy, 3)
-	w.ours, w.theirs = amperity.StaticToken("ours"), amperity.StaticToken("theirs")
+	w.ours, w.theirs = amperity.StaticTokenSource("ours"), amperity.StaticTokenSource("theirs")
 	return w
 }
 

@@ -7,19 +7,20 @@ import (
 	"strconv"
 )
 
-// answer is what a request is answered with.
+// answer is the response to a request.
 type answer struct {
 	status  int
 	header  http.Header
-	value   any    // JSON body of a success
-	message string // of the documented error body
-	code    string // "error" of RFC 6749, of the token endpoint's errors
-	raw     []byte // the whole body, where it is none of these
+	value   any    // the JSON body of a success
+	message string // in the documented error body
+	code    string // "error" of RFC 6749, in errors of the token endpoint
+	raw     []byte // the whole body, instead of the others
 }
 
 func ok(status int, value any) answer { return answer{status: status, value: value} }
 
-// problemf is an answer other than success, in the documented error body.
+// problemf returns a response other than success, with the documented error
+// body.
 func problemf(status int, format string, args ...any) answer {
 	return answer{status: status, message: fmt.Sprintf(format, args...)}
 }
@@ -32,7 +33,7 @@ func (a answer) with(header, value string) answer {
 	return a
 }
 
-// errorBody is the documented body of an answer other than success.
+// errorBody is the documented body of a response other than success.
 type errorBody struct {
 	Error     string `json:"error,omitempty"`
 	Status    int    `json:"status"`
@@ -41,7 +42,7 @@ type errorBody struct {
 	TraceID   string `json:"trace_id"`
 }
 
-// encode gives the answer's body.
+// encode returns the body of the response.
 func (s *Server) encode(a answer) []byte {
 	if a.raw != nil {
 		return a.raw
@@ -55,14 +56,15 @@ func (s *Server) encode(a answer) []byte {
 	}
 	body, err := json.Marshal(v)
 	if err != nil {
-		// Only this package's own structs of strings and numbers come here.
+		// Only structs of this package, with strings and numbers, get
+		// here.
 		panic(err)
 	}
 	return body
 }
 
-// send writes the answer; of its body, only so many bytes as keep gives of its
-// length. If that is not all, the connection ends there.
+// send writes the response. keep returns how many bytes of the body it sends.
+// If those are not all, the connection ends there.
 func (s *Server) send(w http.ResponseWriter, a answer, keep func(length int) int) {
 	body := s.encode(a)
 	h := w.Header()

@@ -12,9 +12,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// What a server accepts when its Config names no tenant, token or client.
-// All of these are public, and so no secrets: they open nothing but a
-// simulated Amperity.
+// The credentials that a server accepts if its Config names no tenant, token or
+// client. They are public and not secret: they open nothing but a simulated
+// Amperity.
 const (
 	DefaultTenant       = "demo"
 	DefaultToken        = "simulator-token"
@@ -32,79 +32,83 @@ const (
 	defaultPrincipalName = "Automated workflow"
 )
 
-// Config says what a [Server] is like. Only Now is required.
+// Config configures a [Server]. The zero Config has a default for every field.
 type Config struct {
-	// Addr is the TCP address to listen on; default 127.0.0.1 with a free
-	// port. There is no TLS and the default token is public, so listen on
-	// other interfaces only where nobody else is.
+	// Addr is the TCP address to listen on. The default is a free port of
+	// 127.0.0.1. There is no TLS and the default token is public, so listen
+	// on other interfaces only in a network of your own.
 	Addr string
-	// BasePath is what the endpoints' paths begin with; default "/api", as on
-	// Amperity's own hosts. It cannot be empty: a client that drops the path
-	// of its base URL should fail here.
+	// BasePath is the prefix of the endpoints' paths. The default is
+	// "/api", as on Amperity's own hosts. It cannot be empty: a client that
+	// drops the path of its base URL should fail.
 	BasePath string
-	// Tenant is the only tenant there is; default [DefaultTenant].
+	// Tenant is the only tenant. The default is [DefaultTenant].
 	Tenant string
-	// Tokens are the static access tokens that are accepted. If there are
-	// neither Tokens nor Clients, [DefaultToken] is accepted, and
-	// [DefaultClientID] with [DefaultClientSecret].
+	// Tokens are the static access tokens that the server accepts. Without
+	// Tokens and Clients it accepts [DefaultToken], and [DefaultClientID]
+	// with [DefaultClientSecret].
 	Tokens []Token
 	// Clients are the OAuth clients that may fetch tokens from
 	// [Server.TokenURL].
 	Clients []Client
-	// TokenLifetime is how long a token fetched there is accepted; default an
-	// hour, and whole seconds.
+	// TokenLifetime is how long the server accepts a fetched token. The
+	// default is an hour. Clients learn it in whole seconds.
 	TokenLifetime time.Duration
-	// NoSocket: the server listens nowhere, and requests reach it through
-	// [Server.Transport] alone. Addr is of no use then.
+	// NoSocket makes the server listen nowhere. Requests reach it through
+	// [Server.Transport] alone, and Addr has no effect.
 	NoSocket bool
-	// Now is the clock: it moves the runs through their states, lets tokens
-	// expire and counts the rate limit. Required. It is called from several
-	// goroutines.
+	// Now is the clock. It moves the runs through their states, expires
+	// tokens and counts the rate limit. The default is [time.Now]. The
+	// server calls it from several goroutines.
 	Now func() time.Time
 	// Sleep waits for the delays of faults. It returns early with an error
-	// when ctx ends. Default: real time.
+	// if ctx ends. The default waits in real time.
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Seed makes ids and random faults the same in each run of a test.
+	// Seed determines ids and random faults, so that a test can repeat
+	// them.
 	Seed uint64
-	// RateLimit is how many requests a second are let through; 0 means 10, as
-	// documented, and below 0 there is no limit. With a clock that stands
-	// still the first 10 requests pass and no other.
+	// RateLimit is how many requests a second the server admits. 0 means
+	// 10, as documented. A negative number means no limit. With a clock
+	// that stands still the first 10 requests pass and no other.
 	RateLimit int
-	// PageSize is the most runs on one page of the list; default 100.
+	// PageSize is the most runs on one page of the list. The default is
+	// 100.
 	PageSize int
-	// PrincipalID and PrincipalName are those of the runs' starter, unless the
+	// PrincipalID and PrincipalName name who starts the runs, unless the
 	// token has its own.
 	PrincipalID, PrincipalName string
-	// StartStatus is the status of a successful POST /workflow/runs: 201 by
-	// the OpenAPI document (the default), or 200 by the documentation pages.
+	// StartStatus is the status of a successful POST /workflow/runs. The
+	// default is 201, as in the OpenAPI document. The documentation pages
+	// have 200.
 	StartStatus int
-	// BusyWhileRunning answers 409 to a POST for a config id that has a run
-	// which is not over.
+	// BusyWhileRunning makes the server answer 409 to a POST for a config
+	// id that has a run which has not ended.
 	BusyWhileRunning bool
-	// RetiredVersions are values of api-version that are no longer supported.
+	// RetiredVersions are values of api-version that are no longer
+	// supported.
 	RetiredVersions []string
-	// Deprecation and Sunset are sent as headers of these names with every
-	// answer of the API; empty: not sent.
+	// Deprecation and Sunset are headers of every response of the API. An
+	// empty one is not sent.
 	Deprecation, Sunset string
-	// Control adds endpoints outside the base path, which are no part of
-	// Amperity's API, for tests in other processes. They need no token:
+	// Control adds endpoints outside the base path, for tests in other
+	// processes. They are not part of Amperity's API, and need no token:
 	//
 	//	GET /_simulator/runs        {"runs":[…]}, as Server.Runs
 	//	GET /_simulator/requests    {"requests":[…]}, as Server.Requests
 	//	POST /_simulator/faults     adds the Fault in the body
-	//	DELETE /_simulator/faults   takes all faults back
+	//	DELETE /_simulator/faults   removes all faults
 	Control bool
 }
 
 // Token is a static access token that the server accepts.
 type Token struct {
-	// Value is what the client sends as bearer token. Required.
+	// Value is the bearer token. Required.
 	Value amperity.Token
-	// Expires is when it stops being accepted; zero: never.
+	// Expires is when the token expires. The zero time is never.
 	Expires time.Time
-	// PrincipalID and PrincipalName are those of the runs it starts; default:
-	// the Config's. Give a second token another principal to play the person
-	// who starts a workflow by hand.
+	// PrincipalID and PrincipalName name who starts the runs of this token.
+	// The default is the Config's. A second token with another principal
+	// can play a user who starts a workflow in Amperity.
 	PrincipalID, PrincipalName string
 }
 
@@ -114,13 +118,13 @@ type Client struct {
 	Secret amperity.Token // client_secret; required
 }
 
-// ConfigError lists everything wrong in a [Config], a [Fault] or a [Script].
+// ConfigError lists every problem of a [Config], a [Fault] or a [Script].
 type ConfigError struct {
 	What     string   // "Config", "Fault" or "Script"
-	Problems []string // each says what is wrong, and what to write
+	Problems []string // what is wrong, and what to write
 }
 
-// Error names all problems in one line.
+// Error returns all problems on one line.
 func (e *ConfigError) Error() string {
 	return "amperitytest: " + e.What + ": " + strings.Join(e.Problems, "; ")
 }
@@ -129,7 +133,7 @@ func (e *ConfigError) problemf(format string, args ...any) {
 	e.Problems = append(e.Problems, fmt.Sprintf(format, args...))
 }
 
-// orNil is e if anything is wrong.
+// orNil returns e, or nil if there is no problem.
 func (e *ConfigError) orNil() error {
 	if len(e.Problems) == 0 {
 		return nil
@@ -137,11 +141,11 @@ func (e *ConfigError) orNil() error {
 	return e
 }
 
-// withDefaults fills in what was left out, and checks the rest.
+// withDefaults sets the defaults and checks the rest.
 func (c Config) withDefaults() (Config, error) {
 	e := &ConfigError{What: "Config"}
 	if c.Now == nil {
-		e.problemf("Now is missing: give the clock, for example time.Now")
+		c.Now = time.Now
 	}
 	if c.Addr == "" {
 		c.Addr = defaultAddr

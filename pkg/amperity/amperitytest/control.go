@@ -16,8 +16,8 @@ const (
 	faultsPath  = controlPath + "faults"
 )
 
-// control serves what other processes need to use the server as a test does.
-// No token is needed, and no rate limit or fault applies.
+// control serves tests in other processes. It needs no token, and no rate limit
+// or fault applies to it.
 func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 	s.send(w, s.controlAnswer(r), all)
 }
@@ -68,14 +68,14 @@ type faultJSON struct {
 	Late       duration          `json:"late,omitempty"`
 }
 
-// MarshalJSON writes the fault in its JSON form.
+// MarshalJSON encodes the fault in its JSON form.
 func (f Fault) MarshalJSON() ([]byte, error) {
 	return json.Marshal(faultJSON{f.Method, f.PathSuffix, f.ConfigID, f.Nth, f.Times, f.Kind, f.Applied,
 		f.Status, f.Header, f.Body, duration(f.Delay), duration(f.Late)})
 }
 
-// UnmarshalJSON reads the JSON form. Unknown fields are errors; whether the
-// fields make sense together is for [Fault.Validate] to say.
+// UnmarshalJSON decodes the JSON form. Unknown fields are errors.
+// [Fault.Validate] checks whether the fields go together.
 func (f *Fault) UnmarshalJSON(text []byte) error {
 	var j faultJSON
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -88,7 +88,7 @@ func (f *Fault) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// duration is a time.Duration that is text such as "1.5s" in JSON.
+// duration is a time.Duration that is a string such as "1.5s" in JSON.
 type duration time.Duration
 
 func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

@@ -17,7 +17,7 @@ const (
 	runsPath   = "/workflow/runs"
 	tokenPath  = "/v0/oauth2/token"
 
-	// maxBody is the largest request body that is read.
+	// maxBody is the most bytes of a request body that the server reads.
 	maxBody = 1 << 20
 )
 
@@ -26,22 +26,22 @@ type call struct {
 	*http.Request
 	body  []byte
 	query url.Values
-	// late is by how much the run that the call starts is late.
+	// late delays the creation of the run that the call starts.
 	late time.Duration
-	// who is set once the token was accepted.
+	// who is set after the token was accepted.
 	who grant
 }
 
 // endpoint is a method of a path.
 type endpoint struct {
-	open   bool     // no version, token and tenant are asked for
+	open   bool     // needs no version, token and tenant
 	params []string // query parameters
 	do     func(*call) answer
 }
 
-// ServeHTTP answers a request of the API, with the faults that were asked for.
-// It is exported so that a Server can also stand behind a test's own listener;
-// then faults that reset connections need a server of net/http.
+// ServeHTTP answers a request of the API, with the faults that apply to it. It
+// is exported so that a Server can also stand behind a test's own listener.
+// Faults that reset connections then need a server of net/http.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.cfg.Control && strings.HasPrefix(r.URL.Path, controlPath) {
 		s.control(w, r)
@@ -49,7 +49,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		// The client went away, or does not speak HTTP.
+		// The client left, or does not speak HTTP.
 		panic(http.ErrAbortHandler)
 	}
 	c := &call{Request: r, body: body}
@@ -73,7 +73,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// answer does what the request asks for.
+// answer performs a request.
 func (s *Server) answer(c *call, badQuery bool) answer {
 	if wait := s.admit(s.cfg.Now()); wait > 0 {
 		return problemf(http.StatusTooManyRequests, "more than %d requests in a second", s.cfg.RateLimit).
@@ -111,7 +111,7 @@ func (s *Server) answer(c *call, badQuery bool) answer {
 	return e.do(c)
 }
 
-// endpoints gives the methods of a path, nil for a path that is none of the API.
+// endpoints returns the methods of a path, or nil if the API has no such path.
 func (s *Server) endpoints(path string) map[string]endpoint {
 	rel, found := strings.CutPrefix(path, s.cfg.BasePath)
 	if !found {
@@ -139,14 +139,14 @@ func (s *Server) endpoints(path string) map[string]endpoint {
 	return map[string]endpoint{http.MethodGet: {params: []string{"view"}, do: func(c *call) answer { return s.get(c, id) }}}
 }
 
-// runID gives what follows /workflow/runs/, if anything does.
+// runID returns the part after /workflow/runs/, if there is any.
 func runID(rel string) (string, bool) {
 	id, found := strings.CutPrefix(rel, runsPath+"/")
 	return id, found && id != "" && id != "/stop"
 }
 
-// authenticate checks version, token and tenant, and notes in the call whose
-// token it is. The zero answer means that all are right.
+// authenticate checks version, token and tenant, and records in the call whose
+// token it is. The zero answer means that all are valid.
 func (s *Server) authenticate(c *call) answer {
 	if a := s.checkVersion(c); a.status != 0 {
 		return a

@@ -10,8 +10,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// A test of code that starts a run: in a real one, startNightly is what is
-// tested, and the printing is assertions.
+// A test of code that starts a run. In a real test, startNightly is the code
+// under test, and assertions replace the printing.
 func Example() {
 	startNightly := func(c *amperity.Client) error {
 		_, err := c.StartRun(context.Background(), amperity.RunRequest{
@@ -20,13 +20,13 @@ func Example() {
 		return err
 	}
 
-	srv, err := amperitytest.New(amperitytest.Config{Now: time.Now})
+	srv, err := amperitytest.New(amperitytest.Config{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer srv.Close()
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken),
 		amperity.WithBaseURL(srv.URL()))
 	if err != nil {
 		fmt.Println(err)
@@ -37,7 +37,7 @@ func Example() {
 		fmt.Println(err)
 	}
 
-	// The answer gets lost after the run was started.
+	// The response is lost after the run started.
 	if err := srv.Fault(amperitytest.Fault{
 		Method: "POST", Kind: amperitytest.Status, Status: 504, Applied: true,
 	}); err != nil {
@@ -45,18 +45,20 @@ func Example() {
 	}
 	err = startNightly(client)
 	var answer *amperity.APIError
-	fmt.Println("answer lost:", errors.As(err, &answer) && answer.Status == 504, amperity.MayHaveBeenProcessed(err))
+	fmt.Println("response lost:", errors.As(err, &answer) && answer.Status == 504)
+	fmt.Println("safe to send again:", amperity.NotProcessed(err))
 
 	for _, run := range srv.Runs() {
 		fmt.Println("started", run.ConfigID, run.RangeFrom, run.RangeTo)
 	}
 	// Output:
-	// answer lost: true true
+	// response lost: true
+	// safe to send again: false
 	// started cg-123ABc4DE 2026-11-22 2026-11-23
 	// started cg-123ABc4DE 2026-11-22 2026-11-23
 }
 
-// The clock is the test's: the run is over without waiting for it.
+// The test owns the clock, and sees the run end without waiting.
 func ExampleServer_Script() {
 	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
 	srv, err := amperitytest.New(amperitytest.Config{Now: func() time.Time { return now }})
@@ -70,7 +72,7 @@ func ExampleServer_Script() {
 	}); err != nil {
 		fmt.Println(err)
 	}
-	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticToken(amperitytest.DefaultToken),
+	client, err := amperity.New(amperitytest.DefaultTenant, amperity.StaticTokenSource(amperitytest.DefaultToken),
 		amperity.WithBaseURL(srv.URL()))
 	if err != nil {
 		fmt.Println(err)

@@ -7,79 +7,87 @@ import (
 	"time"
 )
 
-// Kind is what a [Fault] does.
+// Kind is the effect of a [Fault].
 type Kind string
 
-// The kinds of faults. Each but Refuse, Drop and Truncate comes in two forms:
-// the request was not processed, or with Fault.Applied it was and its answer is
-// lost. To the client the two look the same.
+// The kinds of faults. Each but Refuse, Drop and Truncate has two forms. In one
+// the request is not processed. In the other, with Fault.Applied, it is
+// processed and the response is lost. The client cannot tell the two apart.
 const (
 	// Status answers Fault.Status, with Fault.Header and Fault.Body.
 	Status Kind = "status"
-	// Slow waits for Fault.Delay, and then answers as ever. Applied says on
-	// which side of the wait the request is processed.
+	// Slow waits for Fault.Delay, and then answers normally. With Applied
+	// the server processes the request before the wait, otherwise after it.
 	Slow Kind = "slow"
-	// Hang answers nothing, until the client goes away or the server closes.
+	// Hang never answers. It ends when the client leaves or the server
+	// closes.
 	Hang Kind = "hang"
 	// Reset reads the request and resets the connection.
 	Reset Kind = "reset"
-	// Truncate processes the request and sends half the answer's body.
+	// Truncate processes the request and sends half of the response's body.
 	Truncate Kind = "truncate"
 	// NotJSON answers a page of HTML (or Fault.Body), as a proxy would. The
-	// status is Fault.Status; default: 200, or if applied the answer's own.
+	// status is Fault.Status. By default it is 200 or, with Applied, the
+	// response's own.
 	NotJSON Kind = "not-json"
-	// Redirect answers 307 with the request's own address, or with what
-	// Fault.Header says as Location. A client that follows it sends its
-	// request again.
+	// Redirect answers 307. The Location is the request's own address, or
+	// the one in Fault.Header. A client that follows it sends its request
+	// again.
 	Redirect Kind = "redirect"
 	// Drop resets a new connection before anything is read from it. Nth and
-	// Times count connections; nothing else can be matched.
+	// Times count connections. No other field can match.
 	Drop Kind = "drop"
-	// Refuse closes the listening socket for Fault.Delay, at once, so that
-	// connections are refused. See [Server.StopListening] for a test that has
-	// its own idea of how long.
+	// Refuse closes the listening socket immediately and for Fault.Delay,
+	// so that connections are refused. Use [Server.StopListening] in a test
+	// that ends it itself.
 	Refuse Kind = "refuse"
 )
 
-// Fault makes requests fail. Its first fields say which, the others how. It has
-// a JSON form, in which durations are text such as "1.5s".
+// Fault makes requests fail. The fields before Kind select the requests. The
+// others describe the failure. In the JSON form of a Fault, durations are
+// strings such as "1.5s".
 type Fault struct {
-	// Method of the requests, for example "POST"; empty: any.
+	// Method is the method of the requests, for example "POST". Empty means
+	// any.
 	Method string
-	// PathSuffix is how their path ends, for example "/workflow/runs"; empty:
-	// any path, the token endpoint's too.
+	// PathSuffix is the end of their path, for example "/workflow/runs".
+	// Empty means any path, the token endpoint's included.
 	PathSuffix string
-	// ConfigID is what a POST starts, or what the run in the path is a run of;
-	// empty: any.
+	// ConfigID is the config id that a POST starts, or that of the run in
+	// the path. Empty means any.
 	ConfigID string
-	// Nth is the first matching request that meets the fault; default 1, the
-	// next one. Requests that met an earlier fault do not count.
+	// Nth is the first matching request that the fault hits. The default is
+	// 1, the next one. Requests that an earlier fault hit do not count.
 	Nth int
-	// Times is how many requests meet it from then on; default 1, below 0: all.
+	// Times is how many requests the fault hits from then on. The default
+	// is 1. A negative number means all.
 	Times int
 
-	// Kind is what happens. Required.
+	// Kind is the effect. Required.
 	Kind Kind
-	// Applied: the request is processed, and the answer is lost.
+	// Applied makes the server process the request and lose the response.
 	Applied bool
-	// Status is the answer's status, 200 to 599.
+	// Status is the response's status, 200 to 599.
 	Status int
-	// Header is added to the answer, for example Retry-After.
+	// Header is added to the response, for example Retry-After.
 	Header map[string]string
-	// Body is the answer's body; default: the documented error body.
+	// Body is the response's body. The default is the documented error
+	// body.
 	Body string
-	// Delay is waited for before the fault shows, and after the request was
-	// processed, if it is. With Refuse, how long connections are refused.
+	// Delay is the wait before the fault takes effect, after the request is
+	// processed (if it is). For Refuse it is how long connections are
+	// refused.
 	Delay time.Duration
-	// Late makes the run that the request starts be created so much later: it
-	// can be found only then. Only for faults that are applied.
+	// Late delays the creation of the run that the request starts, so that
+	// lists and reads find it only then. It is only for faults that are
+	// applied.
 	Late time.Duration
 }
 
-// applied reports whether the request is processed in spite of the fault.
+// applied reports whether the request is processed despite the fault.
 func (f Fault) applied() bool { return f.Applied || f.Kind == Truncate }
 
-// matchesAny reports whether no field narrows the requests down.
+// matchesAny reports whether no field narrows down the requests.
 func (f Fault) matchesAny() bool { return f.Method == "" && f.PathSuffix == "" && f.ConfigID == "" }
 
 func (f Fault) matches(c *call, configID string) bool {
@@ -88,7 +96,7 @@ func (f Fault) matches(c *call, configID string) bool {
 		(f.ConfigID == "" || f.ConfigID == configID)
 }
 
-// Validate gives nil or a [*ConfigError] with all that is wrong in the fault.
+// Validate returns nil, or a [*ConfigError] with every problem of the fault.
 func (f Fault) Validate() error {
 	e := &ConfigError{What: "Fault"}
 	switch f.Kind {
@@ -135,7 +143,7 @@ type armed struct {
 	seen int
 }
 
-// meet counts a request that matches, and reports whether it meets the fault.
+// meet counts a request that matches, and reports whether the fault hits it.
 func (a *armed) meet() bool {
 	a.seen++
 	first := max(a.Nth, 1)
@@ -153,9 +161,9 @@ type randomFaults struct {
 	seen   map[string]uint64
 }
 
-// Fault adds faults. A request meets at most one: the first, in the order in
-// which they were added, that matches it and is not used up. The error is a
-// [*ConfigError]; then none was added.
+// Fault adds faults. At most one hits a request: the first, in the order of
+// their addition, that matches and is not used up. The error is a
+// [*ConfigError]. Then no fault was added.
 func (s *Server) Fault(faults ...Fault) error {
 	for _, f := range faults {
 		if err := f.Validate(); err != nil {
@@ -174,12 +182,15 @@ func (s *Server) Fault(faults ...Fault) error {
 	return nil
 }
 
-// FaultRandomly lets each request that meets no other fault meet one of these
-// with probability p, from 0 to 1. Which ones do depends only on Config.Seed,
-// the request's method, path and config id, and on how many such requests there
-// were: not on how the requests of several goroutines interleave. It replaces
-// what an earlier call asked for; p = 0 ends it. The error is a [*ConfigError],
-// and changes nothing.
+// FaultRandomly makes one of these faults hit each request with probability p,
+// from 0 to 1, if no other fault hits it.
+//
+// Config.Seed, the request's method, path and config id, and the number of
+// earlier such requests alone determine which requests fail. How requests of
+// several goroutines interleave does not matter.
+//
+// FaultRandomly replaces the faults of an earlier call. p = 0 removes them. The
+// error is a [*ConfigError], and changes nothing.
 func (s *Server) FaultRandomly(p float64, faults ...Fault) error {
 	e := &ConfigError{What: "Fault"}
 	if !(p >= 0 && p <= 1) { // NaN is neither
@@ -205,15 +216,15 @@ func (s *Server) FaultRandomly(p float64, faults ...Fault) error {
 	return nil
 }
 
-// ClearFaults takes all faults back, random ones too, but for those that
-// requests have met already.
+// ClearFaults removes all faults, random ones included. Requests that a fault
+// has already hit stay affected.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults, s.random = nil, nil
 }
 
-// takeFault gives the fault that a request meets, if any.
+// takeFault returns the fault that hits a request, or nil.
 func (s *Server) takeFault(c *call) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,15 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFaultsInBothForms meets each fault with a POST: what its sender sees does
-// not tell whether a run was started.
-func TestFaultsInBothForms(t *testing.T) {
+// TestFaultLooksTheSameAppliedOrNot sends a POST into each fault. What the
+// sender sees does not reveal whether a run started.
+func TestFaultLooksTheSameAppliedOrNot(t *testing.T) {
 	t.Parallel()
 	type seen struct {
 		Status int
 		Header string // Retry-After
 		Body   string // its beginning
-		Broken bool   // no answer, or only a part
+		Broken bool   // no response, or only a part of one
 	}
 	for _, row := range []struct {
 		name  string
@@ -37,7 +37,7 @@ func TestFaultsInBothForms(t *testing.T) {
 		{"slow, applied", Fault{Kind: Slow, Delay: time.Hour, Applied: true}, seen{201, "", `{"task_instances"`, false}, 1},
 		{"a reset", Fault{Kind: Reset}, seen{Broken: true}, 0},
 		{"a reset, applied", Fault{Kind: Reset, Applied: true}, seen{Broken: true}, 1},
-		{"half an answer", Fault{Kind: Truncate}, seen{201, "", `{"task_instances"`, true}, 1},
+		{"half a response", Fault{Kind: Truncate}, seen{201, "", `{"task_instances"`, true}, 1},
 		{"a page of a proxy", Fault{Kind: NotJSON}, seen{200, "", "<html>", false}, 0},
 		{"a page of a proxy, with its status", Fault{Kind: NotJSON, Status: 502, Body: "bad gateway"}, seen{502, "", "bad gateway", false}, 0},
 		{"a page of a proxy, applied", Fault{Kind: NotJSON, Applied: true}, seen{201, "", "<html>", false}, 1},
@@ -80,7 +80,7 @@ func TestFaultsInBothForms(t *testing.T) {
 			if row.fault.Delay > 0 != (len(slept) == 1) {
 				t.Errorf("slept %v", slept)
 			}
-			// The fault is over.
+			// The fault has ended.
 			if got := send(t, s, startOf(courier)); got.status != 201 {
 				t.Errorf("then %d %v", got.status, got.err)
 			}
@@ -88,7 +88,7 @@ func TestFaultsInBothForms(t *testing.T) {
 	}
 }
 
-func TestRedirectFollowedSendsThePOSTAgain(t *testing.T) {
+func TestFollowedRedirectSendsThePOSTAgain(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	if err := s.Fault(Fault{Kind: Redirect, Applied: true}); err != nil {
@@ -101,12 +101,12 @@ func TestRedirectFollowedSendsThePOSTAgain(t *testing.T) {
 	}
 	resp.Body.Close()
 	if len(s.Runs()) != 2 {
-		t.Errorf("%d runs: a client that follows should be seen by its second run", len(s.Runs()))
+		t.Errorf("%d runs: a client that follows a redirect should start a second run", len(s.Runs()))
 	}
 }
 
-// sleeper is a Config.Sleep that tells the test when it is reached, and waits
-// until it is woken.
+// sleeper is a Config.Sleep that signals each call to the test, and waits for
+// the test to wake it.
 type sleeper struct {
 	reached, wake chan struct{}
 }
@@ -123,7 +123,7 @@ func (s sleeper) sleep(ctx context.Context, _ time.Duration) error {
 	}
 }
 
-func TestHangUntilTheClientGoes(t *testing.T) {
+func TestHangLastsUntilTheClientLeaves(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{false, true} {
 		sleeper := newSleeper()
@@ -144,7 +144,8 @@ func TestHangUntilTheClientGoes(t *testing.T) {
 		if got := <-done; !errors.Is(got.err, context.Canceled) {
 			t.Errorf("applied %v: %v", applied, got.err)
 		}
-		// This lets a request end: it would wait for ever for one that hangs.
+		// Shutdown lets requests end, but would wait forever for one
+		// that hangs.
 		if err := s.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -154,7 +155,7 @@ func TestHangUntilTheClientGoes(t *testing.T) {
 	}
 }
 
-func TestCloseBreaksHangsAndDelaysOff(t *testing.T) {
+func TestCloseInterruptsHangsAndDelays(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []Fault{
 		{Kind: Hang, Delay: time.Hour},
@@ -185,7 +186,7 @@ func TestCloseBreaksHangsAndDelaysOff(t *testing.T) {
 	}
 }
 
-func TestFaultsChooseTheirRequests(t *testing.T) {
+func TestFaultMatchesItsRequests(t *testing.T) {
 	t.Parallel()
 	start, list := startOf(courier), request{}
 	other := startOf("cg-other")
@@ -204,8 +205,8 @@ func TestFaultsChooseTheirRequests(t *testing.T) {
 		{"by config id", []Fault{{Status: 503, ConfigID: courier}}, []request{list, other, start, start}, []int{200, 201, 503, 201}},
 		{"one after the other", []Fault{{Status: 503}, {Status: 500}}, []request{list, list, list}, []int{503, 500, 200}},
 		{"the first that matches", []Fault{{Status: 503, Method: "POST"}, {Status: 500}}, []request{list, start, start}, []int{500, 503, 201}},
-		{"before the token is looked at", []Fault{{Status: 503}}, []request{{header: map[string]string{"Authorization": "-"}}, {header: map[string]string{"Authorization": "-"}}}, []int{503, 401}},
-		{"requests met by another do not count", []Fault{{Status: 503}, {Status: 500, Nth: 2}}, []request{list, list, list}, []int{503, 200, 500}},
+		{"before the token is checked", []Fault{{Status: 503}}, []request{{header: map[string]string{"Authorization": "-"}}, {header: map[string]string{"Authorization": "-"}}}, []int{503, 401}},
+		{"requests that another fault hit do not count", []Fault{{Status: 503}, {Status: 500, Nth: 2}}, []request{list, list, list}, []int{503, 200, 500}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -227,7 +228,7 @@ func TestFaultsChooseTheirRequests(t *testing.T) {
 	}
 }
 
-func TestFaultByTheConfigIDOfARun(t *testing.T) {
+func TestFaultMatchesTheConfigIDOfARun(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	ours, other := mustStart(t, s, courier), mustStart(t, s, "cg-other")
@@ -246,7 +247,7 @@ func TestFaultByTheConfigIDOfARun(t *testing.T) {
 	}
 }
 
-func TestLateRun(t *testing.T) {
+func TestLateRunAppearsLate(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t, func(c *Config) { c.BusyWhileRunning = true })
 	if err := s.Fault(Fault{Kind: Status, Status: 504, Applied: true, Late: 150 * time.Second}); err != nil {
@@ -256,17 +257,17 @@ func TestLateRun(t *testing.T) {
 		t.Fatal(got.status)
 	}
 	id := s.Runs()[0].ID
-	look := func() (listed int, status int) {
+	find := func() (listed int, status int) {
 		found, _, _ := ids(t, s, "")
 		return len(found), send(t, s, get(runsPath+"/"+id, "")).status
 	}
 	clock.Advance(150*time.Second - time.Millisecond)
-	if listed, status := look(); listed != 0 || status != 404 {
-		t.Errorf("there too early: %d listed, %d", listed, status)
+	if listed, status := find(); listed != 0 || status != 404 {
+		t.Errorf("the run appears too early: %d listed, %d", listed, status)
 	}
 	clock.Advance(time.Millisecond)
-	if listed, status := look(); listed != 1 || status != 200 {
-		t.Errorf("not there: %d listed, %d", listed, status)
+	if listed, status := find(); listed != 1 || status != 200 {
+		t.Errorf("the run does not appear: %d listed, %d", listed, status)
 	}
 	if got := send(t, s, startOf(courier)); got.status != 409 {
 		t.Errorf("a second start beside it: %d", got.status)
@@ -310,7 +311,7 @@ func TestRandomFaultsRepeatWithTheSeed(t *testing.T) {
 	}
 }
 
-func TestClearFaults(t *testing.T) {
+func TestClearFaultsRemovesEveryFault(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	if err := s.Fault(Fault{Kind: Reset, Times: -1}); err != nil {
@@ -325,7 +326,7 @@ func TestClearFaults(t *testing.T) {
 	}
 }
 
-func TestStopListening(t *testing.T) {
+func TestStopListeningRefusesConnections(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	kept := &http.Transport{} // keeps its connection
@@ -364,7 +365,7 @@ func TestStopListening(t *testing.T) {
 	}
 }
 
-func TestListenSaysThatThePortIsTaken(t *testing.T) {
+func TestListenFailsIfThePortIsTaken(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	s.StopListening()
@@ -381,7 +382,7 @@ func TestListenSaysThatThePortIsTaken(t *testing.T) {
 	}
 }
 
-func TestRefuseForAWhile(t *testing.T) {
+func TestRefuseEndsAfterItsDelay(t *testing.T) {
 	t.Parallel()
 	sleeper := newSleeper()
 	s, _ := setup(t, func(c *Config) { c.Sleep = sleeper.sleep })
@@ -395,10 +396,10 @@ func TestRefuseForAWhile(t *testing.T) {
 	}
 	sleeper.wake <- struct{}{}
 	for send(t, s, request{}).status != 200 {
-		// It listens again when its goroutine comes to it.
+		// The server listens again when its goroutine runs.
 	}
 
-	// Closing does not wait for the end of it.
+	// Close does not wait until the refusal ends.
 	if err := s.Fault(refuse); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// fuzzServer is one that the fuzzer calls without a network.
+// fuzzServer returns a server that the fuzzer calls without a network.
 func fuzzServer(f *testing.F) *Server {
 	f.Helper()
 	s, err := New(Config{
@@ -70,7 +70,8 @@ func FuzzPost(f *testing.F) {
 			}
 			return
 		}
-		// What was started is what a plain reading of the body says.
+		// The run is the one that a plain reading of the body
+		// describes.
 		var sent struct {
 			ConfigID  string `json:"config_id"`
 			RangeFrom string `json:"range_from"`
@@ -78,7 +79,7 @@ func FuzzPost(f *testing.F) {
 			RunMode   string `json:"run_mode"`
 		}
 		if err := json.Unmarshal([]byte(body), &sent); err != nil {
-			t.Fatalf("started by what is not JSON: %v", err)
+			t.Fatalf("started by a body other than JSON: %v", err)
 		}
 		run := runs[len(runs)-1]
 		if len(runs) != before+1 || run.ConfigID != sent.ConfigID || run.RangeFrom != sent.RangeFrom || run.RangeTo != sent.RangeTo || run.RunMode != sent.RunMode {
@@ -127,7 +128,7 @@ func FuzzInstant(f *testing.F) {
 		if !isTime {
 			return
 		}
-		// It is in UTC, and begins with what was written.
+		// The instant is in UTC, and begins with the text.
 		if got.Location() != time.UTC {
 			t.Fatalf("%s is in %v", text, got.Location())
 		}

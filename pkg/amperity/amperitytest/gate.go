@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// gate is a TCP listener that can be shut, so that connections are refused,
-// and opened again on the same port. http.Server sees one listener that never
-// fails until it is closed.
+// gate is a TCP listener that can be shut, so that connections are refused, and
+// opened again on the same port. http.Server sees one listener that never fails
+// before it is closed.
 type gate struct {
 	addr net.Addr
-	drop func() bool // whether to reset the connection just accepted
+	drop func() bool // reports whether to reset the accepted connection
 
 	mu     sync.Mutex
-	inner  net.Listener // nil: shut
+	inner  net.Listener // nil if shut
 	opened chan struct{}
 	closed bool
 }
@@ -22,7 +22,8 @@ func newGate(inner net.Listener) *gate {
 	return &gate{addr: inner.Addr(), inner: inner, opened: make(chan struct{})}
 }
 
-// Accept waits for a connection; while the gate is shut, for it to be opened.
+// Accept waits for a connection. While the gate is shut it waits for the gate
+// to open.
 func (g *gate) Accept() (net.Conn, error) {
 	for {
 		g.mu.Lock()
@@ -50,7 +51,7 @@ func (g *gate) Accept() (net.Conn, error) {
 	}
 }
 
-// isCurrent tells a real failure of a socket from one that was shut.
+// isCurrent distinguishes a real failure of a socket from one that was shut.
 func (g *gate) isCurrent(inner net.Listener) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -97,13 +98,13 @@ func (g *gate) Close() error {
 	return nil
 }
 
-// wake lets Accept look again; g.mu is held.
+// wake makes Accept look again. The caller holds g.mu.
 func (g *gate) wake() {
 	close(g.opened)
 	g.opened = make(chan struct{})
 }
 
-// Addr is the same whether the gate is open or shut.
+// Addr returns the address, whether the gate is open or shut.
 func (g *gate) Addr() net.Addr { return g.addr }
 
 // reset closes a connection with a TCP reset instead of an orderly end.

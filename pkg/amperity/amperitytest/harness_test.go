@@ -19,7 +19,7 @@ const (
 	courier    = "cg-123ABc4DE"
 )
 
-// clock is the test's: it moves when the test says so.
+// clock is a clock that the test moves.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -61,8 +61,8 @@ func setup(t *testing.T, change ...func(*Config)) (*Server, *clock) {
 	return s, c
 }
 
-// request is a good one but for what is set: an empty method is GET, an empty
-// path the runs, a header "-" is left out.
+// request is a valid request but for the fields that are set. An empty method
+// is GET, an empty path is that of the runs, and a header "-" is left out.
 type request struct {
 	method, path, query, body string
 	header                    map[string]string
@@ -103,8 +103,8 @@ func (r request) at(t *testing.T, origin, base string) *http.Request {
 	return req
 }
 
-// reply is an answer as the client sees it. err is set if it has none, or only
-// a part of one.
+// reply is a response as the client sees it. err is set if there is none, or
+// only a part of one.
 type reply struct {
 	status int
 	header http.Header
@@ -112,7 +112,7 @@ type reply struct {
 	err    error
 }
 
-// send sends a request on a connection of its own, and follows no redirect.
+// send sends a request on a new connection, and follows no redirect.
 func send(t *testing.T, s *Server, r request) reply {
 	t.Helper()
 	return roundTrip(r.at(t, s.origin(), s.cfg.BasePath))
@@ -129,7 +129,7 @@ func roundTrip(req *http.Request) reply {
 	return reply{resp.StatusCode, resp.Header, string(body), err}
 }
 
-// object reads the body, which must be a JSON object.
+// object decodes the body, which must be a JSON object.
 func (r reply) object(t *testing.T) map[string]any {
 	t.Helper()
 	var v map[string]any
@@ -139,7 +139,7 @@ func (r reply) object(t *testing.T) map[string]any {
 	return v
 }
 
-// mustStart starts a run and gives its id.
+// mustStart starts a run and returns its id.
 func mustStart(t *testing.T, s *Server, configID string) string {
 	t.Helper()
 	r := send(t, s, startOf(configID))
@@ -150,7 +150,7 @@ func mustStart(t *testing.T, s *Server, configID string) string {
 	return id
 }
 
-// stateOf reads a run's state.
+// stateOf returns a run's state.
 func stateOf(t *testing.T, s *Server, id string) string {
 	t.Helper()
 	state, _ := send(t, s, get(runsPath+"/"+id, "")).object(t)["state"].(string)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// rangeBound reads range_from or range_to: a date, or a timestamp in UTC. The
-// zero time stands for an empty one.
+// rangeBound parses range_from or range_to: a date, or a timestamp in UTC. It
+// returns the zero time for an empty value.
 func rangeBound(field, text string) (time.Time, answer) {
 	if text == "" {
 		return time.Time{}, answer{}
@@ -19,7 +19,7 @@ func rangeBound(field, text string) (time.Time, answer) {
 	return t, answer{}
 }
 
-// filterBound reads a bound of the list, which may be a partial timestamp.
+// filterBound parses a bound of the list, which may be a partial timestamp.
 func filterBound(parameter, text string) (time.Time, answer) {
 	t, _, isTime := parseInstant(text)
 	if !isTime {
@@ -28,11 +28,12 @@ func filterBound(parameter, text string) (time.Time, answer) {
 	return t, answer{}
 }
 
-// parseInstant reads an ISO 8601 timestamp in UTC, cut off after any of its
-// parts; what is cut off is the earliest there is. form is the text with each
-// digit written 0, without a fraction of a second, and with Z for +00:00.
+// parseInstant parses an ISO 8601 timestamp in UTC that may end after any of
+// its parts. It takes the earliest instant for the missing parts. form is the
+// text with each digit written as 0, without a fraction of a second, and with Z
+// for +00:00.
 //
-// time.Parse alone takes more than that, such as hours of one digit.
+// time.Parse alone accepts more, such as hours of one digit.
 func parseInstant(text string) (t time.Time, form string, isTime bool) {
 	if cut, found := strings.CutSuffix(text, "+00:00"); found {
 		text = cut + "Z"
@@ -63,7 +64,7 @@ func parseInstant(text string) (t time.Time, form string, isTime bool) {
 	case "0000-00-00T00:00", "0000-00-00T00:00Z":
 		layout = "2006-01-02T15:04"
 	case "0000-00-00T00:00:00", "0000-00-00T00:00:00Z":
-		layout = "2006-01-02T15:04:05" // time.Parse takes a fraction after the seconds by itself
+		layout = "2006-01-02T15:04:05" // time.Parse accepts a fraction after the seconds anyway
 	default:
 		return time.Time{}, "", false
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// filterParams are the parameters of the list that choose runs.
+// filterParams are the parameters of the list that select runs.
 func filterParams() []string {
 	return []string{"created_from", "created_to", "ended_from", "ended_to", "state", "type"}
 }
@@ -29,7 +29,7 @@ type page struct {
 	Total     *int       `json:"total,omitempty"`
 }
 
-// cursor is what is inside next_token: the last run of the page before, and a
+// cursor is the content of next_token: the last run of the page before, and a
 // hash of the filters.
 type cursor struct {
 	Created int64  `json:"c"` // Unix milliseconds
@@ -101,7 +101,7 @@ func (s *Server) list(c *call) answer {
 	return ok(http.StatusOK, p)
 }
 
-// listFilter gives the filter of the query.
+// listFilter returns the filter of the query.
 func listFilter(c *call) (func(*run, time.Time) bool, answer) {
 	bounds := map[string]time.Time{}
 	for _, name := range filterParams()[:4] {
@@ -138,7 +138,7 @@ func listFilter(c *call) (func(*run, time.Time) bool, answer) {
 	}, answer{}
 }
 
-// foldState writes a state so that "In progress" and "in-progress" are one.
+// foldState returns one spelling for "In progress" and "in-progress".
 func foldState(state string) string {
 	return strings.NewReplacer(" ", "", "-", "", "_", "").Replace(strings.ToLower(state))
 }
@@ -159,7 +159,7 @@ func (c cursor) token() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// readCursor reads next_token, nil if there is none.
+// readCursor decodes next_token. It returns nil if there is none.
 func readCursor(c *call) (*cursor, answer) {
 	if !c.query.Has("next_token") {
 		return nil, answer{}

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// ids gives the ids of a page, and its next_token.
+// ids returns the ids of a page, its next_token and its total.
 func ids(t *testing.T, s *Server, query string) (found []string, next string, total any) {
 	t.Helper()
 	got := send(t, s, get("", query))
@@ -26,10 +26,11 @@ func ids(t *testing.T, s *Server, query string) (found []string, next string, to
 	return found, next, v["total"]
 }
 
-func TestListFilters(t *testing.T) {
+func TestListFiltersRuns(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t)
-	// Runs of a minute each, an hour apart, the first on 22 November at 05:00.
+	// Start runs of a minute each, an hour apart, the first on 22 November
+	// at 05:00.
 	if err := s.Script("", Script{Scheduled: time.Second, Duration: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
@@ -62,11 +63,11 @@ func TestListFilters(t *testing.T) {
 		{"created_to=2026-11-22", nil},
 		{"created_from=2026-11-22T08:00Z", []string{"nine", "eight"}},
 		{"created_from=2026-11-22T08:00:00%2B00:00", []string{"nine", "eight"}},
-		// ended: only those that have
+		// ended: only runs that have
 		{"ended_from=2026", []string{"eight", "six", "five"}},
 		{"ended_to=2027", []string{"eight", "six", "five"}},
 		{"ended_from=2026-11-22T05:01:00Z&ended_to=2026-11-22T06:01:00Z", []string{"five"}},
-		// state, however it is written
+		// state, in any spelling
 		{"state=succeeded", []string{"eight", "six", "five"}},
 		{"state=Succeeded", []string{"eight", "six", "five"}},
 		{"state=In+progress", []string{"seven"}},
@@ -74,11 +75,11 @@ func TestListFilters(t *testing.T) {
 		{"state=IN-PROGRESS", []string{"seven"}},
 		{"state=scheduled", []string{"nine"}},
 		{"state=no+such", nil},
-		// type, as it is written
+		// type, in its exact spelling
 		{"type=courier.group/run", []string{"nine", "seven", "five"}},
 		{"type=campaign.send", []string{"eight"}},
 		{"type=Campaign.Send", nil},
-		// together
+		// several filters
 		{"type=courier.group/run&state=succeeded&created_from=2026-11-22", []string{"five"}},
 		{"limit=2", []string{"nine", "eight"}},
 	} {
@@ -96,7 +97,7 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
-func TestListItemsHaveTheOverviewsKeys(t *testing.T) {
+func TestListItemsHaveTheOverviewKeys(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	id := mustStart(t, s, courier)
@@ -112,15 +113,15 @@ func TestListItemsHaveTheOverviewsKeys(t *testing.T) {
 	}
 }
 
-// TestPages reads the list in pages of every size while runs are being added:
-// no run that was there at first is missed or shown twice.
-func TestPages(t *testing.T) {
+// TestPagesShowEveryRunOnce reads the list in pages of every size while other
+// runs start. The pages show each of the first runs exactly once.
+func TestPagesShowEveryRunOnce(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t, func(c *Config) { c.PageSize = 4 })
 	var all []string
 	for i := range 9 {
 		all = append(all, mustStart(t, s, courier))
-		if i%3 == 0 { // some were created in the same millisecond
+		if i%3 == 0 { // create some in the same millisecond
 			clock.Advance(time.Minute)
 		}
 	}
@@ -156,7 +157,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestInstants(t *testing.T) {
+func TestInstantsAreParsedStrictly(t *testing.T) {
 	t.Parallel()
 	utc := func(h, m, s, ns int) time.Time { return time.Date(2026, 11, 22, h, m, s, ns, time.UTC) }
 	for _, row := range []struct {
@@ -191,7 +192,7 @@ func TestInstants(t *testing.T) {
 	}
 }
 
-func TestForgetDropsOldRunsThatAreOver(t *testing.T) {
+func TestForgetDropsOldEndedRuns(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t)
 	if err := s.Script("cg-stuck", Script{End: Never}); err != nil {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// maxRequests is how many requests the log keeps: the newest.
+// maxRequests is how many requests the log keeps. It drops the oldest first.
 const maxRequests = 10_000
 
-// Started is one run that was really started, whatever became of the answer.
-// It knows what Amperity's own answers do not tell: the config id and the range.
+// Started is one run that really started, whatever happened to the response. It
+// has what Amperity's own responses lack: the config id and the range.
 type Started struct {
 	ID        string `json:"id"`
 	ConfigID  string `json:"config_id"`
@@ -21,21 +21,21 @@ type Started struct {
 	RunMode   string `json:"run_mode,omitempty"`   // as sent
 	// At is when the POST was processed.
 	At time.Time `json:"at"`
-	// CreatedAt is the run's created_at: after At for a run that a fault made
-	// late.
+	// CreatedAt is the run's created_at. It is after At for a run that a
+	// fault delayed.
 	CreatedAt time.Time `json:"created_at"`
 	Principal string    `json:"principal"` // principal_id
 }
 
-// Runs is the log of the runs that were started, oldest first.
+// Runs returns the log of the started runs, oldest first.
 func (s *Server) Runs() []Started {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.started)
 }
 
-// Forget drops the runs that were created before a time and are over: lists and
-// reads show them no longer. [Server.Runs] still has them.
+// Forget drops the runs that were created before a time and have ended. Lists
+// and reads no longer show them. [Server.Runs] still has them.
 func (s *Server) Forget(before time.Time) {
 	now := s.cfg.Now()
 	s.mu.Lock()
@@ -43,10 +43,10 @@ func (s *Server) Forget(before time.Time) {
 	s.runs = slices.DeleteFunc(s.runs, func(r *run) bool { return r.createdAt.Before(before) && r.over(now) })
 }
 
-// Request is one request that reached the server, without its token: of the
-// headers it has the names alone, of the token endpoint's form nothing, and
-// where the bearer token, a token that is accepted or a client's secret stands
-// anywhere else, it reads "[redacted]".
+// Request is one request that reached the server, without its token. It has the
+// names of the headers alone, and nothing of the token endpoint's form.
+// Anywhere else "[redacted]" replaces the bearer token, accepted tokens and the
+// secrets of clients.
 type Request struct {
 	At     time.Time `json:"at"`
 	Method string    `json:"method"`
@@ -54,12 +54,12 @@ type Request struct {
 	Query  string    `json:"query,omitempty"`
 	Header []string  `json:"header"` // names, in canonical form, sorted
 	Body   string    `json:"body,omitempty"`
-	Status int       `json:"status"`          // of the answer; 0: none was sent (yet)
-	Fault  Kind      `json:"fault,omitempty"` // the fault it met
+	Status int       `json:"status"`          // of the response; 0 if none was sent yet
+	Fault  Kind      `json:"fault,omitempty"` // the fault that hit the request
 }
 
-// Requests is the log of the requests, oldest first; of very many, the newest
-// 10,000. Connections that were refused or dropped are not in it.
+// Requests returns the log of the requests, oldest first. It holds at most the
+// newest 10,000. Connections that were refused or dropped are not in it.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *Server) Requests() []Request {
 	return rs
 }
 
-// record begins the log entry of a request.
+// record adds the log entry of a request.
 func (s *Server) record(c *call) *Request {
 	now := s.cfg.Now()
 	s.mu.Lock()
@@ -95,7 +95,8 @@ func (s *Server) record(c *call) *Request {
 	return r
 }
 
-// scrubber replaces all secrets that the server can know of; s.mu is held.
+// scrubber returns a replacer of all secrets that the server knows. The caller
+// holds s.mu.
 func (s *Server) scrubber(c *call) *strings.Replacer {
 	var pairs []string
 	hide := func(secret string) {
@@ -116,22 +117,22 @@ func (s *Server) scrubber(c *call) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// finish notes the status of the answer, before it is sent.
+// finish records the status of the response before it is sent.
 func (s *Server) finish(entry *Request, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entry.Status = status
 }
 
-// aim gives what faults are matched by beside method and path: the config id
-// that a POST names, or that of the run in the path.
+// aim returns the config id by which faults match a request: the one that a
+// POST names, or that of the run in the path.
 func (s *Server) aim(c *call) string {
 	rel, _ := strings.CutPrefix(c.URL.Path, s.cfg.BasePath)
 	if rel == runsPath && c.Method == http.MethodPost {
 		var body struct {
 			ConfigID string `json:"config_id"`
 		}
-		// What is not JSON has no config id.
+		// A body other than JSON has no config id.
 		_ = json.Unmarshal(c.body, &body)
 		return body.ConfigID
 	}

@@ -34,9 +34,9 @@ func TestRequestsAreLogged(t *testing.T) {
 	}
 }
 
-// TestNoSecretIsShown sends secrets in all places, right and wrong, and looks
-// at all that the server shows of itself.
-func TestNoSecretIsShown(t *testing.T) {
+// TestServerShowsNoSecret sends valid and invalid secrets in all places. It
+// then searches everything that the server shows.
+func TestServerShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t, func(c *Config) { c.Control = true })
 	fetched := mustFetch(t, s)
@@ -87,7 +87,7 @@ func TestLogKeepsTheNewestRequests(t *testing.T) {
 	}
 }
 
-func TestControl(t *testing.T) {
+func TestControlServesOtherProcesses(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t, func(c *Config) { c.Control, c.RateLimit = true, 1 })
 	ask := func(method, path, body string) reply {
@@ -125,7 +125,7 @@ func TestControl(t *testing.T) {
 	}
 }
 
-func TestURLs(t *testing.T) {
+func TestURLsHaveTheBasePath(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t, func(c *Config) { c.Addr, c.BasePath = "0.0.0.0:0", "/some/where" })
 	if !strings.HasPrefix(s.URL(), "http://127.0.0.1:") || !strings.HasSuffix(s.URL(), "/some/where") {

@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// Transport carries requests to the server within this process, without a
-// socket, for amperity.WithTransport. It runs the httptrace hooks that tell the
-// client how far a request got, and takes the faults that were asked for: a
-// connection refused, dropped or reset, half a body, a request that is never
-// answered.
+// Transport returns a transport for amperity.WithTransport that carries
+// requests to the server within this process, without a socket. It runs the
+// httptrace hooks that show the client how far a request got. It supports all
+// faults: a connection refused, dropped or reset, half a body, a request that
+// is never answered.
 //
-// The request is answered on the caller's goroutine. It ends when its context
-// does only while the server waits for something.
+// The server answers a request on the caller's goroutine. The end of the
+// request's context interrupts it only while the server waits for something.
 func (s *Server) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ server *Server }
@@ -55,7 +55,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return w.result(req), nil
 }
 
-// connError is a connection that failed.
+// connError is the error of a failed connection.
 type connError struct {
 	op  string
 	err error
@@ -65,7 +65,7 @@ func (e *connError) Error() string { return e.op + ": " + e.err.Error() }
 
 func (e *connError) Unwrap() error { return e.err }
 
-// hooksOf gives the hooks of a context, none of which is nil.
+// hooksOf returns the hooks of a context. None of them is nil.
 func hooksOf(ctx context.Context) httptrace.ClientTrace {
 	var hooks httptrace.ClientTrace
 	if t := httptrace.ContextClientTrace(ctx); t != nil {
@@ -89,7 +89,7 @@ func hooksOf(ctx context.Context) httptrace.ClientTrace {
 	return hooks
 }
 
-// response keeps what a handler answers.
+// response records the response of a handler.
 type response struct {
 	status int
 	header http.Header
@@ -100,8 +100,8 @@ func (w *response) Header() http.Header         { return w.header }
 func (w *response) WriteHeader(status int)      { w.status = status }
 func (w *response) Write(p []byte) (int, error) { return w.body.Write(p) }
 
-// serve lets the server answer. The error is that of a connection which the
-// server has reset.
+// serve has the server answer. The error is that of a connection that the
+// server reset.
 func (w *response) serve(s *Server, req *http.Request) (err error) {
 	defer func() {
 		if broken := recover(); broken != nil {
@@ -117,8 +117,8 @@ func (w *response) serve(s *Server, req *http.Request) (err error) {
 	return nil
 }
 
-// result is the answer as a client gets it. A body that is shorter than it says
-// ends as a broken connection does.
+// result returns the response as a client receives it. A body shorter than its
+// Content-Length ends as a broken connection does.
 func (w *response) result(req *http.Request) *http.Response {
 	length, err := strconv.Atoi(w.header.Get("Content-Length"))
 	if err != nil {

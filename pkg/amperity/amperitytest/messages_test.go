@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRefusals has every message with which the API refuses a request, and the
-// documented status that goes with it.
-func TestRefusals(t *testing.T) {
+// TestRefusalHasTheDocumentedStatus has every message with which the API
+// refuses a request, and its documented status.
+func TestRefusalHasTheDocumentedStatus(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t, func(c *Config) {
 		c.RetiredVersions = []string{"2023-01-01"}
@@ -44,7 +44,7 @@ func TestRefusals(t *testing.T) {
 		status  int
 		message string
 	}{
-		// where
+		// the endpoint
 		{"an endpoint that is not there", get("/workflow", ""), 404, "no such endpoint: /api/workflow"},
 		{"a slash at the end, as in the documentation's curl", get("/workflow/runs/", ""), 404, "no such endpoint: /api/workflow/runs/"},
 		{"an endpoint below a run", get("/workflow/runs/wf-1/tasks", ""), 404, "no such endpoint: /api/workflow/runs/wf-1/tasks"},
@@ -52,7 +52,7 @@ func TestRefusals(t *testing.T) {
 		{"a method that is not there", request{method: "DELETE"}, 405, "/api/workflow/runs does not take DELETE"},
 		{"a stop by GET", get("/workflow/runs/wf-1/stop", ""), 405, "/api/workflow/runs/wf-1/stop does not take GET"},
 
-		// who
+		// version, token and tenant
 		{"no version", request{header: header("api-version", "-")}, 400, "the header api-version is missing"},
 		{"an unknown version", request{header: header("api-version", "2024-04-02")}, 401, `there is no api-version "2024-04-02"`},
 		{"a version no longer supported", request{header: header("api-version", "2023-01-01")}, 400, `the api-version "2023-01-01" is no longer supported`},
@@ -150,7 +150,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("content type %q", ct)
 			}
 			if v["status"] != float64(row.status) {
-				t.Errorf("the body says status %v", v["status"])
+				t.Errorf("the body has status %v", v["status"])
 			}
 			for _, id := range []string{"request_id", "trace_id"} {
 				if text, _ := v[id].(string); !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(text) {
@@ -164,7 +164,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestAllowHeader(t *testing.T) {
+func TestAllowHeaderNamesTheMethods(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	if got := send(t, s, request{method: "PUT"}).header.Get("Allow"); got != "GET, POST" {
@@ -172,7 +172,7 @@ func TestAllowHeader(t *testing.T) {
 	}
 }
 
-func TestExpiredToken(t *testing.T) {
+func TestExpiredTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t)
 	s.ExpireTokens()
@@ -187,7 +187,7 @@ func TestExpiredToken(t *testing.T) {
 	}
 }
 
-func TestConfigProblemsAreAllNamedAtOnce(t *testing.T) {
+func TestConfigErrorNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := New(Config{
 		Addr: "8089", BasePath: "api/", Tokens: make([]Token, 1), Clients: []Client{{ID: "client-1"}},
@@ -198,7 +198,6 @@ func TestConfigProblemsAreAllNamedAtOnce(t *testing.T) {
 		t.Fatalf("%T", err)
 	}
 	if diff := cmp.Diff([]string{
-		"Now is missing: give the clock, for example time.Now",
 		`Addr "8089" is not host:port, for example 127.0.0.1:8089`,
 		`BasePath "api/" does not begin with one slash or ends in one: write it like /api`,
 		"Tokens[0] has no Value",
@@ -209,17 +208,17 @@ func TestConfigProblemsAreAllNamedAtOnce(t *testing.T) {
 	}, got.Problems); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := New(Config{}); err == nil || err.Error() != "amperitytest: Config: Now is missing: give the clock, for example time.Now" {
+	if _, err := New(Config{PageSize: -1, StartStatus: 202}); err == nil || err.Error() != "amperitytest: Config: PageSize -1 is negative; StartStatus 202 is neither 201 (OpenAPI document) nor 200 (documentation pages)" {
 		t.Error(err)
 	}
 }
 
-func TestScriptProblems(t *testing.T) {
+func TestScriptErrorNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	var got *ConfigError
 	if !errors.As(s.Script(courier, Script{}, Script{Duration: -1}, Script{End: "failed"}), &got) {
-		t.Fatal("taken")
+		t.Fatal("the scripts are valid")
 	}
 	if diff := cmp.Diff(&ConfigError{What: "Script", Problems: []string{
 		"script 1 has a negative duration",
@@ -229,7 +228,7 @@ func TestScriptProblems(t *testing.T) {
 	}
 }
 
-func TestFaultProblems(t *testing.T) {
+func TestFaultErrorNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		fault Fault
@@ -249,7 +248,7 @@ func TestFaultProblems(t *testing.T) {
 	} {
 		var got *ConfigError
 		if !errors.As(row.fault.Validate(), &got) {
-			t.Errorf("%+v is taken", row.fault)
+			t.Errorf("%+v is valid", row.fault)
 			continue
 		}
 		if diff := cmp.Diff(row.want, got.Problems); diff != "" {
@@ -280,7 +279,7 @@ func TestFaultProblems(t *testing.T) {
 	}
 }
 
-func TestControlRefusals(t *testing.T) {
+func TestControlRefusesInvalidRequests(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t, func(c *Config) { c.Control = true })
 	for _, row := range []struct {
@@ -301,11 +300,11 @@ func TestControlRefusals(t *testing.T) {
 		}
 	}
 	if s, _ := setup(t); roundTrip(request{path: runsLog}.at(t, s.origin(), "")).status != http.StatusNotFound {
-		t.Error("the control paths are there without Control")
+		t.Error("the control paths exist without Control")
 	}
 }
 
-func TestFaultMessages(t *testing.T) {
+func TestFaultAnswersNameTheFault(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	if err := s.Fault(Fault{Kind: Status, Status: 503}, Fault{Kind: Redirect}); err != nil {
@@ -318,7 +317,7 @@ func TestFaultMessages(t *testing.T) {
 	}
 }
 
-func TestRateLimitMessage(t *testing.T) {
+func TestRateLimitAnswerNamesTheLimit(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t, func(c *Config) { c.RateLimit = 1 })
 	send(t, s, request{})

@@ -12,8 +12,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// tokenMark is the end of every token that the server gives out. It is no part
-// of any format: search your test's output for it to find a leak.
+// tokenMark ends every token that the server issues. It has no meaning in any
+// format. Search your test's output for it to find a leak.
 const tokenMark = "xSECRETx"
 
 type tokenAnswer struct {
@@ -43,7 +43,8 @@ func (s *Server) fetchToken(c *call) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := grant{value: amperity.NewToken(s.newJWT(now)), expires: now.Add(s.cfg.TokenLifetime)}
-	// Expired tokens are kept for a while, so that their refusal says why.
+	// Keep expired tokens for a day, so that the refusal of one names the
+	// reason.
 	s.accepted = slices.DeleteFunc(s.accepted, func(old grant) bool {
 		return !old.expires.IsZero() && now.After(old.expires.Add(24*time.Hour))
 	})
@@ -55,7 +56,7 @@ func (s *Server) fetchToken(c *call) answer {
 	}).with("Cache-Control", "no-store")
 }
 
-// tokenForm reads and checks the form.
+// tokenForm parses and checks the form.
 func (s *Server) tokenForm(c *call) (url.Values, answer) {
 	const invalid = "invalid_request"
 	switch tenant := c.Header.Get("X-Amperity-Tenant"); tenant {
@@ -88,8 +89,8 @@ func (a answer) coded(code string) answer {
 	return a
 }
 
-// newJWT makes an access token: a JSON Web Token by its form, with a signature
-// that is none; s.mu is held.
+// newJWT returns an access token in the form of a JSON Web Token, without a
+// real signature. The caller holds s.mu.
 func (s *Server) newJWT(now time.Time) string {
 	part := func(v map[string]any) string {
 		b, err := json.Marshal(v)

@@ -19,7 +19,7 @@ func fetch(form string) request {
 	}}
 }
 
-// mustFetch gives an access token.
+// mustFetch returns a fetched access token.
 func mustFetch(t *testing.T, s *Server) string {
 	t.Helper()
 	r := send(t, s, fetch(goodForm))
@@ -49,7 +49,7 @@ func TestFetchedTokenIsAcceptedUntilItExpires(t *testing.T) {
 		t.Error("the answer may be stored")
 	}
 	if got := statusWith(t, s, token); got != 200 {
-		t.Errorf("at once: %d", got)
+		t.Errorf("immediately: %d", got)
 	}
 	clock.Advance(time.Minute - 1)
 	if got := statusWith(t, s, token); got != 200 {
@@ -92,7 +92,7 @@ func TestFetchedTokenIsAJWT(t *testing.T) {
 	}
 }
 
-func TestTokensThatAreTakenBack(t *testing.T) {
+func TestRevokedTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t)
 	fetched := mustFetch(t, s)
@@ -116,7 +116,7 @@ func TestTokensThatAreTakenBack(t *testing.T) {
 	}
 }
 
-func TestOAuthErrorCodes(t *testing.T) {
+func TestTokenEndpointReturnsOAuthErrorCodes(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	for form, want := range map[string]string{
@@ -130,7 +130,7 @@ func TestOAuthErrorCodes(t *testing.T) {
 	}
 }
 
-func TestExpiredTokensAreNotKeptForEver(t *testing.T) {
+func TestExpiredTokensAreDroppedInTheEnd(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t)
 	for range 50 {
@@ -142,7 +142,7 @@ func TestExpiredTokensAreNotKeptForEver(t *testing.T) {
 	}
 }
 
-func TestDefaultsArePublic(t *testing.T) {
+func TestDefaultCredentialsAreAccepted(t *testing.T) {
 	t.Parallel()
 	s, err := New(Config{Now: newClock().Now})
 	if err != nil {
@@ -158,7 +158,7 @@ func TestDefaultsArePublic(t *testing.T) {
 	if got := send(t, s, f).status; got != 200 {
 		t.Errorf("the default client: %d", got)
 	}
-	// Who names a client names all that is accepted.
+	// A Config with a client has no default token.
 	strict, _ := setup(t, func(c *Config) { c.Tokens = nil })
 	if got := statusWith(t, strict, DefaultToken); got != 401 {
 		t.Errorf("the default token beside a client: %d", got)

@@ -8,8 +8,8 @@ import (
 
 const notJSON = "<html><body>This is not the API.</body></html>\n"
 
-// perform answers a request, as the fault that it meets will have it. process
-// does what the request asks for.
+// perform answers a request with the fault that hits it. process performs the
+// request.
 func (s *Server) perform(w http.ResponseWriter, c *call, entry *Request, f *Fault, process func() answer) {
 	if f == nil {
 		a := process()
@@ -75,7 +75,8 @@ func (s *Server) perform(w http.ResponseWriter, c *call, entry *Request, f *Faul
 	s.send(w, a, keep)
 }
 
-// wait waits for d, and reports whether the client and the server are still there.
+// wait waits for d. It reports whether the client and the server are still
+// there.
 func (s *Server) wait(client context.Context, d time.Duration) bool {
 	ctx, cancel := context.WithCancel(client)
 	defer cancel()
@@ -87,23 +88,24 @@ func (s *Server) wait(client context.Context, d time.Duration) bool {
 func breakOff(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		// Not a connection of net/http's server, which understands this.
+		// Only a connection of net/http's server can be hijacked. Any
+		// other server aborts the handler.
 		panic(http.ErrAbortHandler)
 	}
 	reset(conn)
 }
 
-// refuse refuses connections from now on, for d.
+// refuse refuses connections for d, starting now.
 func (s *Server) refuse(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running.Err() != nil {
-		return // closing: nothing may be added to what Close waits for
+		return // Close may be waiting already, so add nothing to s.serving
 	}
 	s.StopListening()
 	s.serving.Go(func() {
-		// If another program has taken the port, try again later: nobody
-		// could be told.
+		// If another program has taken the port, try again later: there
+		// is no caller left to receive the error.
 		for s.wait(context.Background(), d) && s.Listen() != nil {
 		}
 	})

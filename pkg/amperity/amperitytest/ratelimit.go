@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// admit counts a request against the rate limit. It gives 0 if the request is
-// within it, else how long to wait.
+// admit counts a request against the rate limit. It returns 0 if the request is
+// within the limit, or how long to wait.
 func (s *Server) admit(now time.Time) time.Duration {
 	if s.cfg.RateLimit < 0 {
 		return 0
@@ -21,7 +21,7 @@ func (s *Server) admit(now time.Time) time.Duration {
 	return s.passed[0].Add(time.Second).Sub(now)
 }
 
-// retryAfter is a wait as the header says it: in whole seconds, rounded up.
+// retryAfter returns a wait for the header: in whole seconds, rounded up.
 func retryAfter(wait time.Duration) string {
 	return itoa(int((wait + time.Second - 1) / time.Second))
 }

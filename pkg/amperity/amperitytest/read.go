@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// find gives a run that exists by now; s.mu is held.
+// find returns a run that exists by now. The caller holds s.mu.
 func (s *Server) find(id string, now time.Time) (*run, answer) {
 	for _, r := range s.runs {
 		if r.id == id && r.exists(now) {

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// run is one workflow run. It never changes but by being stopped: where it
-// stands is a function of the time.
+// run is one workflow run. Only stopping changes it: its state is a function of
+// the time.
 type run struct {
 	id, configID           string
 	name, tenant           string
 	principalID, principal string
 	version                string
 	createdAt              time.Time
-	stopped                time.Time // when it was asked to stop; zero: it was not
+	stopped                time.Time // when a request to stop it came; zero if none did
 	script                 Script
 	taskIDs                []string
 	number                 int // in the order of the POSTs
 }
 
-// stopping is how long a run takes from being asked to stop until it is over.
+// stopping is how long a run takes to end after a request to stop it.
 const stopping = time.Second
 
-// newRun makes a run; s.mu is held.
+// newRun returns a run. The caller holds s.mu.
 func (s *Server) newRun(req runRequest, c *call, now time.Time) *run {
 	script := s.nextScript(req.configID)
 	s.asked[req.configID]++
@@ -50,8 +50,8 @@ func (s *Server) newRun(req runRequest, c *call, now time.Time) *run {
 	return r
 }
 
-// defaultName is the same for each run of a config id, and does not tell it:
-// neither does Amperity.
+// defaultName returns the same name for each run of a config id. The name does
+// not reveal the config id, and neither does Amperity's.
 func defaultName(configID string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(configID))
@@ -60,8 +60,8 @@ func defaultName(configID string) string {
 
 const idLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// newID makes an id of the form that the documentation shows,
-// "wf-20240619-14418-6UhqSe"; s.mu is held, or nobody knows s yet.
+// newID returns an id in the documented form, "wf-20240619-14418-6UhqSe". The
+// caller holds s.mu, or is the only one to know s.
 func (s *Server) newID(kind string, at time.Time) string {
 	letters := make([]byte, 6)
 	for i := range letters {
@@ -70,10 +70,10 @@ func (s *Server) newID(kind string, at time.Time) string {
 	return fmt.Sprintf("%s-%s-%05d-%s", kind, at.UTC().Format("20060102"), s.ids.IntN(100_000), letters)
 }
 
-// newHex makes a request or trace id; s.mu is held.
+// newHex returns a request or trace id. The caller holds s.mu.
 func (s *Server) newHex() string { return fmt.Sprintf("%016x%016x", s.ids.Uint64(), s.ids.Uint64()) }
 
-// exists reports whether the run is there already: a late one is not at first.
+// exists reports whether the run exists by now. A late run does not at first.
 func (r *run) exists(now time.Time) bool { return !now.Before(r.createdAt) }
 
 func (r *run) over(now time.Time) bool {
@@ -81,7 +81,8 @@ func (r *run) over(now time.Time) bool {
 	return !ended.IsZero()
 }
 
-// state gives the state of the run, and when it ended: zero if it goes on.
+// state returns the state of the run and when it ended. The end is zero while
+// the run continues.
 func (r *run) state(now time.Time) (state string, ended time.Time) {
 	if !r.stopped.IsZero() {
 		end := r.stopped.Add(stopping)
@@ -103,10 +104,10 @@ func (r *run) state(now time.Time) (state string, ended time.Time) {
 	return "in-progress", time.Time{}
 }
 
-// The JSON of the API reference, in the order of its samples. These are not
-// the client's structs, so that a mistake on one side is seen.
+// The JSON of the API reference, in the order of its samples. These structs are
+// not the client's, so that a mistake on one side shows.
 
-// overview has the documented keys of view=overview and no other.
+// overview has the documented keys of view=overview and no others.
 type overview struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
@@ -156,7 +157,8 @@ type taskError struct {
 	Attribution string `json:"attribution"`
 }
 
-// stamp writes a time as the documentation's samples do; the zero time is empty.
+// stamp formats a time as the documentation's samples do. The zero time is
+// empty.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -172,7 +174,7 @@ func (r *run) overview(now time.Time) overview {
 	}
 }
 
-// whole is the run with all that view=verbose shows.
+// whole returns the run with everything that view=verbose shows.
 func (r *run) whole(now time.Time) workflow {
 	o := r.overview(now)
 	w := workflow{
@@ -188,8 +190,8 @@ func (r *run) whole(now time.Time) workflow {
 	return w
 }
 
-// tasks gives the tasks that the run has begun, one after the other. They share
-// the time between the run's start and its end equally.
+// tasks returns the tasks that have begun, in their order. Tasks run one after
+// the other, and share the time of the run equally.
 func (r *run) tasks(now time.Time) []task {
 	state, ended := r.state(now)
 	until := now

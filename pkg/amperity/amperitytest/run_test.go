@@ -4,9 +4,12 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 func TestRunMovesWithTheClock(t *testing.T) {
@@ -22,13 +25,13 @@ func TestRunMovesWithTheClock(t *testing.T) {
 			0: "scheduled", time.Second: "started", 2 * time.Second: "in-progress",
 			10*time.Second - 1: "in-progress", 10 * time.Second: "succeeded", time.Hour: "succeeded",
 		}},
-		{"over as soon as it began", []Script{{}}, map[time.Duration]string{0: "succeeded"}},
+		{"ended as soon as it starts", []Script{{}}, map[time.Duration]string{0: "succeeded"}},
 		{"succeeded", []Script{slow}, map[time.Duration]string{
 			time.Minute - 1: "scheduled", time.Minute: "started", 2 * time.Minute: "in-progress", time.Hour: "succeeded",
 		}},
 		{"failed by the customer", []Script{end(FailedCustomer)}, map[time.Duration]string{time.Hour - 1: "in-progress", time.Hour: "failed"}},
 		{"failed by the platform", []Script{end(FailedPlatform)}, map[time.Duration]string{time.Hour: "failed"}},
-		{"stopped by someone", []Script{end(Stopped)}, map[time.Duration]string{time.Hour: "stopped"}},
+		{"stopped", []Script{end(Stopped)}, map[time.Duration]string{time.Hour: "stopped"}},
 		{"canceled", []Script{end(Canceled)}, map[time.Duration]string{time.Hour: "canceled"}},
 		{"never ending", []Script{end(Never)}, map[time.Duration]string{time.Hour: "in-progress", 1000 * time.Hour: "in-progress"}},
 	} {
@@ -51,7 +54,33 @@ func TestRunMovesWithTheClock(t *testing.T) {
 	}
 }
 
-func TestScriptsAreForOneRunEach(t *testing.T) {
+func TestServerDefaultsToTheMachineClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{NoSocket: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		client, err := amperity.New(DefaultTenant, amperity.StaticTokenSource(DefaultToken),
+			amperity.WithBaseURL(s.URL()), amperity.WithTransport(s.Transport()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := client.StartRun(t.Context(), amperity.RunRequest{ConfigID: courier})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []amperity.State{"scheduled", "in-progress", "succeeded"} {
+			if run, err = client.GetRun(t.Context(), run.ID, ""); err != nil || run.State != want {
+				t.Errorf("%v, %v; want %s", run, err, want)
+			}
+			time.Sleep(5 * time.Second)
+		}
+	})
+}
+
+func TestEachScriptServesOneRun(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	named := func(name string) Script { return Script{Name: name} }
@@ -146,7 +175,7 @@ func TestVerboseHasTasksAndError(t *testing.T) {
 	}, map[string]any{"type": "amperity.task/lost", "message": "A worker was lost.", "attribution": "platform"})
 }
 
-func TestErrorByDefaultIsTheDocumentationsExample(t *testing.T) {
+func TestDefaultErrorIsTheDocumentedExample(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	if err := s.Script(courier, Script{End: FailedCustomer}); err != nil {
@@ -159,7 +188,7 @@ func TestErrorByDefaultIsTheDocumentationsExample(t *testing.T) {
 	}
 }
 
-func TestStop(t *testing.T) {
+func TestStopEndsARun(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t)
 	if err := s.Script(courier, Script{Duration: time.Hour, Tasks: []string{"Load", "Send"}}); err != nil {
@@ -168,7 +197,7 @@ func TestStop(t *testing.T) {
 	id := mustStart(t, s, courier)
 	stop := request{method: "POST", path: runsPath + "/" + id + "/stop"}
 	clock.Advance(time.Minute)
-	for range 2 { // being asked again while it stops changes nothing
+	for range 2 { // a second request while the run stops changes nothing
 		if got := send(t, s, stop); got.status != 200 || got.object(t)["state"] != "stopping" {
 			t.Errorf("%d %s", got.status, got.body)
 		}

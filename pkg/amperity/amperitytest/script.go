@@ -5,41 +5,45 @@ import (
 	"time"
 )
 
-// Script says how a run goes. The zero Script is a run that has succeeded as
-// soon as it was started.
+// Script describes how a run goes. The zero Script is a run that succeeds as
+// soon as it starts.
 type Script struct {
-	// Name is the workflow's name; default: one that is the same for all runs
-	// of a config id.
+	// Name is the workflow's name. The default is one name for all runs of
+	// a config id.
 	Name string
-	// Scheduled and Started are how long the run is in these states at first.
+	// Scheduled and Started are how long the run is in these two states at
+	// first.
 	Scheduled, Started time.Duration
-	// Duration is the time from its creation to its end, those two included.
+	// Duration is the time from the run's creation to its end, Scheduled
+	// and Started included.
 	Duration time.Duration
-	// End is how it ends; default Succeeded.
+	// End is how the run ends. The default is Succeeded.
 	End End
-	// ErrorType and ErrorMessage are those of a run that fails; default: the
-	// documentation's example.
+	// ErrorType and ErrorMessage are those of a run that fails. The default
+	// is the documentation's example.
 	ErrorType, ErrorMessage string
-	// Tasks are the labels of its tasks, done one after the other; default one.
+	// Tasks are the labels of the run's tasks, which run one after the
+	// other. The default is one task.
 	Tasks []string
 }
 
 // End is how a run ends.
 type End string
 
-// How a run ends. Whose fault a failure is, is the "attribution" of its error:
-// the customer's needs a change of configuration, the platform's is often gone
-// in the next run (Amperity API reference, GET /workflow/runs/{id}).
+// The ends of a run. The "attribution" of a failure's error is the party at
+// fault. The customer's failure needs a change of configuration. The platform's
+// is often gone in the next run (Amperity API reference, GET
+// /workflow/runs/{id}).
 const (
 	Succeeded      End = "succeeded"
 	FailedCustomer End = "failed-customer"
 	FailedPlatform End = "failed-platform"
 	Stopped        End = "stopped"
 	Canceled       End = "canceled"
-	Never          End = "never" // it goes on until it is stopped
+	Never          End = "never" // continues until it is stopped
 )
 
-// state is the run's state after the end.
+// state returns the run's state after the end.
 func (e End) state() string {
 	switch e {
 	case "":
@@ -50,7 +54,7 @@ func (e End) state() string {
 	return string(e)
 }
 
-// defaultScript is a quick success that is still seen in each state.
+// defaultScript returns a quick success that still passes through each state.
 func defaultScript() Script {
 	return Script{Scheduled: time.Second, Started: time.Second, Duration: 10 * time.Second}
 }

@@ -15,34 +15,34 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Server is the simulated API, listening. All its methods may be called from
-// several goroutines at once.
+// Server is the simulated API. Several goroutines may call its methods at the
+// same time.
 type Server struct {
 	cfg      Config
 	listener *gate
 	http     *http.Server
-	done     chan struct{} // closed once the server is closing
+	done     chan struct{} // closed when the server closes
 	stop     context.CancelFunc
-	running  context.Context // ends with done; for what the server itself waits on
+	running  context.Context // ends with done, for the waits of the server itself
 	serving  sync.WaitGroup
-	refusing atomic.Bool // without a socket: no connection can be made
+	refusing atomic.Bool // refuses connections if there is no socket
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	ids      *rand.Rand
-	version  string  // of Amperity's configuration, launched_version
+	version  string  // launched_version, of Amperity's configuration
 	accepted []grant // static and fetched tokens
 	passed   []time.Time
-	runs     []*run // in the order they were asked for
+	runs     []*run // in the order of their POSTs
 	started  []Started
 	requests []*Request
 	faults   []*armed
 	random   *randomFaults
 	scripts  map[string][]Script
-	asked    map[string]int // how many runs of a config id there were
+	asked    map[string]int // the number of runs of each config id
 }
 
-// New starts a server. The error is a [*ConfigError], or what the operating
-// system says to listening on Config.Addr.
+// New starts a server. The error is a [*ConfigError], or the operating system's
+// error of listening on Config.Addr.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -70,7 +70,8 @@ func New(cfg Config) (*Server, error) {
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
-		// The package's errors show no request; net/http's own could.
+		// The errors of this package show no request. Those of net/http
+		// could.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	if cfg.NoSocket {
@@ -78,21 +79,22 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.listener.drop = s.takeDrop
 	s.serving.Go(func() {
-		// Ends with http.ErrServerClosed: nothing else makes the gate fail.
+		// It ends with http.ErrServerClosed: nothing else makes the
+		// gate fail.
 		_ = s.http.Serve(s.listener)
 	})
 	return s, nil
 }
 
-// URL is the base URL for the client, with the base path. Where the server
-// listens on all interfaces, it is the loopback's.
+// URL returns the base URL for the client, with the base path. If the server
+// listens on all interfaces, it is the URL of the loopback.
 func (s *Server) URL() string { return s.origin() + s.cfg.BasePath }
 
-// TokenURL is where OAuth clients fetch their tokens.
+// TokenURL returns the URL from which OAuth clients fetch their tokens.
 func (s *Server) TokenURL() string { return s.URL() + tokenPath }
 
-// ControlURL is what the paths of Config.Control begin with, without a slash at
-// its end. They are not there without it.
+// ControlURL returns the prefix of the paths of Config.Control, without a slash
+// at its end. Without Config.Control the paths do not exist.
 func (s *Server) ControlURL() string { return s.origin() + strings.TrimSuffix(controlPath, "/") }
 
 func (s *Server) origin() string {
@@ -107,16 +109,16 @@ func (s *Server) origin() string {
 	return "http://" + net.JoinHostPort(host, itoa(addr.Port))
 }
 
-// Close stops the server at once: requests under way are broken off. The logs
-// can still be read. Further calls do nothing.
+// Close stops the server immediately, and breaks off requests in flight. The
+// logs stay readable. Further calls do nothing.
 func (s *Server) Close() {
 	s.closing()
 	_ = s.http.Close()
 	s.serving.Wait()
 }
 
-// Shutdown stops the server, letting requests under way end; only those that a
-// [Hang] holds are broken off. It returns ctx's error if it ends first.
+// Shutdown stops the server and lets requests in flight end. It breaks off only
+// those that a [Hang] holds. It returns the error of ctx if ctx ends first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closing()
 	err := s.http.Shutdown(ctx)
@@ -138,9 +140,9 @@ func (s *Server) closing() {
 	}
 }
 
-// StopListening closes the listening socket, so that new connections are
-// refused as by a host on which nothing listens. Idle connections are closed
-// too. [Server.Listen] ends it.
+// StopListening closes the listening socket and the idle connections. New
+// connections are then refused, as by a host on which nothing listens.
+// [Server.Listen] ends this.
 func (s *Server) StopListening() {
 	if s.listener == nil {
 		s.refusing.Store(true)
@@ -150,8 +152,8 @@ func (s *Server) StopListening() {
 	s.http.SetKeepAlivesEnabled(false)
 }
 
-// Listen listens again, on the same port, after [Server.StopListening]. It
-// fails if another program took the port in the meantime.
+// Listen listens again on the same port, after [Server.StopListening]. It fails
+// if another program has taken the port.
 func (s *Server) Listen() error {
 	if s.listener == nil {
 		s.refusing.Store(false)
@@ -161,11 +163,13 @@ func (s *Server) Listen() error {
 	return s.listener.open()
 }
 
-// Script says how the next runs of a config id go: the first script is for its
-// next run, and so on; the last one is for all further runs. With no script the
-// config id goes back to the default: success after 10 seconds. The config id
-// "" stands for all that have no scripts of their own. A script that makes no
-// sense is a [*ConfigError], and changes nothing.
+// Script sets how the next runs of a config id go. The first script is for its
+// next run, the second for the one after, and so on. The last script is for all
+// further runs. Without scripts the config id returns to the default: success
+// after 10 seconds.
+//
+// The config id "" stands for all config ids without scripts of their own. The
+// error of an invalid script is a [*ConfigError], and changes nothing.
 func (s *Server) Script(configID string, scripts ...Script) error {
 	e := &ConfigError{What: "Script"}
 	for i, script := range scripts {
@@ -180,7 +184,7 @@ func (s *Server) Script(configID string, scripts ...Script) error {
 	return nil
 }
 
-// nextScript takes the script for the next run; s.mu is held.
+// nextScript returns the script for the next run. The caller holds s.mu.
 func (s *Server) nextScript(configID string) Script {
 	for _, key := range []string{configID, ""} {
 		scripts := s.scripts[key]
@@ -195,16 +199,16 @@ func (s *Server) nextScript(configID string) Script {
 	return defaultScript()
 }
 
-// SetTokens makes these the only tokens that are accepted. Tokens that were
-// fetched by OAuth are refused too, from now on, and new ones can be fetched.
+// SetTokens replaces all accepted tokens. The server then refuses tokens
+// fetched by OAuth before, and clients can fetch new ones.
 func (s *Server) SetTokens(tokens ...Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accepted = grants(tokens)
 }
 
-// ExpireTokens lets every token that is accepted now expire, static or
-// fetched. New ones can be fetched, or given with [Server.SetTokens].
+// ExpireTokens expires every token that is accepted now, static or fetched.
+// Clients can fetch new ones, and [Server.SetTokens] can set new ones.
 func (s *Server) ExpireTokens() {
 	now := s.cfg.Now()
 	s.mu.Lock()
@@ -214,10 +218,10 @@ func (s *Server) ExpireTokens() {
 	}
 }
 
-// grant is a token that is accepted, or was.
+// grant is a token that the server accepts or has accepted.
 type grant struct {
 	value       amperity.Token
-	expires     time.Time // zero: never
+	expires     time.Time // zero is never
 	principalID string
 	principal   string
 }

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// runRequest is the body of POST /workflow/runs. An absent field is empty; one
-// that is there and empty is refused before.
+// runRequest is the body of POST /workflow/runs. A missing field is empty.
+// decodeFields has refused a field that is present and empty.
 type runRequest struct {
 	configID, rangeFrom, rangeTo, runMode string
 }
@@ -43,12 +43,13 @@ func (s *Server) start(c *call) answer {
 		ID: r.id, ConfigID: req.configID, RangeFrom: req.rangeFrom, RangeTo: req.rangeTo, RunMode: req.runMode,
 		At: now, CreatedAt: r.createdAt, Principal: r.principalID,
 	})
-	// A run that a fault makes late is shown as it will be at first.
+	// The response shows a late run in its first state.
 	return ok(s.cfg.StartStatus, r.whole(r.createdAt))
 }
 
-// decodeFields reads a JSON object of strings, strictly: no other fields, none
-// twice, names in their exact case, nothing after it.
+// decodeFields decodes a JSON object of strings, strictly. It refuses unknown
+// fields, repeated fields, names in another case, and anything after the
+// object.
 func decodeFields(c *call, known ...string) (map[string]string, answer) {
 	contentType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err != nil || contentType != "application/json" {
@@ -61,7 +62,8 @@ func decodeFields(c *call, known ...string) (map[string]string, answer) {
 	if err := json.Unmarshal(c.body, &whole); err != nil {
 		return nil, problemf(http.StatusBadRequest, "the body is not JSON: %v", err)
 	}
-	// It is one valid value from here on, so reading tokens cannot fail.
+	// The body is one valid value from here on, so reading tokens cannot
+	// fail.
 	d := json.NewDecoder(bytes.NewReader(c.body))
 	if token, _ := d.Token(); token != json.Delim('{') {
 		return nil, problemf(http.StatusBadRequest, "the body is not a JSON object")
@@ -86,7 +88,7 @@ func decodeFields(c *call, known ...string) (map[string]string, answer) {
 	return fields, answer{}
 }
 
-// check holds the request against the rules of the API reference, POST
+// check checks the request against the rules of the API reference, POST
 // /workflow/runs.
 func (r runRequest) check() answer {
 	if r.configID == "" {
@@ -120,8 +122,9 @@ func (r runRequest) check() answer {
 	return answer{}
 }
 
-// runType is the type of the runs of a config id; empty if it is not one. A
-// config id is a prefix and letters and digits, as "cg-123ABc4DE".
+// runType returns the type of the runs of a config id, or "" if it is not one.
+// A config id is a prefix, a dash, and letters and digits, as in
+// "cg-123ABc4DE".
 func runType(configID string) string {
 	prefix, rest, _ := strings.Cut(configID, "-")
 	if rest == "" || strings.ContainsFunc(rest, func(r rune) bool {

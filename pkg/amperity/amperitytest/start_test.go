@@ -13,7 +13,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-func TestStartAnswersAsDocumented(t *testing.T) {
+func TestStartReturnsTheDocumentedWorkflow(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	got := send(t, s, post(`{"config_id":"cg-123ABc4DE","range_from":"2026-11-22","range_to":"2026-11-23T00:00:00Z","run_mode":"source"}`))
@@ -32,7 +32,7 @@ func TestStartAnswersAsDocumented(t *testing.T) {
 	if v["launched_version"] != v["current_version"] {
 		t.Error("the two versions differ")
 	}
-	// The keys of the reference's sample and no other.
+	// The body has the keys of the reference's sample and no others.
 	if diff := cmp.Diff(map[string]any{
 		"task_instances": []any{}, "id": v["id"], "name": "Simulated workflow fe29",
 		"principal_name": "Automated workflow", "principal_id": "api-key|simulator", "type": "courier.group/run",
@@ -49,7 +49,7 @@ func TestStartAnswersAsDocumented(t *testing.T) {
 	}
 }
 
-func TestStartTakes(t *testing.T) {
+func TestStartAcceptsValidRequests(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	for _, row := range []struct {
@@ -91,7 +91,7 @@ func TestSamePostTwiceStartsTwoRuns(t *testing.T) {
 	}
 }
 
-func TestStartStatusOfTheDocumentationPages(t *testing.T) {
+func TestStartStatusCanBe200(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t, func(c *Config) { c.StartStatus = http.StatusOK })
 	if got := send(t, s, startOf(courier)); got.status != http.StatusOK {
@@ -99,7 +99,7 @@ func TestStartStatusOfTheDocumentationPages(t *testing.T) {
 	}
 }
 
-func TestBusyWhileRunning(t *testing.T) {
+func TestBusyWhileRunningRefusesASecondRun(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t, func(c *Config) { c.BusyWhileRunning = true })
 	status := func(configID string) int { return send(t, s, startOf(configID)).status }
@@ -110,9 +110,9 @@ func TestBusyWhileRunning(t *testing.T) {
 	}{
 		{0, "cg-1", 201},
 		{0, "cg-1", 409},
-		{0, "cg-2", 201}, // another one is free
+		{0, "cg-2", 201}, // another config id is free
 		{9999 * time.Millisecond, "cg-1", 409},
-		{time.Millisecond, "cg-1", 201}, // over after 10 s
+		{time.Millisecond, "cg-1", 201}, // ended after 10 s
 	}
 	for i, step := range steps {
 		clock.Advance(step.after)
@@ -122,7 +122,7 @@ func TestBusyWhileRunning(t *testing.T) {
 	}
 }
 
-func TestPrincipalIsTheTokens(t *testing.T) {
+func TestRunHasThePrincipalOfItsToken(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t, func(c *Config) {
 		c.PrincipalID, c.PrincipalName = "api-key|ours", "Ours"
@@ -157,7 +157,7 @@ func TestIDsRepeatWithTheSeed(t *testing.T) {
 	}
 }
 
-func TestDeprecationHeaders(t *testing.T) {
+func TestDeprecationHeadersAreSent(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t, func(c *Config) {
 		c.Deprecation, c.Sunset = "Tue, 1 Sep 2026 23:59:59 GMT", "Wed, 1 Dec 2026 23:59:59 GMT"
@@ -170,7 +170,7 @@ func TestDeprecationHeaders(t *testing.T) {
 	}
 }
 
-func TestRateLimit(t *testing.T) {
+func TestRateLimitCountsTheLastSecond(t *testing.T) {
 	t.Parallel()
 	s, clock := setup(t, func(c *Config) { c.RateLimit = 0 })
 	statuses := func(n int) (got []int) {
@@ -186,7 +186,7 @@ func TestRateLimit(t *testing.T) {
 	if diff := cmp.Diff(slices.Concat(slices.Repeat([]int{200}, 6), []int{429, 429}), statuses(8)); diff != "" {
 		t.Error(diff)
 	}
-	// A second after the first four: as many are free again.
+	// A second after the first four requests, four more are free.
 	clock.Advance(400 * time.Millisecond)
 	if diff := cmp.Diff(slices.Concat(slices.Repeat([]int{200}, 4), []int{429}), statuses(5)); diff != "" {
 		t.Error(diff)
@@ -200,7 +200,7 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-func TestManyAtOnce(t *testing.T) {
+func TestServerIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	s, _ := setup(t)
 	const n = 40

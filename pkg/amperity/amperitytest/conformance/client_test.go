@@ -13,14 +13,14 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// TestClientSendsByTheDocument has the client use each endpoint in each way it
-// knows, against the simulated API.
-func TestClientSendsByTheDocument(t *testing.T) {
+// TestClientConformsToTheDocument calls each endpoint of the simulated API with
+// the client, in every supported way.
+func TestClientConformsToTheDocument(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *amperitytest.Config) { c.PageSize = 2 })
 	router := mustLoad(t, w.URL())
 	rec := newRecorder()
-	client, err := amperity.New("acme", amperity.StaticToken(token), amperity.WithBaseURL(w.URL()), amperity.WithTransport(rec))
+	client, err := amperity.New("acme", amperity.StaticTokenSource(token), amperity.WithBaseURL(w.URL()), amperity.WithTransport(rec))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestClientSendsByTheDocument(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", r.ConfigID, err)
 		}
-		if !run.State.Is(amperity.StateScheduled) && !run.State.Is(amperity.StateInProgress) || run.Over() || run.Tenant != "acme" {
+		if !run.State.Is(amperity.StateScheduled) && !run.State.Is(amperity.StateInProgress) || run.Ended() || run.Tenant != "acme" {
 			t.Errorf("%s: started as %+v", r.ConfigID, run)
 		}
 		started = append(started, run.ID)
@@ -56,14 +56,14 @@ func TestClientSendsByTheDocument(t *testing.T) {
 	if diff := cmp.Diff(logged, started); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := client.StartRun(ctx, amperity.RunRequest{ConfigID: "cg-failed"}); !errors.Is(err, amperity.ErrBusy) {
-		t.Errorf("a start of what is running: %v", err)
+	if _, err := client.StartRun(ctx, amperity.RunRequest{ConfigID: "cg-failed"}); !errors.Is(err, amperity.ErrConflict) {
+		t.Errorf("a start of a running config id: %v", err)
 	}
 	if run, err := client.StopRun(ctx, started[1]); err != nil || !run.State.Is(amperity.StateStopping) {
 		t.Errorf("stopped: %+v, %v", run, err)
 	}
 	w.advance(time.Hour)
-	if _, err := client.StopRun(ctx, started[1]); !errors.Is(err, amperity.ErrBusy) {
+	if _, err := client.StopRun(ctx, started[1]); !errors.Is(err, amperity.ErrConflict) {
 		t.Errorf("stopped again: %v", err)
 	}
 
@@ -73,7 +73,7 @@ func TestClientSendsByTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEnd := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
-	if !run.State.Is(amperity.StateFailed) || !run.Over() || !run.EndedAt.Equal(wantEnd) || !run.CreatedAt.Equal(wantEnd.Add(-time.Hour)) ||
+	if !run.State.Is(amperity.StateFailed) || !run.Ended() || !run.EndedAt.Equal(wantEnd) || !run.CreatedAt.Equal(wantEnd.Add(-time.Hour)) ||
 		run.Type != amperity.RunTypeCourierGroup || run.Name == "" || run.PrincipalID == "" || run.PrincipalName == "" ||
 		run.LaunchedVersion == "" || run.CurrentVersion == "" {
 		t.Errorf("verbose: %+v", run)
@@ -106,7 +106,7 @@ func TestClientSendsByTheDocument(t *testing.T) {
 		{amperity.ListOptions{CreatedFrom: wantEnd.Add(-time.Hour).In(time.FixedZone("", -5*3600))}, 5},
 	} {
 		found := 0
-		for page, err := range client.ListRuns(ctx, list.options) {
+		for page, err := range client.ListRunPages(ctx, list.options) {
 			if err != nil {
 				t.Fatalf("%+v: %v", list.options, err)
 			}
@@ -139,8 +139,9 @@ func TestClientSendsByTheDocument(t *testing.T) {
 	}
 }
 
-// TestClientAndTokenEndpoint: the OpenAPI document does not have it.
-func TestClientAndTokenEndpoint(t *testing.T) {
+// TestClientFetchesTokensFromTheServer tests the token endpoint, which the
+// OpenAPI document lacks.
+func TestClientFetchesTokensFromTheServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	source, err := amperity.NewClientCredentials(amperity.ClientCredentialsConfig{
@@ -157,7 +158,7 @@ func TestClientAndTokenEndpoint(t *testing.T) {
 	if _, err := client.StartRun(t.Context(), amperity.RunRequest{ConfigID: "cg-1"}); err != nil {
 		t.Error(err)
 	}
-	// The server takes the token back before the client thinks it expires.
+	// The server revokes the token before the client expects it to expire.
 	w.ExpireTokens()
 	if _, err := client.StartRun(t.Context(), amperity.RunRequest{ConfigID: "cg-2"}); err != nil {
 		t.Errorf("with a token that is refused at first: %v", err)

@@ -1,6 +1,7 @@
-// Package conformance_test holds the simulated API and the client against
-// Amperity's OpenAPI document: each against the document, and so each against
-// the other. It is a package of its own because only it needs an OpenAPI library.
+// Package conformance_test tests the simulated API and the client against
+// Amperity's OpenAPI document. Each conforms to the document, and so to the
+// other. It is a package of its own because nothing else needs an OpenAPI
+// library.
 package conformance_test
 
 import (
@@ -18,25 +19,26 @@ import (
 
 const document = "../testdata/openapi-workflow.json"
 
-// What the document says otherwise than the reference pages, which we follow.
-// Nothing else is relaxed, and TestEachRelaxationIsNeeded shows each is needed.
+// Where the document contradicts the reference pages, which we follow. Nothing
+// else is relaxed. TestEachRelaxationIsNeeded shows that each is needed.
 const (
-	// The document calls range_from and range_to date-time; the reference page
-	// has dates, YYYY-MM-DD.
+	// The document has date-time for range_from and range_to. The reference
+	// page has dates, YYYY-MM-DD.
 	rangesMayBeDates = "range_from and range_to may be dates"
-	// The document calls the bounds of the list date-time, and says beside it
-	// "may be a partial timestamp, such as YYYY-MM-DD".
+	// The document has date-time for the bounds of the list, beside the
+	// words "may be a partial timestamp, such as YYYY-MM-DD".
 	boundsMayBePartial = "created_* and ended_* may be partial"
-	// The document has a server "https://<tenant-id>.amperity.com/api" with a
-	// variable that the address, not having braces, does not use.
+	// The document has a server "https://<tenant-id>.amperity.com/api" with
+	// a variable. The address has no braces, so it does not use the
+	// variable.
 	serverVariableUnused = "the server variable tenant-id is not used"
-	// The document allows status and message alone in an error; the reference
-	// page has request_id and trace_id too.
+	// The document allows only status and message in an error. The
+	// reference page has request_id and trace_id too.
 	errorsHaveIDs = "an error has request_id and trace_id"
-	// The document's operations leave out the statuses 409 and 429, which the
-	// pages, and the document's own introduction, list for all endpoints.
+	// The document's operations lack the statuses 409 and 429. The pages,
+	// and the document's own introduction, list them for all endpoints.
 	busyAndRateLimited = "any operation may answer 409 and 429"
-	// The document says that a start is answered 201; the pages say 200.
+	// The document has 201 for a start. The pages have 200.
 	startAnswers200 = "POST /workflow/runs may answer 200"
 )
 
@@ -83,8 +85,8 @@ func relaxations() map[string]func(*openapi3.T) {
 	}
 }
 
-// tighten forbids what the document does not know: our server must not invent
-// fields, though Amperity may add some.
+// tighten forbids fields that the document lacks. Amperity may add fields, but
+// our server must not invent any.
 func tighten(doc *openapi3.T) {
 	no := false
 	for _, name := range []string{"Workflow", "WorkflowTaskInstance"} {
@@ -92,8 +94,9 @@ func tighten(doc *openapi3.T) {
 	}
 }
 
-// load reads the document for a server at base, relaxed but for what is named
-// in without. The error is what is wrong with the document itself.
+// load reads the document for a server at base. It relaxes the document, except
+// for the relaxations named in without. The error is what is wrong with the
+// document itself.
 func load(base string, without ...string) (routers.Router, error) {
 	doc, err := openapi3.NewLoader().LoadFromFile(document)
 	if err != nil {
@@ -121,13 +124,13 @@ func mustLoad(t *testing.T, base string) routers.Router {
 	return router
 }
 
-// checkRequest holds a request against the document.
+// checkRequest checks a request against the document.
 func (e exchange) checkRequest(router routers.Router) error {
 	_, err := e.input(router)
 	return err
 }
 
-// checkResponse holds an answer against the document.
+// checkResponse checks a response against the document.
 func (e exchange) checkResponse(router routers.Router) error {
 	input, err := e.input(router)
 	if input == nil {
@@ -142,8 +145,8 @@ func (e exchange) checkResponse(router routers.Router) error {
 	return openapi3filter.ValidateResponse(e.request.Context(), response.SetBodyBytes([]byte(e.body)))
 }
 
-// input is nil, with an error, where the document has no such operation; the
-// error is also what is wrong with the request.
+// input returns nil and an error if the document has no such operation.
+// Otherwise the error is what is wrong with the request.
 func (e exchange) input(router routers.Router) (*openapi3filter.RequestValidationInput, error) {
 	request := e.request.Clone(e.request.Context())
 	request.Body = http.NoBody
@@ -158,10 +161,10 @@ func (e exchange) input(router routers.Router) (*openapi3filter.RequestValidatio
 	input := &openapi3filter.RequestValidationInput{
 		Request: request, PathParams: parameters, Route: route,
 		Options: &openapi3filter.Options{
-			IncludeResponseStatus: true, // a status that is not in the document is an error
+			IncludeResponseStatus: true, // a status that the document lacks is an error
 			MultiError:            true,
 			SkipSettingDefaults:   true, // the document's defaults are examples
-			// The stop takes no body.
+			// The stop endpoint takes no body.
 			RejectWhenRequestBodyNotSpecified: true,
 			AuthenticationFunc:                hasBearer,
 		},

@@ -17,7 +17,7 @@ import (
 
 const token = "tok-xSECRETx-1"
 
-// exchange is a request that was sent, and its answer.
+// exchange is a request and its response.
 type exchange struct {
 	name    string
 	request *http.Request
@@ -38,7 +38,7 @@ type readCloser struct{ io.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// recorder is a transport that keeps what goes through it.
+// recorder is a transport that records its exchanges.
 type recorder struct {
 	inner *http.Transport
 
@@ -75,7 +75,7 @@ func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// all gives what went through so far.
+// all returns the exchanges so far.
 func (r *recorder) all() []exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,13 +120,14 @@ func (w *world) advance(d time.Duration) {
 	w.now = w.now.Add(d)
 }
 
-// request is a good one but for what is set; a header "-" is left out.
+// request is a valid request but for the fields that are set. A header "-" is
+// left out.
 type request struct {
 	name, method, path, body string
 	header                   map[string]string
 }
 
-// send sends a request, and keeps the exchange.
+// send sends a request, and returns the exchange.
 func (w *world) send(t *testing.T, r request) exchange {
 	t.Helper()
 	if r.method == "" {

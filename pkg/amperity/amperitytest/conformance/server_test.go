@@ -13,8 +13,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// exchanges has the server give every answer that it can give to an operation
-// of the document.
+// exchanges makes the server send every response that it can send to an
+// operation of the document.
 func exchanges(t *testing.T, w *world) []exchange {
 	t.Helper()
 	var es []exchange
@@ -103,7 +103,7 @@ func exchanges(t *testing.T, w *world) []exchange {
 	return es
 }
 
-func TestServerAnswersByTheDocument(t *testing.T) {
+func TestServerConformsToTheDocument(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 201} {
 		w := newWorld(t, func(c *amperitytest.Config) { c.StartStatus = status })
@@ -113,9 +113,10 @@ func TestServerAnswersByTheDocument(t *testing.T) {
 			if err := e.checkResponse(router); err != nil {
 				t.Errorf("%s: answer %d: %v", e.name, e.status, err)
 			}
-			// What the server takes, the document must allow.
+			// The document must allow every request that the server
+			// accepts.
 			if err := e.checkRequest(router); err != nil && e.status < 300 {
-				t.Errorf("%s: taken, but the document says: %v", e.name, err)
+				t.Errorf("%s: accepted by the server, but not by the document: %v", e.name, err)
 			}
 			route, _, err := router.FindRoute(e.request)
 			if err != nil {
@@ -130,7 +131,7 @@ func TestServerAnswersByTheDocument(t *testing.T) {
 		for operation, statuses := range seen {
 			got[operation] = slices.Sorted(maps.Keys(statuses))
 		}
-		// All that the document has, and 409 and 429.
+		// The statuses of the document, and 409 and 429.
 		if diff := cmp.Diff(map[string][]int{
 			"run-workflow":   {status, 400, 401, 403, 409, 429, 500},
 			"list-workflows": {200, 400, 401, 403, 429, 500},
