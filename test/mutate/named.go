@@ -158,7 +158,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a discard does not count what it answers", File: "internal/held/held.go",
-		Old: "		j.Answered = r.launches.Answered(ctx, j)\n		j.To(record.StateDiscarded", New: "		j.To(discarded",
+		Old: "		j.Answered = r.launches.Answered(ctx, j)\n		j.To(record.StateDiscarded", New: "		j.To(record.StateDiscarded",
 		Why: "Files that the operator discarded start a run.",
 	},
 	{
@@ -450,7 +450,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a held launch expires", File: "internal/record/launch.go",
-		Old: "		item.Held = j.Since\n", New: "		item.Held, item.Expires = j.Since, j.Since.Add(keptFor)\n",
+		Old: "		item.Held = j.Since\n", New: "		item.Held, item.Expires = j.Since, j.Since.Add(KeptFor)\n",
 		Why: "A launch is forgotten while it waits for the operator.",
 	},
 
@@ -469,7 +469,7 @@ var namedMutants = []namedMutant{
 	{
 		Name: "unrouted files are announced before they are kept", File: "internal/unrouted/unrouted.go",
 		Old: "		decided := u.decide(now)\n",
-		New: "		decided := u.decide(now)\n		if decided {\n			l.AnnounceUnrouted(ctx, Unannounced{item, u, now})\n			return Unannounced{}, nil\n		}\n",
+		New: "		decided := u.decide(now)\n		if decided {\n			fs.Announce(ctx, Unannounced{item, u, now})\n			return Unannounced{}, nil\n		}\n",
 		Why: "Files are lost if the event bus fails.",
 	},
 
