@@ -21,13 +21,13 @@ func startDay(ctx context.Context, client *amperity.Client, configID, day string
 	return run, err // an error here means that no run was started
 }
 
-func TestTheClientInTheREADMEWorks(t *testing.T) {
+func TestClientInTheDocumentationWorks(t *testing.T) {
 	t.Parallel()
 	own := read(t, "test/docs/client_test.go")
 	begin := strings.Index(own, "// startDay starts")
 	end := strings.Index(own, "\n}\n") + 3
-	if want := "```go\n" + own[begin:end] + "```\n"; !strings.Contains(read(t, "README.md"), want) {
-		t.Errorf("the README does not have\n%s", want)
+	if want := "```go\n" + own[begin:end] + "```\n"; !strings.Contains(read(t, "docs/reference.md"), want) {
+		t.Errorf("docs/reference.md does not have\n%s", want)
 	}
 
 	server, err := amperitytest.New(amperitytest.Config{Now: time.Now})

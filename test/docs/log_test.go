@@ -3,8 +3,6 @@ package docs
 import (
 	"bytes"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,15 +14,11 @@ import (
 	"github.com/amperity-runs/amperity-runs/test/scale"
 )
 
-// The lines that the README tells to look for are those that the functions
-// write when somebody does what it says.
-func TestLogLinesInTheREADME(t *testing.T) {
+// The documentation shows the lines that the functions write for a file which
+// lands as the README describes, with the README's routes.
+func TestLogLinesInTheDocumentation(t *testing.T) {
 	t.Parallel()
-	routes, err := os.ReadFile(filepath.Join(root, "routes.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := scale.New(string(routes))
+	w, err := scale.New(sampleRoutes(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,11 +58,16 @@ func TestTestsThatTheDocumentationNamesExist(t *testing.T) {
 func TestEachRowOfWhatHappensNamesATest(t *testing.T) {
 	t.Parallel()
 	without := 0
-	for _, r := range table(t, "docs/guarantees.md", "what happens when") {
-		if len(code(r[len(r)-1])) == 0 {
-			without++
-			if !strings.Contains(r[0], "does not exist") {
-				t.Errorf("no test is named for: %s", r[0])
+	for _, group := range []string{"Requests to Amperity", "Files and windows", "Inputs and operators", "AWS and the functions"} {
+		if !strings.Contains(read(t, "docs/guarantees.md"), "\n### "+group+"\n") {
+			t.Errorf("the table %q has no heading", group)
+		}
+		for _, r := range table(t, "docs/guarantees.md", "what happens when: "+group) {
+			if len(code(r[len(r)-1])) == 0 {
+				without++
+				if !strings.Contains(r[0], "does not exist") {
+					t.Errorf("no test is named for: %s", r[0])
+				}
 			}
 		}
 	}

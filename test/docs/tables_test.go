@@ -117,7 +117,7 @@ func defaultCell(v any) string {
 func TestTableOfParameters(t *testing.T) {
 	t.Parallel()
 	tpl := template(t)
-	rows := table(t, "README.md", "parameters")
+	rows := table(t, "docs/reference.md", "parameters")
 	same(t, "parameters", tpl.names("Parameters"), first(rows))
 	for _, r := range rows {
 		name := code(r[0])[0]
@@ -139,7 +139,7 @@ func TestTableOfSettings(t *testing.T) {
 	for v := range names {
 		want = append(want, v)
 	}
-	rows := table(t, "README.md", "settings")
+	rows := table(t, "docs/reference.md", "settings")
 	same(t, "settings", want, first(rows))
 	_, missing := settings.Load(func(string) string { return "" })
 	defaults := map[string]string{
@@ -165,18 +165,30 @@ func TestTableOfSettings(t *testing.T) {
 func TestTableOfTriggerInput(t *testing.T) {
 	t.Parallel()
 	_, err := trigger.ParseInput([]byte(`{"config_id":"cg-1","nonsense":"x"}`))
-	same(t, "fields", listed(t, err, "the fields are "), first(table(t, "README.md", "trigger input")))
+	same(t, "fields", listed(t, err, "the fields are "), first(table(t, "docs/reference.md", "trigger input")))
 }
 
-func TestTablesOfRoutes(t *testing.T) {
+// Each key of a routes file has a paragraph that begins with it in bold.
+func TestKeysOfRoutes(t *testing.T) {
 	t.Parallel()
-	for name, src := range map[string]string{
-		"routes file keys": "version: 1\nzzzzzzzz: 1\nroutes: []\n",
-		"route keys":       "version: 1\nroutes:\n  - {zzzzzzzz: 1}\n",
-		"files entry keys": "version: 1\nroutes:\n  - {name: a, config_id: cg-1, files: [{zzzzzzzz: 1}]}\n",
+	const file = "docs/routes.md"
+	key := regexp.MustCompile("(?m)^\\*\\*`(\\w+)`\\*\\*")
+	for heading, src := range map[string]string{
+		"The file":            "version: 1\nzzzzzzzz: 1\nroutes: []\n",
+		"A route":             "version: 1\nroutes:\n  - {zzzzzzzz: 1}\n",
+		"An entry of `files`": "version: 1\nroutes:\n  - {name: a, config_id: cg-1, files: [{zzzzzzzz: 1}]}\n",
 	} {
 		_, _, err := arrival.ParseRoutes("routes.yaml", []byte(src), arrival.Options{})
-		same(t, name, listed(t, err, "its keys are "), first(table(t, "README.md", name)))
+		_, part, ok := strings.Cut(read(t, file), "\n## "+heading+"\n")
+		if !ok {
+			t.Fatalf("%s has no heading %q", file, heading)
+		}
+		part, _, _ = strings.Cut(part, "\n## ")
+		var described []string
+		for _, m := range key.FindAllStringSubmatch(part, -1) {
+			described = append(described, m[1])
+		}
+		same(t, heading, listed(t, err, "its keys are "), described)
 	}
 }
 
@@ -199,7 +211,7 @@ func TestTableOfRoles(t *testing.T) {
 			}
 		})
 	}
-	for _, r := range table(t, "README.md", "roles") {
+	for _, r := range table(t, "docs/reference.md", "roles") {
 		for _, a := range code(r[1]) {
 			got = append(got, code(r[0])[0]+" "+a)
 		}
@@ -226,7 +238,7 @@ func TestTableOfCommands(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^  (\w+)  `).FindAllStringSubmatch(list, -1) {
 		want = append(want, m[1])
 	}
-	same(t, "commands", want, first(table(t, "README.md", "commands")))
+	same(t, "commands", want, first(table(t, "docs/reference.md", "commands")))
 }
 
 func TestTableOfEvents(t *testing.T) {
@@ -237,7 +249,7 @@ func TestTableOfEvents(t *testing.T) {
 			want = append(want, c.value)
 		}
 	}
-	same(t, "events", want, first(table(t, "README.md", "events")))
+	same(t, "events", want, first(table(t, "docs/reference.md", "events")))
 }
 
 func TestTableOfRelativeRanges(t *testing.T) {
