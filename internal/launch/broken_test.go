@@ -383,25 +383,43 @@ func TestTheLateSecondRunOfALaunchIsNotTakenByTheNext(t *testing.T) {
 	}
 }
 
-// The 15 minutes count from when looks began to decide nothing.
-func TestWhatALookDecidesEndsTheWaiting(t *testing.T) {
+// A launch is held 15 minutes after its first look, whatever the looks show in
+// turn: no run, one that may be another's, or an error.
+func TestLooksThatDifferHoldAfter15Minutes(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	o.posts = []answer{noAnswer}
-	o.launch(nil)
+	doubtful := aRun("wf-1", "Orders", time.Date(2026, 11, 22, 6, 0, 30, 0, time.UTC))
 	down := func(string) error { return status(503, 0) }
-	o.asked = down
-	o.wait(10 * time.Minute)
-	o.asked = nil
-	o.wait(2 * time.Minute)
-	o.asked = down
-	o.wait(8 * time.Minute)
-	if len(o.mails) > 0 {
-		t.Errorf("after 20 minutes: %q", o.mails)
-	}
-	o.wait(10 * time.Minute)
-	if len(o.mails) != 1 {
-		t.Errorf("after half an hour: %q", o.mails)
+	for name, look := range map[string]func(o *office, minute int){
+		"down, then up, then down": func(o *office, minute int) {
+			o.asked = down
+			if 10 <= minute && minute < 12 {
+				o.asked = nil
+			}
+		},
+		"a run that only some lists show": func(o *office, minute int) {
+			o.runs = []*amperity.Run{doubtful}[:minute/2%2]
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			for minute := range 15 {
+				look(o, minute)
+				o.wait(time.Minute)
+			}
+			if len(o.mails) > 0 {
+				t.Errorf("after 15 minutes: %q", o.mails)
+			}
+			for minute := range 3 {
+				look(o, 15+minute)
+				o.wait(time.Minute)
+			}
+			if len(o.mails) != 1 || !strings.HasPrefix(o.mails[0], "Amperity Workflow Run Held") {
+				t.Errorf("after 18 minutes: %q", o.mails)
+			}
+		})
 	}
 }
 

@@ -107,6 +107,9 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 		}
 		return l.searchOn(ctx, j, f.Runs)
 	}
+	if j.Looked.Undecided.IsZero() {
+		j.Looked.Undecided = now
+	}
 	if j.Candidates = candidatesOf(f.Runs); len(f.Runs) > 0 {
 		j.Looked.Empty = time.Time{}
 	}
@@ -114,7 +117,6 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 	case unread != nil:
 		return l.inconclusive(ctx, j, undecidedText(unread), unread)
 	case len(f.Runs) == 0:
-		j.Looked.Undecided = time.Time{}
 		return l.noCandidate(ctx, j, f.Begun)
 	case j.Pending():
 		return l.holdUnknown(ctx, j, doubtfulText(len(f.Runs)))
@@ -179,9 +181,6 @@ func nextSearch(r *record.LaunchDoc, now time.Time) time.Time {
 func (l *Launcher) inconclusive(ctx context.Context, j *record.Launch, why string, cause error) error {
 	now := l.Clock.Now()
 	l.Logger.WarnContext(ctx, "run not found out", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, cause.Error()))
-	if j.Looked.Undecided.IsZero() {
-		j.Looked.Undecided = now
-	}
 	next := record.RevisitAfter
 	if j.Pending() {
 		next = PausedFor // an operator has decided already
@@ -226,7 +225,7 @@ func (l *Launcher) noCandidate(ctx context.Context, j *record.Launch, begun time
 		return l.later(ctx, j, PausedFor)
 	case j.Pending():
 		// An operator has released it, and the request could not be sent yet.
-	case begun.Sub(j.Looked.Empty) < patience:
+	case begun.Sub(j.Looked.Empty) < patience && (j.IfUnknown == record.Retry || now.Sub(j.Looked.Undecided) < patience):
 		return l.later(ctx, j, record.RevisitAfter)
 	case j.IfUnknown != record.Retry || len(j.Posts) >= maxUnresolved || j.TooLate(now):
 		return l.holdUnknown(ctx, j, noCandidateText)
@@ -235,7 +234,7 @@ func (l *Launcher) noCandidate(ctx context.Context, j *record.Launch, begun time
 	}
 	// The one place where two runs are possible without a person. The list was
 	// read just now; marking takes the launch over.
-	empty := j.Looked.Empty
+	looked := j.Looked
 	v, err := l.start(ctx, j)
 	if err != nil {
 		l.markFailed(ctx, j, err)
@@ -243,7 +242,7 @@ func (l *Launcher) noCandidate(ctx context.Context, j *record.Launch, begun time
 	}
 	if v.Outcome == record.Blocked && len(j.Busy) == 0 {
 		// Nothing new is under way: what the lists said continues to count.
-		j.Looked.Empty = empty
+		j.Looked = looked
 	}
 	l.recordOutcome(ctx, j, v)
 	return nil

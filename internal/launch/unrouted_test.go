@@ -409,7 +409,7 @@ func TestUnroutedFilesOfSeveralInstances(t *testing.T) {
 	offices := make([]*office, instances)
 	for i := range offices {
 		o := newOffice(t)
-		offices[i], o.ledger, o.Announcer, o.Token = o, memory, bus, launch.NewToken
+		offices[i], o.ledger, o.Announcer, o.Store.Token = o, memory, bus, launch.NewToken
 		wg.Go(func() {
 			for b := range batches {
 				a, err := o.unrouted.Record(t.Context(), "b", lost(o.now, keys(fmt.Sprintf("%%d/%d-%d", i, b), 0, each)...))

@@ -137,8 +137,8 @@ type LaunchDoc struct {
 
 // Lookup is what lists of runs have told of an unknown launch.
 type Lookup struct {
-	// Empty is when a list first showed no candidate, Undecided when one first
-	// decided nothing, since the last request.
+	// Undecided is when a list first decided nothing since the last request. Empty
+	// is when the lists began to show no candidate.
 	Empty     time.Time `json:"empty,omitzero"`
 	Undecided time.Time `json:"undecided,omitzero"`
 }

@@ -1,8 +1,10 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -61,6 +63,17 @@ type Found struct {
 	Certain bool
 	// begun is when the list was requested.
 	Begun time.Time
+}
+
+// afterPost returns how long after the latest request before it a run was created.
+func afterPost(posts []time.Time, created time.Time) time.Duration {
+	after := time.Duration(math.MaxInt64)
+	for _, post := range posts {
+		if d := created.Sub(post.Add(-Skew)); d >= 0 {
+			after = min(after, d)
+		}
+	}
+	return after
 }
 
 // period is a stretch of time, both ends included.
@@ -163,8 +176,11 @@ func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.Config
 			}
 		}
 	}
-	// The earliest first: Amperity mostly starts a run within seconds.
-	slices.SortStableFunc(f.Runs, func(a, b *amperity.Run) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	// Amperity mostly starts a run within seconds: the runs right after a request
+	// come first.
+	slices.SortStableFunc(f.Runs, func(a, b *amperity.Run) int {
+		return cmp.Or(cmp.Compare(afterPost(j.Posts, a.CreatedAt), afterPost(j.Posts, b.CreatedAt)), a.CreatedAt.Compare(b.CreatedAt))
+	})
 	err := cl.readPrincipals(ctx, &f, c, principals)
 	f.Certain = f.Certain && err == nil && len(f.Runs) <= j.Unaccounted()
 	return f, err

@@ -126,7 +126,7 @@ func (w *World) choose(p *process, o op) choice {
 		w.faults = append(w.faults, o.kind+" "+string(c.fault))
 		what := o.kind + " " + string(c.fault) + describe(c)
 		w.hit(p.current, what, c.freezeBefore+c.freezeAfter+c.late)
-		if c.fault == dieBefore || c.fault == dieAfter || c.freezeBefore > 0 || c.freezeAfter > 0 {
+		if c.freezeBefore > 0 || c.freezeAfter > 0 {
 			for _, t := range p.threads {
 				if t != p.current && !t.over {
 					w.hit(t, what, c.freezeBefore+c.freezeAfter)
@@ -254,7 +254,7 @@ func (w *World) wrote(p *process, was, items []ledger.Item) {
 	for i, item := range items {
 		w.listed[item.Key] = listing{due: was[i].Due, changed: w.now}
 		if key, ok := strings.CutPrefix(item.Key, "launch/"); ok {
-			p.current.launchKey, p.current.wroteLaunch = key, w.now
+			p.current.launchKey, p.current.wroteLaunch, p.current.launchDoc = key, w.now, item.Doc
 			if !was[i].Exists() {
 				w.decidedAt[key] = w.now
 			}
@@ -387,6 +387,9 @@ type post struct {
 	// run is the run that it started, and started when; it may come later.
 	run     string
 	started time.Time
+	// noted is the time that the ledger has for it: before it was marked, if the
+	// process was frozen in between.
+	noted time.Time
 	// refused: it certainly started nothing, and the client knows.
 	refused bool
 	status  int
@@ -438,7 +441,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var sent *post
 	if o.kind == "post" {
 		t := p.current
-		sent = &post{launchKey: t.launchKey, sent: w.now, marked: t.wroteLaunch, by: t, listed: w.listedFor(p, t.launchKey), decided: w.decidedAt[t.launchKey]}
+		sent = &post{launchKey: t.launchKey, sent: w.now, marked: t.wroteLaunch, noted: notedIn(t.launchDoc).Add(-p.skew), by: t, listed: w.listedFor(p, t.launchKey), decided: w.decidedAt[t.launchKey]}
 		_ = json.Unmarshal(body, &sent.body)
 	}
 	if c.fault == dieBefore {
@@ -556,13 +559,24 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer, failed
 }
 
+// notedIn returns the time of the latest request that a launch's document notes.
+func notedIn(doc []byte) time.Time {
+	var launch struct {
+		Posts []time.Time `json:"posts"`
+	}
+	if json.Unmarshal(doc, &launch) != nil || len(launch.Posts) == 0 {
+		return time.Time{}
+	}
+	return launch.Posts[len(launch.Posts)-1]
+}
+
 // listedFor reports whether a process has read the list of runs since the last
 // request of a launch.
 func (w *World) listedFor(p *process, launchKey string) bool {
 	last := time.Time{}
 	for _, q := range w.posts {
 		if q.launchKey == launchKey {
-			last = q.sent
+			last = q.marked
 		}
 	}
 	return p.listed.After(last)

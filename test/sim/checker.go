@@ -526,10 +526,8 @@ func (c *checking) lastBefore(posts []*post, key string, t time.Time) *post {
 // reopened says why no file called for another launch after one that may have
 // started a run; empty: one did.
 func (c *checking) reopened(window string, before, next *post) string {
-	// Where it is not known which request made the run, the first counts; and
-	// its mark may say an earlier time than it took effect at, if a process was
-	// frozen in between, but none before the decision.
-	covered := before.marked
+	// Where it is not known which request made the run, the first counts.
+	covered := before.noted
 	switch {
 	case c.last(before.launchKey) != announcement.RunStarted, before.known && before.recorded.After(next.decided):
 		// Nobody knew a run of it, so it covered nothing: a person had discarded

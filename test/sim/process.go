@@ -50,6 +50,7 @@ type thread struct {
 	// What the checker wants to know of it.
 	launchKey   string // of the launch item it wrote last, and when
 	wroteLaunch time.Time
+	launchDoc   []byte
 	item        string // of a launch or a window that it read last
 	// mood is what its requests meet in a dense history.
 	mood mood
@@ -144,6 +145,7 @@ func (p *process) kill() {
 	p.over, p.dying = true, true
 	for _, t := range p.threads {
 		if !t.over {
+			p.w.hit(t, "died with its process", 0)
 			p.current, t.over = t, true
 			t.on.kill()
 			p.w.giveBack(t.on)

@@ -467,6 +467,13 @@ func (c *checking) tooOld(key string, ofWindow bool, t time.Time) bool {
 		}
 	}
 	if ofWindow {
+		window, _ := windowOf(key)
+		if slices.ContainsFunc(c.w.files, func(f *file) bool {
+			// Its event came so late that its run may be forgotten.
+			return f.window == window && t.Sub(f.event) > 45*24*time.Hour-skewSlack
+		}) {
+			return true
+		}
 		decided, ok := c.w.decidedAt[key]
 		return ok && t.Sub(decided) > 7*24*time.Hour-skewSlack
 	}
