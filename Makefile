@@ -5,6 +5,10 @@ SHELL := bash
 GO ?= go
 PYTHON ?= python3
 
+# A go.work in a folder above names other modules, and Go would refuse to build
+# this one. sam build copies the tree to a folder without a go.work.
+export GOWORK := off
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check simulation build invoke local bench fuzz soak year crash mutants clean
 .PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
