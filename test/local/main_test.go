@@ -23,7 +23,7 @@ func TestMisuseIsExplained(t *testing.T) {
 		"a sample of none":    {[]string{"invoke", "main.go"}, 1, "\"main.go\" is a sample of no function: its name begins with none of trigger, s3arrival, sweep; give your own file such a name, as trigger-main.go\n"},
 		"no such file":        {[]string{"invoke", "x.json"}, 1, "open x.json: no such file or directory\n"},
 		"a sample not there":  {[]string{"invoke", "trigger-none.json"}, 1, "open trigger-none.json: no such file or directory\n"},
-		"no tools":            {[]string{"serve"}, 1, "run make test\n"},
+		"no tools":            {[]string{"serve"}, 1, "AMPERITY_RUNS_E2E is not set: run make test, make invoke or make local, which set it\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -65,3 +65,15 @@ func TestRecipesIgnoreAForeignWorkspace(t *testing.T) {
 		})
 	}
 }
+
+// Without its environment an end-to-end test is skipped. A target of the Makefile
+// then fails.
+func TestSkippedTestFailsTheTarget(t *testing.T) {
+	t.Parallel()
+	const rules = `end-to-end: ; @AMPERITY_RUNS_E2E="$(VENV)" $(call go_test,-count=1 ./test/e2e -run '^TestEveryRoleNamesItsResources$$')` + "\n"
+	out, err := run(t, root, rules, nil, "end-to-end", "VENV=")
+	const want = "skipped 1 test: TestEveryRoleNamesItsResources;"
+	if err == nil || !strings.Contains(out, want) {
+		t.Errorf("error %v, want one; output without %q:\n%s", err, want, out)
+	}
+}
