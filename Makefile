@@ -76,15 +76,16 @@ endif
 
 # "unit" has run the small part of the simulation. Here is the bulk: every pair
 # of faults in every small scenario, every order of two launches with every
-# fault, and HISTORIES histories by chance of each mode.
+# fault, and HISTORIES histories by chance of each mode and of the windows.
 HISTORIES ?= 20000
 PAIRS ?= -pairs
 SIMULATION = $(PROGRESS) -short $(GO) test -v -count=1 -timeout 15m ./test/sim
 
-simulation: ## run the bulk of the simulation: all pairs of faults, all orders, HISTORIES histories (20000) of each mode
+simulation: ## run the bulk of the simulation: all pairs of faults, all orders, HISTORIES histories (20000) of each mode and of windows
 	@$(SIMULATION) -run '^(TestExhaustive|TestTiming)$$' $(PAIRS)
 	@$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000
 	@$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000 -dense
+	@$(PROGRESS) -short $(GO) test -v -count=1 ./internal/window -run '^TestWindowsDoAsTheModelSays$$' -runs $(HISTORIES)
 
 SOAK ?= 10m
 
