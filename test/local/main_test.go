@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"testing"
 
@@ -45,8 +46,8 @@ func TestLocalSettingsPointToWhatIsServed(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[string]string{
-			"AMPERITY_BASE_URL":  "http://host.docker.internal:" + simulatorPort + "/api",
-			"AWS_ENDPOINT_URL":   "http://host.docker.internal:" + motoPort,
+			"AMPERITY_BASE_URL":  fmt.Sprintf("http://host.docker.internal:%d/api", defaults.simulator),
+			"AWS_ENDPOINT_URL":   fmt.Sprintf("http://host.docker.internal:%d", defaults.moto),
 			"AMPERITY_SECRET_ID": stack.SecretID,
 			"LEDGER_TABLE":       stack.Table,
 		}
@@ -55,7 +56,7 @@ func TestLocalSettingsPointToWhatIsServed(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q", f.LogicalID, name, s[name], value)
 			}
 		}
-		if !regexp.MustCompile(`\s` + f.LogicalID + `\b`).MatchString(serving()) {
+		if !regexp.MustCompile(`\s` + f.LogicalID + `\b`).MatchString(serving(defaults, "events/env.json")) {
 			t.Errorf("nothing is said of %s", f.LogicalID)
 		}
 	}
