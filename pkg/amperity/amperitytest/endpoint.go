@@ -15,7 +15,7 @@ import (
 const (
 	apiVersion = "2024-04-01"
 	runsPath   = "/workflow/runs"
-	tokenPath  = "/v0/oauth2/token"
+	tokenPath  = "/v0/oauth2/token" // #nosec G101 -- a path
 
 	// maxBody is the largest request body that is read.
 	maxBody = 1 << 20
