@@ -10,7 +10,7 @@ PYTHON ?= python3
 export GOWORK := off
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check simulation build invoke local bench fuzz soak year crash mutants clean
+.PHONY: help demo test check simulation build invoke local bench fuzz soak year crash mutants gosec vulncheck actionlint clean
 .PHONY: test-all format unit test-environment setup build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
 
 # PROGRESS runs a command, prints a line whenever the command is silent for 15
@@ -60,6 +60,22 @@ check: format ## check format, vet, staticcheck and unit tests; needs Go alone
 format:
 	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); if [ -n "$$files" ]; then \
 	  echo "not formatted, run gofmt -w on:" $$files >&2; exit 1; fi
+
+# These programs are no tools of go.mod, because they would bring more modules than
+# the project has. Go fetches the program when a target first needs it.
+GOSEC = github.com/securego/gosec/v2/cmd/gosec@v2.30.0
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+SCANNED = ./cmd/... ./functions/... ./internal/... ./pkg/...
+
+gosec: ## look for insecure code; fetches gosec
+	@$(PROGRESS) $(GO) run $(GOSEC) -quiet $(SCANNED)
+
+vulncheck: ## look for known vulnerabilities in the modules; fetches govulncheck and its database
+	@$(PROGRESS) $(GO) run $(GOVULNCHECK) ./...
+
+actionlint: ## check the workflows of .github/; fetches actionlint
+	@$(PROGRESS) $(GO) run $(ACTIONLINT)
 
 # What counts reads and writes by the hundred thousand, and the simulation, which
 # does one thing at a time, run without the race detector. The named histories of

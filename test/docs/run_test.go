@@ -31,6 +31,9 @@ var notRun = map[string]string{
 	"make crash":      "takes minutes; test/e2e does the same with fewer",
 	"make mutants":    "takes hours",
 	"make simulation": "takes minutes, and CI runs it",
+	"make gosec":      "fetches gosec, and CI runs it",
+	"make vulncheck":  "fetches a database, and CI runs it",
+	"make actionlint": "fetches actionlint, and CI runs it",
 	"make year":       "takes minutes; test/sim does the same for a month",
 }
 
