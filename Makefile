@@ -5,9 +5,17 @@ SHELL := bash
 GO ?= go
 PYTHON ?= python3
 
+# A go.work in a folder above names other modules, and Go would refuse to build
+# this one. sam build copies the tree to a folder without a go.work.
+export GOWORK := off
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check simulation build invoke local bench fuzz soak year crash mutants clean
-.PHONY: test-all format unit test-environment build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
+.PHONY: help demo test check simulation build invoke local bench fuzz soak year crash mutants gosec vulncheck actionlint clean
+.PHONY: test-all format unit test-environment setup build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
+
+# PROGRESS runs a command, prints a line whenever the command is silent for 15
+# seconds, and fails if a test was skipped.
+PROGRESS = env -u GOOS -u GOARCH $(GO) run ./test/progress
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -35,56 +43,80 @@ test: ## run everything, end to end too; sets up what it needs (Linux, Python 3.
 	  echo "a secret of the fixtures stands in $(TEST_LOG), in the lines $$lines" >&2; status=1; fi; \
 	exit $$status
 
-test-all: check build test-environment
+test-all: check
+	@$(PROGRESS) $(MAKE) --no-print-directory setup
 	@AMPERITY_RUNS_E2E="$(VENV)" $(call go_test,-count=1 -timeout 12m ./test/e2e)
 
-# go_test runs "go test $(1)". Where all output is kept, a summary of it is shown.
-go_test = $(GO) test $(if $(KEEP),-v )$(1)$(if $(KEEP), 2>&1 | tee -a $(TEST_LOG) | awk -f test/summary.awk; \
-  exit $${PIPESTATUS[0]})
+setup: build test-environment
+
+# go_test runs "go test $(1)" and shows a summary. "make test" keeps all output.
+go_test = $(PROGRESS) -short $(if $(KEEP),-log $(TEST_LOG)) $(GO) test -v $(1)
 
 check: format ## check format, vet, staticcheck and unit tests; needs Go alone
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	@$(PROGRESS) $(GO) vet ./...
+	@$(PROGRESS) $(GO) tool staticcheck ./...
 	@$(MAKE) --no-print-directory unit
 
 format:
 	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); if [ -n "$$files" ]; then \
 	  echo "not formatted, run gofmt -w on:" $$files >&2; exit 1; fi
 
+# These programs are no tools of go.mod, because they would bring more modules than
+# the project has. Go fetches the program when a target first needs it.
+GOSEC = github.com/securego/gosec/v2/cmd/gosec@v2.30.0
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+SCANNED = ./cmd/... ./functions/... ./internal/... ./pkg/...
+
+gosec: ## look for insecure code; fetches gosec
+	@$(PROGRESS) $(GO) run $(GOSEC) -quiet $(SCANNED)
+
+vulncheck: ## look for known vulnerabilities in the modules; fetches govulncheck and its database
+	@$(PROGRESS) $(GO) run $(GOVULNCHECK) ./...
+
+actionlint: ## check the workflows of .github/; fetches actionlint
+	@$(PROGRESS) $(GO) run $(ACTIONLINT)
+
 # What counts reads and writes by the hundred thousand, and the simulation, which
 # does one thing at a time, run without the race detector. The named histories of
 # the simulation run under it too.
+ifeq ($(RACE),)
+unit:
+	@$(call go_test,$$($(GO) list ./... | grep -v '/test/e2e$$'))
+else
 unit:
 	@$(call go_test,$(RACE) $$($(GO) list ./... | grep -vE '/test/(e2e|scale|sim)$$'))
 	@$(call go_test,$(RACE) ./test/sim -run '^TestH[0-9]')
 	@$(call go_test,./test/scale ./test/sim)
+endif
 
 # "unit" has run the small part of the simulation. Here is the bulk: every pair
 # of faults in every small scenario, every order of two launches with every
-# fault, and HISTORIES histories by chance of each mode.
+# fault, and HISTORIES histories by chance of each mode and of the windows.
 HISTORIES ?= 20000
 PAIRS ?= -pairs
-SIMULATION = $(GO) test -count=1 -timeout 15m ./test/sim
+SIMULATION = $(PROGRESS) -short $(GO) test -v -count=1 -timeout 15m ./test/sim
 
-simulation: ## run the bulk of the simulation: all pairs of faults, all orders, HISTORIES histories (20000) of each mode
-	$(SIMULATION) -run '^(TestExhaustive|TestTiming)$$' $(PAIRS)
-	$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000
-	$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000 -dense
+simulation: ## run the bulk of the simulation: all pairs of faults, all orders, HISTORIES histories (20000) of each mode and of windows
+	@$(SIMULATION) -run '^(TestExhaustive|TestTiming)$$' $(PAIRS)
+	@$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000
+	@$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000 -dense
+	@$(PROGRESS) -short $(GO) test -v -count=1 ./internal/window -run '^TestWindowsDoAsTheModelSays$$' -runs $(HISTORIES)
 
 SOAK ?= 10m
 
 soak: ## run random histories of the simulation for SOAK (10m), each time others; DENSE=1: dense ones
-	$(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestRandom$$' -for $(SOAK) -from $$(date +%s)00000 $(if $(DENSE),-dense)
+	@$(PROGRESS) $(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestRandom$$' -for $(SOAK) -from $$(date +%s)00000 $(if $(DENSE),-dense)
 
 YEARS ?= 3
 
 year: ## simulate YEARS (3) years of 20 launches a day, and count how often an operator is asked
-	$(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestYear$$' -days 365 -years $(YEARS)
+	@$(PROGRESS) $(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestYear$$' -days 365 -years $(YEARS)
 
 CRASHES ?= 200
 
 crash: build test-environment ## kill the built functions CRASHES times and more (200), overlap sweeps, mix versions
-	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) test -count=1 -timeout 60m -v ./test/e2e -run '^Test(KilledAtRandomMoments|OverlappingSweepsKeepLaunchesApart|MixedVersions)$$' -crashes $(CRASHES)
+	@AMPERITY_RUNS_E2E="$(VENV)" $(PROGRESS) $(GO) test -count=1 -timeout 60m -v ./test/e2e -run '^Test(KilledAtRandomMoments|OverlappingSweepsKeepLaunchesApart|MixedVersions)$$' -crashes $(CRASHES)
 
 MUTANTS ?=
 

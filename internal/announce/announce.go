@@ -239,7 +239,7 @@ func (p *Publisher) publish(ctx context.Context, entries []*entry) {
 		// Half of the wait is random, so that instances that were throttled
 		// together do not come back together.
 		delay := firstDelay << (attempt - 1)
-		if p.sleep(ctx, delay/2+rand.N(delay/2)) != nil {
+		if p.sleep(ctx, delay/2+rand.N(delay/2)) != nil { // #nosec G404 -- jitter is no secret
 			return // the time is over; the failures are recorded
 		}
 		entries = again

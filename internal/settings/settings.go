@@ -16,7 +16,7 @@ import (
 const (
 	EnvTenant       = "AMPERITY_TENANT"
 	EnvBaseURL      = "AMPERITY_BASE_URL"
-	EnvSecretID     = "AMPERITY_SECRET_ID"
+	EnvSecretID     = "AMPERITY_SECRET_ID" // #nosec G101 -- the name of a variable
 	EnvEventBusName = "EVENT_BUS_NAME"
 	EnvLedgerTable  = "LEDGER_TABLE"
 	EnvRoutesFile   = "ROUTES_FILE"

@@ -84,7 +84,7 @@ func (ms Marks) MarshalText() ([]byte, error) {
 	raw := make([]byte, 0, markSize*len(ms))
 	for _, m := range ms {
 		raw = binary.BigEndian.AppendUint64(raw, m.hash)
-		raw = binary.BigEndian.AppendUint64(raw, uint64(m.event))
+		raw = binary.BigEndian.AppendUint64(raw, uint64(m.event)) // #nosec G115 -- the 64 bits are read back as an int64
 		bits := byte(0)
 		if m.after {
 			bits |= bitAfter
@@ -107,7 +107,7 @@ func (ms *Marks) UnmarshalText(text []byte) error {
 	for ; len(raw) > 0; raw = raw[markSize:] {
 		*ms = append(*ms, mark{
 			hash:      binary.BigEndian.Uint64(raw),
-			event:     int64(binary.BigEndian.Uint64(raw[8:])),
+			event:     int64(binary.BigEndian.Uint64(raw[8:])), // #nosec G115 -- the 64 bits were written from an int64
 			after:     raw[16]&bitAfter != 0,
 			versioned: raw[16]&bitVersioned != 0,
 		})

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"math/rand/v2"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"testing"
@@ -139,15 +138,8 @@ func (h *history) compare() {
 
 var (
 	seedFlag = flag.Uint64("seed", 0, "replay this history alone")
-	runsFlag = flag.Int("runs", 20_000, "how many random histories to play")
+	runsFlag = flag.Int("runs", 2_000, "how many random histories to play; make simulation plays 20,000")
 )
-
-// raced reports whether the race detector watches, which takes ten times as
-// long.
-func raced() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "-race" && s.Value == "true" })
-}
 
 func liveSeed(seed uint64) error {
 	return live(func() chooser { return randomly{rand.New(rand.NewPCG(seed, 0))} }, seed)
@@ -162,9 +154,6 @@ func TestWindowsDoAsTheModelSays(t *testing.T) {
 		return
 	}
 	runs := uint64(*runsFlag)
-	if raced() {
-		runs /= 10
-	}
 	var wg sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
 	for n := range workers {

@@ -31,6 +31,9 @@ var notRun = map[string]string{
 	"make crash":      "takes minutes; test/e2e does the same with fewer",
 	"make mutants":    "takes hours",
 	"make simulation": "takes minutes, and CI runs it",
+	"make gosec":      "fetches gosec, and CI runs it",
+	"make vulncheck":  "fetches a database, and CI runs it",
+	"make actionlint": "fetches actionlint, and CI runs it",
 	"make year":       "takes minutes; test/sim does the same for a month",
 }
 
@@ -78,7 +81,7 @@ func documented(t *testing.T, work, command string) string {
 }
 
 // output runs a command in the project's folder and returns what it writes to
-// standard output.
+// standard output. It skips the test on a machine without the program.
 func output(t *testing.T, words ...string) string {
 	t.Helper()
 	return outputIn(t, root, words...)
@@ -87,6 +90,9 @@ func output(t *testing.T, words ...string) string {
 // outputIn runs a command in a folder.
 func outputIn(t *testing.T, dir string, words ...string) string {
 	t.Helper()
+	if _, err := exec.LookPath(words[0]); err != nil {
+		t.Skip(err)
+	}
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Dir = dir
 	// What make hands down, when it runs this test, changes what make says.

@@ -221,6 +221,7 @@ func (c *crashing) mixed(t *testing.T, n, size int, enter func(stage int)) {
 // TestOldFunctionsNeedTheHistory: a shallow clone has no old version to build.
 // The test of mixed versions must fail there, and say what to do.
 func TestOldFunctionsNeedTheHistory(t *testing.T) {
+	tools(t)
 	project, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)

@@ -21,12 +21,13 @@ const root = "../.."
 // all output.
 const fixtureToken = "tok-xSECRETx-e2e"
 
-// tools gives the environment of make test, or fails.
+// tools returns the environment of make test. A plain go test has none, and skips
+// the test. The Makefile sets the environment, and fails if a test is skipped.
 func tools(t *testing.T) stack.Tools {
 	t.Helper()
 	tools, err := stack.FromEnvironment(os.Getenv)
 	if errors.Is(err, stack.ErrNoTools) {
-		t.Fatal(err)
+		t.Skip(err)
 	}
 	return tools
 }

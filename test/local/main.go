@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -26,6 +25,7 @@ const usage = `Usage:
   make invoke EVENT=events/trigger-manual.json
   make invoke EVENT="events/s3arrival-notification.json events/sweep.json"
   make local
+  make local SIMULATOR_PORT=8090 MOTO_PORT=5556
 
 "make invoke" runs the built function that the file's name begins with under
 Lambda's emulator, and shows its log, its answer, the runs that it started in a
@@ -35,13 +35,6 @@ the other, with one ledger; before the sweep it waits until something is due.
 "make local" starts the simulated Amperity and moto, which imitates AWS, and
 shows how "sam local invoke" uses them (with Docker). It ends with Ctrl-C.
 `
-
-// The addresses of "make local", as events/env.json has them: containers reach
-// this machine as host.docker.internal, which is not its loopback interface.
-const (
-	simulatorPort = "8089"
-	motoPort      = "5555"
-)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -215,16 +208,24 @@ func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 	if err != nil {
 		return err
 	}
-	w, err := tools.NewWorld(ctx, stack.Config{
-		Now:           time.Now,
-		SimulatorAddr: net.JoinHostPort("0.0.0.0", simulatorPort),
-		MotoAddr:      net.JoinHostPort("0.0.0.0", motoPort),
-	})
+	p, err := portsFrom(getenv)
 	if err != nil {
 		return err
 	}
+	w, err := tools.NewWorld(ctx, stack.Config{
+		Now:           time.Now,
+		SimulatorAddr: address(p.simulator),
+		MotoAddr:      address(p.moto),
+	})
+	if err != nil {
+		return p.explain(err)
+	}
 	defer w.Close()
-	fmt.Fprint(stdout, serving())
+	settings, err := p.settingsFile(".")
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(stdout, serving(p, settings))
 	seen := 0
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -249,15 +250,15 @@ func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 	}
 }
 
-// serving tells how to use what runs.
-func serving() string {
-	return fmt.Sprintf(`The simulated Amperity listens on port %s and moto on port %s, on all
+// serving tells how to use what runs. The settings are the file for sam local.
+func serving(p ports, settings string) string {
+	return fmt.Sprintf(`The simulated Amperity listens on port %d and moto on port %d, on all
 interfaces, because containers do not reach the loopback one; their tokens are
 public. In another terminal (sam local needs Docker):
 
   sam build --parameter-overrides Architecture=%s
   sam local invoke TriggerFunction --event events/trigger-manual.json \
-    --env-vars events/env.json --add-host host.docker.internal:host-gateway \
+    --env-vars %[4]s --add-host host.docker.internal:host-gateway \
     --parameter-overrides Architecture=%[3]s
 
 For the events that begin with s3arrival- it is S3ArrivalFunction: it takes the
@@ -266,5 +267,5 @@ sweep comes every minute; here you call it, when they have waited long enough:
 SweepFunction, with events/sweep.json. What is started and published shows up
 here. Ctrl-C ends it, and nothing is kept.
 
-`, simulatorPort, motoPort, stack.Architecture())
+`, p.simulator, p.moto, stack.Architecture(), settings)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestMisuseIsExplained(t *testing.T) {
 		"a sample of none":    {[]string{"invoke", "main.go"}, 1, "\"main.go\" is a sample of no function: its name begins with none of trigger, s3arrival, sweep; give your own file such a name, as trigger-main.go\n"},
 		"no such file":        {[]string{"invoke", "x.json"}, 1, "open x.json: no such file or directory\n"},
 		"a sample not there":  {[]string{"invoke", "trigger-none.json"}, 1, "open trigger-none.json: no such file or directory\n"},
-		"no tools":            {[]string{"serve"}, 1, "run make test\n"},
+		"no tools":            {[]string{"serve"}, 1, "AMPERITY_RUNS_E2E is not set: run make test, make invoke or make local, which set it\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -45,8 +46,8 @@ func TestLocalSettingsPointToWhatIsServed(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[string]string{
-			"AMPERITY_BASE_URL":  "http://host.docker.internal:" + simulatorPort + "/api",
-			"AWS_ENDPOINT_URL":   "http://host.docker.internal:" + motoPort,
+			"AMPERITY_BASE_URL":  fmt.Sprintf("http://host.docker.internal:%d/api", defaults.simulator),
+			"AWS_ENDPOINT_URL":   fmt.Sprintf("http://host.docker.internal:%d", defaults.moto),
 			"AMPERITY_SECRET_ID": stack.SecretID,
 			"LEDGER_TABLE":       stack.Table,
 		}
@@ -55,7 +56,7 @@ func TestLocalSettingsPointToWhatIsServed(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q", f.LogicalID, name, s[name], value)
 			}
 		}
-		if !regexp.MustCompile(`\s` + f.LogicalID + `\b`).MatchString(serving()) {
+		if !regexp.MustCompile(`\s` + f.LogicalID + `\b`).MatchString(serving(defaults, "events/env.json")) {
 			t.Errorf("nothing is said of %s", f.LogicalID)
 		}
 	}

@@ -44,7 +44,7 @@ const model = `^TestWindowsDoAsTheModelSays$`
 var stages = []stage{
 	{Name: "own", Args: []string{"{package}", "-skip", model}, Timeout: 3 * time.Minute},
 	{Name: "histories", Args: []string{"./test/sim", "-skip", slow}, Timeout: 3 * time.Minute},
-	{Name: "model", Of: "internal/window", Args: []string{"{package}", "-run", model}, Timeout: 10 * time.Minute},
+	{Name: "model", Of: "internal/window", Args: []string{"{package}", "-run", model, "-runs", "20000"}, Timeout: 10 * time.Minute},
 	{Name: "handlers", Args: []string{"./internal/trigger", "./internal/sweep", "./internal/s3arrival", "./internal/demo", "./functions/..."}, Timeout: 5 * time.Minute},
 	{Name: "exhaustive", Args: []string{"./test/sim", "-run", "^TestExhaustive$"}, Timeout: 10 * time.Minute},
 	{Name: "random", Args: []string{"./test/sim", "-run", "^TestRandom$", "-runs", "5000", "-from", "{seed}"}, Timeout: 20 * time.Minute},

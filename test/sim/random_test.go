@@ -19,7 +19,7 @@ import (
 var (
 	seedFlag   = flag.Uint64("seed", 0, "replay this seed alone, and print what happens")
 	fromFlag   = flag.Uint64("from", 1, "the first seed")
-	runsFlag   = flag.Uint64("runs", 1000, "how many random histories to run")
+	runsFlag   = flag.Uint64("runs", 250, "how many random histories to run; make simulation runs 20,000")
 	denseFlag  = flag.Bool("dense", false, "TestRandom: dense histories, of several launches of one config id")
 	mostFlag   = flag.Int("most", 20, "stop after so many histories with violations; 0: never")
 	digestFlag = flag.Bool("digest", false, "TestRandom: print a digest of all that happens; a refactoring does not change it")

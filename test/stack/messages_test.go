@@ -48,7 +48,7 @@ func TestMessages(t *testing.T) {
 		{"without the environment of make test", func() error {
 			_, err := FromEnvironment(func(string) string { return "" })
 			return err
-		}, "run make test"},
+		}, "AMPERITY_RUNS_E2E is not set: run make test, make invoke or make local, which set it"},
 		{"an emulator for another system", func() error {
 			_, err := Tools{}.emulator("darwin", "arm64")
 			return err

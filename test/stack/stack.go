@@ -26,8 +26,8 @@ import (
 // environment that has the programs of test/requirements.txt.
 const EnvTools = "AMPERITY_RUNS_E2E"
 
-// ErrNoTools says that the environment of "make test" is not there.
-var ErrNoTools = errors.New("run make test")
+// ErrNoTools says that no target of the Makefile has set [EnvTools].
+var ErrNoTools = errors.New(EnvTools + " is not set: run make test, make invoke or make local, which set it")
 
 // Tools are the programs of the virtual environment.
 type Tools struct {

@@ -68,31 +68,33 @@ type World struct {
 }
 
 // NewWorld starts moto and the simulator, and makes in moto the secret, an
-// empty ledger and a queue that gets everything published. Close it.
-func (t Tools) NewWorld(ctx context.Context, cfg Config) (w *World, err error) {
-	w = &World{tools: t}
-	defer func() {
-		if err != nil {
-			w.Close()
-		}
-	}()
+// empty ledger and a queue that gets everything published. Close it. If NewWorld
+// fails, it closes what it has started.
+func (t Tools) NewWorld(ctx context.Context, cfg Config) (*World, error) {
+	w := &World{tools: t}
+	if err := w.start(ctx, cfg); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *World) start(ctx context.Context, cfg Config) error {
 	token := cfg.Token
 	if token.IsZero() {
 		token = amperity.NewToken(amperitytest.DefaultToken)
 	}
+	var err error
 	w.Simulator, err = amperitytest.New(amperitytest.Config{
 		Addr: cfg.SimulatorAddr, Now: cfg.Now, Tokens: []amperitytest.Token{{Value: token}},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.startMoto(ctx, cfg.MotoAddr); err != nil {
-		return nil, err
+		return err
 	}
-	if err := w.furnish(ctx, token); err != nil {
-		return nil, err
-	}
-	return w, nil
+	return w.furnish(ctx, token)
 }
 
 // startMoto starts moto's server, and what stands before it at addr.

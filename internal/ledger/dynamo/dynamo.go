@@ -157,7 +157,7 @@ func (d *Ledger) Put(ctx context.Context, token string, items ...ledger.Item) er
 		}
 		// Half of the wait is random, so that those who met do not meet again.
 		delay := firstDelay << (try - 1)
-		if over := d.sleep(ctx, delay/2+rand.N(delay/2)); over != nil {
+		if over := d.sleep(ctx, delay/2+rand.N(delay/2)); over != nil { // #nosec G404 -- jitter is no secret
 			err.also = append(err.also, over)
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 const (
 	apiVersion = "2024-04-01"
 	runsPath   = "/workflow/runs"
-	tokenPath  = "/v0/oauth2/token"
+	tokenPath  = "/v0/oauth2/token" // #nosec G101 -- a path
 
 	// maxBody is the most bytes of a request body that the server reads.
 	maxBody = 1 << 20

@@ -240,7 +240,7 @@ func (s *Server) takeFault(c *call) *Fault {
 	key := c.Method + " " + c.URL.Path + " " + configID
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(key))
-	draw := rand.New(rand.NewPCG(s.cfg.Seed, h.Sum64()+s.random.seen[key]))
+	draw := rand.New(rand.NewPCG(s.cfg.Seed, h.Sum64()+s.random.seen[key])) // #nosec G404 -- a seed must repeat the faults
 	s.random.seen[key]++
 	if draw.Float64() >= s.random.p {
 		return nil
