@@ -418,9 +418,22 @@ func (c *checking) leftByPerson(key string) bool {
 	})
 }
 
-func (c *checking) foreignRun(key string) bool {
+// foreignRun reports whether a launch was announced with a run of others under
+// our own principal, or with the run of a launch that was.
+func (c *checking) foreignRun(key string) bool { return c.foreignBehind(key, map[string]bool{}) }
+
+func (c *checking) foreignBehind(key string, seen map[string]bool) bool {
+	if seen[key] {
+		return false
+	}
+	seen[key] = true
 	return slices.ContainsFunc(c.said[key], func(a announced) bool {
-		return a.Type == announcement.RunStarted && c.w.foreign[a.Detail.Run.ID]
+		if a.Type != announcement.RunStarted {
+			return false
+		}
+		return c.w.foreign[a.Detail.Run.ID] || slices.ContainsFunc(c.w.posts, func(p *post) bool {
+			return p.run == a.Detail.Run.ID && p.launchKey != key && c.foreignBehind(p.launchKey, seen)
+		})
 	})
 }
 
@@ -533,7 +546,7 @@ func (c *checking) reopened(window string, before, next *post) string {
 		// Nobody knew a run of it, so it covered nothing: a person had discarded
 		// it, and Amperity's answer came later, if at all.
 		covered = time.Time{}
-	case !before.certain || before.run != c.announcedRun(before.launchKey):
+	case !before.certain || before.run != c.announcedRun(before.launchKey) || slices.ContainsFunc(c.byLaunch[before.launchKey], found):
 		covered = before.decided
 		// Nor can the request have been sent later than the run was made, by
 		// Amperity's clock, which may be off.
@@ -551,6 +564,9 @@ func (c *checking) reopened(window string, before, next *post) string {
 	}
 	return fmt.Sprintf("no file called for it: %s, sent at %s, covers them all", before.launchKey, sinceBegin(covered))
 }
+
+// found reports whether a request's run was found in a list.
+func found(p *post) bool { return p.known && !p.certain }
 
 // announcedRun is the run that a launch was last announced to have.
 func (c *checking) announcedRun(key string) string {
