@@ -494,6 +494,51 @@ var namedMutants = []namedMutant{
 		Equivalent: "Nothing is counted then, and Open is empty already.",
 	},
 	{
+		Name: "a dispossessed launch is in nobody's way", File: "internal/launch/late.go",
+		Old: "					c.AddDoubt(other)\n", New: "					_ = other\n",
+		Why: "A run of the launch that lost its run goes to another launch.",
+	},
+	{
+		Name: "a late answer counts as adopted", File: "internal/launch/late.go",
+		Old: "			j.Adopted, j.Lease = false, l.Lease(ctx)\n", New: "			j.Lease = l.Lease(ctx)\n",
+		Why: "Another late answer takes a run that was answered.",
+	},
+	{
+		Name: "an adoption leaves the question open", File: "internal/held/held.go",
+		Old: "			c.AddRuns(j)\n			c.Answered(j.Key, r.clock.Now())\n", New: "			c.AddRuns(j)\n",
+		Why: "The operator is not asked about a run that is in front for another 12 hours.",
+	},
+	{
+		Name: "a discard leaves the question open", File: "internal/held/held.go",
+		Old: "			c.AddDoubt(j)\n			c.Answered(j.Key, r.clock.Now())\n", New: "			c.AddDoubt(j)\n",
+		Why: "The operator is not asked about a run that is in front for another 12 hours.",
+	},
+	{
+		Name: "a release keeps the answers 409", File: "internal/held/held.go",
+		Old: "		j.Busy = nil // the operator outranks them; Posts keeps them\n", New: "",
+		Why: "A later list drops requests that the release answered for.",
+	},
+	{
+		Name: "more runs than requests are certain", File: "internal/runs/search.go",
+		Old: " && len(f.Runs) <= j.Unaccounted()", New: "",
+		Why: "A launch takes runs that none of its requests started.",
+	},
+	{
+		Name: "runs of any age may be adopted", File: "internal/runs/search.go",
+		Old: "		if p.from.Before(oldest) {\n			p.from = oldest\n		}\n", New: "		_ = oldest\n",
+		Why: "A launch takes a run whose owner the ledger has forgotten.",
+	},
+	{
+		Name: "the control run keeps a former key", File: "internal/runs/control.go",
+		Old: " && known.PrincipalID == run.PrincipalID", New: "",
+		Why: "After a change of the API key its runs are taken for those of others.",
+	},
+	{
+		Name: "a panic while a list is read leaves it busy", File: "internal/runs/list.go",
+		Old: "		cache.busy = false\n		if !list.begun.IsZero() {", New: "		if !list.begun.IsZero() {\n			cache.busy = false",
+		Why: "Every later look of the instance waits for a list that nobody reads.",
+	},
+	{
 		Name: "a run is kept up to 95 KB", File: "internal/record/launch.go",
 		Old:        "maxRun = 96 << 10",
 		New:        "maxRun = 95 << 10",
