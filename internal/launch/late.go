@@ -36,7 +36,7 @@ func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, ru
 			j.AddRun(run)
 		} else {
 			j.SetRun(run, posted, l.Clock.Now())
-			j.Adopted, j.Lease = false, l.Lease(ctx)
+			j.Lease = l.Lease(ctx)
 		}
 		err = l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.OwnedBy(j.Key, run.ID, 0, l.Clock.Now()))
 		var taken *record.RunOwnedError

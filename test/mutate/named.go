@@ -499,11 +499,6 @@ var namedMutants = []namedMutant{
 		Why: "A run of the launch that lost its run goes to another launch.",
 	},
 	{
-		Name: "a late answer counts as adopted", File: "internal/launch/late.go",
-		Old: "			j.Adopted, j.Lease = false, l.Lease(ctx)\n", New: "			j.Lease = l.Lease(ctx)\n",
-		Why: "Another late answer takes a run that was answered.",
-	},
-	{
 		Name: "an adoption leaves the question open", File: "internal/held/held.go",
 		Old: "			c.AddRuns(j)\n			c.Answered(j.Key, r.clock.Now())\n", New: "			c.AddRuns(j)\n",
 		Why: "The operator is not asked about a run that is in front for another 12 hours.",

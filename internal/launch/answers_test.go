@@ -1,0 +1,166 @@
+package launch_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/held"
+	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/window"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
+)
+
+// An operator gives a launch the run of another one, whose answer comes later.
+// The first launch is a doubt again: its own run is nobody else's.
+func TestDispossessedLaunchMakesRunsDoubtful(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.wait(16 * time.Minute)
+	answered := aRun("wf-B", "Orders", o.now)
+	o.posts, o.sent = []answer{{run: answered}}, 0
+	o.meanwhile = func() {
+		o.runs = append(o.runs, answered)
+		if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-B"}); err != nil {
+			t.Error(err)
+		}
+	}
+	o.launch(func(l *launch.Launch) { l.Key = otherKey })
+	o.wait(2 * time.Minute)
+	o.posts, o.sent = []answer{noAnswer}, 0
+	o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/third" }) // its request is never processed
+	o.runs = append(o.runs, aRun("wf-A", "Orders", o.now.Add(time.Second)))
+	o.wait(time.Hour)
+	if news := o.news(); slices.Contains(news, "Started [manual/cg-1/third, hold ]") || !slices.Contains(news, "Held ["+scheduleKey+", hold 2]") {
+		t.Errorf("announced %q", news)
+	}
+}
+
+// The operator is asked again about a run in front that stays there for another
+// 12 hours, once the launch that asked has an answer.
+func TestRunInFrontIsAskedAboutAgain(t *testing.T) {
+	t.Parallel()
+	for name, reply := range map[string]func(o *office, c held.Command) error{
+		"after a discard": func(o *office, c held.Command) error {
+			c.Reason = "not wanted"
+			_, err := o.Discard(o.t.Context(), c)
+			return err
+		},
+		"after an adoption": func(o *office, c held.Command) error {
+			by := aRun("wf-hand", "Orders", o.now)
+			by.State = amperity.StateSucceeded
+			o.runs = append(o.runs, by)
+			c.RunID = "wf-hand"
+			_, err := o.Adopt(o.t.Context(), c)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+			o.window.Rules.Settle = time.Minute
+			first := aRun("wf-1", "Orders", o.now)
+			o.posts, o.runs = []answer{{run: first}}, []*amperity.Run{first}
+			for i := range 3 {
+				o.window.Period = fmt.Sprint("2026-11-2", i)
+				o.arrive(o.arrivals("a", fmt.Sprint("a/", i)))
+				o.wait(2 * time.Minute)
+			}
+			o.wait(13 * time.Hour)
+			if err := reply(o, held.Command{Key: "arrival/cg-1/2026-11-21/1", Hold: 1}); err != nil {
+				t.Fatal(err)
+			}
+			o.wait(13 * time.Hour)
+			if news := o.news(); !slices.Contains(news, "Held [arrival/cg-1/2026-11-22/1, hold 1]") {
+				t.Errorf("announced %q", news)
+			}
+		})
+	}
+}
+
+// A release is for one request, also of a launch that was answered with 409
+// before.
+func TestReleaseAfterA409SendsOneRequest(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{{err: status(409, 0)}, noAnswer}
+	o.launch(nil)
+	o.asked = func(string) error { return status(503, 0) }
+	o.wait(25 * time.Minute)
+	o.wantNews("Held [" + scheduleKey + ", hold 1]")
+	o.asked = nil
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
+		t.Fatal(err)
+	}
+	o.wait(time.Hour)
+	if o.sent != 2 {
+		t.Errorf("%d requests, want the first and that of the release", o.sent)
+	}
+}
+
+// The ledger forgets the owners of runs after 50 days: no launch takes a run that
+// is nearly as old.
+func TestRunOfLongAgoIsNotTaken(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.runs = append(o.runs, aRun("wf-old", "Orders", o.now.Add(time.Second)))
+	o.now = o.now.Add(41 * 24 * time.Hour) // the sweep has not run
+	o.wait(20 * time.Minute)
+	o.wantNews("Held [" + scheduleKey + ", hold 1]")
+}
+
+// After a change of the API key the control run is one of the new key, at once.
+func TestControlRunHasTheLatestKey(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	for i, key := range []string{"key-1", "key-2"} {
+		run := aRun(fmt.Sprint("wf-", i), "Orders", o.now)
+		run.PrincipalID = key
+		o.posts, o.sent = []answer{{run: run}}, 0
+		o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/" + key })
+		o.now = o.now.Add(time.Minute)
+	}
+	item, err := o.ledger.Get(t.Context(), "control")
+	if err != nil || !strings.Contains(string(item.Doc), "key-2") {
+		t.Errorf("the control run is %s, %v", item.Doc, err)
+	}
+}
+
+// A mistake in the code while one look reads the list ends that look alone.
+func TestListIsReadAgainAfterAPanic(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.now = o.now.Add(2 * time.Minute)
+	mistake := errors.New("a mistake")
+	lists := 0
+	o.asked = func(id string) error {
+		if lists++; lists == 1 {
+			panic(mistake)
+		}
+		return nil
+	}
+	func() {
+		defer func() {
+			if err := recover(); err != mistake {
+				t.Errorf("recovered %v", err)
+			}
+		}()
+		_, _ = o.Reconcile(t.Context(), "launch/"+scheduleKey)
+	}()
+	o.wait(time.Minute)
+	if lists != 2 {
+		t.Errorf("%d lists", lists)
+	}
+}
