@@ -165,3 +165,25 @@ func TestListIsReadAgainAfterAPanic(t *testing.T) {
 		t.Errorf("%d lists in %s", lists, took)
 	}
 }
+
+// A hold names 20 runs at most. One that was created right after the request takes
+// the place of one that was created long after it.
+func TestHoldNamesTheLikeliestRuns(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	likely := aRun("wf-likely", "Orders", o.now.Add(2*time.Second))
+	for i := range 20 {
+		o.runs = append(o.runs, aRun(fmt.Sprint("wf-", i), "Orders", o.now.Add(time.Duration(10+i)*time.Minute)))
+	}
+	o.wait(40 * time.Minute)
+	o.wantNews("Held [" + scheduleKey + ", hold 1]")
+	o.runs = append(o.runs, likely) // the list lagged behind
+	o.wait(2 * time.Minute)
+	if !slices.Contains(o.told, "wf-likely") || slices.Contains(o.told, "wf-19") || len(o.told) != 20 {
+		t.Errorf("named %q", o.told)
+	}
+	o.wait(time.Hour)
+	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+scheduleKey+", hold 2]")
+}

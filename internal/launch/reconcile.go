@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
@@ -143,8 +144,7 @@ func (l *Launcher) searchOn(ctx context.Context, j *record.Launch, runs []*amper
 			j.Hold++
 			j.AddOther(run, j.Hold)
 			due = now
-		case j.Run == nil && len(j.Candidates) < maxCandidates:
-			j.Candidates = append(j.Candidates, candidateOf(run))
+		case j.Run == nil && addCandidate(j, run):
 			if j.State == record.StateHeld {
 				j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(len(j.Candidates))}
 			}
@@ -161,6 +161,28 @@ func (l *Launcher) searchOn(ctx context.Context, j *record.Launch, runs []*amper
 	}
 	l.Deliver(ctx, j)
 	return nil
+}
+
+// addCandidate adds a run to the candidates of a launch that has no run. If there
+// are as many as a hold names, the run takes the place of the least likely one, the
+// one created the longest after a request, or is not added.
+func addCandidate(j *record.Launch, run *amperity.Run) bool {
+	if len(j.Candidates) < maxCandidates {
+		j.Candidates = append(j.Candidates, candidateOf(run))
+		return true
+	}
+	last, most := -1, runs.AfterPost(j.Posts, run.CreatedAt)
+	for i, c := range j.Candidates {
+		created, err := time.Parse(time.RFC3339, c.CreatedAt)
+		if after := runs.AfterPost(j.Posts, created); err != nil || after > most {
+			last, most = i, after
+		}
+	}
+	if last < 0 {
+		return false
+	}
+	j.Candidates = append(slices.Delete(slices.Clone(j.Candidates), last, last+1), candidateOf(run))
+	return true
 }
 
 // nextSearch returns when the sweep next searches for the runs of a settled

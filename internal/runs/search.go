@@ -65,8 +65,8 @@ type Found struct {
 	Begun time.Time
 }
 
-// afterPost returns how long after the latest request before it a run was created.
-func afterPost(posts []time.Time, created time.Time) time.Duration {
+// AfterPost returns how long after the latest request before it a run was created.
+func AfterPost(posts []time.Time, created time.Time) time.Duration {
 	after := time.Duration(math.MaxInt64)
 	for _, post := range posts {
 		if d := created.Sub(post.Add(-Skew)); d >= 0 {
@@ -179,7 +179,7 @@ func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.Config
 	// Amperity mostly starts a run within seconds: the runs right after a request
 	// come first.
 	slices.SortStableFunc(f.Runs, func(a, b *amperity.Run) int {
-		return cmp.Or(cmp.Compare(afterPost(j.Posts, a.CreatedAt), afterPost(j.Posts, b.CreatedAt)), a.CreatedAt.Compare(b.CreatedAt))
+		return cmp.Or(cmp.Compare(AfterPost(j.Posts, a.CreatedAt), AfterPost(j.Posts, b.CreatedAt)), a.CreatedAt.Compare(b.CreatedAt))
 	})
 	err := cl.readPrincipals(ctx, &f, c, principals)
 	f.Certain = f.Certain && err == nil && len(f.Runs) <= j.Unaccounted()
