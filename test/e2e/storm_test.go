@@ -46,8 +46,16 @@ func TestAStormOfFiles(t *testing.T) {
 		instances = append(instances, e)
 		wg.Go(func() {
 			for b := range batches {
-				if answer, err := e.Invoke(t.Context(), b); err != nil || string(answer) != nothingAgain {
-					t.Errorf("answered %.300s, %v", answer, err)
+				// A batch that loses too many races is delivered again, as by SQS.
+				for delivery := 1; ; delivery++ {
+					answer, err := e.Invoke(t.Context(), b)
+					if err == nil && string(answer) == nothingAgain {
+						break
+					}
+					if err != nil || delivery == 3 {
+						t.Errorf("answered %.300s, %v", answer, err)
+						break
+					}
 				}
 			}
 		})
