@@ -90,7 +90,7 @@ func (c *collector) arrival(a Arrival, eventTime string, at *place, fields *plac
 	switch {
 	case eventTime == "":
 		c.faultf(at.field(fields.time), "is missing; something like \"2026-11-22T05:00:00Z\" was expected")
-	case err != nil || t.UTC().Year() < 1970 || t.UTC().Year() > limits[year].high:
+	case err != nil || t.UTC().Year() < 1970 || t.UTC().Year() > lastYear:
 		c.faultf(at.field(fields.time), "is %.40q; something like \"2026-11-22T05:00:00Z\" was expected", eventTime)
 	}
 	if !keyRead || len(c.faults) > before {

@@ -51,7 +51,7 @@ func (r *Route) Line() int { return r.at.line }
 // nearest and where it fails. received is as for [Routes.Match].
 func (r *Routes) Explain(a Arrival, received time.Time) Explanation {
 	var e Explanation
-	if a.isFolder() {
+	if a.IsFolder() {
 		e.Ignored = true
 		return e
 	}
@@ -64,7 +64,7 @@ func (r *Routes) Explain(a Arrival, received time.Time) Explanation {
 	}
 	t := arrived(a, received)
 	for _, m := range r.Match(a, received) {
-		e.Matches = append(e.Matches, MatchExplanation{Match: m, Fields: m.fieldText(), Window: m.windowText(t)})
+		e.Matches = append(e.Matches, MatchExplanation{Match: m, Fields: m.Route.Files[0].pattern.show(m.fields), Window: m.windowText(t)})
 	}
 	if len(e.Matches) > 0 {
 		return e
@@ -82,6 +82,7 @@ func (r *Routes) Explain(a Arrival, received time.Time) Explanation {
 func (r *Routes) nearest(a Arrival) *Nearest {
 	var best nearMiss
 	var of *Route
+	var text string
 	for _, route := range r.routes {
 		for _, f := range route.Files {
 			var c captured
@@ -90,14 +91,14 @@ func (r *Routes) nearest(a Arrival) *Nearest {
 				return &Nearest{Route: route, Pattern: f.Pattern, At: -1, Reason: route.notCounted(a, c)}
 			}
 			if miss.score > best.score {
-				best, of = miss, route
+				best, of, text = miss, route, f.Pattern
 			}
 		}
 	}
 	if of == nil {
 		return nil
 	}
-	return &Nearest{Route: of, Pattern: best.pattern.text, At: best.at, Reason: best.explain(a.Key)}
+	return &Nearest{Route: of, Pattern: text, At: best.at, Reason: best.explain(a.Key)}
 }
 
 // notCounted says why a key that matches does not count for the route.
@@ -105,22 +106,8 @@ func (r *Route) notCounted(a Arrival, c captured) string {
 	if r.Bucket != "" && r.Bucket != a.Bucket {
 		return fmt.Sprintf("the key matches, but the route is for the bucket %q", r.Bucket)
 	}
-	return fmt.Sprintf("the key matches, but the clocks of %v skip hour %02d of %v", r.Zone, c[hour], dayPeriod(c[year], c[month], c[day]+r.DateOffset))
-}
-
-func (m Match) fieldText() string {
-	var b strings.Builder
-	fields := m.Route.Files[0].pattern.fields
-	for k, name := range fieldNames {
-		if !fields.has(opKind(k)) {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		fmt.Fprintf(&b, "%s=%02d", name, m.fields[k])
-	}
-	return b.String()
+	y, m, d := c.date()
+	return fmt.Sprintf("the key matches, but the clocks of %v skip hour %02d of %v", r.Zone, c.hourOf(), dayPeriod(y, m, d+r.DateOffset))
 }
 
 func (m Match) windowText(t time.Time) string {
@@ -128,7 +115,7 @@ func (m Match) windowText(t time.Time) string {
 	var from string
 	switch {
 	case r.hourly:
-		from = fmt.Sprintf("hour %02d in %v", m.fields[hour], r.zone())
+		from = fmt.Sprintf("hour %02d in %v", m.fields.hourOf(), r.zone())
 		if m.Period.length > 60*60 {
 			from += ", which the clocks show twice"
 		}

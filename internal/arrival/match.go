@@ -239,7 +239,7 @@ func (o *op) fit(s string, r *reading, c *captured) (int, reason) {
 // limits bound the values of the fields. A year beyond them is read only if the
 // key matches in no other way, and its period is implausible (see Period).
 var limits = [...]struct{ low, high int }{
-	year:  {2000, 2999},
+	year:  {firstYear, lastYear},
 	month: {1, 12},
 	day:   {1, 31},
 	hour:  {0, 23},
@@ -335,4 +335,20 @@ func (m *nearMiss) explain(key string) string {
 	default: // starEnds
 		return "* does not cross a /; write ** where folders may follow"
 	}
+}
+
+// show writes the values of a key's fields, as "{yyyy}=2026 {MM}=11 {dd}=22";
+// empty if the pattern has no fields.
+func (p *pattern) show(c captured) string {
+	var b strings.Builder
+	for k, name := range fieldNames {
+		if !p.fields.has(opKind(k)) {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%s=%02d", name, c[k])
+	}
+	return b.String()
 }

@@ -157,8 +157,8 @@ func (p *routesParser) ignored(v member) {
 		if !ok {
 			continue
 		}
-		if f.pattern.fields != noFields {
-			p.faultf(f.at.within(f.Pattern, f.pattern.ops[f.pattern.firstField()].at),
+		if f.pattern.dated() {
+			p.faultf(f.at.within(f.Pattern, f.pattern.fieldAt()),
 				"a date field says nothing where files are ignored; write * in its place")
 		}
 		p.ignore = append(p.ignore, f)
@@ -177,21 +177,18 @@ func (p *routesParser) pattern(n ast.Node, name string, where position) (File, b
 	if pat == nil {
 		return File{}, false
 	}
-	for i, o := range pat.ops {
-		if o.kind != literal {
-			continue
+	for _, l := range pat.literals() {
+		if l.At == 0 && strings.HasPrefix(l.Text, "/") {
+			p.warnf(at.within(text, l.At), "keys in S3 do not begin with a / unless they were written so; %.60q matches no other", text)
 		}
-		if i == 0 && strings.HasPrefix(o.lit, "/") {
-			p.warnf(at.within(text, o.at), "keys in S3 do not begin with a / unless they were written so; %.60q matches no other", text)
+		if j := encoded(l.Text); j >= 0 {
+			p.warnf(at.within(text, l.At+j), "%q stands for itself: keys are compared as S3 lists them, not URL-encoded, and dates are {yyyy}, {MM}, {dd} and {HH}", l.Text[j:min(len(l.Text), j+3)])
 		}
-		if j := encoded(o.lit); j >= 0 {
-			p.warnf(at.within(text, o.at+j), "%q stands for itself: keys are compared as S3 lists them, not URL-encoded, and dates are {yyyy}, {MM}, {dd} and {HH}", o.lit[j:min(len(o.lit), j+3)])
+		if j := strings.Index(l.Text, ", "); j >= 0 {
+			p.warnf(at.within(text, l.At+j), "%.60q is one pattern, with a comma in it; for several write a list, [\"a/*\", \"b/*\"]", text)
 		}
-		if j := strings.Index(o.lit, ", "); j >= 0 {
-			p.warnf(at.within(text, o.at+j), "%.60q is one pattern, with a comma in it; for several write a list, [\"a/*\", \"b/*\"]", text)
-		}
-		if j := strings.IndexAny(o.lit, "?["); j >= 0 {
-			p.warnf(at.within(text, o.at), "%q has no meaning in a pattern and stands for itself; only * and ** stand for others", o.lit[j:j+1])
+		if j := strings.IndexAny(l.Text, "?["); j >= 0 {
+			p.warnf(at.within(text, l.At), "%q has no meaning in a pattern and stands for itself; only * and ** stand for others", l.Text[j:j+1])
 		}
 	}
 	return File{Pattern: text, Count: 1, pattern: pat, at: at}, true

@@ -94,12 +94,12 @@ func (p *routesParser) count(v member) int {
 func (p *routesParser) sameFields(r *Route) {
 	for i, f := range r.Files {
 		if i == 0 {
-			r.dated = f.pattern.fields != noFields
-			r.hourly = f.pattern.fields.has(hour)
+			r.dated = f.pattern.dated()
+			r.hourly = f.pattern.hourly()
 			continue
 		}
-		if want := r.Files[0].pattern.fields; f.pattern.fields != want {
-			p.faultf(f.at.position, "the date fields of this pattern are %v, those of the route's first are %v; all patterns of a route must have the same", f.pattern.fields, want)
+		if want := r.Files[0].pattern.fieldsOf(); f.pattern.fieldsOf() != want {
+			p.faultf(f.at.position, "the date fields of this pattern are %v, those of the route's first are %v; all patterns of a route must have the same", f.pattern.fieldsOf(), want)
 		}
 	}
 }

@@ -39,7 +39,7 @@ type pattern struct {
 	text string
 	ops  []op
 	// fields has a bit for each field that occurs.
-	fields fieldSet
+	fields Fields
 	// edges are the ends of fields with a * right after them.
 	edges edges
 	// tight: a * stands between a field and a digit, or between two fields, and
@@ -93,18 +93,24 @@ var fieldNames = [...]string{year: "{yyyy}", month: "{MM}", day: "{dd}", hour: "
 // captured are the values of a key's date fields.
 type captured [4]int
 
-type fieldSet uint8
+// date returns the date of a key; zeros if the pattern has none.
+func (c captured) date() (y, m, d int) { return c[year], c[month], c[day] }
 
-func (s fieldSet) has(k opKind) bool { return s&(1<<k) != 0 }
+// hourOf returns the hour of a key; 0 if the pattern has none.
+func (c captured) hourOf() int { return c[hour] }
+
+type Fields uint8
+
+func (s Fields) has(k opKind) bool { return s&(1<<k) != 0 }
 
 const (
-	noFields   fieldSet = 0
-	dateFields fieldSet = 1<<year | 1<<month | 1<<day
-	hourFields fieldSet = dateFields | 1<<hour
+	noFields   Fields = 0
+	dateFields Fields = 1<<year | 1<<month | 1<<day
+	hourFields Fields = dateFields | 1<<hour
 )
 
 // String gives "{yyyy}{MM}{dd}", or "none".
-func (s fieldSet) String() string {
+func (s Fields) String() string {
 	if s == 0 {
 		return "none"
 	}
@@ -120,6 +126,13 @@ func (s fieldSet) String() string {
 // maxKey is the longest key of an S3 object, in bytes of UTF-8 (S3 User Guide,
 // Naming Amazon S3 objects).
 const maxKey = 1024
+
+// firstYear is the first year of a plausible date. Programs write earlier dates
+// for an unknown date.
+const firstYear = 2000
+
+// lastYear is the last year of a plausible date.
+const lastYear = 2999
 
 // patternFault is one thing wrong with a pattern; at counts bytes.
 type patternFault struct {
@@ -320,7 +333,7 @@ func (p *patternParser) check() {
 	case p.fields == noFields:
 		return
 	case p.fields&dateFields != dateFields:
-		p.faultf(p.ops[p.firstField()].at, "the pattern has %v; windows are days, which need {yyyy}, {MM} and {dd}, or hours, {HH} too: for another period write * in its place, and a file counts for the day on which it comes", p.fields)
+		p.faultf(p.fieldAt(), "the pattern has %v; windows are days, which need {yyyy}, {MM} and {dd}, or hours, {HH} too: for another period write * in its place, and a file counts for the day on which it comes", p.fields)
 		return
 	}
 	last := max(first[year], first[month], first[day])
@@ -338,7 +351,7 @@ func (p *patternParser) markEdges() {
 		if o.kind != star && o.kind != deep {
 			continue
 		}
-		var before, after fieldSet
+		var before, after Fields
 		for n := i - 1; n >= 0 && p.ops[n].kind < literal; n-- {
 			before |= p.ops[n].first()
 		}
@@ -362,7 +375,7 @@ func (p *patternParser) markEdges() {
 }
 
 // first is the op's field, unless it came before.
-func (o op) first() fieldSet {
+func (o op) first() Fields {
 	if o.repeat {
 		return noFields
 	}
@@ -382,6 +395,41 @@ func (o op) digitAt(at int) bool {
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// String returns the pattern as written.
+func (p *pattern) String() string { return p.text }
+
+// dated reports whether the pattern has a date.
+func (p *pattern) dated() bool { return p.fields != noFields }
+
+// hourly reports whether the pattern has an hour.
+func (p *pattern) hourly() bool { return p.fields.has(hour) }
+
+// fieldsOf returns the fields of the pattern.
+func (p *pattern) fieldsOf() Fields { return p.fields }
+
+// Literal is a text that stands for itself in a pattern.
+type Literal struct {
+	// At is the byte of the pattern at which the text begins.
+	At int
+	// Text is the text, without backslashes.
+	Text string
+}
+
+// literals returns the texts of a pattern that stand for themselves.
+func (p *pattern) literals() []Literal {
+	var all []Literal
+	for _, o := range p.ops {
+		if o.kind == literal {
+			all = append(all, Literal{o.at, o.lit})
+		}
+	}
+	return all
+}
+
+// fieldAt returns the byte of the pattern at which its first field begins; 0 if
+// there is none.
+func (p *pattern) fieldAt() int { return p.ops[p.firstField()].at }
 
 // firstField is the first op that is a field.
 func (p *pattern) firstField() int {

@@ -23,14 +23,9 @@ const (
 	implausibleHour = -2
 )
 
-const (
-	// maxAhead is how far ahead of its arrival a file's date may be. It exceeds a
-	// leap year, and the most days by which date_offset moves a date.
-	maxAhead = 400 * secondsPerDay
-	// firstYear is the first year of a plausible date. Programs write earlier dates
-	// for an unknown date.
-	firstYear = 2000
-)
+// maxAhead is how far ahead of its arrival a file's date may be. It exceeds a
+// leap year, and the most days by which date_offset moves a date.
+const maxAhead = 400 * secondsPerDay
 
 // plausible reports whether a file that arrived at a time can have a date. The
 // time is zero if it is unknown.

@@ -85,16 +85,18 @@ type Deadline struct {
 // period finds the window of a file: fields are the values of its key, t is
 // when it arrived. False: the clocks skip that hour.
 func (r *Route) period(fields captured, t time.Time) (Period, bool) {
-	y, m, d := fields[year], time.Month(fields[month]), fields[day]
+	y, m, d := fields.date()
 	if !r.dated {
-		y, m, d = t.In(r.Zone).Date()
+		var name time.Month
+		y, name, d = t.In(r.Zone).Date()
+		m = int(name)
 	}
 	d += r.DateOffset
-	if !plausible(y, int(m), d, t) {
+	if !plausible(y, m, d, t) {
 		return implausiblePeriod(t, r.hourly), true
 	}
 	if r.hourly {
-		return hourPeriod(y, int(m), d, fields[hour], r.zone())
+		return hourPeriod(y, m, d, fields.hourOf(), r.zone())
 	}
-	return dayPeriod(y, int(m), d), true
+	return dayPeriod(y, m, d), true
 }

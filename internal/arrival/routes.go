@@ -42,7 +42,7 @@ func (r *Routes) Routes() []*Route { return slices.Clone(r.routes) }
 // Ignored tells whether an arrival is nobody's file: a folder marker, or a key
 // that the routes file says to ignore. Ask it before [Routes.Match].
 func (r *Routes) Ignored(a Arrival) bool {
-	if a.isFolder() {
+	if a.IsFolder() {
 		return true
 	}
 	_, ignored := r.ignoredBy(a.Key)
@@ -53,9 +53,9 @@ func (r *Routes) Ignored(a Arrival) bool {
 // (Apache Hadoop, S3A and the older S3N; Amazon EMR writes them too).
 const hadoopFolder = "_$folder$"
 
-// isFolder reports whether an arrival is a folder marker: its key ends in a /,
+// IsFolder reports whether an arrival is a folder marker: its key ends in a /,
 // or it is one of Hadoop's and not known to have content.
-func (a Arrival) isFolder() bool {
+func (a Arrival) IsFolder() bool {
 	return strings.HasSuffix(a.Key, "/") || a.Size == 0 && strings.HasSuffix(a.Key, hadoopFolder)
 }
 
@@ -65,7 +65,7 @@ func (r *Routes) ignoredBy(key string) (by string, ignored bool) {
 	r.ignore.each(key, func(entries []entry) bool {
 		for _, e := range entries {
 			if e.pattern.match(key, &c, nil) {
-				by, ignored = e.pattern.text, true
+				by, ignored = e.pattern.String(), true
 				return false
 			}
 		}
@@ -92,7 +92,7 @@ func (r *Routes) Match(a Arrival, received time.Time) []Match {
 	for _, h := range hits {
 		route := r.routes[h.route]
 		if p, ok := route.period(h.fields, t); ok {
-			matches = append(matches, Match{Route: route, Pattern: h.pattern.text, Period: p, fields: h.fields})
+			matches = append(matches, Match{Route: route, Pattern: h.pattern.String(), Period: p, fields: h.fields})
 		}
 	}
 	return matches

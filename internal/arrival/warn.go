@@ -41,13 +41,13 @@ func (p *routesParser) warn(r *Routes) {
 				switch {
 				case !h.pattern.match(keys[1], &c, nil):
 				case h.route == i && h.place < place && !f.Optional:
-					p.warnf(f.at.position, "no file meets this entry, and windows wait for it: %.100q of the same route, which stands before it, takes all that it matches; write this one first", h.pattern.text)
+					p.warnf(f.at.position, "no file meets this entry, and windows wait for it: %.100q of the same route, which stands before it, takes all that it matches; write this one first", h.pattern.String())
 				case h.route == i && h.place < place:
-					p.warnf(f.at.position, "the pattern adds nothing: %.100q of the same route matches all that it does", h.pattern.text)
-				case h.route > i && h.pattern.text == f.Pattern:
+					p.warnf(f.at.position, "the pattern adds nothing: %.100q of the same route matches all that it does", h.pattern.String())
+				case h.route > i && h.pattern.String() == f.Pattern:
 					// Said at the other one.
 				case h.route != i:
-					p.warnf(f.at.position, "its files start the route %.60q too, by %.100q; fine if both runs are wanted", other.Name, h.pattern.text)
+					p.warnf(f.at.position, "its files start the route %.60q too, by %.100q; fine if both runs are wanted", other.Name, h.pattern.String())
 				}
 			}
 		}
@@ -77,7 +77,7 @@ func (p *pattern) ambiguous() (key, read string, ok bool) {
 		if !p.match(key, &c, nil) || c[day] == 22 && (c[hour] == 5 || !p.fields.has(hour)) {
 			continue
 		}
-		read = dayPeriod(c[year], c[month], c[day]).String()
+		read = fmt.Sprintf("%04d-%02d-%02d", c[year], c[month], c[day])
 		if p.fields.has(hour) {
 			read += fmt.Sprintf(", hour %02d", c[hour])
 		}

@@ -183,6 +183,11 @@ func printable(message string) string {
 	return strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`).Replace(message)
 }
 
+// beginsWithField reports whether a text begins with a date field of a pattern.
+func beginsWithField(s string) bool {
+	return slices.ContainsFunc([]string{"{yyyy}", "{MM}", "{dd}", "{HH}"}, func(f string) bool { return strings.HasPrefix(s, f) })
+}
+
 // unquoted finds a pattern that begins with * or a date field and has no
 // quotes, which YAML takes for something else.
 func unquoted(line string) (column int, ok bool) {
@@ -194,8 +199,7 @@ func unquoted(line string) (column int, ok bool) {
 		if !begins {
 			continue
 		}
-		field, _, closed := strings.Cut(rest, "}")
-		if strings.HasPrefix(rest, "*") || closed && slices.Contains([]string{"{yyyy", "{MM", "{dd", "{HH"}, field) {
+		if strings.HasPrefix(rest, "*") || beginsWithField(rest) {
 			return 1 + utf8.RuneCountInString(line[:len(line)-len(rest)]), true
 		}
 	}
@@ -214,7 +218,7 @@ func bare(line string) (column int, ok bool) {
 			}
 		case c == '"' || c == '\'':
 			quote = c
-		case c == '{' && slices.ContainsFunc(fieldNames[year:], func(f string) bool { return strings.HasPrefix(line[i:], f) }):
+		case c == '{' && beginsWithField(line[i:]):
 			if depth > 0 {
 				return 1 + utf8.RuneCountInString(line[:i]), true
 			}
