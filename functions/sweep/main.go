@@ -11,7 +11,7 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
@@ -23,11 +23,11 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		routes, err := routefile.Load(p.Settings.RoutesFile, p.Settings.Buckets, p.Logger)
+		routes, err := route.Load(p.Settings.RoutesFile, p.Settings.Buckets, p.Logger)
 		if err != nil {
 			return nil, err
 		}
-		windows := intake.New(p.Launcher, routefile.Lookup(routes))
+		windows := intake.New(p.Launcher, routes.Lookup)
 		expected := &sweep.Expected{Ledger: p.Ledger, Windows: windows, Routes: routes, Clock: p.Clock, Token: launch.NewToken, Logger: p.Logger}
 		tasks := map[string]sweep.Task{
 			"launch":   p.Launcher.Reconcile,

@@ -16,13 +16,12 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/unrouted"
@@ -35,7 +34,7 @@ import (
 type stage struct {
 	t       *testing.T
 	now     time.Time
-	routes  *arrival.Routes
+	routes  *route.Routes
 	ledger  *ledger.Memory
 	bus     bus
 	sent    []amperity.RunRequest
@@ -55,7 +54,7 @@ func (b *bus) Announce(_ context.Context, as ...announcement.Announcement) error
 
 func newStage(t *testing.T, routesFile string) *stage {
 	t.Helper()
-	routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
+	routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +66,7 @@ func newStage(t *testing.T, routesFile string) *stage {
 		Token: func(context.Context) string { tokens++; return fmt.Sprint(tokens) }, Rand: func() float64 { return 0 },
 	})
 	s.windows = intake.New(l, func(configID, period string) (record.WindowSpec, bool) {
-		return routefile.Lookup(s.routes)(configID, period)
+		return s.routes.Lookup(configID, period)
 	})
 	s.Resolver = held.New(l, s.windows)
 	s.handler = &s3arrival.Handler{Routes: routes, Windows: s.windows, Unrouted: unrouted.New(l), Now: s.Now, Logger: logger}
@@ -375,7 +374,7 @@ func TestImplausibleDatesOfARouteThatIsGone(t *testing.T) {
 	const key = "arrival/cg-1/implausible-day-2026-11-22T03:00:00Z/1"
 	s.come(versioned("b", "days/19991231/1", "v1", "1", received)[0])
 	s.come(versioned("b", "days/19991231/2", "v2", "2", received)[0])
-	s.routes, _, _ = arrival.ParseRoutes("routes.yaml", []byte("version: 1\nroutes: []\n"), arrival.Options{})
+	s.routes, _, _ = route.Parse("routes.yaml", []byte("version: 1\nroutes: []\n"), route.Options{})
 	if res, err := s.Discard(t.Context(), held.Command{Key: key, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != record.Discarded {
 		t.Errorf("discarded: %+v, %v", res, err)
 	}

@@ -14,10 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
@@ -79,8 +78,8 @@ func (l *launcher) work(ctx context.Context, key string) (bool, error) {
 }
 
 // tasks are those of each kind of item: all that launcher does.
-func (l *launcher) tasks(routes *arrival.Routes) map[string]sweep.Task {
-	lookup := routefile.Lookup(routes)
+func (l *launcher) tasks(routes *route.Routes) map[string]sweep.Task {
+	lookup := routes.Lookup
 	return map[string]sweep.Task{"launch": l.work, "unrouted": l.work, "window": func(ctx context.Context, key string) (bool, error) {
 		parts := strings.Split(key, "/")
 		w, ok := lookup(parts[1], parts[2])
@@ -92,7 +91,7 @@ func (l *launcher) tasks(routes *arrival.Routes) map[string]sweep.Task {
 }
 
 // handler makes an instance of sweep.
-func (w *world) instance(routes *arrival.Routes, token func(context.Context) string) *sweep.Handler {
+func (w *world) instance(routes *route.Routes, token func(context.Context) string) *sweep.Handler {
 	logger := telemetry.NewLogger(&w.log, slog.LevelInfo)
 	expected := &sweep.Expected{Ledger: w.ledger, Windows: w.launcher, Routes: routes, Clock: w.clock, Token: token, Logger: logger}
 	tasks := w.launcher.tasks(routes)
@@ -127,7 +126,7 @@ type world struct {
 
 func newWorld(t *testing.T, routes string) *world {
 	t.Helper()
-	parsed, _, err := arrival.ParseRoutes("routes.yaml", []byte(routes), arrival.Options{})
+	parsed, _, err := route.Parse("routes.yaml", []byte(routes), route.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +391,7 @@ func TestARouteWithoutADeadlineIsNoLongerExpectedAndBeginsAnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, routesFile)
 	w.sweep(t, time.Minute)
-	edited, _, err := arrival.ParseRoutes("routes.yaml", []byte("version: 1\nroutes: []\n"), arrival.Options{})
+	edited, _, err := route.Parse("routes.yaml", []byte("version: 1\nroutes: []\n"), route.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

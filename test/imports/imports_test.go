@@ -46,13 +46,16 @@ func list(t *testing.T, patterns ...string) map[string]pkg {
 }
 
 const (
-	awsSDK    = "github.com/aws/aws-sdk-go-v2"
-	pureWhy   = "it is pure: it must run, and be tested, without AWS"
-	publicWhy = "any Go program may use it, and most have no AWS"
-	weightWhy = "test code in a function costs cold start and memory"
-	upwardWhy = "held, intake, launch, runs, record: each knows only those after it"
-	zonesWhy  = "internal/schedule embeds the time zones: time/tzdata would be a second copy, and yields to the machine's"
-	toolWhy   = "the command line calls functions and reads stacks; a function that could would need the permission, and pay for the client at every cold start"
+	awsSDK = "github.com/aws/aws-sdk-go-v2"
+	// yamlParser is what reads a routes file.
+	yamlParser = "github.com/goccy/go-yaml"
+	parserWhy  = "held, intake, launch, runs, record: trigger links them, and would pay for the parser of routes at every cold start"
+	pureWhy    = "it is pure: it must run, and be tested, without AWS"
+	publicWhy  = "any Go program may use it, and most have no AWS"
+	weightWhy  = "test code in a function costs cold start and memory"
+	upwardWhy  = "held, intake, launch, runs, record: each knows only those after it"
+	zonesWhy   = "internal/schedule embeds the time zones: time/tzdata would be a second copy, and yields to the machine's"
+	toolWhy    = "the command line calls functions and reads stacks; a function that could would need the permission, and pay for the client at every cold start"
 )
 
 // rules say what a package must not depend on, itself or through others. A
@@ -65,13 +68,24 @@ var rules = []struct{ pkg, forbidden, why string }{
 	{"pkg/amperity/amperitytest", "testing", "the simulator is a program too"},
 	{"internal/schedule", awsSDK, pureWhy},
 	{"internal/schedule", "net/http", pureWhy},
-	{"internal/arrival", awsSDK, pureWhy},
+	{"internal/s3event", awsSDK, pureWhy},
+	{"internal/s3event", module + "/internal/", "an envelope does not depend on what is done with its files"},
+	{"internal/route", module + "/internal/launch", "a route describes windows; it does not depend on what launches them"},
+	{"internal/route", module + "/internal/runs", "a route describes windows; it does not depend on what launches them"},
+	{"internal/route/pattern", yamlParser, "a pattern is a text; the file that it stands in is read by source"},
+	{"internal/route/pattern", module + "/internal/record", "a pattern matches keys; what a match means is the route's"},
+	{"internal/route/source", module + "/internal/route/pattern", "it reads any values; what they mean is the route's"},
+	{"internal/route/source", module + "/internal/record", "it reads any values; what they mean is the route's"},
 	{"internal/announcement", awsSDK, pureWhy},
 	{"internal/window", awsSDK, pureWhy},
-	{"internal/window", module + "/internal/arrival", "it decides by rules; what a route says of them is arrival's"},
+	{"internal/window", module + "/internal/route", "it decides by rules; what a route says of them is route's"},
 	{"internal/launch", awsSDK, "the launch is simulated step by step, over interfaces"},
-	{"internal/launch", module + "/internal/arrival", "a launch knows windows, and nothing of routes: trigger would pay for the parser"},
-	{"internal/held", module + "/internal/arrival", "a launch knows windows, and nothing of routes: trigger would pay for the parser"},
+	{"internal/record", module + "/internal/route", parserWhy},
+	{"internal/runs", module + "/internal/route", parserWhy},
+	{"internal/launch", module + "/internal/route", parserWhy},
+	{"internal/intake", module + "/internal/route", parserWhy},
+	{"internal/held", module + "/internal/route", parserWhy},
+	{"internal/unrouted", module + "/internal/route", parserWhy},
 	{"internal/held", module + "/internal/ledger/dynamo", "an interface's consumer knows none of its implementations"},
 	{"internal/intake", module + "/internal/held", upwardWhy},
 	{"internal/launch", module + "/internal/intake", upwardWhy},
@@ -83,7 +97,6 @@ var rules = []struct{ pkg, forbidden, why string }{
 	{"internal/ledger", module + "/internal/launch", "an implementation knows nothing of its consumer"},
 	{"internal/ledger/dynamo", module + "/internal/launch", "an implementation knows nothing of its consumer"},
 	{"internal/sweep", awsSDK, "handlers know AWS's event shapes alone"},
-	{"internal/routefile", awsSDK, pureWhy},
 	{"internal/trigger", awsSDK, "handlers know AWS's event shapes alone"},
 	{"internal/s3arrival", awsSDK, "handlers know AWS's event shapes alone"},
 	{"internal/settings", awsSDK, "settings are checked before anything of AWS is made"},
@@ -105,8 +118,8 @@ var rules = []struct{ pkg, forbidden, why string }{
 	{"functions/trigger", module + "/docs/events", "the schemas are for tests and readers"},
 	{"functions/s3arrival", module + "/docs/events", "the schemas are for tests and readers"},
 	{"functions/sweep", module + "/docs/events", "the schemas are for tests and readers"},
-	{"functions/trigger", "github.com/goccy/go-yaml", "trigger reads no routes: it would pay for the parser at every cold start"},
-	{"functions/trigger", module + "/internal/arrival", "trigger reads no routes"},
+	{"functions/trigger", yamlParser, "trigger reads no routes: it would pay for the parser at every cold start"},
+	{"functions/trigger", module + "/internal/route", "trigger reads no routes"},
 	{"functions/trigger", "github.com/aws/aws-sdk-go-v2/service/sqs", "a function imports the clients that it uses"},
 	{"functions/s3arrival", "github.com/aws/aws-sdk-go-v2/service/sqs", "a function imports the clients that it uses"},
 	{"functions/trigger", awsSDK + "/service/lambda", toolWhy},

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/inprocess"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
@@ -182,7 +182,7 @@ type World struct {
 	Ledger   *Meter
 	Amperity *amperitytest.Server
 	Bus      *Bus
-	Routes   *arrival.Routes
+	Routes   *route.Routes
 	// Paused and Logger are of the functions that are made from now on; a
 	// function's logger gets its name.
 	Paused bool
@@ -194,7 +194,7 @@ func New(routesFile string) (*World, error) {
 	w := &World{Clock: &Clock{now: Begin}, Ledger: &Meter{Memory: ledger.NewMemory(), known: map[string]ledger.Item{}}, Bus: &Bus{},
 		Logger: func(string) *slog.Logger { return slog.New(slog.DiscardHandler) }}
 	var err error
-	if w.Routes, _, err = arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{}); err != nil {
+	if w.Routes, _, err = route.Parse("routes.yaml", []byte(routesFile), route.Options{}); err != nil {
 		return nil, err
 	}
 	w.Amperity, err = amperitytest.New(amperitytest.Config{NoSocket: true, Now: w.Clock.Now, Sleep: w.Clock.Sleep})
