@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -18,7 +17,7 @@ import (
 
 func main() {
 	lambda.Start(wire.Handler(os.Stderr, func() (lambda.Handler, error) {
-		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, time.Now, wire.S3ArrivalRate)
+		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, wire.S3ArrivalRate)
 		if err != nil {
 			return nil, err
 		}
@@ -26,6 +25,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return &s3arrival.Handler{Routes: routes, Windows: intake.New(p.Launcher, nil), Unrouted: unrouted.New(p.Launcher), Now: time.Now, Logger: p.Logger}, nil
+		return &s3arrival.Handler{Routes: routes, Windows: intake.New(p.Launcher, nil), Unrouted: unrouted.New(p.Launcher), Now: p.Clock.Now, Logger: p.Logger}, nil
 	}))
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -19,7 +18,7 @@ import (
 
 func main() {
 	lambda.Start(wire.Handler(os.Stderr, func() (lambda.Handler, error) {
-		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, time.Now, wire.SweepRate)
+		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, wire.SweepRate)
 		if err != nil {
 			return nil, err
 		}

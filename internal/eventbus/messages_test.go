@@ -1,20 +1,20 @@
-package announce_test
+package eventbus_test
 
 import (
 	"testing"
 
-	"github.com/amperity-runs/amperity-runs/internal/announce"
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/eventbus"
 )
 
 func TestErrorNamesEveryFailure(t *testing.T) {
 	t.Parallel()
-	err := &announce.Error{
+	err := &eventbus.Error{
 		Bus:   "runs",
 		Total: 4,
-		Failed: []announce.Failure{
+		Failed: []eventbus.Failure{
 			{Type: announcement.RunHeld, LaunchKey: "manual/og-1/x", Code: "InternalFailure", Message: "try again"},
-			{Type: announcement.FilesUnrouted, ID: "0123", Code: announce.CodeNoAnswer, Message: "EOF"},
+			{Type: announcement.FilesUnrouted, ID: "0123", Code: eventbus.CodeNoAnswer, Message: "EOF"},
 		},
 	}
 	check(t, "message", "event bus runs: 2 of 4 announcements not confirmed: Amperity Workflow Run Held of manual/og-1/x: InternalFailure: try again; Amperity Files Unrouted of 0123: NoAnswer: EOF", err.Error())

@@ -1,4 +1,4 @@
-package announce_test
+package eventbus_test
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,8 +14,8 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/announce"
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/eventbus"
 )
 
 // bus is an EventBridge in memory. It enforces the limits of a call as the
@@ -140,7 +139,7 @@ func check(t *testing.T, what string, want, got any) {
 func TestAnEntryCarriesAllThatRulesMatchOn(t *testing.T) {
 	t.Parallel()
 	b := &bus{}
-	p := announce.New(b, "arn:aws:events:us-east-1:123456789012:event-bus/runs", new(sleeper).sleep)
+	p := eventbus.New(b, "arn:aws:events:us-east-1:123456789012:event-bus/runs", new(sleeper).sleep)
 	if err := p.Announce(t.Context(), started(1)...); err != nil {
 		t.Fatal(err)
 	}
@@ -169,8 +168,8 @@ func TestFilesHaveThePartitionOfTheRegion(t *testing.T) {
 		"us-isof-south-1": "arn:aws-iso-f:s3:::acme-landing/k1",
 	} {
 		b := &bus{}
-		p := announce.New(b, "default", new(sleeper).sleep)
-		p.Partition = announce.Partition(region)
+		p := eventbus.New(b, "default", new(sleeper).sleep)
+		p.Partition = eventbus.Partition(region)
 		as := started(1)
 		as[0].Resources = append(as[0].Resources, schedule)
 		if err := p.Announce(t.Context(), as...); err != nil {
@@ -183,7 +182,7 @@ func TestFilesHaveThePartitionOfTheRegion(t *testing.T) {
 func TestNothingToAnnounceCallsNobody(t *testing.T) {
 	t.Parallel()
 	b := &bus{}
-	if err := announce.New(b, "default", new(sleeper).sleep).Announce(t.Context()); err != nil {
+	if err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	check(t, "calls", 0, len(b.calls))
@@ -192,7 +191,7 @@ func TestNothingToAnnounceCallsNobody(t *testing.T) {
 func TestTenEntriesGoIntoACallAndTheOrderIsKept(t *testing.T) {
 	t.Parallel()
 	b := &bus{}
-	if err := announce.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(23)...); err != nil {
+	if err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(23)...); err != nil {
 		t.Fatal(err)
 	}
 	check(t, "calls", [][]string{keys(1, 10), keys(11, 20), keys(21, 23)}, b.calls)
@@ -210,7 +209,7 @@ func TestACallKeepsWithinTheLimitOfItsSize(t *testing.T) {
 		as[i].Detail.Unrouted = &announcement.Unrouted{Count: len(files), Files: files}
 	}
 	b := &bus{}
-	if err := announce.New(b, "default", new(sleeper).sleep).Announce(t.Context(), as...); err != nil {
+	if err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context(), as...); err != nil {
 		t.Fatal(err)
 	}
 	// 12 entries of about 41 KB: six fit into 256 KB.
@@ -246,7 +245,7 @@ func TestOnlyPassingFailuresAreTriedAgain(t *testing.T) {
 				return "", ""
 			}}
 			s := &sleeper{}
-			err := announce.New(b, "default", s.sleep).Announce(t.Context(), started(3)...)
+			err := eventbus.New(b, "default", s.sleep).Announce(t.Context(), started(3)...)
 			if !row.again {
 				check(t, "calls", [][]string{keys(1, 3)}, b.calls)
 				check(t, "waits", 0, len(s.waits))
@@ -268,7 +267,7 @@ func TestWaitsDoubleAndEnd(t *testing.T) {
 	t.Parallel()
 	b := &bus{answer: func(int, string) (string, string) { return "ThrottlingException", "Rate exceeded" }}
 	s := &sleeper{}
-	err := announce.New(b, "default", s.sleep).Announce(t.Context(), started(1)...)
+	err := eventbus.New(b, "default", s.sleep).Announce(t.Context(), started(1)...)
 	check(t, "message", "event bus default: 1 of 1 announcements not confirmed: Amperity Workflow Run Started of k1: ThrottlingException: Rate exceeded", err.Error())
 	check(t, "calls", 5, len(b.calls))
 	check(t, "waits", 4, len(s.waits))
@@ -284,7 +283,7 @@ func TestTheEndOfTheTimeEndsTheTries(t *testing.T) {
 	t.Parallel()
 	b := &bus{answer: func(int, string) (string, string) { return "InternalFailure", "" }}
 	s := &sleeper{stop: 2}
-	if err := announce.New(b, "default", s.sleep).Announce(t.Context(), started(1)...); err == nil {
+	if err := eventbus.New(b, "default", s.sleep).Announce(t.Context(), started(1)...); err == nil {
 		t.Error("no error")
 	}
 	check(t, "calls", 2, len(b.calls))
@@ -294,8 +293,8 @@ func TestWhatTheTimeDidNotSufficeForIsNamed(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	b := &bus{fail: func(int, *eventbridge.PutEventsInput) error { cancel(); return nil }}
-	err := announce.New(b, "default", new(sleeper).sleep).Announce(ctx, started(12)...)
-	var got *announce.Error
+	err := eventbus.New(b, "default", new(sleeper).sleep).Announce(ctx, started(12)...)
+	var got *eventbus.Error
 	if !errors.As(err, &got) || !errors.Is(err, context.Canceled) {
 		t.Fatalf("error is %v", err)
 	}
@@ -303,7 +302,7 @@ func TestWhatTheTimeDidNotSufficeForIsNamed(t *testing.T) {
 	var failed []int
 	for _, f := range got.Failed {
 		failed = append(failed, f.Index)
-		check(t, "code", announce.CodeNotSent, f.Code)
+		check(t, "code", eventbus.CodeNotSent, f.Code)
 	}
 	check(t, "failed", []int{10, 11}, failed)
 }
@@ -327,8 +326,8 @@ func TestACallThatFailsWholeFailsItsEntriesOnly(t *testing.T) {
 				}
 				return nil
 			}}
-			err := announce.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(12)...)
-			var got *announce.Error
+			err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(12)...)
+			var got *eventbus.Error
 			if !errors.As(err, &got) || !errors.Is(err, row.err) {
 				t.Fatalf("error is %v", err)
 			}
@@ -336,10 +335,10 @@ func TestACallThatFailsWholeFailsItsEntriesOnly(t *testing.T) {
 			check(t, "published", keys(11, 12), b.published)
 			check(t, "failures", 10, len(got.Failed))
 			check(t, "total", 12, got.Total)
-			check(t, "first failure", announce.Failure{
+			check(t, "first failure", eventbus.Failure{
 				Index: 0, Type: announcement.RunStarted, ID: announcement.ID(announcement.RunStarted, "k1"), LaunchKey: "k1",
 				Code: row.code, Message: row.message,
-			}, func() announce.Failure { f := got.Failed[0]; f.Err = nil; return f }())
+			}, func() eventbus.Failure { f := got.Failed[0]; f.Err = nil; return f }())
 		})
 	}
 }
@@ -354,7 +353,7 @@ func TestAnEntryThatSpoilsTheCallFailsAlone(t *testing.T) {
 		}
 		return nil
 	}}
-	err := announce.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(3)...)
+	err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(3)...)
 	check(t, "published", []string{"k1", "k3"}, b.published)
 	check(t, "calls", [][]string{keys(1, 3), {"k1"}, {"k2"}, {"k3"}}, b.calls)
 	check(t, "message", "event bus default: 1 of 3 announcements not confirmed: Amperity Workflow Run Started of k2: ValidationException: Detail is malformed", err.Error())
@@ -363,7 +362,7 @@ func TestAnEntryThatSpoilsTheCallFailsAlone(t *testing.T) {
 func TestMissingResultsAreNotTakenForSuccess(t *testing.T) {
 	t.Parallel()
 	b := &bus{short: 1}
-	err := announce.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(2)...)
+	err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(2)...)
 	check(t, "message", "event bus default: 1 of 2 announcements not confirmed: Amperity Workflow Run Started of k2: NoEventId: EventBridge gave neither an event id nor an error code", err.Error())
 	check(t, "published", []string{"k1"}, b.published)
 }
@@ -371,25 +370,10 @@ func TestMissingResultsAreNotTakenForSuccess(t *testing.T) {
 func TestALongMessageIsCut(t *testing.T) {
 	t.Parallel()
 	b := &bus{answer: func(int, string) (string, string) { return "InvalidArgument", strings.Repeat("ä", 600) }}
-	err := announce.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(1)...)
-	var got *announce.Error
+	err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(1)...)
+	var got *eventbus.Error
 	if !errors.As(err, &got) {
 		t.Fatalf("error is %v", err)
 	}
 	check(t, "message", strings.Repeat("ä", 500)+"…", got.Failed[0].Message)
-}
-
-func TestSleepWaitsUntilTheContextEnds(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		if err := announce.Sleep(t.Context(), time.Second); err != nil {
-			t.Error(err)
-		}
-		check(t, "waited", time.Second, time.Since(begin))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		check(t, "error", context.DeadlineExceeded.Error(), announce.Sleep(ctx, time.Minute).Error())
-		check(t, "waited in all", 2*time.Second, time.Since(begin))
-	})
 }

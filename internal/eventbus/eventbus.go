@@ -1,4 +1,4 @@
-// Package announce publishes announcements to an EventBridge event bus.
+// Package eventbus publishes announcements to an EventBridge event bus.
 //
 // [Publisher.Announce] returns nil only when EventBridge gave an event id for
 // every announcement. PutEvents answers 200 also when entries failed, and the
@@ -6,7 +6,7 @@
 //
 // What an event id does not prove: that the bus exists. PutEvents to a bus
 // that does not exist answers as if it did (aws/aws-cli issue 9186).
-package announce
+package eventbus
 
 import (
 	"context"
@@ -72,22 +72,10 @@ type Publisher struct {
 	sleep  func(context.Context, time.Duration) error
 }
 
-// New makes a publisher for a bus, named by its name or ARN. sleep waits for a
-// duration, or returns an error as soon as the context is done; [Sleep] does.
+// New returns a publisher for a bus, which it takes by name or ARN. sleep waits
+// for a duration, or returns an error as soon as the context ends.
 func New(client EventBridge, bus string, sleep func(context.Context, time.Duration) error) *Publisher {
 	return &Publisher{client: client, bus: bus, sleep: sleep}
-}
-
-// Sleep waits for d, or until ctx is done and then returns its error.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // Failure is one announcement that EventBridge did not confirm.
