@@ -69,6 +69,7 @@ var rules = []struct{ pkg, forbidden, why string }{
 	{"internal/schedule", "net/http", pureWhy},
 	{"internal/s3event", awsSDK, pureWhy},
 	{"internal/s3event", module + "/internal/", "an envelope does not depend on what is done with its files"},
+	{"internal/route", awsSDK, pureWhy},
 	{"internal/route/pattern", yamlParser, "a pattern is a text; the file that it stands in is read by source"},
 	{"internal/route/pattern", module + "/internal/record", "a pattern matches keys; what a match means is the route's"},
 	{"internal/route/source", module + "/internal/route/pattern", "it reads any values; what they mean is the route's"},
