@@ -1,11 +1,11 @@
 // Package eventbus publishes announcements to an EventBridge event bus.
 //
-// [Publisher.Announce] returns nil only when EventBridge gave an event id for
-// every announcement. PutEvents answers 200 also when entries failed, and the
-// SDK's retries do not cover those; here they are looked at one by one.
+// [Publisher.Announce] returns nil only if EventBridge returned an event id for
+// every announcement. PutEvents answers 200 even if entries failed, and the SDK
+// does not retry those entries. The publisher checks each entry.
 //
-// What an event id does not prove: that the bus exists. PutEvents to a bus
-// that does not exist answers as if it did (aws/aws-cli issue 9186).
+// An event id does not prove that the bus exists. PutEvents returns event ids
+// for a bus that does not exist (aws/aws-cli issue 9186).
 package eventbus
 
 import (
@@ -28,34 +28,33 @@ const (
 	// maxEntries is how many entries PutEvents takes in one call.
 	maxEntries = 10
 
-	// maxCall is how many bytes the entries of one call may have together, by
-	// the formula for the size of an entry. Above it the whole call fails with
-	// "Total size of the entries in the request is over the limit".
+	// maxCall is the most bytes that the entries of one call may have together,
+	// by the formula for the size of an entry. A larger call fails with "Total
+	// size of the entries in the request is over the limit".
 	maxCall = announcement.MaxEntry - 1
 
-	// attempts is how often an entry is given to EventBridge at most, and
-	// firstDelay what is waited after the first failure; each further wait is
-	// twice as long. In all less than 2 s.
+	// attempts is the most times an entry is sent. The delay starts at
+	// firstDelay and doubles; together the delays stay below 2 s.
 	attempts   = 5
 	firstDelay = 100 * time.Millisecond
 )
 
 // Codes of failures that EventBridge has no code for.
 const (
-	// CodeTooLarge: the announcement does not fit, however much of it is cut.
+	// CodeTooLarge: the announcement does not fit, even if it is cut.
 	CodeTooLarge = "TooLarge"
 	// CodeNoEventID: the answer has neither an event id nor an error code for
 	// the entry. It may have been published.
 	CodeNoEventID = "NoEventId"
-	// CodeNoAnswer: the call failed without an answer of EventBridge. The entry
-	// may have been published.
+	// CodeNoAnswer: the call failed without an answer from EventBridge. The
+	// entry may have been published.
 	CodeNoAnswer = "NoAnswer"
-	// CodeNotSent: the time was over before the entry's turn.
+	// CodeNotSent: the context ended before the entry was sent.
 	CodeNotSent = "NotSent"
 )
 
-// EventBridge is what the publisher needs of *eventbridge.Client. It must be
-// safe for use by several goroutines if the publisher is used by several.
+// EventBridge is the part of *eventbridge.Client that the publisher calls. If
+// several goroutines use the publisher, it must be safe for all of them.
 type EventBridge interface {
 	PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error)
 }
@@ -63,8 +62,8 @@ type EventBridge interface {
 // Publisher publishes to one event bus. It is safe for use by several
 // goroutines.
 type Publisher struct {
-	// Partition is the AWS partition of the ARNs of files; empty: aws. See
-	// [Partition].
+	// Partition is the AWS partition in the ARNs of files. The default is aws.
+	// See [Partition].
 	Partition string
 
 	client EventBridge
@@ -88,9 +87,9 @@ type Failure struct {
 	LaunchKey string
 	// Code is EventBridge's error code or one of the Code constants.
 	Code string
-	// Message is EventBridge's message, for a person; bounded.
+	// Message is EventBridge's message, cut to 500 characters.
 	Message string
-	// Err is the error of the call or of the encoding; nil where EventBridge
+	// Err is the error of the call or of the encoding. It is nil if EventBridge
 	// answered with a code for this entry.
 	Err error
 }
@@ -103,18 +102,20 @@ func (f Failure) String() string {
 	return fmt.Sprintf("%s of %s: %s: %s", f.Type, name, f.Code, f.Message)
 }
 
-// Error says which announcements were not confirmed. The others were published;
-// publishing the failed ones again, with the same ids, does no harm.
+// Error lists the announcements that EventBridge did not confirm. The others
+// were published. The failed announcements may be published again with the same
+// ids.
 type Error struct {
-	// Bus is the event bus, as it was given to New.
+	// Bus is the event bus, as passed to New.
 	Bus string
 	// Total is how many announcements there were.
 	Total int
-	// Failed are those not confirmed, in the order given; at least one.
+	// Failed are the announcements that were not confirmed, in the order of the
+	// arguments. There is at least one.
 	Failed []Failure
 }
 
-// Error names every announcement that failed, with its code and message.
+// Error returns every failed announcement with its code and message.
 func (e *Error) Error() string {
 	texts := make([]string, len(e.Failed))
 	for i, f := range e.Failed {
@@ -123,7 +124,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("event bus %s: %d of %d announcements not confirmed: %s", e.Bus, len(e.Failed), e.Total, strings.Join(texts, "; "))
 }
 
-// Unwrap gives the errors behind the failures, such as context.DeadlineExceeded.
+// Unwrap returns the errors behind the failures, such as context.DeadlineExceeded.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	for _, f := range e.Failed {
@@ -134,12 +135,12 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// entry is one announcement on its way.
+// entry is one announcement while Announce publishes it.
 type entry struct {
 	request types.PutEventsRequestEntry
 	size    int
 	failure *Failure // nil once confirmed
-	what    Failure  // what a failure of this entry says in any case
+	what    Failure  // the fields that all failures of this entry share
 }
 
 func (e *entry) fail(code, message string, err error) {
@@ -148,11 +149,11 @@ func (e *entry) fail(code, message string, err error) {
 	e.failure = &f
 }
 
-// Announce publishes announcements in the order given, ten a call. Entries
-// that fail with InternalFailure or ThrottlingException are given again, up to
-// five times in all, while the context lasts; one that is given again may
-// arrive after later ones. The error is an *[Error]; everything it does not
-// name has been published.
+// Announce publishes announcements in order, ten a call. It sends entries that
+// fail with InternalFailure or ThrottlingException again, up to five times in
+// all, until the context ends. A retried entry may arrive after later entries.
+// The error is an *[Error]. All announcements that it does not list have been
+// published.
 func (p *Publisher) Announce(ctx context.Context, as ...announcement.Announcement) error {
 	entries := make([]*entry, len(as))
 	var ready []*entry
@@ -198,7 +199,7 @@ func (p *Publisher) entry(index int, a announcement.Announcement) *entry {
 	return e
 }
 
-// callful is how many of the entries, at least one, go into one call.
+// callful returns how many of the entries fit into one call: at least one.
 func callful(entries []*entry) int {
 	size := 0
 	for i, e := range entries {
@@ -209,14 +210,13 @@ func callful(entries []*entry) int {
 	return len(entries)
 }
 
-// publish gives the entries of one call to EventBridge, and those that fail
-// for the moment again.
+// publish sends the entries of one call, and retries those that may succeed.
 func (p *Publisher) publish(ctx context.Context, entries []*entry) {
 	for attempt := 1; ; attempt++ {
 		p.put(ctx, entries)
 		var again []*entry
 		for _, e := range entries {
-			// What failed as a call, the SDK has tried again already.
+			// The SDK has already retried a call that failed as a whole.
 			if e.failure != nil && e.failure.Err == nil && passing(e.failure.Code) {
 				again = append(again, e)
 			}
@@ -224,18 +224,18 @@ func (p *Publisher) publish(ctx context.Context, entries []*entry) {
 		if len(again) == 0 || attempt == attempts {
 			return
 		}
-		// Half of the wait is random, so that instances that were throttled
-		// together do not come back together.
+		// Half of the delay is random, so that instances that were throttled
+		// at the same time do not retry at the same time.
 		delay := firstDelay << (attempt - 1)
 		if p.sleep(ctx, delay/2+rand.N(delay/2)) != nil { // #nosec G404 -- jitter is no secret
-			return // the time is over; the failures are recorded
+			return // the context has ended; the failures are recorded
 		}
 		entries = again
 	}
 }
 
-// passing tells whether the same entry may succeed a moment later: the codes
-// that EventBridge documents as retryable, their spellings in its common
+// passing reports whether a retry of the same entry may succeed. These are the
+// codes that EventBridge documents as retryable, their spellings in its common
 // errors, and an entry without any result.
 //
 // Source: EventBridge API reference, PutEventsResultEntry, ErrorCode.
@@ -248,7 +248,7 @@ func passing(code string) bool {
 	return false
 }
 
-// put is one call of PutEvents. It sets each entry's failure, or clears it.
+// put calls PutEvents once. It sets or clears the failure of each entry.
 func (p *Publisher) put(ctx context.Context, entries []*entry) {
 	if err := ctx.Err(); err != nil {
 		for _, e := range entries {
@@ -265,7 +265,7 @@ func (p *Publisher) put(ctx context.Context, entries []*entry) {
 	out, err := p.client.PutEvents(ctx, in)
 	switch {
 	case err != nil && len(entries) > 1 && refusesContent(err):
-		// One entry spoils the call; the others shall not suffer for it.
+		// One entry fails the whole call, so each entry gets a call of its own.
 		for _, e := range entries {
 			p.put(ctx, []*entry{e})
 		}
@@ -295,7 +295,7 @@ func (p *Publisher) put(ctx context.Context, entries []*entry) {
 	}
 }
 
-// refusesContent tells whether a call failed for what is in it.
+// refusesContent reports whether EventBridge refused the content of a call.
 func refusesContent(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
@@ -308,7 +308,7 @@ func refusesContent(err error) bool {
 	return false
 }
 
-// maxMessage bounds a message of EventBridge, in runes.
+// maxMessage is the most characters of a message from EventBridge that are kept.
 const maxMessage = 500
 
 func clip(s string) string {

@@ -2,7 +2,7 @@ package eventbus
 
 import "strings"
 
-// fileARN begins the ARN of each file, as announcements have it.
+// fileARN is the prefix of the ARN of each file in an announcement.
 const fileARN = "arn:aws:s3:::"
 
 // partitions are the AWS partitions other than "aws", each with the prefix of its
@@ -18,8 +18,8 @@ var partitions = []struct{ region, partition string }{
 	{"us-isof-", "aws-iso-f"},
 }
 
-// Partition returns the AWS partition of a region: aws-cn for cn-north-1, and
-// aws for a region that it does not know.
+// Partition returns the AWS partition of a region, for example aws-cn for
+// cn-north-1. It returns aws for an unknown region.
 func Partition(region string) string {
 	for _, p := range partitions {
 		if strings.HasPrefix(region, p.region) {
@@ -29,8 +29,8 @@ func Partition(region string) string {
 	return "aws"
 }
 
-// inPartition returns resources with the ARNs of files in a partition. An empty
-// partition changes nothing.
+// inPartition returns resources with the ARNs of files in a partition. If the
+// partition is empty, the resources stay as they are.
 func inPartition(resources []string, partition string) []string {
 	if partition == "" {
 		return resources

@@ -13,7 +13,7 @@ func TestWord(t *testing.T) {
 		"configId": "config_id", "config-id": "config_id", "ConfigID": "config_id", "run_mod": "run_mode", "rnage": "range", "Range": "range",
 		"hodl": "hold", "lat": "late", "": "", "token": "", "h": "", "bucket": "", "configuration_identifier_of_the_group": "",
 	} {
-		if got, ok := nearest.Word(name, known); ok != (want != "") || ok && got != want {
+		if got, ok := nearest.Match(name, known); ok != (want != "") || ok && got != want {
 			t.Errorf("%q: %q, %t", name, got, ok)
 		}
 	}

@@ -295,7 +295,7 @@ func (p *routesParser) runMode(r *Route, m source.Mapping) {
 // word reports a value that is none of a few words.
 func (p *routesParser) word(where source.TextPosition, name, value string, words ...string) {
 	list := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
-	if meant, ok := nearest.Word(value, words); ok {
+	if meant, ok := nearest.Match(value, words); ok {
 		p.Faultf(where.Position, "%s %.60q is not known; did you mean %s?", name, value, meant)
 		return
 	}

@@ -9,34 +9,25 @@ import (
 // Naming Amazon S3 objects).
 const MaxKey = 1024
 
-// LastYear is the last year of a plausible date.
+// LastYear is the last year of the time of an event, and of the date in a key.
 const LastYear = 2999
-
-// hadoopFolder ends the keys of Hadoop's folder markers, which are empty
-// (Apache Hadoop, S3A and the older S3N; Amazon EMR writes them too).
-const hadoopFolder = "_$folder$"
-
-// IsFolder reports whether an arrival is a folder marker: its key ends in a /,
-// or it is one of Hadoop's and not known to have content.
-func (a Arrival) IsFolder() bool {
-	return strings.HasSuffix(a.Key, "/") || a.Size == 0 && strings.HasSuffix(a.Key, hadoopFolder)
-}
 
 // Envelope is the shape of a payload.
 type Envelope string
 
-// The shapes that [Decode] takes; each may hold the ones after it.
+// The shapes that [Decode] reads. Each shape may hold the shapes below it.
 const (
 	// SQS is a batch of SQS messages, as Lambda's event source mapping sends
-	// it. Its messages fail one by one; every other envelope is settled or
-	// failed as a whole.
+	// it. Its messages fail one by one. Every other envelope succeeds or fails
+	// as a whole.
 	SQS Envelope = "sqs"
 	// SNS is a Lambda event of SNS records, or the JSON document that SNS puts
 	// in an SQS message.
 	SNS Envelope = "sns"
 	// EventBridge is an EventBridge event from S3, such as "Object Created".
 	EventBridge Envelope = "eventbridge"
-	// S3Notification is what S3 sends by itself: records, or a test event.
+	// S3Notification is a notification that S3 sends without EventBridge:
+	// records, or a test event.
 	S3Notification Envelope = "s3"
 )
 
@@ -44,26 +35,25 @@ const (
 type Batch struct {
 	// Envelope is the outermost shape.
 	Envelope Envelope
-	// Messages has one entry for each SQS message, in their order, and exactly
-	// one for every other envelope.
+	// Messages has one entry for each SQS message, in the order of the batch.
+	// Every other envelope has one entry.
 	Messages []Message
 }
 
-// Message is what succeeds or fails as one.
+// Message is a part of a batch that succeeds or fails as a whole.
 type Message struct {
 	// ID is the SQS messageId; empty in every other envelope.
 	ID string
-	// Arrivals are the objects created, in the order of the records. Empty
-	// where Err is set, even if some records could be read: a message is
-	// delivered again whole, and what was acted upon would be acted upon
-	// twice.
+	// Arrivals are the created objects, in the order of the records. If Err is
+	// set there are none, even if some records could be read: SQS delivers the
+	// whole message again, and its readable records would be handled twice.
 	Arrivals []Arrival
 	// Ignored counts the events that are not about a created object: deletions,
-	// restores, S3's test event, events of other services.
+	// restores, S3's test event and events of other services.
 	Ignored int
 	// Others counts the ignored events by their kind, such as
-	// "Scheduled Event of aws.events" or "ObjectRemoved:Delete". S3's test event
-	// is not among them: S3 sends it whenever notifications are set up.
+	// "Scheduled Event of aws.events" or "ObjectRemoved:Delete". Others leaves
+	// out S3's test event, which S3 sends whenever notifications are set up.
 	Others map[string]int
 	// Err is nil or an [*EnvelopeError] with every fault of the message.
 	Err error
@@ -73,20 +63,31 @@ type Message struct {
 type Arrival struct {
 	// Bucket is the bucket's name.
 	Bucket string
-	// Key is the object's key, as S3 knows it: at most 1,024 bytes of UTF-8,
-	// decoded where the envelope had it encoded.
+	// Key is the object's key as S3 lists it: at most 1,024 bytes of UTF-8. If
+	// the envelope encodes the key, Key is decoded.
 	Key string
-	// VersionID is the object's version; empty for objects without one, whose
-	// version S3 calls "null".
+	// VersionID is the object's version. It is empty for an object without a
+	// version, for which S3 writes "null".
 	VersionID string
-	// Size is the object's size in bytes; 0 if the event has no size, -1 if its
-	// size cannot be read.
+	// Size is the object's size in bytes. It is 0 if the event has no size, and
+	// -1 if the size cannot be read.
 	Size int64
-	// Sequencer orders the events of one key: hexadecimal, to be compared after
-	// padding the shorter one with zeros on the right (S3 User Guide, Event
-	// message structure). A duplicate has the same.
+	// Sequencer orders the events of one key. It is hexadecimal. To compare two
+	// sequencers, pad the shorter one with zeros on the right (S3 User Guide,
+	// Event message structure). A duplicate of an event has the same sequencer.
 	Sequencer string
-	// EventTime is when S3 finished the request, in UTC; EventBridge events
-	// give whole seconds.
+	// EventTime is when S3 finished the request, in UTC. EventBridge events have
+	// whole seconds.
 	EventTime time.Time
+}
+
+// hadoopFolder is the end of the keys of Hadoop's folder markers, which are
+// empty (Apache Hadoop, S3A and the older S3N). Amazon EMR writes them too.
+const hadoopFolder = "_$folder$"
+
+// IsFolder reports whether an arrival is a folder marker. The key of a folder
+// marker ends in a /, or in Hadoop's suffix if the object is empty or the event
+// has no size.
+func (a Arrival) IsFolder() bool {
+	return strings.HasSuffix(a.Key, "/") || a.Size == 0 && strings.HasSuffix(a.Key, hadoopFolder)
 }

@@ -16,11 +16,11 @@ import (
 // Decode reads a payload: an SQS batch, an S3 notification, an EventBridge
 // event from S3 or an SNS event, each of which may hold the others.
 //
-// In an SQS batch each message fails alone, by [Message.Err]. For every other
-// envelope, and for a batch in which a message has no id to fail it by, the
-// error is an [*EnvelopeError] with every fault, and nothing of the payload may
-// be acted upon. Lambda bounds a payload at 6 MB (AWS Lambda quotas), so the
-// number of messages is not bounded here.
+// In an SQS batch each message fails separately, by [Message.Err]. For every
+// other envelope the error is an [*EnvelopeError] with every fault, and the
+// caller must not use any part of the payload. The same holds for a batch with a
+// message that has no id. Decode does not limit the number of messages: Lambda
+// limits a payload to 6 MB (AWS Lambda quotas).
 func Decode(payload []byte) (Batch, error) {
 	var c collector
 	p, ok := c.parse(payload, nil)
@@ -43,12 +43,12 @@ func Decode(payload []byte) (Batch, error) {
 	return Batch{Envelope: p.shape(), Messages: []Message{{Arrivals: c.arrivals, Ignored: c.ignored, Others: c.others}}}, nil
 }
 
-// maxDepth bounds the envelopes within each other. AWS's own doing makes three:
-// a message of a dead-letter queue, in it a Lambda event of SNS, in it an S3
-// notification; one more leaves room for a queue between two stacks.
+// maxDepth is the most envelopes within each other. AWS produces three: a message
+// of a dead-letter queue, in it a Lambda event of SNS, in it an S3 notification.
+// One more allows a queue between two stacks.
 const maxDepth = 4
 
-// collector gathers what a message holds.
+// collector gathers the contents of a message.
 type collector struct {
 	arrivals []Arrival
 	ignored  int
@@ -56,8 +56,8 @@ type collector struct {
 	faults   []EnvelopeFault
 }
 
-// place is where in a payload something stands: a field, counted from 1 where
-// it is a list.
+// place is a position in a payload: a field, and its index from 1 if the field is
+// a list.
 type place struct {
 	within *place
 	name   string
@@ -96,7 +96,7 @@ func (c *collector) parse(payload []byte, at *place) (*envelope, bool) {
 		c.notJSON(err, at)
 		return nil, false
 	}
-	// Read the records one by one, so that the one at fault fails alone.
+	// The records are read one by one, so that one wrong record fails alone.
 	var one struct {
 		*envelope
 		Records []json.RawMessage `json:"Records"`
@@ -118,8 +118,8 @@ func (c *collector) parse(payload []byte, at *place) (*envelope, bool) {
 	return p, true
 }
 
-// foreign reports whether p is an event that is not about a created object. Its
-// detail may look like anything.
+// foreign reports whether p is an event that is not about a created object. The
+// detail of such an event may have any form.
 func (p *envelope) foreign() bool {
 	return p.DetailType != nil && (p.Source != "aws.s3" || *p.DetailType != "Object Created")
 }
@@ -161,8 +161,8 @@ func (c *collector) mismatch(err *json.UnmarshalTypeError, at *place) {
 	c.faultf(at, "is of the type %s, and %s was expected", got, want)
 }
 
-// message takes one message of an SQS batch. What cannot be told by the
-// message's id goes to whole.
+// message reads one message of an SQS batch. The fault of a message without an id
+// goes to whole.
 func (r *record) message(whole *collector, at *place) Message {
 	m := Message{ID: r.MessageID}
 	if m.ID == "" {
@@ -188,7 +188,7 @@ func (r *record) message(whole *collector, at *place) Message {
 	return m
 }
 
-// nested takes an envelope that another one holds as text.
+// nested reads an envelope that another envelope holds as text.
 func (c *collector) nested(text string, at *place, depth int) {
 	if depth++; depth > maxDepth {
 		c.faultf(at, "holds more than %d envelopes within each other", maxDepth)
@@ -199,7 +199,7 @@ func (c *collector) nested(text string, at *place, depth int) {
 	}
 }
 
-// take gathers what an envelope holds.
+// take gathers the contents of an envelope.
 func (c *collector) take(p *envelope, at *place, depth int) {
 	switch shape := p.shape(); {
 	case p.Event == "s3:TestEvent":
@@ -232,7 +232,7 @@ func (c *collector) sns(p *envelope, at *place, depth int) {
 	}
 }
 
-// record takes one record of an S3 notification, of SNS, or of an SQS batch
+// record reads one record of an S3 notification, of SNS, or of an SQS batch
 // within another envelope.
 func (c *collector) record(r *record, source string, at *place, depth int) {
 	switch {

@@ -8,16 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// s3 takes one record of an S3 notification. Its key is form-encoded: "+" is a
+// s3 reads one record of an S3 notification. Its key is form-encoded: "+" is a
 // blank (S3 User Guide, Event message structure).
 func (c *collector) s3(r *record, at *place) {
-	// "increments the minor version if AWS makes a change to the event structure
-	// that adds new fields": only the major one says that it cannot be read.
+	// AWS "increments the minor version if AWS makes a change to the event
+	// structure that adds new fields". Only another major version is unreadable.
 	if major, _, _ := strings.Cut(r.EventVersion, "."); major != "2" && r.EventVersion != "" {
 		c.faultf(at.field("eventVersion"), "is %.20q; 2 and any minor version are known", r.EventVersion)
 		return
 	}
-	// Some S3-like stores write the prefix that notification configurations have.
+	// Some S3-compatible stores write the prefix of notification configurations.
 	name := strings.TrimPrefix(r.EventName, "s3:")
 	switch {
 	case name == "":
@@ -42,12 +42,12 @@ func (c *collector) s3(r *record, at *place) {
 	}, r.EventTime, at, &places{"s3.bucket.name", "s3.object.key", "eventTime"}, err == nil)
 }
 
-// event takes an EventBridge event. Its key is as it is: unlike the
-// notification's it is not encoded (AWS's documentation does not say so; users
-// found it, awslabs/medialake-on-aws#21).
+// event reads an EventBridge event. Its key is not encoded, unlike the key of a
+// notification. AWS does not document this; users found it
+// (awslabs/medialake-on-aws#21).
 func (c *collector) event(p *envelope, at *place) {
 	switch {
-	case p.Source == "": // every event of EventBridge has one
+	case p.Source == "": // every event of EventBridge has a source
 		c.faultf(at.field("source"), "is missing or empty (%.60q); events from \"aws.s3\" were expected", *p.DetailType)
 		return
 	case p.foreign():
@@ -64,14 +64,15 @@ func (c *collector) event(p *envelope, at *place) {
 	}, p.Time, at, &places{"detail.bucket.name", "detail.object.key", "time"}, true)
 }
 
-// places are an arrival's fields in one kind of envelope.
+// places are the names of an arrival's fields in one kind of envelope.
 type places struct{ bucket, key, time string }
 
-// noVersion is the version id of all objects without one (S3 User Guide,
+// noVersion is the version id of all objects without a version (S3 User Guide,
 // Adding objects to versioning-suspended buckets).
 const noVersion = "null"
 
-// arrival checks an arrival and keeps it. keyRead: the key could be decoded.
+// arrival checks an arrival and adds it. keyRead reports whether the key could be
+// decoded.
 func (c *collector) arrival(a Arrival, eventTime string, at *place, fields *places, keyRead bool) {
 	before := len(c.faults)
 	if a.Bucket == "" {

@@ -5,26 +5,28 @@ import (
 	"strings"
 )
 
-// EnvelopeError says that a payload, or one SQS message of it, is not an S3
-// event that can be read. The same bytes will never be readable: the message
-// belongs in a dead-letter queue, where a person finds the reason.
+// EnvelopeError reports that a payload, or one of its SQS messages, is not a
+// readable S3 event. A retry cannot succeed: the message belongs in a
+// dead-letter queue, where an operator finds the reason.
 type EnvelopeError struct {
-	// MessageID is the SQS message; empty where the whole payload is at fault.
+	// MessageID is the id of the SQS message. It is empty if the whole payload
+	// is unreadable.
 	MessageID string
-	// Faults lists everything that is wrong.
+	// Faults are all the mistakes.
 	Faults []EnvelopeFault
 }
 
-// EnvelopeFault is one thing wrong with an envelope.
+// EnvelopeFault is one mistake in an envelope.
 type EnvelopeFault struct {
-	// Path is where, as "body: Records[1].s3.object.key"; empty for the whole.
+	// Path is the field, for example "body.Records[1].s3.object.key". It is empty
+	// if the fault is about the whole envelope.
 	Path string
-	// Message says what is wrong and what was expected.
+	// Message describes the mistake and the expected value.
 	Message string
 }
 
-// maxFaultsShown bounds an error's text: a message can hold hundreds of
-// records with the same fault.
+// maxFaultsShown is the most faults that an error shows. A message can hold
+// hundreds of records with the same fault.
 const maxFaultsShown = 5
 
 func (e *EnvelopeError) Error() string {

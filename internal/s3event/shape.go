@@ -5,9 +5,10 @@ import (
 	"strconv"
 )
 
-// envelope has the fields of every shape; a payload is told by those it has.
+// envelope has the fields of every shape. The fields that a payload has determine
+// its shape.
 type envelope struct {
-	// Records: of SQS, SNS or S3, told by their eventSource.
+	// Records: records of SQS, SNS or S3, by their eventSource.
 	Records []record `json:"Records"`
 	// DetailType and those below it: an EventBridge event (EventBridge User
 	// Guide, Amazon S3 events), for example "Object Created".
@@ -25,8 +26,8 @@ type envelope struct {
 			Sequencer string `json:"sequencer"`
 		} `json:"object"`
 	} `json:"detail"`
-	// Type and Message: what SNS puts in an SQS message (SNS Developer Guide,
-	// Message and JSON formats), for example "Notification".
+	// Type and Message: the document that SNS writes into an SQS message (SNS
+	// Developer Guide, Message and JSON formats), for example "Notification".
 	Type    *string `json:"Type"`
 	Message *string `json:"Message"`
 	// Event: S3's test event, "s3:TestEvent" (S3 User Guide, Event message
@@ -34,15 +35,15 @@ type envelope struct {
 	Event string `json:"Event"`
 }
 
-// record has the fields of an SQS, an SNS and an S3 record. encoding/json does
-// not tell upper case from lower, so SNS's EventSource is read too.
+// record has the fields of an SQS, an SNS and an S3 record. encoding/json ignores
+// case, so it reads SNS's EventSource too.
 type record struct {
 	EventSource string `json:"eventSource"`
 	// MessageID and Body: SQS (Lambda Developer Guide, Using Lambda with
 	// Amazon SQS).
 	MessageID string  `json:"messageId"`
 	Body      *string `json:"body"`
-	// SNS: Lambda's form of an SNS message.
+	// SNS: an SNS message in a Lambda event.
 	SNS struct {
 		Message *string `json:"Message"`
 	} `json:"Sns"`
@@ -64,15 +65,15 @@ type record struct {
 		} `json:"object"`
 	} `json:"s3"`
 
-	// err is set where a field has a type that it never has.
+	// err is set if a field has the wrong type.
 	err *json.UnmarshalTypeError
 }
 
-// size is an object's size in bytes, as [Arrival] has it.
+// size is the size of an object in bytes, as in [Arrival].
 type size int64
 
-// UnmarshalJSON takes anything: a size that cannot be read is no reason to
-// refuse the event.
+// UnmarshalJSON accepts any value: an event with an unreadable size is still an
+// event.
 func (s *size) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil
@@ -85,7 +86,7 @@ func (s *size) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// shape tells the envelope; empty: none of those known.
+// shape returns the shape of an envelope, or "" if it is unknown.
 func (p *envelope) shape() Envelope {
 	switch {
 	case p.Event == "s3:TestEvent":

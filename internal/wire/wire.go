@@ -1,4 +1,4 @@
-// Package wire builds, from the environment, what every function is made of.
+// Package wire builds the parts that all functions share, from the environment.
 package wire
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Parts is what a function's handler is built from.
+// Parts are the parts of which a function builds its handler.
 type Parts struct {
 	Settings  settings.Settings
 	Logger    *slog.Logger
@@ -35,12 +35,12 @@ type Parts struct {
 	Ledger    *dynamo.Ledger
 }
 
-// What one instance of a function may ask of Amperity, in requests a second.
-// Amperity asks for 10 at most (API reference, Rate limits): the template runs
-// at most two instances of s3arrival at once, and one sweep ends before the
-// next begins. Trigger is invoked by many schedules at the same second, which
-// no number here can bound; what is too much is answered 429, and goes on
-// later.
+// These are the requests a second that one instance of each function may send
+// to Amperity. Amperity allows 10 in total (API reference, Rate limits). The
+// template runs at most two concurrent instances of s3arrival, and one sweep
+// ends before the next begins. Many schedules may invoke trigger in the same
+// second. No number here bounds those requests: Amperity answers them with 429,
+// and they are sent later.
 const (
 	TriggerRate   = 5
 	S3ArrivalRate = 3
@@ -88,15 +88,16 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, perSec
 	return p, nil
 }
 
-// answerTime is kept of each invocation for its answer. Lambda kills at the
-// deadline, and a batch that was not answered is delivered again whole, with
-// the files whose runs were started: so a bus that hangs must not use it up.
+// answerTime is the part of each invocation that is reserved for its answer.
+// Lambda kills the function at the deadline. A batch without an answer is
+// delivered again as a whole, with the files whose runs were started. So a slow
+// event bus must not use this time.
 const answerTime = time.Second
 
-// Handler returns the handler that build makes, with a context that ends a
-// second before Lambda's deadline, or one that answers every
-// invocation with the error: a function whose settings are wrong says so to
-// whoever invokes it, and loses no event.
+// Handler returns the handler that build builds. Its context ends a second
+// before Lambda's deadline. If build fails, the handler answers every invocation
+// with the error. So the caller of a function with wrong settings sees the
+// error, and no event is lost.
 func Handler(log io.Writer, build func() (lambda.Handler, error)) lambda.Handler {
 	h, err := build()
 	if err == nil {
@@ -121,7 +122,7 @@ type failing struct{ err error }
 
 func (f failing) Invoke(context.Context, []byte) ([]byte, error) { return nil, f.err }
 
-// ConfigError says that the AWS SDK or the client refused its configuration.
+// ConfigError reports that the AWS SDK or the client refused its configuration.
 type ConfigError struct {
 	// Err is the refusal.
 	Err error

@@ -303,7 +303,7 @@ func (s *File) Members(n ast.Node, what string, known []string) (Mapping, bool) 
 }
 
 func (s *File) unknown(where Position, name, what string, known []string) {
-	if meant, ok := nearest.Word(name, known); ok {
+	if meant, ok := nearest.Match(name, known); ok {
 		s.Faultf(where, "%s has no key %.60q; did you mean %s?", what, name, meant)
 		return
 	}
