@@ -124,7 +124,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("event bus %s: %d of %d announcements not confirmed: %s", e.Bus, len(e.Failed), e.Total, strings.Join(texts, "; "))
 }
 
-// Unwrap returns the errors behind the failures, such as context.DeadlineExceeded.
+// Unwrap returns the errors behind the failures, such as
+// context.DeadlineExceeded.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	for _, f := range e.Failed {
@@ -308,7 +309,8 @@ func refusesContent(err error) bool {
 	return false
 }
 
-// maxMessage is the most characters of a message from EventBridge that are kept.
+// maxMessage is the most characters of a message from EventBridge that are
+// kept.
 const maxMessage = 500
 
 func clip(s string) string {

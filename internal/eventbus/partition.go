@@ -5,8 +5,8 @@ import "strings"
 // fileARN is the prefix of the ARN of each file in an announcement.
 const fileARN = "arn:aws:s3:::"
 
-// partitions are the AWS partitions other than "aws", each with the prefix of its
-// regions' names (aws-sdk-go-v2 v1.48.0,
+// partitions are the AWS partitions other than "aws", each with the prefix of
+// its regions' names (aws-sdk-go-v2 v1.48.0,
 // internal/endpoints/awsrulesfn/partitions.json, regionRegex).
 var partitions = []struct{ region, partition string }{
 	{"cn-", "aws-cn"},

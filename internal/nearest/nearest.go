@@ -3,9 +3,9 @@ package nearest
 
 import "strings"
 
-// Match returns the known word that is most similar to name. It reports false if
-// more than a third of the known word's letters differ. Upper and lower case are
-// the same.
+// Match returns the known word that is most similar to name. It reports false
+// if more than a third of the known word's letters differ. Upper and lower case
+// are the same.
 func Match(name string, known []string) (string, bool) {
 	best, at := "", 1<<10
 	for _, k := range known {

@@ -6,13 +6,12 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/route/source"
 )
 
-// RoutesError lists everything that is wrong with a routes file, in the order
-// of the file.
+// RoutesError lists every fault of a routes file, in the order of the file.
 type RoutesError struct {
 	Faults []source.Fault
 }
 
-// Error gives one line for each fault.
+// Error returns one line for each fault.
 func (e *RoutesError) Error() string {
 	lines := make([]string, len(e.Faults))
 	for i, f := range e.Faults {

@@ -9,49 +9,50 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
 
-// Explanation tells a person what an arrival starts, and why.
+// Explanation describes to a user what an arrival starts, and why.
 type Explanation struct {
-	// Ignored: the file is nobody's. IgnoredBy is the pattern that says so,
-	// empty for a folder marker.
+	// Ignored: the file is ignored. IgnoredBy is the pattern that ignores it,
+	// or "" for a folder marker.
 	Ignored   bool
 	IgnoredBy string
-	// Matches are the routes that the arrival counts for.
+	// Matches are the routes that the arrival matches.
 	Matches []MatchExplanation
-	// Unrouted says why there are none; empty if there are or the file is
-	// ignored.
+	// Unrouted is why no route matches. It is empty if a route matches or the
+	// file is ignored.
 	Unrouted string
-	// Nearest is the route that nearly matches; nil if none has anything in
-	// common with the key, or there is nothing to explain.
+	// Nearest is the route that nearly matches. It is nil if no pattern has
+	// anything in common with the key, or if there is nothing to explain.
 	Nearest *Nearest
 }
 
-// MatchExplanation is one route that an arrival counts for.
+// MatchExplanation explains one route that an arrival matches.
 type MatchExplanation struct {
 	Match
-	// Fields are the date fields read from the key, as "{yyyy}=2026 {MM}=11
-	// {dd}=22"; empty if the pattern has none.
+	// Fields are the date fields of the key, for example "{yyyy}=2026 {MM}=11
+	// {dd}=22". It is empty if the pattern has no fields.
 	Fields string
-	// Window says in words which window the file belongs to and why.
+	// Window describes the window of the file, and why the file belongs to it.
 	Window string
 }
 
 // Nearest is a pattern that nearly matches a key.
 type Nearest struct {
 	Route *Route
-	// Pattern is the one that comes nearest.
+	// Pattern is the nearest pattern.
 	Pattern string
-	// At is the byte of the key at which the match fails; -1 where the key does
-	// match and something else does not.
+	// At is the byte of the key at which the match fails. It is -1 if the key
+	// matches and something else does not.
 	At int
-	// Reason says why.
+	// Reason is why the match fails.
 	Reason string
 }
 
-// Line is the line of the routes file in which the route begins.
+// Line returns the line of the routes file in which the route begins.
 func (r *Route) Line() int { return r.at.Line }
 
-// Explain tells what an arrival starts, and if nothing, which route comes
-// nearest and where it fails. received is as for [Routes.Match].
+// Explain returns what an arrival starts. If it starts nothing, Explain returns
+// the nearest route and where its pattern fails. received is as for
+// [Routes.Match].
 func (r *Routes) Explain(a s3event.Arrival, received time.Time) Explanation {
 	var e Explanation
 	if a.IsFolder() {
@@ -80,8 +81,8 @@ func (r *Routes) Explain(a s3event.Arrival, received time.Time) Explanation {
 	return e
 }
 
-// nearest finds the pattern that comes nearest to matching. The arrival is one
-// that counts for no route.
+// nearest returns the pattern that comes nearest to a match of an arrival that
+// matches no route.
 func (r *Routes) nearest(a s3event.Arrival) *Nearest {
 	var best pattern.Miss
 	var of *Route
@@ -104,7 +105,7 @@ func (r *Routes) nearest(a s3event.Arrival) *Nearest {
 	return &Nearest{Route: of, Pattern: text, At: best.At, Reason: best.Explain(a.Key)}
 }
 
-// notCounted says why a key that matches does not count for the route.
+// notCounted returns why a matching key is not a match of the route.
 func (r *Route) notCounted(a s3event.Arrival, c pattern.Values) string {
 	if r.Bucket != "" && r.Bucket != a.Bucket {
 		return fmt.Sprintf("the key matches, but the route is for the bucket %q", r.Bucket)

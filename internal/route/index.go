@@ -7,18 +7,19 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/route/pattern"
 )
 
-// index finds the patterns that may match a key by the text they begin with,
-// so that a key is compared with few of many.
+// index finds the patterns that may match a key by their prefixes, so that a
+// key is compared with few patterns.
 //
-// Of all prefixes in sorted order, take the greatest that is not greater than
-// the key. Each prefix of the key that is in the list begins that one too (what
-// lies between a text and a longer one that it begins, begins with it), so they
-// all are on its chain of parents.
+// The prefixes are sorted. Let p be the greatest prefix that is not greater
+// than the key. Every other prefix of the key is a prefix of p too, because all
+// texts that sort between a prefix of the key and the key begin with it. So all
+// prefixes of the key are on the chain of parents of p.
 type index struct {
 	prefixes []string
-	// parent is the longest other prefix that begins this one; -1: none.
+	// parent is the index of the longest other prefix with which each prefix
+	// begins, or -1.
 	parent []int
-	// entries are those of each prefix.
+	// entries are the entries of each prefix.
 	entries [][]entry
 }
 
@@ -51,7 +52,7 @@ func newIndex(entries []entry) index {
 	return x
 }
 
-// each calls f with the entries whose prefix begins key, the longest prefix
+// each calls f with the entries of each prefix of key, the longest prefix
 // first, until f returns false.
 func (x *index) each(key string, f func([]entry) bool) {
 	i, found := slices.BinarySearch(x.prefixes, key)

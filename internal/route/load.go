@@ -42,11 +42,11 @@ func Load(name string, buckets []string, logger *slog.Logger) (*Routes, error) {
 	return routes, nil
 }
 
-// ReadError says that the routes file could not be read.
+// ReadError reports that the routes file could not be read.
 type ReadError struct {
-	// Name is the file's name as the settings give it.
+	// Name is the file's name in the settings.
 	Name string
-	// Err is why.
+	// Err is the cause.
 	Err error
 }
 
@@ -54,5 +54,5 @@ func (e *ReadError) Error() string {
 	return fmt.Sprintf("ROUTES_FILE: cannot read %s: %v; the build copies routes*.yaml from the project's folder beside the function", e.Name, e.Err)
 }
 
-// Unwrap returns why.
+// Unwrap returns the cause.
 func (e *ReadError) Unwrap() error { return e.Err }

@@ -14,9 +14,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Options are what Parse needs to know of the stack.
+// Options describe the stack that the routes are for.
 type Options struct {
-	// Buckets are the buckets whose events the stack receives; empty: any.
+	// Buckets are the buckets whose events the stack receives. If it is empty,
+	// a route may name any bucket.
 	Buckets []string
 }
 
@@ -32,7 +33,8 @@ var (
 type routesParser struct {
 	*source.File
 	buckets []string
-	// zone is the file's time zone; zoneGiven, also where it is wrong.
+	// zone is the file's time zone. zoneGiven: the file has a time zone, even
+	// if it is wrong.
 	zone      *time.Location
 	zoneGiven bool
 	routes    []*Route
@@ -41,15 +43,16 @@ type routesParser struct {
 	windows   map[windowKind]*Route
 }
 
-// windowKind is what no two routes may share.
+// windowKind is a kind of windows. No two routes may have the same.
 type windowKind struct {
 	configID string
 	hourly   bool
 }
 
-// Parse reads and checks a routes file. file is its name, for messages.
-// The error is a [*RoutesError] with every fault, the warnings are for what is
-// allowed but probably not meant; they are given with an error too.
+// Parse reads and checks a routes file. file is its name, for messages. The
+// error is a [*RoutesError] with every fault. The warnings are about valid
+// routes that their author probably did not mean. Parse returns them with an
+// error too.
 func Parse(file string, src []byte, o Options) (*Routes, source.Warnings, error) {
 	p := &routesParser{
 		File:    &source.File{Name: file},
@@ -131,8 +134,8 @@ func (p *routesParser) version(m source.Mapping, where source.Position) {
 	}
 }
 
-// timezone reads the member timezone. The zone is nil if there is none or it is
-// wrong; given tells the two apart.
+// timezone reads the member timezone. The zone is nil if the member is missing
+// or wrong. given reports whether the member is there.
 func (p *routesParser) timezone(m source.Mapping) (zone *time.Location, given bool) {
 	_, given = m["timezone"]
 	name, where, ok := p.Member(m, "timezone", "an IANA name such as America/New_York")
@@ -196,8 +199,8 @@ func (p *routesParser) pattern(n ast.Node, name string, where source.Position) (
 	return File{Pattern: text, Count: 1, pattern: pat, at: at}, true
 }
 
-// encoded finds what looks like a URL-encoded character, or like a date of
-// strftime; -1 if there is nothing.
+// encoded returns the index of a text that looks like a URL-encoded character
+// or a field of strftime, or -1.
 func encoded(s string) int {
 	for i := range len(s) {
 		if s[i] == '%' && i+1 < len(s) && (strings.IndexByte("YmdHMS", s[i+1]) >= 0 || i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2])) {
@@ -230,15 +233,15 @@ func (p *routesParser) route(n ast.Node) {
 	p.routes = append(p.routes, r)
 }
 
-// missing reports a required key that is not there.
+// missing reports a required key that is missing.
 func (p *routesParser) missing(r *Route, m source.Mapping, name, example string) {
 	if _, given := m[name]; !given {
 		p.Faultf(r.at, "the route has no %s; write %s", name, example)
 	}
 }
 
-// maxName bounds a route's name, in bytes: it goes into every event and log
-// line of its runs.
+// maxName is the most bytes of a route's name. The name is in every event and
+// log line of the route's runs.
 const maxName = 100
 
 func (p *routesParser) name(r *Route, m source.Mapping) {
@@ -258,7 +261,7 @@ func (p *routesParser) name(r *Route, m source.Mapping) {
 	r.Name = name
 }
 
-// maxConfigID bounds a config id, in bytes: it is part of every key.
+// maxConfigID is the most bytes of a config id, which is a part of every key.
 const maxConfigID = 200
 
 func (p *routesParser) configID(r *Route, m source.Mapping) {
@@ -292,7 +295,7 @@ func (p *routesParser) runMode(r *Route, m source.Mapping) {
 	}
 }
 
-// word reports a value that is none of a few words.
+// word reports a value that is not one of the allowed words.
 func (p *routesParser) word(where source.TextPosition, name, value string, words ...string) {
 	list := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 	if meant, ok := nearest.Match(value, words); ok {
@@ -302,8 +305,8 @@ func (p *routesParser) word(where source.TextPosition, name, value string, words
 	p.Faultf(where.Position, "%s %.60q is not known; write %s", name, value, list)
 }
 
-// bucketRunes are the characters of a bucket's name; capitals and _ occur in
-// those of before 2018 (S3 User Guide, General purpose bucket naming rules).
+// bucketRunes are the characters of a bucket's name. Names from before 2018 may
+// have capitals and _ (S3 User Guide, General purpose bucket naming rules).
 const bucketRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
 func (p *routesParser) bucket(r *Route, m source.Mapping) {
@@ -322,10 +325,10 @@ func (p *routesParser) bucket(r *Route, m source.Mapping) {
 	r.Bucket = b
 }
 
-// zoneOf settles the time zone of a route.
+// zoneOf sets the time zone of a route.
 func (p *routesParser) zoneOf(r *Route, m source.Mapping, zone *time.Location, given bool) {
-	// The zone of the file is for dates; hours are UTC unless the route itself
-	// says otherwise.
+	// The file's time zone is for dates. Hours are UTC unless the route has a
+	// time zone of its own.
 	if zone == nil && !given && !r.hourly {
 		zone, given = p.zone, p.zoneGiven
 	}

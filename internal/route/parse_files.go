@@ -8,8 +8,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/route/source"
 )
 
-// files reads what a route's files are: one pattern, or a list of patterns and
-// entries.
+// files reads the member files of a route: one pattern, or a list of patterns
+// and entries.
 func (p *routesParser) files(r *Route, m source.Mapping) {
 	const example = "a pattern such as \"orders/{yyyy}/{MM}/{dd}/*.csv\", or a list of them"
 	p.missing(r, m, "files", example)
@@ -78,7 +78,7 @@ func (p *routesParser) fileMapping(n *ast.MappingNode) (f File, ok bool) {
 	return f, ok
 }
 
-// maxCount bounds count: its keys are remembered one by one.
+// maxCount is the highest count. The ledger records each counted key.
 const maxCount = 10000
 
 func (p *routesParser) count(v source.Member) int {
@@ -91,8 +91,8 @@ func (p *routesParser) count(v source.Member) int {
 	return 1
 }
 
-// sameFields sees to it that the patterns of a route carry the same date
-// fields: their files belong to the same windows.
+// sameFields checks that the patterns of a route have the same date fields,
+// because their files belong to the same windows.
 func (p *routesParser) sameFields(r *Route) {
 	for i, f := range r.Files {
 		if i == 0 {
@@ -106,7 +106,7 @@ func (p *routesParser) sameFields(r *Route) {
 	}
 }
 
-// onlyRoute sees to it that no two routes have the same windows.
+// onlyRoute checks that no other route has the same windows.
 func (p *routesParser) onlyRoute(r *Route) {
 	if r.ConfigID == "" || len(r.Files) == 0 {
 		return
@@ -123,8 +123,8 @@ func (p *routesParser) onlyRoute(r *Route) {
 	p.windows[kind] = r
 }
 
-// fewKeys sees to it that the counts of a route can be kept: each key that is
-// counted takes 11 bytes in the window's item, which is bounded.
+// fewKeys checks that the counts of a route fit into the window's item, whose
+// size is limited. Each counted key takes 11 bytes.
 func (p *routesParser) fewKeys(r *Route) {
 	sum := 0
 	for _, f := range r.Files {

@@ -14,7 +14,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// maxDateOffset bounds date_offset, in days: further away is a slip of the pen.
+// maxDateOffset is the most days of date_offset. More is a typing mistake.
 const maxDateOffset = 366
 
 func (p *routesParser) dateOffset(r *Route, m source.Mapping) {
@@ -43,11 +43,11 @@ func wholeDays(s string) (int, bool) {
 	return n, err == nil
 }
 
-// defaultSettle is long enough for the files of one upload, and shorter than
-// anybody waits for.
+// defaultSettle is long enough for the files of one upload, and too short for a
+// user to notice.
 const defaultSettle = 2 * time.Minute
 
-// maxSettle bounds settle: a feed that pauses for less than a day.
+// maxSettle is the longest settle. A feed pauses for less than a day.
 const maxSettle = 24 * time.Hour
 
 func (p *routesParser) settle(r *Route, m source.Mapping) {
@@ -67,8 +67,8 @@ func (p *routesParser) settle(r *Route, m source.Mapping) {
 	r.Settle = d
 }
 
-// outcomes reads late and if_unknown, whose defaults depend on what a second
-// run would do.
+// outcomes reads late and if_unknown. Their defaults depend on the effect of a
+// second run.
 func (p *routesParser) outcomes(r *Route, m source.Mapping) {
 	r.Late, r.IfUnknown = window.Hold, record.Hold
 	if r.RunMode == amperity.RunModeSource || r.RunMode == amperity.RunModeRefresh {
@@ -128,7 +128,7 @@ func (p *routesParser) deadline(r *Route, m source.Mapping) {
 	}
 }
 
-// maxDeadlineDays bounds the days of a deadline.
+// maxDeadlineDays is the most days of a deadline.
 const maxDeadlineDays = 31
 
 func (p *routesParser) deadlineAt(d *Deadline, n ast.Node, name string, where source.Position) {
@@ -212,5 +212,5 @@ func (p *routesParser) except(d *Deadline, m source.Mapping) {
 	}
 }
 
-// String gives the deadline as it is written in a routes file: "06:30 +1d".
+// String returns the deadline as written in a routes file: "06:30 +1d".
 func (d *Deadline) String() string { return fmt.Sprintf("%02d:%02d +%dd", d.Hour, d.Minute, d.Days) }

@@ -10,72 +10,75 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Route says which files start a run of which configuration, and how.
+// Route describes which files start a run of which configuration, and how.
 type Route struct {
 	// Name is the route's label, unique in its file.
 	Name string
 	// ConfigID is what to run.
 	ConfigID string
-	// RunMode is how much of it to run; empty: as the group is configured.
+	// RunMode is how much of the group to run. If it is empty, the
+	// configuration of the group decides.
 	RunMode amperity.RunMode
-	// Bucket limits the route to one bucket; empty: any that the stack
-	// receives events of.
+	// Bucket limits the route to one bucket. If it is empty, the route is for
+	// all buckets whose events the stack receives.
 	Bucket string
-	// Files are the patterns of the route's files, at least one.
+	// Files are the patterns of the route's files. There is at least one.
 	Files []File
-	// Zone is the time zone of the route's days or hours; nil where no part of
-	// the route asks for one.
+	// Zone is the time zone of the route's days or hours. It is nil if the
+	// route needs none.
 	Zone *time.Location
 	// DateOffset is added to a key's or an arrival's date, in days.
 	DateOffset int
-	// Settle is how long it must be quiet before a window launches; 0: at
-	// once.
+	// Settle is the quiet period before a window launches. With 0 it launches
+	// immediately.
 	Settle time.Duration
-	// Late is what a file after the launch does.
+	// Late is what happens to a file that arrives after the launch.
 	Late window.Late
-	// IfUnknown is what to do when a run may or may not have been started.
+	// IfUnknown is what happens to a launch with an unknown outcome.
 	IfUnknown record.IfUnknown
-	// Deadline is when a day's files are to be there; nil: no time is set.
+	// Deadline is when all files of a day must have arrived; nil if the route
+	// has no deadline.
 	Deadline *Deadline
 
-	// hourly: each {HH} is a window of its own.
+	// hourly: each hour has a window of its own.
 	hourly bool
 	// dated: the date is in the key.
 	dated bool
-	// at is where the route begins in its file.
+	// at is where the route begins in the routes file.
 	at source.Position
-	// hash is of what the route says.
+	// hash is the hash of everything that matters to windows. See hashOf.
 	hash string
 }
 
-// File is one entry of a route's files.
+// File is one entry of the files of a route.
 type File struct {
-	// Pattern is the pattern of its keys, as written.
+	// Pattern is the pattern of the keys, as written in the routes file.
 	Pattern string
-	// Count is how many keys complete the entry; 1 unless given.
+	// Count is how many keys meet the entry. The default is 1.
 	Count int
-	// Optional: no window waits for it.
+	// Optional: windows do not wait for the entry.
 	Optional bool
 
 	pattern *pattern.Pattern
 	at      source.TextPosition
 }
 
-// Deadline is when the files of a day are to be there.
+// Deadline is when all files of a day must have arrived.
 type Deadline struct {
-	// Hour and Minute are local time in the route's zone, Days after the
-	// period's date.
+	// Hour and Minute are local time in the route's zone, Days days after the
+	// date of the period.
 	Hour, Minute, Days int
-	// Weekdays tells the days of the week of the periods that are expected.
+	// Weekdays are the days of the week on which a period is expected.
 	Weekdays [7]bool
 	// Except are dates, YYYY-MM-DD, of periods that are not expected.
 	Except []string
-	// Run: launch with what is there; otherwise tell a person.
+	// Run: at the deadline the window launches with the files that it has.
+	// Otherwise an event announces what is missing.
 	Run bool
 }
 
-// period finds the window of a file: fields are the values of its key, t is
-// when it arrived. False: the clocks skip that hour.
+// period returns the window of a file that arrived at t. fields are the values
+// in its key. It reports false if the clocks skip the hour.
 func (r *Route) period(fields pattern.Values, t time.Time) (Period, bool) {
 	y, m, d := fields.Date()
 	if !r.dated {

@@ -10,7 +10,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Routes is a routes file that was checked. It is immutable and may be shared.
+// Routes is a checked routes file. It is immutable and may be shared.
 type Routes struct {
 	routes  []*Route
 	ignore  index
@@ -18,10 +18,10 @@ type Routes struct {
 	buckets []string
 }
 
-// Match is one route that an arrival counts for.
+// Match is a route that an arrival matches.
 type Match struct {
 	Route *Route
-	// Pattern is the first of the route's files that the key matches.
+	// Pattern is the first pattern of the route that the key matches.
 	Pattern string
 	// Period is the window that the file belongs to.
 	Period Period
@@ -37,11 +37,12 @@ func takesRange(configID string) bool {
 	return kind == amperity.ConfigKindCourierGroup
 }
 
-// Routes lists the routes, in the order of the file.
+// Routes returns the routes, in the order of the file.
 func (r *Routes) Routes() []*Route { return slices.Clone(r.routes) }
 
-// Ignored tells whether an arrival is nobody's file: a folder marker, or a key
-// that the routes file says to ignore. Ask it before [Routes.Match].
+// Ignored reports whether an arrival is ignored: it is a folder marker, or the
+// routes file ignores its key. Call Ignored before [Routes.Match], which does
+// not check this.
 func (r *Routes) Ignored(a s3event.Arrival) bool {
 	if a.IsFolder() {
 		return true
@@ -65,10 +66,9 @@ func (r *Routes) ignoredBy(key string) (by string, ignored bool) {
 	return by, ignored
 }
 
-// Match returns the routes that an arrival counts for, in the order of the
-// file; none: it is unrouted. received is when the event was received: the
-// event time counts as no later. Keys to ignore are told apart by
-// [Routes.Ignored], not here.
+// Match returns the routes that an arrival matches, in the order of the file.
+// Without a match, the arrival is unrouted. received is when the event was
+// received. A later event time counts as received.
 func (r *Routes) Match(a s3event.Arrival, received time.Time) []Match {
 	if !r.receives(a.Bucket) {
 		return nil
@@ -89,7 +89,7 @@ func (r *Routes) Match(a s3event.Arrival, received time.Time) []Match {
 	return matches
 }
 
-// arrived is the time that counts as an arrival's.
+// arrived returns the event time of an arrival, or received if that is earlier.
 func arrived(a s3event.Arrival, received time.Time) time.Time {
 	if a.EventTime.After(received) {
 		return received
@@ -101,14 +101,14 @@ func (r *Routes) receives(bucket string) bool {
 	return len(r.buckets) == 0 || slices.Contains(r.buckets, bucket)
 }
 
-// hit is a route that a key matches.
+// hit is an entry that a key matches.
 type hit struct {
 	entry
 	fields pattern.Values
 }
 
-// hits appends the routes that the arrival's key and bucket match, each by the
-// first of its patterns that does, in the order of the file.
+// hits appends the routes that the key and bucket of an arrival match, in the
+// order of the file. Each route is there once, with its first matching pattern.
 func (r *Routes) hits(a s3event.Arrival, hits []hit) []hit {
 	r.files.each(a.Key, func(entries []entry) bool {
 		for _, e := range entries {

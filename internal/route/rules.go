@@ -15,7 +15,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Rules are what the route says of the window of a period.
+// Rules returns the rules of the window of a period.
 func (r *Route) Rules(p Period) window.Rules {
 	if p.Implausible() {
 		return window.Rules{Hash: r.hash, Hold: announcement.ReasonImplausibleDate}
@@ -36,7 +36,8 @@ func (r *Route) Rules(p Period) window.Rules {
 	return rules
 }
 
-// Longest is how long its windows wait for quiet at most, from the first file.
+// Longest returns the longest time that a window waits for quiet, from its
+// first file.
 func (r *Route) Longest() time.Duration {
 	if r.hourly {
 		return time.Hour
@@ -44,8 +45,7 @@ func (r *Route) Longest() time.Duration {
 	return 24 * time.Hour
 }
 
-// entryOf gives the first of the route's patterns that a file matches; empty:
-// it matches none.
+// entryOf returns the first pattern of the route that a file matches, or "".
 func (r *Route) entryOf(bucket, key string) string {
 	if r.Bucket != "" && r.Bucket != bucket {
 		return ""
@@ -59,8 +59,8 @@ func (r *Route) entryOf(bucket, key string) string {
 	return ""
 }
 
-// Request is the run request of the window of a period. Only courier groups
-// take a range and a run mode (API reference, POST /workflow/runs).
+// Request returns the run request of the window of a period. Only courier
+// groups take a range and a run mode (API reference, POST /workflow/runs).
 func (r *Route) Request(p Period) amperity.RunRequest {
 	req := amperity.RunRequest{ConfigID: r.ConfigID, RunMode: r.RunMode}
 	if takesRange(r.ConfigID) {
@@ -69,8 +69,8 @@ func (r *Route) Request(p Period) amperity.RunRequest {
 	return req
 }
 
-// Of gives the route with the windows of a config id, by day or by hour; nil if
-// there is none.
+// Of returns the route of a config id whose windows are days, or hours if
+// hourly. It returns nil if there is none.
 func (r *Routes) Of(configID string, hourly bool) *Route {
 	for _, route := range r.routes {
 		if route.ConfigID == configID && route.hourly == hourly {
@@ -127,7 +127,7 @@ func (r *Routes) Find(configID, period string) (*Route, Period) {
 	return route, p
 }
 
-// zone is the zone of the route's hours.
+// zone returns the time zone of the route. The default is UTC.
 func (r *Route) zone() *time.Location {
 	if r.Zone == nil {
 		return time.UTC
@@ -135,8 +135,8 @@ func (r *Route) zone() *time.Location {
 	return r.Zone
 }
 
-// DeadlineOf gives the instant at which the files of a day are to be there;
-// false where none is set for that day.
+// DeadlineOf returns the deadline of a day. It reports false if the day has
+// none.
 func (r *Route) DeadlineOf(p Period) (time.Time, bool) {
 	d := r.Deadline
 	if d == nil || p.length != 0 {
@@ -149,30 +149,31 @@ func (r *Route) DeadlineOf(p Period) (time.Time, bool) {
 	return localInstant(date.Year(), int(date.Month()), date.Day()+d.Days, d.Hour, d.Minute, r.zone()), true
 }
 
-// FirstDay is the first day that begins after a time, in the route's zone.
+// FirstDay returns the first day that begins after a time, in the route's zone.
 func (r *Route) FirstDay(after time.Time) Period {
 	y, m, d := after.In(r.zone()).Date()
 	p := dayPeriod(y, int(m), d+1)
 	for !r.Begins(p).After(after) {
-		p = r.NextDay(p) // clocks that went back past midnight show a day twice
+		p = r.NextDay(p) // clocks that are set back past midnight show a day twice
 	}
 	return p
 }
 
-// NextDay is the day after p.
+// NextDay returns the day after p.
 func (r *Route) NextDay(p Period) Period { return Period{start: p.start + secondsPerDay} }
 
-// Begins is when a day begins, in the route's zone.
+// Begins returns when a day begins, in the route's zone.
 func (r *Route) Begins(p Period) time.Time {
 	date := time.Unix(p.start, 0).UTC()
 	return localInstant(date.Year(), int(date.Month()), date.Day(), 0, 0, r.zone())
 }
 
-// localInstant is when the clocks of a zone show a time of day: the first of
-// two, and of a time that they skip, the next that they show.
+// localInstant returns when the clocks of a zone show a local time. If they
+// show it twice, it returns the first time. If they skip it, it returns the
+// next instant that they show.
 func localInstant(y, m, d, hour, minute int, zone *time.Location) time.Time {
 	wall := time.Date(y, time.Month(m), d, hour, minute, 0, 0, time.UTC)
-	// No zone is further than this from UTC.
+	// No zone is further from UTC.
 	const far = 24 * time.Hour
 	for t := wall.Add(-far); ; {
 		in := t.In(zone)
@@ -181,7 +182,7 @@ func localInstant(y, m, d, hour, minute int, zone *time.Location) time.Time {
 		at := wall.Add(-time.Duration(offset) * time.Second)
 		switch {
 		case at.Before(t):
-			return t // skipped: this stretch begins later than that
+			return t // the clocks skip the time: this stretch begins after it
 		case until.IsZero() || at.Before(until):
 			return at
 		}
@@ -189,8 +190,9 @@ func localInstant(y, m, d, hour, minute int, zone *time.Location) time.Time {
 	}
 }
 
-// hashOf tells whether a route says something else than before. Its name and
-// where it stands say nothing about windows.
+// hashOf returns a hash of everything in a route that matters to windows. It
+// changes if the meaning of the route changes. The name of the route and its
+// place in the file do not count.
 func hashOf(r *Route) string {
 	type file struct {
 		Pattern  string

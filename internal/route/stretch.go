@@ -2,12 +2,12 @@ package route
 
 import "time"
 
-// stretch returns the bounds of a time in which a zone has the offset that it
-// has at t: from is not after t, until is after it, and each is zero if there is
-// no such bound.
+// stretch returns the period around t in which the offset of a zone stays the
+// same. from is not after t, and until is after t. Each is zero if the period
+// has no such bound.
 //
-// [time.Time.ZoneBounds] counts 365 days for every year that a zone's table of
-// changes does not reach. On the last day of a leap year its end is not after t.
+// [time.Time.ZoneBounds] assumes 365 days for every year after the last entry
+// of a zone's table. On the last day of a leap year, its end is not after t.
 func stretch(t time.Time) (from, until time.Time) {
 	from, until = t.ZoneBounds()
 	if !until.IsZero() && !until.After(t) {

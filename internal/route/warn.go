@@ -5,8 +5,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
 
-// warn looks for what is allowed but probably not meant, in a file without
-// faults.
+// warn adds the warnings of a file without faults: its author probably means
+// something else.
 func (p *routesParser) warn(r *Routes) {
 	for i, route := range r.routes {
 		if !takesRange(route.ConfigID) {
@@ -44,7 +44,7 @@ func (p *routesParser) warn(r *Routes) {
 				case h.route == i && h.place < place:
 					p.Warnf(f.at.Position, "the pattern adds nothing: %.100q of the same route matches all that it does", h.pattern.String())
 				case h.route > i && h.pattern.String() == f.Pattern:
-					// Said at the other one.
+					// The warning stands at the other pattern.
 				case h.route != i:
 					p.Warnf(f.at.Position, "its files start the route %.60q too, by %.100q; fine if both runs are wanted", other.Name, h.pattern.String())
 				}
@@ -53,7 +53,7 @@ func (p *routesParser) warn(r *Routes) {
 	}
 }
 
-// ignores tells whether the pattern under "ignore" matches a key.
+// ignores reports whether a pattern under "ignore" matches a key.
 func (p *routesParser) ignores(text, key string) bool {
 	var c pattern.Values
 	for _, f := range p.ignore {

@@ -76,8 +76,8 @@ type Arrival struct {
 	// sequencers, pad the shorter one with zeros on the right (S3 User Guide,
 	// Event message structure). A duplicate of an event has the same sequencer.
 	Sequencer string
-	// EventTime is when S3 finished the request, in UTC. EventBridge events have
-	// whole seconds.
+	// EventTime is when S3 finished the request, in UTC. EventBridge events
+	// have whole seconds.
 	EventTime time.Time
 }
 

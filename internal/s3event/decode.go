@@ -1,4 +1,4 @@
-// package s3event reads S3 events from the envelopes that AWS delivers them in:
+// Package s3event reads S3 events from the envelopes that AWS delivers them in:
 // SQS batches, SNS messages, EventBridge events and S3 notifications.
 //
 // [Decode] is strict on the fields that it needs. It is lenient on all others,
@@ -18,9 +18,9 @@ import (
 //
 // In an SQS batch each message fails separately, by [Message.Err]. For every
 // other envelope the error is an [*EnvelopeError] with every fault, and the
-// caller must not use any part of the payload. The same holds for a batch with a
-// message that has no id. Decode does not limit the number of messages: Lambda
-// limits a payload to 6 MB (AWS Lambda quotas).
+// caller must not use any part of the payload. The same holds for a batch with
+// a message that has no id. Decode does not limit the number of messages:
+// Lambda limits a payload to 6 MB (AWS Lambda quotas).
 func Decode(payload []byte) (Batch, error) {
 	var c collector
 	p, ok := c.parse(payload, nil)
@@ -43,9 +43,9 @@ func Decode(payload []byte) (Batch, error) {
 	return Batch{Envelope: p.shape(), Messages: []Message{{Arrivals: c.arrivals, Ignored: c.ignored, Others: c.others}}}, nil
 }
 
-// maxDepth is the most envelopes within each other. AWS produces three: a message
-// of a dead-letter queue, in it a Lambda event of SNS, in it an S3 notification.
-// One more allows a queue between two stacks.
+// maxDepth is the most envelopes within each other. AWS produces three: a
+// message of a dead-letter queue, in it a Lambda event of SNS, in it an S3
+// notification. One more allows a queue between two stacks.
 const maxDepth = 4
 
 // collector gathers the contents of a message.
@@ -56,8 +56,8 @@ type collector struct {
 	faults   []EnvelopeFault
 }
 
-// place is a position in a payload: a field, and its index from 1 if the field is
-// a list.
+// place is a position in a payload: a field, and its index from 1 if the field
+// is a list.
 type place struct {
 	within *place
 	name   string
@@ -161,8 +161,8 @@ func (c *collector) mismatch(err *json.UnmarshalTypeError, at *place) {
 	c.faultf(at, "is of the type %s, and %s was expected", got, want)
 }
 
-// message reads one message of an SQS batch. The fault of a message without an id
-// goes to whole.
+// message reads one message of an SQS batch. The fault of a message without an
+// id goes to whole.
 func (r *record) message(whole *collector, at *place) Message {
 	m := Message{ID: r.MessageID}
 	if m.ID == "" {

@@ -12,12 +12,14 @@ import (
 // blank (S3 User Guide, Event message structure).
 func (c *collector) s3(r *record, at *place) {
 	// AWS "increments the minor version if AWS makes a change to the event
-	// structure that adds new fields". Only another major version is unreadable.
+	// structure that adds new fields". Only another major version is
+	// unreadable.
 	if major, _, _ := strings.Cut(r.EventVersion, "."); major != "2" && r.EventVersion != "" {
 		c.faultf(at.field("eventVersion"), "is %.20q; 2 and any minor version are known", r.EventVersion)
 		return
 	}
-	// Some S3-compatible stores write the prefix of notification configurations.
+	// Some S3-compatible stores write the prefix of notification
+	// configurations.
 	name := strings.TrimPrefix(r.EventName, "s3:")
 	switch {
 	case name == "":
@@ -71,8 +73,8 @@ type places struct{ bucket, key, time string }
 // Adding objects to versioning-suspended buckets).
 const noVersion = "null"
 
-// arrival checks an arrival and adds it. keyRead reports whether the key could be
-// decoded.
+// arrival checks an arrival and adds it. keyRead reports whether the key could
+// be decoded.
 func (c *collector) arrival(a Arrival, eventTime string, at *place, fields *places, keyRead bool) {
 	before := len(c.faults)
 	if a.Bucket == "" {

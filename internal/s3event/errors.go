@@ -18,8 +18,8 @@ type EnvelopeError struct {
 
 // EnvelopeFault is one mistake in an envelope.
 type EnvelopeFault struct {
-	// Path is the field, for example "body.Records[1].s3.object.key". It is empty
-	// if the fault is about the whole envelope.
+	// Path is the field, for example "body.Records[1].s3.object.key". It is
+	// empty if the fault is about the whole envelope.
 	Path string
 	// Message describes the mistake and the expected value.
 	Message string

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// envelope has the fields of every shape. The fields that a payload has determine
-// its shape.
+// envelope has the fields of every shape. The fields that a payload has
+// determine its shape.
 type envelope struct {
 	// Records: records of SQS, SNS or S3, by their eventSource.
 	Records []record `json:"Records"`
@@ -35,8 +35,8 @@ type envelope struct {
 	Event string `json:"Event"`
 }
 
-// record has the fields of an SQS, an SNS and an S3 record. encoding/json ignores
-// case, so it reads SNS's EventSource too.
+// record has the fields of an SQS, an SNS and an S3 record. encoding/json
+// ignores case, so it reads SNS's EventSource too.
 type record struct {
 	EventSource string `json:"eventSource"`
 	// MessageID and Body: SQS (Lambda Developer Guide, Using Lambda with

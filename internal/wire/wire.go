@@ -95,9 +95,9 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, perSec
 const answerTime = time.Second
 
 // Handler returns the handler that build builds. Its context ends a second
-// before Lambda's deadline. If build fails, the handler answers every invocation
-// with the error. So the caller of a function with wrong settings sees the
-// error, and no event is lost.
+// before Lambda's deadline. If build fails, the handler answers every
+// invocation with the error. So the caller of a function with wrong settings
+// sees the error, and no event is lost.
 func Handler(log io.Writer, build func() (lambda.Handler, error)) lambda.Handler {
 	h, err := build()
 	if err == nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Ambiguous returns a key with two dates, or two hours, that fit the pattern, and
-// the one that the pattern reads; false if there is no such key.
+// Ambiguous returns a key with two dates or two hours that fit the pattern, and
+// the date that the pattern reads. It reports false if there is no such key.
 func (p *Pattern) Ambiguous() (key, read string, ok bool) {
 	meant := [4]string{year: "2026", month: "11", day: "22", hour: "05"}
 	other := [4]string{year: "2026", month: "11", day: "21", hour: "04"}
@@ -19,7 +19,7 @@ func (p *Pattern) Ambiguous() (key, read string, ok bool) {
 		for end < len(p.ops) && p.ops[end].kind <= literal {
 			end++
 		}
-		// What the star could take before the fields.
+		// The star could take this text before the fields.
 		taken := plainKey(p.ops[i+1:end], other) + "_"
 		if o.kind == star && strings.Contains(taken, "/") {
 			continue
@@ -38,7 +38,7 @@ func (p *Pattern) Ambiguous() (key, read string, ok bool) {
 	return "", "", false
 }
 
-// plainKey is a key that ops match, in which stars stand for nothing.
+// plainKey returns a key that ops match, in which each star is empty.
 func plainKey(ops []op, values [4]string) string {
 	var b strings.Builder
 	for _, o := range ops {
@@ -52,16 +52,15 @@ func plainKey(ops []op, values [4]string) string {
 	return b.String()
 }
 
-// Manifold tells whether more than one key of the same date matches.
+// Manifold reports whether more than one key of the same date matches.
 func (p *Pattern) Manifold() bool {
 	return slices.ContainsFunc(p.ops, func(o op) bool { return o.kind == star || o.kind == deep || o.kind == folders })
 }
 
-// Witnesses are two keys that stand for all that the pattern matches: another
-// pattern that matches both matches all of those, since the two have nothing in
-// common but the pattern's literals. What the stars stand for in them is
-// written in a character that no pattern has, and their dates differ in every
-// digit that can.
+// Witnesses returns two keys that stand for all keys that the pattern matches.
+// The two keys have only the pattern's literals in common: the stars stand for
+// a character that no pattern has, and the dates differ in every digit that can
+// differ. So another pattern that matches both keys matches all of the keys.
 func (p *Pattern) Witnesses() [2]string {
 	const some = "\x01"
 	var keys [2]string

@@ -14,16 +14,16 @@ type reading struct {
 	own edges
 	// anyYear: the year may be before 2000 or after 2999.
 	anyYear bool
-	// blocked: an edge of own kept the key from matching somewhere. refused: a year
-	// did.
+	// blocked: an edge of own prevented a match somewhere. refused: a year
+	// prevented it.
 	blocked, refused bool
 }
 
-// Match tells whether a key matches, and sets c to the values of its fields.
-// near, if not nil, is told of each place where matching failed.
+// Match reports whether a key matches, and sets c to the values of its fields.
+// If near is not nil, it keeps the best place at which a match failed.
 //
-// It tries the ways to read a key, the preferred way first. It tries another way
-// only if that could change the result, so it mostly reads a key once.
+// Match tries the ways to read a key, the preferred way first. It tries another
+// way only if that can change the result, so it usually reads a key once.
 func (p *Pattern) Match(key string, c *Values, near *Miss) bool {
 	for _, anyYear := range [...]bool{false, true} {
 		refused, last := false, ^noEdge
@@ -48,16 +48,16 @@ func (p *Pattern) Match(key string, c *Values, near *Miss) bool {
 	return false
 }
 
-// read reports whether a key matches when it is read in one way.
+// read reports whether a key matches if it is read in one way.
 //
-// It walks key and pattern together. On a mismatch it goes back to the last *
-// and lets it take one character more, and where that would cross a /, or
-// there is none, to the last ** instead. Going back further is never needed:
-// what lies between two stars has a fixed width and is placed as early as it
-// can be, which leaves the most for what follows, because whether it fits a
-// place depends on that place alone (parsePattern refuses the patterns for
-// which that would not be so). So a key of n bytes costs n steps where the
-// stars are few, n*n at the very worst, and nothing is allocated.
+// It walks key and pattern together. On a mismatch it goes back to the last *,
+// which then takes one more character. If there is no *, or the * would cross a
+// /, it goes back to the last ** instead. It never needs to go back further.
+// The ops between two stars have a fixed width, and read places them as early
+// as it can, which leaves the most characters to the ops after them. Whether
+// the ops fit a place depends on that place alone: Parse refuses all other
+// patterns. So a key of n bytes costs n steps if the stars are few, and n*n at
+// worst. read allocates nothing.
 func (p *Pattern) read(key string, r *reading, c *Values, near *Miss) bool {
 	if p.tight {
 		return p.search(key, 0, 0, r, c, near, make([]tried, len(p.ops)*(len(key)+1)))
@@ -122,14 +122,14 @@ func (p *Pattern) read(key string, r *reading, c *Values, near *Miss) bool {
 	}
 }
 
-// tried records what was tried for a star and a byte of the key. begun: the star
-// begins there. ended: the star ends there and is not empty.
+// tried records the failed attempts for a star at a byte of the key. begun: the
+// star began there. ended: the star ended there and was not empty.
 type tried struct{ begun, ended bool }
 
-// search does what read does, for a tight pattern, from op i and byte j on. Whether
-// a * that may be empty takes a digit beside a field depends on where the *
-// begins. So the ops before it may have to move on although they fit. vain has the
-// failed tries for each star and byte.
+// search is read for a tight pattern, from op i and byte j. Whether a * that
+// may be empty takes a digit beside a field depends on where the * begins. So
+// the ops before the * may have to move although they fit. vain has the failed
+// attempts for each star and byte.
 func (p *Pattern) search(key string, i, j int, r *reading, c *Values, near *Miss, vain []tried) bool {
 	for ; i < len(p.ops) && p.ops[i].kind < star; i++ {
 		n, why := p.ops[i].fit(key[j:], r, c)
@@ -183,7 +183,7 @@ func (p *Pattern) search(key string, i, j int, r *reading, c *Values, near *Miss
 	return false
 }
 
-// longer is where a ** or **/ that ended at j can end next; -1: nowhere.
+// longer returns the next place after j at which a ** or **/ can end, or -1.
 func (o *op) longer(key string, j int) int {
 	if o.kind == deep {
 		if j == len(key) {
@@ -198,8 +198,8 @@ func (o *op) longer(key string, j int) int {
 	return j + n + 1
 }
 
-// fit tells whether a literal or field fits at the start of s, and if not,
-// after how many characters it fails, and why.
+// fit reports whether a literal or a field fits at the start of s. If not, it
+// returns after how many characters it fails, and why.
 func (o *op) fit(s string, r *reading, c *Values) (int, reason) {
 	if o.kind == literal {
 		if strings.HasPrefix(s, o.lit) {
@@ -238,8 +238,13 @@ func (o *op) fit(s string, r *reading, c *Values) (int, reason) {
 	return w, fits
 }
 
-// limits bound the values of the fields. A year beyond them is read only if the
-// key matches in no other way, and its period is implausible (see Period).
+// FirstYear is the first year of a plausible date. Programs write earlier dates
+// for an unknown date.
+const FirstYear = 2000
+
+// limits are the lowest and highest values of the fields. A year outside of
+// them is read only if the key matches in no other way. Such a date is
+// implausible.
 var limits = [...]struct{ low, high int }{
 	year:  {FirstYear, s3event.LastYear},
 	month: {1, 12},
@@ -266,8 +271,8 @@ const (
 	keyGoesOn
 )
 
-// Miss keeps the place where a pattern failed after fitting best: where
-// most of its fixed characters had been matched, since a ** fits anything.
+// Miss is the place at which a pattern failed after its best fit: the place
+// before which most of its fixed characters matched, since a ** fits anything.
 type Miss struct {
 	pattern *Pattern
 	op      int
@@ -279,7 +284,7 @@ type Miss struct {
 }
 
 // miss keeps a failure at byte at of the key if it is the best so far. partial
-// counts the characters of the op that did fit.
+// is how many characters of the op fit.
 func (m *Miss) miss(p *Pattern, i, at, partial int, why reason, c *Values) {
 	score := partial
 	if i < len(p.ops) {
@@ -293,8 +298,8 @@ func (m *Miss) miss(p *Pattern, i, at, partial int, why reason, c *Values) {
 	*m = Miss{pattern: p, op: i, At: at, Score: score, why: why, values: *c, set: true}
 }
 
-// within keeps a failure at op i and byte j, where the fields would fit if no
-// digit stood before them. m may be nil.
+// within keeps a failure at op i and byte j. There the fields would fit without
+// the digit before them. m may be nil.
 func (m *Miss) within(p *Pattern, i, j int, key string, r *reading, c *Values) {
 	if m == nil {
 		return
@@ -311,7 +316,7 @@ func (m *Miss) within(p *Pattern, i, j int, key string, r *reading, c *Values) {
 	m.miss(p, i, j, n, midNumber, c)
 }
 
-// Explain says in words why the key fails there.
+// Explain describes why the key fails there.
 func (m *Miss) Explain(key string) string {
 	if m.why == keyGoesOn {
 		return "the key goes on where the pattern ends"
@@ -339,8 +344,8 @@ func (m *Miss) Explain(key string) string {
 	}
 }
 
-// Show writes the values of a key's fields, as "{yyyy}=2026 {MM}=11 {dd}=22";
-// empty if the pattern has no fields.
+// Show returns the values of a key's fields, as "{yyyy}=2026 {MM}=11 {dd}=22".
+// It returns "" if the pattern has no fields.
 func (p *Pattern) Show(c Values) string {
 	var b strings.Builder
 	for k, name := range fieldNames {

@@ -1,5 +1,5 @@
-// package pattern matches the keys of files with the patterns of a routes file,
-// and reads the date in a key.
+// Package pattern matches the keys of files against the patterns of a routes
+// file, and reads the date in a key.
 package pattern
 
 import (
@@ -10,10 +10,6 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
-
-// FirstYear is the first year of a plausible date. Programs write earlier dates
-// for an unknown date.
-const FirstYear = 2000
 
 // A Pattern describes the keys of files:
 //
@@ -27,35 +23,35 @@ const FirstYear = 2000
 //	              or after a /: **/a.csv matches a.csv too
 //	\* \{ \} \\   that character itself
 //
-// Everything else stands for itself, ? and [ included, and the whole key must
-// match, upper and lower case told apart. The same field may come twice and then
-// has the same value in both places.
+// All other characters stand for themselves, ? and [ too. The whole key must
+// match, and case matters. A field may occur twice: it then has the same value
+// in both places.
 //
-// Where a key can be read in several ways, these count, in this order:
+// If a key can be read in several ways, these rules choose one, in this order:
 //
 //   - The year is from 2000 to 2999.
 //   - The date, and then the hour, is a number of its own: no * takes a digit
-//     right after it. No * may ever take a digit right before it. Digits that the
-//     pattern itself has there are no obstacle, nor is a second place of a field.
-//   - Each * takes as few characters as it can, the first one first.
+//     right after it. A * never takes a digit right before it. The pattern itself
+//     may have digits there, or repeat a field.
+//   - Each * takes as few characters as it can, the first * first.
 //
 // A pattern's date is {yyyy}, {MM} and {dd}, with no * between them; {HH} may
 // stand elsewhere. A field may be repeated after a * only if no * comes before
-// its first place. This is what makes matching need no memory and at most one
-// step back for each * (see match).
+// its first place. So a match needs no memory, and goes back at most once for
+// each * (see read).
 type Pattern struct {
 	text string
 	ops  []op
-	// fields has a bit for each field that occurs.
+	// fields has a bit for each field of the pattern.
 	fields Fields
-	// edges are the ends of fields with a * right after them.
+	// edges are the ends of the date or the hour that a * follows.
 	edges edges
 	// tight: a * stands between a field and a digit, or between two fields, and
 	// may be empty there (see search).
 	tight bool
 }
 
-// edges are the ends of a pattern's date and of its hour.
+// edges is a set of the end of a pattern's date and the end of its hour.
 type edges uint8
 
 const (
@@ -68,16 +64,17 @@ type op struct {
 	kind opKind
 	// lit is the text of a literal.
 	lit string
-	// repeat: the field has a value already, and must have the same.
+	// repeat: the field has a value already. This place must have the same
+	// value.
 	repeat bool
 	// date: this field makes the date complete.
 	date bool
-	// ends is the field that ends right before a star. begins: a date or an hour
-	// begins right after the star. A repeated field does not count.
+	// ends is the date or hour that ends right before a star. begins: a date or
+	// an hour begins right after the star. A repeated field does not count.
 	ends   edges
 	begins bool
-	// fixed counts the characters of a key that literals and fields before
-	// this one stand for.
+	// fixed is how many characters of a key the literals and fields before this
+	// op stand for.
 	fixed int
 	// at is where the op begins in text, in bytes.
 	at int
@@ -86,7 +83,7 @@ type op struct {
 type opKind uint8
 
 const (
-	year opKind = iota // the fields come first: they index captured
+	year opKind = iota // the fields come first: they index Values
 	month
 	day
 	hour
@@ -98,13 +95,13 @@ const (
 
 var fieldNames = [...]string{year: "{yyyy}", month: "{MM}", day: "{dd}", hour: "{HH}"}
 
-// Values are the values of a key's date fields.
+// Values are the values of the date fields of a key.
 type Values [4]int
 
-// Date returns the date of a key; zeros if the pattern has none.
+// Date returns the date of a key. It is zero if the pattern has no date.
 func (c Values) Date() (y, m, d int) { return c[year], c[month], c[day] }
 
-// hourOf returns the hour of a key; 0 if the pattern has none.
+// Hour returns the hour of a key. It is 0 if the pattern has no hour.
 func (c Values) Hour() int { return c[hour] }
 
 type Fields uint8
@@ -117,7 +114,7 @@ const (
 	hourFields Fields = dateFields | 1<<hour
 )
 
-// String gives "{yyyy}{MM}{dd}", or "none".
+// String returns the fields as "{yyyy}{MM}{dd}", or "none".
 func (s Fields) String() string {
 	if s == 0 {
 		return "none"
@@ -131,7 +128,7 @@ func (s Fields) String() string {
 	return b.String()
 }
 
-// Fault is one thing wrong with a pattern; at counts bytes.
+// Fault is one mistake in a pattern. At is its byte in the pattern.
 type Fault struct {
 	At      int
 	Message string
@@ -149,7 +146,8 @@ func (p *parser) faultf(at int, format string, args ...any) {
 	p.faults = append(p.faults, Fault{at, fmt.Sprintf(format, args...)})
 }
 
-// parsePattern reads a pattern; the faults are all there are.
+// Parse reads a pattern. If the pattern is wrong, Parse returns nil and every
+// fault.
 func Parse(s string) (*Pattern, []Fault) {
 	p := &parser{Pattern: Pattern{text: s}}
 	switch {
@@ -232,7 +230,7 @@ func (p *parser) fixedWidth() int {
 	return last.fixed + last.width()
 }
 
-// width is how many characters of a key a literal or field stands for.
+// width returns how many characters of a key a literal or a field stands for.
 func (o op) width() int {
 	switch o.kind {
 	case literal:
@@ -287,7 +285,7 @@ func (p *parser) field(s string, i int) int {
 	return len(name)
 }
 
-// meantField guesses at fields written in another tool's way.
+// meantField guesses a field that is written as in another tool.
 func meantField(name string) (string, bool) {
 	switch strings.ToLower(strings.Trim(name, "{}")) {
 	case "yyyy", "yy", "y", "year":
@@ -302,7 +300,7 @@ func meantField(name string) (string, bool) {
 	return "", false
 }
 
-// check sees to the rules about fields, and marks the ops by them.
+// check checks the rules about fields, and marks the ops.
 func (p *parser) check() {
 	var first [4]int // index of the op
 	var piece [4]int // the stars before it
@@ -341,7 +339,7 @@ func (p *parser) check() {
 	p.markEdges()
 }
 
-// markEdges notes at each star whether a date or an hour stands beside it.
+// markEdges marks each star that has a date or an hour beside it.
 func (p *parser) markEdges() {
 	for i := range p.ops {
 		o := &p.ops[i]
@@ -371,7 +369,7 @@ func (p *parser) markEdges() {
 	}
 }
 
-// first is the op's field, unless it came before.
+// first returns the field of an op, unless the op repeats it.
 func (o op) first() Fields {
 	if o.repeat {
 		return noFields
@@ -379,8 +377,8 @@ func (o op) first() Fields {
 	return 1 << o.kind
 }
 
-// digitAt reports whether a field, or a literal, has a digit at its beginning
-// (0) or its end (-1).
+// digitAt reports whether a field or a literal has a digit at its beginning (0)
+// or its end (-1).
 func (o op) digitAt(at int) bool {
 	if o.kind != literal {
 		return o.kind < literal
@@ -402,7 +400,7 @@ func (p *Pattern) Dated() bool { return p.fields != noFields }
 // Hourly reports whether the pattern has an hour.
 func (p *Pattern) Hourly() bool { return p.fields.has(hour) }
 
-// fieldsOf returns the fields of the pattern.
+// Fields returns the fields of the pattern.
 func (p *Pattern) Fields() Fields { return p.fields }
 
 // Literal is a text that stands for itself in a pattern.
@@ -424,11 +422,11 @@ func (p *Pattern) Literals() []Literal {
 	return all
 }
 
-// FieldAt returns the byte of the pattern at which its first field begins; 0 if
-// there is none.
+// FieldAt returns the byte of the pattern at which its first field begins. The
+// pattern must have a field.
 func (p *Pattern) FieldAt() int { return p.ops[p.firstField()].at }
 
-// firstField is the first op that is a field.
+// firstField returns the index of the first op that is a field.
 func (p *Pattern) firstField() int {
 	for i, o := range p.ops {
 		if o.kind < literal {
@@ -438,7 +436,7 @@ func (p *Pattern) firstField() int {
 	return 0
 }
 
-// Prefix is what every key that matches begins with.
+// Prefix returns the text with which every matching key begins.
 func (p *Pattern) Prefix() string {
 	if len(p.ops) > 0 && p.ops[0].kind == literal {
 		return p.ops[0].lit

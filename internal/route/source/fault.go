@@ -2,20 +2,20 @@ package source
 
 import "fmt"
 
-// Fault is one thing wrong with a routes file, or worth a warning.
+// Fault is one mistake in a routes file, or one warning.
 type Fault struct {
-	// File is the file's name as the caller gave it.
+	// File is the name of the file, as the caller passed it.
 	File string
-	// Line and Column count from 1; a column is a character, not a byte.
+	// Line and Column count from 1. A column is a character, not a byte.
 	Line, Column int
-	// Message says what is wrong and what to write instead.
+	// Message describes the mistake and what to write instead.
 	Message string
 }
 
-// String gives "routes.yaml:12:5: message".
+// String returns "routes.yaml:12:5: message".
 func (f Fault) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Message)
 }
 
-// Warnings lists what is allowed but probably not meant.
+// Warnings are about valid values that their author probably did not mean.
 type Warnings []Fault

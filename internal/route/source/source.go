@@ -1,4 +1,4 @@
-// package source reads the YAML of a routes file. Each fault names its line and
+// Package source reads the YAML of a routes file. Each fault names its line and
 // its column.
 //
 // A routes file may use a part of YAML: one document of mappings, lists and
@@ -21,18 +21,19 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/nearest"
 )
 
-// Position is a place in a routes file, both counted from 1, the column in
+// Position is a place in a routes file. Line and Column count from 1, Column in
 // characters.
 type Position struct{ Line, Column int }
 
-// TextPosition is where a text begins, and whether each of its characters
-// stands in the file as it is, so that a place within it can be named.
+// TextPosition is where a text begins. If it is exact, the file has the same
+// characters as the text, so that each of them has a position too.
 type TextPosition struct {
 	Position
 	exact bool
 }
 
-// Within is the place of the byte at of the text.
+// Within returns the position of the byte at of the text. If the text is not
+// exact, it returns the start of the text.
 func (t TextPosition) Within(text string, at int) Position {
 	p := t.Position
 	if t.exact {
@@ -41,7 +42,8 @@ func (t TextPosition) Within(text string, at int) Position {
 	return p
 }
 
-// File is a routes file on its way through the parser.
+// File is a routes file while it is read. It gathers the faults and the
+// warnings.
 type File struct {
 	Name     string
 	lines    []string
@@ -61,24 +63,24 @@ func ByPosition(a, b Fault) int {
 	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
-// MaxRoutesFile bounds a routes file, in bytes: some 600 routes. The YAML
-// parser's time grows with the square of some inputs.
+// MaxSize is the most bytes of a routes file: about 600 routes. The time of the
+// YAML parser grows with the square of some inputs.
 const MaxSize = 128 << 10
 
-// maxNesting bounds the brackets open at one place, for the same reason. A
-// routes file needs 5.
+// maxNesting is the most open brackets, for the same reason. A routes file
+// needs five.
 const maxNesting = 32
 
-// Document parses the YAML and returns its body; nil if there is none, which is
-// a fault.
+// Document parses the YAML and returns its body. If there is none, Document
+// adds a fault and returns nil.
 func (s *File) Document(src []byte) ast.Node {
 	start := Position{1, 1}
 	if len(src) > MaxSize {
 		s.Faultf(start, "the file has %d bytes, and the limit is %d", len(src), MaxSize)
 		return nil
 	}
-	// A byte order mark is no part of the text, and a carriage return, alone or
-	// not, ends a line for the YAML parser.
+	// A byte order mark is not a part of the text. For the YAML parser a
+	// carriage return ends a line, with or without a newline after it.
 	text := strings.TrimPrefix(string(src), "\uFEFF")
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	s.lines = strings.Split(text, "\n")
@@ -108,7 +110,7 @@ func (s *File) Document(src []byte) ast.Node {
 	return body
 }
 
-// readable looks at the text for what the YAML parser should not see.
+// readable checks the text for input that the YAML parser must not get.
 func (s *File) readable() bool {
 	depth := 0
 	for n, line := range s.lines {
@@ -142,7 +144,8 @@ func validPrefix(s string) int {
 	return len(s)
 }
 
-// syntax reports what the YAML parser could not read: it stops at the first.
+// syntax reports the error of the YAML parser, which stops at the first
+// mistake.
 func (s *File) syntax(err error) {
 	where := Position{1, 1}
 	message := err.Error()
@@ -168,8 +171,8 @@ func (s *File) syntax(err error) {
 	s.Faultf(where, "not valid YAML: %s%s", printable(message), hint(message))
 }
 
-// hint says what is meant most often by words of the YAML parser that name
-// neither the cause nor what to do.
+// hint returns advice for errors of the YAML parser that name neither the cause
+// nor a remedy.
 func hint(message string) string {
 	switch {
 	case strings.Contains(message, "'\t'"):
@@ -180,7 +183,7 @@ func hint(message string) string {
 	return ""
 }
 
-// printable writes characters that move the cursor as Go does.
+// printable escapes characters that move the cursor, as in Go.
 func printable(message string) string {
 	return strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`).Replace(message)
 }
@@ -190,8 +193,8 @@ func beginsWithField(s string) bool {
 	return slices.ContainsFunc([]string{"{yyyy}", "{MM}", "{dd}", "{HH}"}, func(f string) bool { return strings.HasPrefix(s, f) })
 }
 
-// unquoted finds a pattern that begins with * or a date field and has no
-// quotes, which YAML takes for something else.
+// unquoted finds a pattern without quotes that begins with * or a date field.
+// YAML takes it for an alias or a mapping.
 func unquoted(line string) (column int, ok bool) {
 	for i := range len(line) {
 		before, rest := line[:i], strings.TrimLeft(line[i:], " ")
@@ -208,8 +211,8 @@ func unquoted(line string) (column int, ok bool) {
 	return 0, false
 }
 
-// bare finds a date field between brackets, and not in quotes: YAML takes it for
-// a mapping.
+// bare finds a date field between brackets and without quotes. YAML takes it
+// for a mapping.
 func bare(line string) (column int, ok bool) {
 	depth, quote := 0, rune(0)
 	for i, c := range line {
@@ -231,7 +234,7 @@ func bare(line string) (column int, ok bool) {
 	return 0, false
 }
 
-// At is where a node begins.
+// At returns where a node begins.
 func At(n ast.Node) Position {
 	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
 		return At(m.Values[0].Key)
@@ -240,8 +243,8 @@ func At(n ast.Node) Position {
 	return Position{p.Line, p.Column}
 }
 
-// Plain tells whether a node is none of the things that are refused, and
-// reports it if it is.
+// Plain reports whether a node is an allowed part of YAML. If not, it adds a
+// fault.
 func (s *File) Plain(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.AliasNode:
@@ -263,11 +266,13 @@ type Member struct {
 	Value ast.Node
 }
 
-// Mapping is a mapping's members by name, without those that were reported.
+// Mapping is the members of a mapping by name, without the members that have a
+// fault.
 type Mapping map[string]Member
 
-// Members reads a mapping whose keys are known ones, each at most once. What
-// it is part of is named by what, as "a route". False: it is no mapping.
+// Members reads a mapping with known keys, each at most once. what names the
+// mapping in faults, for example "a route". Members reports false if the node
+// is not a mapping.
 func (s *File) Members(n ast.Node, what string, known []string) (Mapping, bool) {
 	if !s.Plain(n) {
 		return nil, false
@@ -327,8 +332,8 @@ func (s *File) Items(m Member, example string) ([]ast.Node, bool) {
 	return list.Values, true
 }
 
-// Text reads a value that is text on one line. name and where are for a value
-// that is not there.
+// Text reads a text on one line. name and where are for the fault of a value
+// that is missing.
 func (s *File) Text(n ast.Node, name string, where Position, example string) (string, TextPosition, bool) {
 	if !s.Plain(n) {
 		return "", TextPosition{}, false
@@ -370,9 +375,9 @@ func mayBeAnyText(name string) bool {
 	return name == "name" || name == "bucket" || name == "key" || strings.Contains(name, "pattern")
 }
 
-// lineOf is where a text begins that goes on over several lines, the last of
-// which is at most at the position: the YAML parser gives now the first of them
-// and now the last.
+// lineOf returns where a text of several lines begins. The YAML parser returns
+// sometimes the position of its first line, sometimes of its last. last is that
+// position.
 func (s *File) lineOf(first string, last Position) Position {
 	for line := min(last.Line, len(s.lines)); line > 0; line-- {
 		if i := strings.LastIndex(s.lines[line-1], first); i >= 0 {
@@ -394,7 +399,7 @@ func (s *File) textPosition(n *ast.StringNode) TextPosition {
 	if t.Line < 1 || t.Line > len(s.lines) {
 		return t
 	}
-	// A text with escapes, or folded from several lines, is not found there.
+	// A text with escapes, or one folded from several lines, is not exact.
 	runes := []rune(s.lines[t.Line-1])
 	if t.Column-1 > len(runes) || !strings.HasPrefix(string(runes[t.Column-1:]), open+n.Value) {
 		return t
@@ -404,7 +409,7 @@ func (s *File) textPosition(n *ast.StringNode) TextPosition {
 	return t
 }
 
-// Member reads a member that is text.
+// Member reads a member whose value is a text.
 func (s *File) Member(m Mapping, name, example string) (string, TextPosition, bool) {
 	v, ok := m[name]
 	if !ok {
@@ -413,7 +418,7 @@ func (s *File) Member(m Mapping, name, example string) (string, TextPosition, bo
 	return s.Text(v.Value, name, v.At, example)
 }
 
-// Shown is a value as a message names it.
+// Shown returns a value as messages show it.
 func Shown(n ast.Node) string {
 	switch n.(type) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode, *ast.BoolNode:
@@ -422,7 +427,7 @@ func Shown(n ast.Node) string {
 	return Describe(n)
 }
 
-// Describe names what a value is.
+// Describe returns the kind of a value, for messages.
 func Describe(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.SequenceNode:
