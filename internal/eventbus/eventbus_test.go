@@ -136,7 +136,7 @@ func check(t *testing.T, what string, want, got any) {
 	}
 }
 
-func TestAnEntryCarriesAllThatRulesMatchOn(t *testing.T) {
+func TestEntryCarriesFieldsThatRulesMatch(t *testing.T) {
 	t.Parallel()
 	b := &bus{}
 	p := eventbus.New(b, "arn:aws:events:us-east-1:123456789012:event-bus/runs", new(sleeper).sleep)
@@ -152,7 +152,7 @@ func TestAnEntryCarriesAllThatRulesMatchOn(t *testing.T) {
 	check(t, "time", (*time.Time)(nil), e.Time)
 }
 
-func TestFilesHaveThePartitionOfTheRegion(t *testing.T) {
+func TestFilesHavePartitionOfRegion(t *testing.T) {
 	t.Parallel()
 	const schedule = "arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"
 	for region, want := range map[string]string{
@@ -179,7 +179,7 @@ func TestFilesHaveThePartitionOfTheRegion(t *testing.T) {
 	}
 }
 
-func TestNothingToAnnounceCallsNobody(t *testing.T) {
+func TestNoAnnouncementMakesNoCall(t *testing.T) {
 	t.Parallel()
 	b := &bus{}
 	if err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context()); err != nil {
@@ -188,7 +188,7 @@ func TestNothingToAnnounceCallsNobody(t *testing.T) {
 	check(t, "calls", 0, len(b.calls))
 }
 
-func TestTenEntriesGoIntoACallAndTheOrderIsKept(t *testing.T) {
+func TestCallHasTenEntriesInOrder(t *testing.T) {
 	t.Parallel()
 	b := &bus{}
 	if err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(23)...); err != nil {
@@ -198,7 +198,7 @@ func TestTenEntriesGoIntoACallAndTheOrderIsKept(t *testing.T) {
 	check(t, "published", keys(1, 23), b.published)
 }
 
-func TestACallKeepsWithinTheLimitOfItsSize(t *testing.T) {
+func TestCallStaysWithinSizeLimit(t *testing.T) {
 	t.Parallel()
 	as := started(12)
 	for i := range as {
@@ -216,7 +216,7 @@ func TestACallKeepsWithinTheLimitOfItsSize(t *testing.T) {
 	check(t, "calls", [][]string{keys(1, 6), keys(7, 12)}, b.calls)
 }
 
-func TestOnlyPassingFailuresAreTriedAgain(t *testing.T) {
+func TestOnlyPassingFailuresAreRetried(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		code  string
@@ -263,7 +263,7 @@ func TestOnlyPassingFailuresAreTriedAgain(t *testing.T) {
 	}
 }
 
-func TestWaitsDoubleAndEnd(t *testing.T) {
+func TestDelaysDoubleAndEnd(t *testing.T) {
 	t.Parallel()
 	b := &bus{answer: func(int, string) (string, string) { return "ThrottlingException", "Rate exceeded" }}
 	s := &sleeper{}
@@ -279,7 +279,7 @@ func TestWaitsDoubleAndEnd(t *testing.T) {
 	}
 }
 
-func TestTheEndOfTheTimeEndsTheTries(t *testing.T) {
+func TestEndOfContextEndsRetries(t *testing.T) {
 	t.Parallel()
 	b := &bus{answer: func(int, string) (string, string) { return "InternalFailure", "" }}
 	s := &sleeper{stop: 2}
@@ -289,7 +289,7 @@ func TestTheEndOfTheTimeEndsTheTries(t *testing.T) {
 	check(t, "calls", 2, len(b.calls))
 }
 
-func TestWhatTheTimeDidNotSufficeForIsNamed(t *testing.T) {
+func TestErrorNamesEntriesNotSent(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	b := &bus{fail: func(int, *eventbridge.PutEventsInput) error { cancel(); return nil }}
@@ -307,7 +307,7 @@ func TestWhatTheTimeDidNotSufficeForIsNamed(t *testing.T) {
 	check(t, "failed", []int{10, 11}, failed)
 }
 
-func TestACallThatFailsWholeFailsItsEntriesOnly(t *testing.T) {
+func TestFailedCallFailsOnlyItsEntries(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection reset by peer")
 	for _, row := range []struct {
@@ -343,7 +343,7 @@ func TestACallThatFailsWholeFailsItsEntriesOnly(t *testing.T) {
 	}
 }
 
-func TestAnEntryThatSpoilsTheCallFailsAlone(t *testing.T) {
+func TestRefusedEntryFailsAlone(t *testing.T) {
 	t.Parallel()
 	b := &bus{fail: func(_ int, in *eventbridge.PutEventsInput) error {
 		for _, e := range in.Entries {
@@ -359,7 +359,7 @@ func TestAnEntryThatSpoilsTheCallFailsAlone(t *testing.T) {
 	check(t, "message", "event bus default: 1 of 3 announcements not confirmed: Amperity Workflow Run Started of k2: ValidationException: Detail is malformed", err.Error())
 }
 
-func TestMissingResultsAreNotTakenForSuccess(t *testing.T) {
+func TestMissingResultIsFailure(t *testing.T) {
 	t.Parallel()
 	b := &bus{short: 1}
 	err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(2)...)
@@ -367,7 +367,7 @@ func TestMissingResultsAreNotTakenForSuccess(t *testing.T) {
 	check(t, "published", []string{"k1"}, b.published)
 }
 
-func TestALongMessageIsCut(t *testing.T) {
+func TestLongMessageIsCut(t *testing.T) {
 	t.Parallel()
 	b := &bus{answer: func(int, string) (string, string) { return "InvalidArgument", strings.Repeat("ä", 600) }}
 	err := eventbus.New(b, "default", new(sleeper).sleep).Announce(t.Context(), started(1)...)

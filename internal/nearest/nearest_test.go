@@ -6,7 +6,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/nearest"
 )
 
-func TestWord(t *testing.T) {
+func TestMatchReturnsMostSimilarWord(t *testing.T) {
 	t.Parallel()
 	known := []string{"config_id", "run_mode", "range", "hold", "late"}
 	for name, want := range map[string]string{

@@ -38,7 +38,7 @@ func aroundAChange(r *rand.Rand, zone *time.Location) time.Time {
 	return t.Add(time.Duration(r.IntN(4*24*60)-2*24*60) * time.Minute)
 }
 
-func TestDeadlineOfADay(t *testing.T) {
+func TestDeadlineIsLocalTime(t *testing.T) {
 	t.Parallel()
 	const ny = "America/New_York"
 	for _, tt := range []struct{ name, zone, deadline, day, want string }{
@@ -106,7 +106,9 @@ func TestDeadlineOfADay(t *testing.T) {
 	}
 }
 
-func TestH27HoursAndDeadlinesWhereClocksChange(t *testing.T) {
+// H27: in autumn the clocks show the local hour 01 twice, in spring they skip the
+// hour 02. A deadline of 02:30 falls on both days.
+func TestH27HoursAndDeadlinesFollowClockChanges(t *testing.T) {
 	t.Parallel()
 	hours := mustParse(t, filesRoute("a/{yyyy}{MM}{dd}{HH}", "timezone: America/New_York"))
 	days := mustParse(t, oneRoute("timezone: America/New_York", `deadline: "02:30"`)).Routes()[0]
@@ -132,7 +134,7 @@ func TestH27HoursAndDeadlinesWhereClocksChange(t *testing.T) {
 	}
 }
 
-func TestNoDeadline(t *testing.T) {
+func TestDeadlineOfReportsMissingDeadline(t *testing.T) {
 	t.Parallel()
 	if _, ok := mustParse(t, oneRoute()).Routes()[0].DeadlineOf(dayOf(t, "2026-11-22")); ok {
 		t.Error("a route without a deadline has one")
@@ -145,7 +147,7 @@ func TestNoDeadline(t *testing.T) {
 	}
 }
 
-func TestADeadlineIsThatOfTheDateAfterTheOffset(t *testing.T) {
+func TestDeadlineFollowsDateOffset(t *testing.T) {
 	t.Parallel()
 	// The file of the 23rd is for the 22nd, and is to be there on the 23rd.
 	routes := mustParse(t, oneRoute("timezone: America/New_York", "date_offset: -1d", `deadline: "06:30 +1d"`))
@@ -156,7 +158,7 @@ func TestADeadlineIsThatOfTheDateAfterTheOffset(t *testing.T) {
 	}
 }
 
-func TestWhenDaysBegin(t *testing.T) {
+func TestBeginsReturnsFirstInstantOfDay(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, zone, after, first, begins, next, nextBegins string }{
 		{"in UTC", "UTC", "2026-11-22T12:00:00Z", "2026-11-23", "2026-11-23T00:00:00Z", "2026-11-24", "2026-11-24T00:00:00Z"},
@@ -196,7 +198,7 @@ func TestWhenDaysBegin(t *testing.T) {
 	}
 }
 
-func TestTheFirstDayBeginsAfterwardsAndTheOneBeforeDoesNot(t *testing.T) {
+func TestFirstDayIsFirstDayAfterTime(t *testing.T) {
 	t.Parallel()
 	const seed = 7
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -233,7 +235,7 @@ func slowInstant(wall time.Time, zone *time.Location) time.Time {
 	}
 }
 
-func TestALocalTimeIsWhenTheClocksShowItFirstOrNext(t *testing.T) {
+func TestLocalInstantIsFirstOrNextShown(t *testing.T) {
 	t.Parallel()
 	for i, name := range changing {
 		t.Run(name, func(t *testing.T) {

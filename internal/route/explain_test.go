@@ -9,7 +9,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
 
-func TestExplain(t *testing.T) {
+func TestExplainNamesRouteOrNearest(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, landing, "acme-landing", "acme-archive")
 	for _, tt := range []struct {
@@ -70,7 +70,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-func TestExplainOtherBucketsAndValues(t *testing.T) {
+func TestExplainNamesOtherBucketsAndValues(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, "version: 1\nroutes:\n  - {name: a, config_id: cg-1, bucket: acme-landing, files: [\"a/{yyyy}{MM}{dd}/{dd}\", \"b/*{yyyy}{MM}{dd}.csv\"]}\n")
 	for _, tt := range []struct{ bucket, key, want string }{

@@ -10,7 +10,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/route/pattern"
 )
 
-func TestIndexFindsWhatASearchOfAllDoes(t *testing.T) {
+func TestIndexFindsSamePatternsAsFullSearch(t *testing.T) {
 	t.Parallel()
 	texts := []string{"**", "a", "a/**", "a/b/**", "a/bc/*", "ab/**", "a/b/c*", "b/*", "a/b", "**/x", "a/{yyyy}{MM}{dd}", "z*"}
 	var entries []entry

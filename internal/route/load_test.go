@@ -14,7 +14,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
 
-func TestRoutesFileThatCannotBeUsed(t *testing.T) {
+func TestLoadReportsUnusableFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, content string) string {

@@ -282,7 +282,7 @@ func TestRoutesFileWarnings(t *testing.T) {
 	}
 }
 
-func TestRoutesErrorHasALineForEachFault(t *testing.T) {
+func TestRoutesErrorHasLineForEachFault(t *testing.T) {
 	t.Parallel()
 	_, _, err := Parse("routes-sandbox.yaml", []byte("version: 2\nroutes: 7\n"), Options{})
 	const want = `routes-sandbox.yaml:1:10: version 2 is not known to this amperity-runs; write "version: 1"` + "\n" +

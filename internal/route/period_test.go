@@ -9,7 +9,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/schedule"
 )
 
-func TestHourOfAKeyInItsZone(t *testing.T) {
+func TestHourPeriodFollowsZone(t *testing.T) {
 	t.Parallel()
 	// The hour as it stands in the key, and the UTC hours it is; "skipped"
 	// where the zone's clocks never show it.
@@ -81,7 +81,7 @@ func TestHourOfAKeyInItsZone(t *testing.T) {
 	}
 }
 
-func TestHoursHoldWhatTheClocksShow(t *testing.T) {
+func TestHourPeriodSpansEveryInstantOfHour(t *testing.T) {
 	t.Parallel()
 	// Every quarter of an hour of the two weeks about a change of clocks is in
 	// the hour that the clocks show, and each hour begins and ends with such a
@@ -118,7 +118,7 @@ func TestHoursHoldWhatTheClocksShow(t *testing.T) {
 	}
 }
 
-func TestDayPeriod(t *testing.T) {
+func TestDayPeriodHasRangeOfDate(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		y, m, d int
@@ -147,7 +147,7 @@ func TestDayPeriod(t *testing.T) {
 	}
 }
 
-func TestADayAndAnHourAreDifferentPeriods(t *testing.T) {
+func TestDayAndHourAreDifferentPeriods(t *testing.T) {
 	t.Parallel()
 	h, _ := hourPeriod(2026, 11, 22, 0, time.UTC)
 	d := dayPeriod(2026, 11, 22)
@@ -159,7 +159,7 @@ func TestADayAndAnHourAreDifferentPeriods(t *testing.T) {
 	}
 }
 
-func TestImplausibleDates(t *testing.T) {
+func TestImplausibleDatesHavePeriodOfArrival(t *testing.T) {
 	t.Parallel()
 	src := "version: 1\nroutes:\n" +
 		"  - {name: days, config_id: cg-1, files: \"d/{yyyy}{MM}{dd}\"}\n" +

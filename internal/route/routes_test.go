@@ -66,7 +66,7 @@ func instant(tb testing.TB, s string) time.Time {
 	return t
 }
 
-func TestWhatAFileStarts(t *testing.T) {
+func TestMatchReturnsRoutesOfFile(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, landing)
 	for _, tt := range []struct {
@@ -117,7 +117,7 @@ func TestWhatAFileStarts(t *testing.T) {
 	}
 }
 
-func TestAnArrivalIsNoLaterThanItsReceipt(t *testing.T) {
+func TestLateEventTimeCountsAsReceipt(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, landing)
 	a := s3event.Arrival{Bucket: "b", Key: "customers/a.csv", EventTime: instant(t, "2026-11-25T12:00:00Z")}
@@ -127,7 +127,7 @@ func TestAnArrivalIsNoLaterThanItsReceipt(t *testing.T) {
 	}
 }
 
-func TestIgnored(t *testing.T) {
+func TestIgnoredReportsFolderMarkersAndPatterns(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, landing)
 	for key, want := range map[string]bool{
@@ -143,7 +143,7 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
-func TestHadoopsFolderMarkersAreIgnored(t *testing.T) {
+func TestHadoopFolderMarkersAreIgnored(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, landing)
 	for _, tt := range []struct {
@@ -173,7 +173,7 @@ func TestHadoopsFolderMarkersAreIgnored(t *testing.T) {
 	}
 }
 
-func TestTheStacksBuckets(t *testing.T) {
+func TestMatchSkipsOtherBuckets(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, landing, "acme-landing", "acme-archive")
 	for bucket, want := range map[string]int{"acme-landing": 2, "acme-archive": 1, "acme": 0, "": 0} {
@@ -184,7 +184,7 @@ func TestTheStacksBuckets(t *testing.T) {
 	}
 }
 
-func TestEveryRequestIsValid(t *testing.T) {
+func TestRequestsOfMatchesAreValid(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, landing)
 	for _, key := range []string{"customers/a", "clicks/2026/11/22/05/a.json", "local/2026/11/01/01/a.json", "orders/2026/01/01/fixes/a.csv.gz", "tokyo/a"} {
@@ -200,7 +200,7 @@ func TestEveryRequestIsValid(t *testing.T) {
 	}
 }
 
-func TestRouteDefaults(t *testing.T) {
+func TestParseSetsDefaults(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		extra  []string
@@ -233,7 +233,7 @@ func TestRouteDefaults(t *testing.T) {
 	}
 }
 
-func TestWhatTheFilesOfARouteMayBe(t *testing.T) {
+func TestFilesMayBePatternOrList(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, files string
@@ -265,7 +265,7 @@ func TestWhatTheFilesOfARouteMayBe(t *testing.T) {
 	}
 }
 
-func TestAConfigIDOf200BytesIsOne(t *testing.T) {
+func TestConfigIDMayHave200Bytes(t *testing.T) {
 	t.Parallel()
 	id := "cg-" + strings.Repeat("1", 197)
 	if got := mustParse(t, strings.Replace(oneRoute(), "cg-1", id, 1)).Routes()[0].ConfigID; got != id {
@@ -273,7 +273,7 @@ func TestAConfigIDOf200BytesIsOne(t *testing.T) {
 	}
 }
 
-func TestTheWholeGrammarOfADeadlineIsRead(t *testing.T) {
+func TestParseReadsEveryFormOfDeadline(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		src      string

@@ -25,7 +25,7 @@ func dayOf(tb testing.TB, date string) Period {
 	return dayPeriod(d.Year(), int(d.Month()), d.Day())
 }
 
-func TestRules(t *testing.T) {
+func TestRulesDescribeRoute(t *testing.T) {
 	t.Parallel()
 	const day, hour = "2026-11-22", "2026-11-22T05:00:00Z"
 	for _, tt := range []struct {
@@ -81,7 +81,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestAFileCountsForTheFirstEntryThatItMatches(t *testing.T) {
+func TestFileCountsForFirstMatchingEntry(t *testing.T) {
 	t.Parallel()
 	route := mustParse(t, filesRoute(`["a/{yyyy}{MM}{dd}/x*", "a/{yyyy}{MM}{dd}/*", {key: "**/{yyyy}{MM}{dd}/late/*", optional: true}]`, "bucket: acme-landing")).Routes()[0]
 	entryOf := route.Rules(dayOf(t, "2026-11-22")).EntryOf
@@ -104,7 +104,7 @@ func TestAFileCountsForTheFirstEntryThatItMatches(t *testing.T) {
 	}
 }
 
-func TestEveryMatchCountsForTheEntryThatItNames(t *testing.T) {
+func TestEntryOfAgreesWithMatch(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, landing)
 	for _, key := range []string{"customers/a", "clicks/2026/11/22/05/a.json", "local/2026/11/01/01/a.json", "orders/2026/01/01/fixes/a.csv.gz", "orders/2026/01/01/orders_1.csv.gz", "tokyo/a"} {
@@ -133,7 +133,7 @@ func hashed(t *testing.T, src string) string {
 	return ""
 }
 
-func TestARouteWrittenOtherwiseIsTheSame(t *testing.T) {
+func TestHashIgnoresNotation(t *testing.T) {
 	t.Parallel()
 	deadline := func(d string) string { return oneRoute("timezone: UTC", "deadline: "+d) }
 	for _, tt := range []struct{ name, a, b string }{
@@ -159,7 +159,7 @@ func TestARouteWrittenOtherwiseIsTheSame(t *testing.T) {
 	}
 }
 
-func TestAnyChangeOfMeaningMakesAnotherRoute(t *testing.T) {
+func TestHashChangesWithMeaning(t *testing.T) {
 	t.Parallel()
 	entries := func(list string) string { return filesRoute(list) }
 	deadline := func(d string) string { return oneRoute("timezone: UTC", "deadline: "+d) }
@@ -208,7 +208,7 @@ func TestAnyChangeOfMeaningMakesAnotherRoute(t *testing.T) {
 	}
 }
 
-func TestRequestOfAWindow(t *testing.T) {
+func TestRequestHasRangeOfPeriod(t *testing.T) {
 	t.Parallel()
 	const day, hour = "a/{yyyy}{MM}{dd}", "a/{yyyy}{MM}{dd}{HH}"
 	for _, tt := range []struct {
@@ -252,7 +252,7 @@ routes:
   - {name: UTC hours, config_id: cg-4, files: "u/{yyyy}{MM}{dd}{HH}"}
 `
 
-func TestTheRouteOfAConfigID(t *testing.T) {
+func TestOfReturnsRouteOfConfigID(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, bothUnits)
 	for _, tt := range []struct {
@@ -273,7 +273,7 @@ func TestTheRouteOfAConfigID(t *testing.T) {
 	}
 }
 
-func TestWindowByItsName(t *testing.T) {
+func TestFindReturnsWindowByName(t *testing.T) {
 	t.Parallel()
 	routes := mustParse(t, bothUnits)
 	for _, tt := range []struct {
@@ -333,7 +333,7 @@ func TestWindowByItsName(t *testing.T) {
 	}
 }
 
-func TestEveryWindowIsFoundByItsName(t *testing.T) {
+func TestFindReturnsEveryMatchedWindow(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, name := range changing {

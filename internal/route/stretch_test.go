@@ -9,7 +9,7 @@ import (
 
 // On the last day of a leap year the search for an hour, or for a deadline, did
 // not end.
-func TestLastDayOfALeapYear(t *testing.T) {
+func TestRouteWorksOnLastDayOfLeapYear(t *testing.T) {
 	t.Parallel()
 	hours := mustParse(t, filesRoute("a/{yyyy}{MM}{dd}{HH}", "timezone: America/New_York"))
 	days := mustParse(t, oneRoute("timezone: America/New_York", `deadline: "06:30 +1d"`)).Routes()[0]
@@ -39,7 +39,7 @@ func TestLastDayOfALeapYear(t *testing.T) {
 
 // A stretch has one offset, holds its time, and ends after it: the last is what
 // makes every walk from stretch to stretch end.
-func TestStretch(t *testing.T) {
+func TestStretchContainsItsTime(t *testing.T) {
 	t.Parallel()
 	for _, name := range changing {
 		zone := zoneOf(t, name)

@@ -31,7 +31,7 @@ var everyEnvelope = []struct {
 	{"SNS's document by itself", SNS, true, func(k string) string { return snsDocument(notification(created(k))) }},
 }
 
-func TestEveryEnvelopeGivesTheKeyAsS3KnowsIt(t *testing.T) {
+func TestDecodeReturnsKeyAsS3ListsIt(t *testing.T) {
 	t.Parallel()
 	for _, e := range everyEnvelope {
 		for _, key := range []string{
@@ -63,7 +63,7 @@ func TestEveryEnvelopeGivesTheKeyAsS3KnowsIt(t *testing.T) {
 	}
 }
 
-func TestDecodeTakesWhatIsCreatedAndCountsTheRest(t *testing.T) {
+func TestDecodeCountsEventsWithoutCreatedObject(t *testing.T) {
 	t.Parallel()
 	const at = "2026-11-22T05:00:00.000Z"
 	record := func(name string) string { return s3Record(name, "b", "k", at) }
@@ -185,7 +185,7 @@ func TestDecodeReadsVersionAndSize(t *testing.T) {
 	}
 }
 
-func TestDecodeIsLenientOnWhatIsAWSs(t *testing.T) {
+func TestDecodeIgnoresUnknownFields(t *testing.T) {
 	t.Parallel()
 	edit := func(payload, old, new string) string {
 		if !strings.Contains(payload, old) {
@@ -220,7 +220,7 @@ func TestDecodeIsLenientOnWhatIsAWSs(t *testing.T) {
 	}
 }
 
-func TestAMessageFailsAlone(t *testing.T) {
+func TestMessageFailsAlone(t *testing.T) {
 	t.Parallel()
 	poison := s3Record("ObjectCreated:Put", "b", "a%zz", "2026-11-22T05:00:00Z")
 	payload := sqsBatch(ebCreated("first"), notification(created("good"), poison, created("good too")), "hello", notification(created("last"), created("x")), testEvent)
@@ -263,7 +263,7 @@ func TestAMessageFailsAlone(t *testing.T) {
 	}
 }
 
-func TestABatchOfTenThousandMessages(t *testing.T) {
+func TestDecodeReadsTenThousandMessages(t *testing.T) {
 	t.Parallel()
 	bodies := make([]string, 10_000)
 	for i := range bodies {

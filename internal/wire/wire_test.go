@@ -25,7 +25,7 @@ func environment(change map[string]string) func(string) string {
 	return func(name string) string { return env[name] }
 }
 
-func TestPartsAreBuiltWithoutSendingAnything(t *testing.T) {
+func TestLoadSendsNothing(t *testing.T) {
 	t.Setenv("AWS_REGION", "cn-north-1")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	// Nothing listens there: a request would fail.
@@ -46,7 +46,7 @@ func TestPartsAreBuiltWithoutSendingAnything(t *testing.T) {
 	}
 }
 
-func TestAFunctionWithWrongSettingsSaysSoToWhoeverInvokesIt(t *testing.T) {
+func TestWrongSettingsAnswerEveryInvocation(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	h := wire.Handler(&log, func() (lambda.Handler, error) {
@@ -73,7 +73,7 @@ func (hanging) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	return []byte(`{"batchItemFailures":[]}`), nil
 }
 
-func TestAnInvocationIsAnsweredBeforeLambdaKillsIt(t *testing.T) {
+func TestInvocationIsAnsweredBeforeDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := wire.Handler(&bytes.Buffer{}, func() (lambda.Handler, error) { return hanging{}, nil })
@@ -87,7 +87,7 @@ func TestAnInvocationIsAnsweredBeforeLambdaKillsIt(t *testing.T) {
 	})
 }
 
-func TestAConfigurationThatAWSRefuses(t *testing.T) {
+func TestConfigErrorHasCause(t *testing.T) {
 	t.Parallel()
 	err := &wire.ConfigError{Err: errors.New("no such profile")}
 	if want := "the function's configuration is not usable: no such profile"; err.Error() != want || errors.Unwrap(err) == nil {

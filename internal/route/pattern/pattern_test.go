@@ -10,7 +10,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
 
-func TestPatternMatch(t *testing.T) {
+func TestMatchReadsDateOfKey(t *testing.T) {
 	t.Parallel()
 	// want is the date fields read from the key, "yes" where the pattern has
 	// none, "no" where the key does not match.
@@ -375,7 +375,7 @@ func unparse(p *Pattern) string {
 	return b.String()
 }
 
-func TestPatternMatchesByItsDefinition(t *testing.T) {
+func TestMatchAgreesWithDefinition(t *testing.T) {
 	t.Parallel()
 	// Random patterns of few different parts, and keys made of what they match.
 	parts := []string{"a", "b", "/", "a", "/", "*", "**", "**/", "/**/", "{yyyy}{MM}{dd}", "{dd}{MM}{yyyy}", "{HH}", "{yyyy}", "{MM}", "{dd}", "_", "2", "*{yyyy}{MM}{dd}*"}
@@ -419,7 +419,7 @@ func TestPatternMatchesByItsDefinition(t *testing.T) {
 	}
 }
 
-func TestPatternMatchIsBoundedAtItsWorst(t *testing.T) {
+func TestMatchIsBoundedAtWorst(t *testing.T) {
 	t.Parallel()
 	// A key of the longest kind that fails at its very end, in every way.
 	key := strings.Repeat("a", s3event.MaxKey-1) + "c"
@@ -456,7 +456,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestPatternMessages(t *testing.T) {
+func TestParseNamesEachMistake(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		pattern string
