@@ -1,13 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"encoding/json"
-
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 )
 
 func TestBatchesHoldWhatIsMeasured(t *testing.T) {
@@ -19,9 +18,9 @@ func TestBatchesHoldWhatIsMeasured(t *testing.T) {
 				t.Errorf("plain decoding finds %d of %d objects: %v", got, n, err)
 			}
 			if got, err := decoded(payload); got != n || err != nil {
-				t.Errorf("internal/arrival finds %d of %d arrivals: %v", got, n, err)
+				t.Errorf("internal/s3event finds %d of %d arrivals: %v", got, n, err)
 			}
-			table, _, err := arrival.ParseRoutes("routes.yaml", routesFile(routes), arrival.Options{})
+			table, _, err := route.Parse("routes.yaml", routesFile(routes), route.Options{})
 			if err != nil {
 				t.Fatalf("%d routes: %v", routes, err)
 			}
@@ -71,7 +70,7 @@ func TestJudgeTakesTheWorst(t *testing.T) {
 //	go test ./bench -run '^$' -bench Routed -cpuprofile cpu.prof
 func BenchmarkRouted(b *testing.B) {
 	payload := sqsBatch(1000, 100)
-	table, _, err := arrival.ParseRoutes("routes.yaml", routesFile(100), arrival.Options{})
+	table, _, err := route.Parse("routes.yaml", routesFile(100), route.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,7 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/route"
+	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
 
 const (
@@ -33,7 +34,7 @@ type way func() (int, error)
 // The ways of a cell.
 const (
 	plain       = iota // decoded with encoding/json, see decodePlainly
-	decodedOnly        // decoded by internal/arrival
+	decodedOnly        // decoded by internal/s3event
 	bothWay            // decoded and routed, as s3arrival does
 	routedOnly         // routed, decoded before
 	waysInAll
@@ -109,11 +110,11 @@ func judge(cells []*cell) (linear, flat, worst float64) {
 func newCell(records, routes int) (*cell, error) {
 	c := &cell{Records: records, Routes: routes}
 	payload := sqsBatch(records, routes)
-	table, _, err := arrival.ParseRoutes("routes.yaml", routesFile(routes), arrival.Options{})
+	table, _, err := route.Parse("routes.yaml", routesFile(routes), route.Options{})
 	if err != nil {
 		return nil, err
 	}
-	batch, err := arrival.Decode(payload)
+	batch, err := s3event.Decode(payload)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +175,7 @@ func processorTime() time.Duration {
 
 // decoded tells how many arrivals a batch has.
 func decoded(payload []byte) (int, error) {
-	batch, err := arrival.Decode(payload)
+	batch, err := s3event.Decode(payload)
 	if err != nil {
 		return 0, err
 	}
@@ -190,15 +191,15 @@ func decoded(payload []byte) (int, error) {
 
 // routed does what s3arrival does of a batch before it starts runs, and tells
 // how many matches there are.
-func routed(payload []byte, table *arrival.Routes) (int, error) {
-	batch, err := arrival.Decode(payload)
+func routed(payload []byte, table *route.Routes) (int, error) {
+	batch, err := s3event.Decode(payload)
 	if err != nil {
 		return 0, err
 	}
 	return matches(batch, table)
 }
 
-func matches(batch arrival.Batch, table *arrival.Routes) (int, error) {
+func matches(batch s3event.Batch, table *route.Routes) (int, error) {
 	n := 0
 	for _, m := range batch.Messages {
 		if m.Err != nil {

@@ -9,7 +9,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/route"
+	"github.com/amperity-runs/amperity-runs/internal/route/source"
 )
 
 const checkUsage = `Usage:
@@ -34,7 +35,7 @@ Exit code 1 if there is an error, 0 if there are warnings only.
 func runCheck(_ context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("check", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	var o arrival.Options
+	var o route.Options
 	fs.Func("buckets", "", bucketList(&o))
 	files, err := parseFlags(fs, args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -74,7 +75,7 @@ func parseFlags(fs *flag.FlagSet, args []string) (rest []string, err error) {
 }
 
 // bucketList reads the names of buckets, as BUCKETS has them.
-func bucketList(o *arrival.Options) func(string) error {
+func bucketList(o *route.Options) func(string) error {
 	return func(list string) error {
 		for name := range strings.SplitSeq(list, ",") {
 			if name = strings.TrimSpace(name); name == "" {
@@ -88,13 +89,13 @@ func bucketList(o *arrival.Options) func(string) error {
 
 // checkFile prints what is wrong with a file. The error says that there is
 // something, or that the file could not be read.
-func checkFile(name string, o arrival.Options, out io.Writer) error {
+func checkFile(name string, o route.Options, out io.Writer) error {
 	src, err := readRoutes(name, "give the routes file as FILE")
 	if err != nil {
 		return err
 	}
-	routes, warnings, err := arrival.ParseRoutes(name, src, o)
-	var faulty *arrival.RoutesError
+	routes, warnings, err := route.Parse(name, src, o)
+	var faulty *route.RoutesError
 	if err != nil && !errors.As(err, &faulty) {
 		return err
 	}
@@ -115,7 +116,7 @@ func checkFile(name string, o arrival.Options, out io.Writer) error {
 
 // readRoutes reads a routes file. If there is none, the error ends with what to do.
 func readRoutes(name, todo string) ([]byte, error) {
-	src, err := readBounded(name, arrival.MaxRoutesFile)
+	src, err := readBounded(name, source.MaxSize)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w; %s", err, todo)
 	}
@@ -141,7 +142,7 @@ func counted(n int, what string) string {
 }
 
 // printFault prints a fault with its line of the file and a caret under it.
-func printFault(out io.Writer, kind string, f arrival.Fault, src []byte) {
+func printFault(out io.Writer, kind string, f source.Fault, src []byte) {
 	fmt.Fprintf(out, "%s:%d:%d: %s: %s\n", f.File, f.Line, f.Column, kind, f.Message)
 	lines := strings.Split(strings.TrimPrefix(string(src), "\uFEFF"), "\n")
 	if f.Line > len(lines) {

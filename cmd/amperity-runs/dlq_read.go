@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
 
 // letter is one message of a dead-letter queue, as far as it can be read.
@@ -65,7 +65,7 @@ func (l letter) what() string {
 // readArrival reads an S3 event, in any of its shapes.
 func readArrival(l *letter, body []byte, _ map[string]string) {
 	l.payload = body
-	batch, err := arrival.Decode(body)
+	batch, err := s3event.Decode(body)
 	if err != nil {
 		l.left = fmt.Errorf("it cannot be read: %w", err)
 		return

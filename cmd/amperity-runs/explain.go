@@ -12,7 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/route"
+	"github.com/amperity-runs/amperity-runs/internal/s3event"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
@@ -56,7 +57,7 @@ type explainOptions struct {
 	bucket, key, event, routes string
 	// at is when the file arrives. With an event it is now, when the event arrives.
 	at      time.Time
-	options arrival.Options
+	options route.Options
 }
 
 // runExplain tells what files start.
@@ -126,12 +127,12 @@ func (o *explainOptions) explain(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	routes, _, err := arrival.ParseRoutes(o.routes, src, o.options)
+	routes, _, err := route.Parse(o.routes, src, o.options)
 	if err != nil {
 		return err
 	}
 	if o.event == "" {
-		o.file(out, routes, arrival.Arrival{Bucket: o.bucket, Key: o.key, EventTime: o.at})
+		o.file(out, routes, s3event.Arrival{Bucket: o.bucket, Key: o.key, EventTime: o.at})
 		return nil
 	}
 	payload, err := readBounded(o.event, maxEvent)
@@ -141,7 +142,7 @@ func (o *explainOptions) explain(out io.Writer) error {
 	if len(payload) > maxEvent {
 		return fmt.Errorf("%s: has more than %d bytes, which is more than Lambda takes", o.event, maxEvent)
 	}
-	batch, err := arrival.Decode(payload)
+	batch, err := s3event.Decode(payload)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.event, err)
 	}
@@ -163,7 +164,7 @@ func (o *explainOptions) explain(out io.Writer) error {
 }
 
 // file explains one arrival.
-func (o *explainOptions) file(out io.Writer, routes *arrival.Routes, a arrival.Arrival) {
+func (o *explainOptions) file(out io.Writer, routes *route.Routes, a s3event.Arrival) {
 	fmt.Fprintf(out, "%s\n", printable("s3://"+a.Bucket+"/"+a.Key))
 	e := routes.Explain(a, o.at)
 	switch {
@@ -196,7 +197,7 @@ func (o *explainOptions) file(out io.Writer, routes *arrival.Routes, a arrival.A
 }
 
 // match explains one route that an arrival counts for.
-func (o *explainOptions) match(out io.Writer, m arrival.MatchExplanation) {
+func (o *explainOptions) match(out io.Writer, m route.MatchExplanation) {
 	line(out, "route", fmt.Sprintf("%s (%s:%d)", m.Route.Name, o.routes, m.Route.Line()))
 	line(out, "files", m.Pattern)
 	if m.Fields != "" {
@@ -238,7 +239,7 @@ func (o *explainOptions) match(out io.Writer, m arrival.MatchExplanation) {
 }
 
 // starts says when a window starts its run.
-func starts(r *arrival.Route) string {
+func starts(r *route.Route) string {
 	var needs []string
 	for _, f := range r.Files {
 		switch {

@@ -5,12 +5,11 @@ package main
 import (
 	"context"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/amperity-runs/amperity-runs/internal/intake"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
@@ -18,14 +17,14 @@ import (
 
 func main() {
 	lambda.Start(wire.Handler(os.Stderr, func() (lambda.Handler, error) {
-		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, time.Now, wire.S3ArrivalRate)
+		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, wire.S3ArrivalRate)
 		if err != nil {
 			return nil, err
 		}
-		routes, err := routefile.Load(p.Settings.RoutesFile, p.Settings.Buckets, p.Logger)
+		routes, err := route.Load(p.Settings.RoutesFile, p.Settings.Buckets, p.Logger)
 		if err != nil {
 			return nil, err
 		}
-		return &s3arrival.Handler{Routes: routes, Windows: intake.New(p.Launcher, nil), Unrouted: unrouted.New(p.Launcher), Now: time.Now, Logger: p.Logger}, nil
+		return &s3arrival.Handler{Routes: routes, Windows: intake.New(p.Launcher, nil), Unrouted: unrouted.New(p.Launcher), Now: p.Clock.Now, Logger: p.Logger}, nil
 	}))
 }

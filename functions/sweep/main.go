@@ -5,13 +5,12 @@ package main
 import (
 	"context"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
@@ -19,15 +18,15 @@ import (
 
 func main() {
 	lambda.Start(wire.Handler(os.Stderr, func() (lambda.Handler, error) {
-		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, time.Now, wire.SweepRate)
+		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, wire.SweepRate)
 		if err != nil {
 			return nil, err
 		}
-		routes, err := routefile.Load(p.Settings.RoutesFile, p.Settings.Buckets, p.Logger)
+		routes, err := route.Load(p.Settings.RoutesFile, p.Settings.Buckets, p.Logger)
 		if err != nil {
 			return nil, err
 		}
-		windows := intake.New(p.Launcher, routefile.Lookup(routes))
+		windows := intake.New(p.Launcher, routes.Lookup)
 		expected := &sweep.Expected{Ledger: p.Ledger, Windows: windows, Routes: routes, Clock: p.Clock, Token: launch.NewToken, Logger: p.Logger}
 		tasks := map[string]sweep.Task{
 			"launch":   p.Launcher.Reconcile,

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -17,11 +16,11 @@ import (
 
 func main() {
 	lambda.Start(wire.Handler(os.Stderr, func() (lambda.Handler, error) {
-		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, time.Now, wire.TriggerRate)
+		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, wire.TriggerRate)
 		if err != nil {
 			return nil, err
 		}
-		return &trigger.Handler{Launcher: p.Launcher, Held: held.New(p.Launcher, intake.New(p.Launcher, nil)), Announcer: p.Announcer, Now: time.Now, Logger: p.Logger,
+		return &trigger.Handler{Launcher: p.Launcher, Held: held.New(p.Launcher, intake.New(p.Launcher, nil)), Announcer: p.Announcer, Now: p.Clock.Now, Logger: p.Logger,
 			Tenant: p.Settings.Tenant}, nil
 	}))
 }

@@ -23,11 +23,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/inprocess"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/token"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
@@ -68,7 +69,7 @@ func Run(ctx context.Context, out io.Writer) error {
 // stage is the simulated world with the real handlers in it.
 type stage struct {
 	out      io.Writer
-	clock    *clock
+	clock    *clock.Manual
 	amperity *amperitytest.Server
 	bus      *bus
 	ledger   *mortal
@@ -78,7 +79,7 @@ type stage struct {
 }
 
 func newStage(out io.Writer) (*stage, error) {
-	s := &stage{out: out, clock: &clock{now: begin}, bus: &bus{}}
+	s := &stage{out: out, clock: clock.NewManual(begin), bus: &bus{}}
 	s.ledger = &mortal{Memory: ledger.NewMemory()}
 	var err error
 	s.amperity, err = amperitytest.New(amperitytest.Config{Now: s.clock.Now, Sleep: s.clock.Sleep, Seed: 1})
@@ -92,7 +93,7 @@ func newStage(out io.Writer) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{Buckets: []string{bucket}})
+	routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{Buckets: []string{bucket}})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func newStage(out io.Writer) (*stage, error) {
 // play lets a scene happen and prints it.
 func (s *stage) play(ctx context.Context, n int, sc scene) error {
 	fmt.Fprintf(s.out, "%d. %s\n", n, sc.title)
-	s.clock.advance(10 * time.Minute)
+	s.clock.Advance(10 * time.Minute)
 	if sc.before != nil {
 		if err := sc.before(s.amperity); err != nil {
 			return err
@@ -120,7 +121,7 @@ func (s *stage) play(ctx context.Context, n int, sc scene) error {
 	}
 	var got seen
 	for i, st := range sc.steps {
-		s.clock.advance(st.after)
+		s.clock.Advance(st.after)
 		fmt.Fprintf(s.out, "   %-10s %s\n", st.function, st.in)
 		id := fmt.Sprintf("demo-%d-%d", n, i+1)
 		if err := s.invoke(ctx, id, st, &got); err != nil {
@@ -258,53 +259,6 @@ func gist(a announcement.Announcement) string {
 		add("error", d.Error.Message)
 	}
 	return strings.Join(parts, " ")
-}
-
-// clock is the demo's time; Sleep passes at once.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
-	c.advance(d)
-	return ctx.Err()
-}
-
-func (c *clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	child := &until{Context: ctx, clock: c, end: c.Now().Add(d)}
-	if end, ok := ctx.Deadline(); ok && end.Before(child.end) {
-		child.end = end
-	}
-	return child, func() {}
-}
-
-// until is a context that ends by the demo's clock.
-type until struct {
-	context.Context
-	clock *clock
-	end   time.Time
-}
-
-func (u *until) Deadline() (time.Time, bool) { return u.end, true }
-
-func (u *until) Err() error {
-	if !u.clock.Now().Before(u.end) {
-		return context.DeadlineExceeded
-	}
-	return u.Context.Err()
 }
 
 // bus is an event bus in memory.

@@ -3,11 +3,10 @@
 package inprocess
 
 import (
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
@@ -23,9 +22,9 @@ type Functions struct {
 
 // New builds the functions over one launcher. The sweep works on one item after
 // the other; set its Workers for more.
-func New(c launch.Config, routes *arrival.Routes) Functions {
+func New(c launch.Config, routes *route.Routes) Functions {
 	l := launch.New(c)
-	windows := intake.New(l, routefile.Lookup(routes))
+	windows := intake.New(l, routes.Lookup)
 	unrouted := unrouted.New(l)
 	expected := &sweep.Expected{Ledger: c.Ledger, Windows: windows, Routes: routes, Clock: c.Clock, Token: c.Token, Logger: c.Logger}
 	return Functions{

@@ -1,11 +1,12 @@
-// Package nearest finds the word that is meant where another is written.
+// Package nearest finds the known word that a mistyped word stands for.
 package nearest
 
 import "strings"
 
-// Word is the known word that name is most likely a slip for: one that differs in
-// at most a third of its letters, whatever their case.
-func Word(name string, known []string) (string, bool) {
+// Match returns the known word that is most similar to name. It reports false
+// if more than a third of the known word's letters differ. Upper and lower case
+// are the same.
+func Match(name string, known []string) (string, bool) {
 	best, at := "", 1<<10
 	for _, k := range known {
 		if d := distance(strings.ToLower(strings.ReplaceAll(name, "-", "_")), k); d < at {
@@ -15,8 +16,8 @@ func Word(name string, known []string) (string, bool) {
 	return best, at <= max(1, len(best)/3)
 }
 
-// distance is how many letters to insert, remove, replace or swap with the next
-// make b of a.
+// distance returns how many letters must be inserted, removed, replaced or
+// swapped with the next letter to turn a into b.
 func distance(a, b string) int {
 	if len(a) > 2*len(b)+2 {
 		return len(a)

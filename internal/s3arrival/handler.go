@@ -11,10 +11,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
+	"github.com/amperity-runs/amperity-runs/internal/s3event"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/window"
@@ -36,7 +36,7 @@ type Unrouted interface {
 
 // Handler answers s3arrival's invocations.
 type Handler struct {
-	Routes   *arrival.Routes
+	Routes   *route.Routes
 	Windows  Windows
 	Unrouted Unrouted
 	// Now tells when a batch was received: an event time later than that is
@@ -92,7 +92,7 @@ func (e *UnsettledError) Unwrap() error { return e.Err }
 // of them again. To every other envelope it answers with a [Summary], or
 // returns an error where the whole of it should be delivered again.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	batch, err := arrival.Decode(payload)
+	batch, err := s3event.Decode(payload)
 	if err != nil {
 		h.Logger.ErrorContext(ctx, "event not readable", slog.String("error", err.Error()))
 		return nil, err
@@ -101,7 +101,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	h.keep(ctx, w)
 	again := w.settle()
 	h.report(ctx, w, again)
-	if batch.Envelope == arrival.SQS {
+	if batch.Envelope == s3event.SQS {
 		answer := Answer{BatchItemFailures: []ItemFailure{}}
 		for _, m := range again {
 			answer.BatchItemFailures = append(answer.BatchItemFailures, ItemFailure{m.id})
@@ -123,7 +123,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 func (h *Handler) keep(ctx context.Context, w *work) {
 	arrived := make([]intake.Arrived, len(w.windows))
 	for i, win := range w.windows {
-		asked := routefile.Window(win.match.Route, win.match.Period)
+		asked := win.match.Route.Window(win.match.Period)
 		arrived[i], win.err = h.Windows.Arrive(ctx, asked, win.arrivals, w.received)
 		if win.err != nil {
 			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("window", asked.Key()), slog.String(telemetry.ConfigID, asked.ConfigID),

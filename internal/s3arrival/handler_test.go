@@ -13,9 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
+	"github.com/amperity-runs/amperity-runs/internal/s3event"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -50,7 +51,7 @@ type world struct {
 
 func (w *world) invoke(t *testing.T, payload string) (string, error) {
 	t.Helper()
-	routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
+	routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +308,7 @@ func FuzzInvoke(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload string) {
 		var w world
 		out, err := w.invoke(t, payload)
-		if decoded, derr := arrival.Decode([]byte(payload)); derr == nil && decoded.Envelope == arrival.SQS && err != nil {
+		if decoded, derr := s3event.Decode([]byte(payload)); derr == nil && decoded.Envelope == s3event.SQS && err != nil {
 			t.Fatalf("an SQS batch was answered with an error: %v", err)
 		}
 		if err == nil && !json.Valid([]byte(out)) {

@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/unrouted"
@@ -115,7 +115,7 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
+			routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,7 +186,7 @@ func TestUploadsOfOneKeyAreToldApart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
+			routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -211,7 +211,7 @@ func TestUploadsOfOneKeyAreToldApart(t *testing.T) {
 func TestOtherEnvelopesAreAnErrorWhereSomethingIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ down, key string }{{"window/cg-1/2026-11-21", "customers/x"}, {"b", "p/1"}} {
-		routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
+		routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +228,7 @@ func TestOtherEnvelopesAreAnErrorWhereSomethingIsNotRecorded(t *testing.T) {
 // given on once.
 func TestUnroutedFilesOfManyBuckets(t *testing.T) {
 	t.Parallel()
-	routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
+	routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,13 +16,13 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/unrouted"
@@ -34,8 +34,8 @@ import (
 // what it is asked for; its runs are over at once.
 type stage struct {
 	t       *testing.T
-	now     time.Time
-	routes  *arrival.Routes
+	clock   *clock.Manual
+	routes  *route.Routes
 	ledger  *ledger.Memory
 	bus     bus
 	sent    []amperity.RunRequest
@@ -55,43 +55,32 @@ func (b *bus) Announce(_ context.Context, as ...announcement.Announcement) error
 
 func newStage(t *testing.T, routesFile string) *stage {
 	t.Helper()
-	routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{})
+	routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, now: received, routes: routes, ledger: ledger.NewMemory()}
+	s := &stage{t: t, clock: clock.NewManual(received), routes: routes, ledger: ledger.NewMemory()}
 	logger := telemetry.NewLogger(&s.log, slog.LevelInfo)
 	tokens := 0
 	l := launch.New(launch.Config{
-		API: s, Ledger: s.ledger, Announcer: &s.bus, Clock: s, Logger: logger, Tenant: "acme",
+		API: s, Ledger: s.ledger, Announcer: &s.bus, Clock: s.clock, Logger: logger, Tenant: "acme",
 		Token: func(context.Context) string { tokens++; return fmt.Sprint(tokens) }, Rand: func() float64 { return 0 },
 	})
 	s.windows = intake.New(l, func(configID, period string) (record.WindowSpec, bool) {
-		return routefile.Lookup(s.routes)(configID, period)
+		return s.routes.Lookup(configID, period)
 	})
 	s.Resolver = held.New(l, s.windows)
-	s.handler = &s3arrival.Handler{Routes: routes, Windows: s.windows, Unrouted: unrouted.New(l), Now: s.Now, Logger: logger}
+	s.handler = &s3arrival.Handler{Routes: routes, Windows: s.windows, Unrouted: unrouted.New(l), Now: s.clock.Now, Logger: logger}
 	return s
-}
-
-func (s *stage) Now() time.Time { return s.now }
-
-func (s *stage) Sleep(_ context.Context, d time.Duration) error {
-	s.now = s.now.Add(d)
-	return nil
-}
-
-func (s *stage) WithTimeout(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithCancel(ctx)
 }
 
 func (s *stage) StartRun(_ context.Context, r amperity.RunRequest) (*amperity.Run, error) {
 	s.sent = append(s.sent, r)
-	return &amperity.Run{ID: fmt.Sprint("wf-", len(s.sent)), State: "succeeded", CreatedAt: s.now}, nil
+	return &amperity.Run{ID: fmt.Sprint("wf-", len(s.sent)), State: "succeeded", CreatedAt: s.clock.Now()}, nil
 }
 
 func (s *stage) GetRun(_ context.Context, id string, _ amperity.View) (*amperity.Run, error) {
-	return &amperity.Run{ID: id, State: "succeeded", CreatedAt: s.now, EndedAt: s.now}, nil
+	return &amperity.Run{ID: id, State: "succeeded", CreatedAt: s.clock.Now(), EndedAt: s.clock.Now()}, nil
 }
 
 func (s *stage) ListRunPages(context.Context, amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
@@ -120,7 +109,7 @@ func (s *stage) come(events ...string) []s3arrival.WindowResult {
 func (s *stage) sweep() {
 	s.t.Helper()
 	var due []string
-	for row, err := range s.ledger.Due(s.t.Context(), s.now) {
+	for row, err := range s.ledger.Due(s.t.Context(), s.clock.Now()) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -206,7 +195,7 @@ func TestVersionsAndReplicas(t *testing.T) {
 						}
 					} else {
 						s.come(first)
-						s.now = s.now.Add(20 * time.Minute)
+						s.clock.Advance(20 * time.Minute)
 						s.come(then)
 					}
 					var w window.State
@@ -224,14 +213,14 @@ func TestVersionsAndReplicas(t *testing.T) {
 				t.Parallel()
 				s := newStage(t, "version: 1\nroutes: [{name: orders, config_id: cg-2, run_mode: source, files: \"orders/{yyyy}{MM}{dd}/*\"}]\n")
 				s.come(events(tt.first, received))
-				s.now = s.now.Add(3 * time.Minute)
+				s.clock.Advance(3 * time.Minute)
 				s.sweep()
 				if len(s.sent) != 1 {
 					t.Fatalf("%d runs", len(s.sent))
 				}
-				s.now = received.Add(20 * time.Minute)
+				s.clock.Set(received.Add(20 * time.Minute))
 				s.come(events(tt.then, later))
-				s.now = s.now.Add(3 * time.Minute)
+				s.clock.Advance(3 * time.Minute)
 				s.sweep()
 				if len(s.sent) != tt.runs {
 					t.Errorf("%d runs, want %d", len(s.sent), tt.runs)
@@ -321,8 +310,8 @@ func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 
 	// The next hour is another hold; a release starts nothing, and a run cannot
 	// be adopted.
-	s.now = s.now.Add(time.Hour)
-	s.come(file(400, s.now))
+	s.clock.Advance(time.Hour)
+	s.come(file(400, s.clock.Now()))
 	next := strings.Replace(days, "T03", "T04", 1)
 	told = append(told, "Amperity Workflow Run Held "+next+" hold 1 implausible_date: 1 files, 1 named")
 	res, err := s.Release(t.Context(), held.Command{Key: days, Hold: 1})
@@ -342,7 +331,7 @@ func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 	}
 	told = append(told, "Amperity Workflow Run Discarded "+days+" hold 1 implausible_date: 1 files, 1 named")
 	s.come(file(299, received))
-	s.now = s.now.Add(time.Hour)
+	s.clock.Advance(time.Hour)
 	s.sweep()
 	if d := cmp.Diff(told, s.told()); d != "" {
 		t.Errorf("told (-want +got)\n%s", d)
@@ -375,11 +364,11 @@ func TestImplausibleDatesOfARouteThatIsGone(t *testing.T) {
 	const key = "arrival/cg-1/implausible-day-2026-11-22T03:00:00Z/1"
 	s.come(versioned("b", "days/19991231/1", "v1", "1", received)[0])
 	s.come(versioned("b", "days/19991231/2", "v2", "2", received)[0])
-	s.routes, _, _ = arrival.ParseRoutes("routes.yaml", []byte("version: 1\nroutes: []\n"), arrival.Options{})
+	s.routes, _, _ = route.Parse("routes.yaml", []byte("version: 1\nroutes: []\n"), route.Options{})
 	if res, err := s.Discard(t.Context(), held.Command{Key: key, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != record.Discarded {
 		t.Errorf("discarded: %+v, %v", res, err)
 	}
-	s.now = s.now.Add(24 * time.Hour)
+	s.clock.Advance(24 * time.Hour)
 	s.sweep()
 	if held := s.held(); len(held) > 0 || len(s.sent) > 0 {
 		t.Errorf("held %v, started %v", held, s.sent)

@@ -4,8 +4,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/route"
+	"github.com/amperity-runs/amperity-runs/internal/s3event"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
@@ -15,7 +16,7 @@ type work struct {
 	received   time.Time
 	messages   []*message
 	windows    []*batchWindow
-	unrouted   []arrival.Arrival
+	unrouted   []s3event.Arrival
 	buckets    []*bucket // of unrouted
 	arrivals   int
 	duplicates int
@@ -45,8 +46,8 @@ type bucket struct {
 
 // batchWindow is one config id and one period of the batch.
 type batchWindow struct {
-	match    arrival.Match
-	first    arrival.Arrival
+	match    route.Match
+	first    s3event.Arrival
 	files    int
 	messages []*message
 	// arrivals are its files, each once.
@@ -57,7 +58,7 @@ type batchWindow struct {
 
 type windowKey struct {
 	configID string
-	period   arrival.Period
+	period   route.Period
 }
 
 type fileKey struct {
@@ -69,7 +70,7 @@ type fileKey struct {
 
 // fold gathers the files of a batch by window. Nothing of a message that
 // cannot be read is acted upon: it is delivered again whole.
-func (h *Handler) fold(batch arrival.Batch) *work {
+func (h *Handler) fold(batch s3event.Batch) *work {
 	received := h.Now()
 	w := &work{received: received, others: map[string]int{}}
 	windows := make(map[windowKey]*batchWindow)
@@ -200,7 +201,7 @@ func (w *work) summary() Summary {
 }
 
 // version tells two uploads under one key apart.
-func version(a arrival.Arrival) string {
+func version(a s3event.Arrival) string {
 	if a.VersionID != "" {
 		return a.VersionID
 	}
@@ -210,4 +211,4 @@ func version(a arrival.Arrival) string {
 	return a.EventTime.Format(time.RFC3339Nano)
 }
 
-func uri(a arrival.Arrival) string { return "s3://" + a.Bucket + "/" + a.Key }
+func uri(a s3event.Arrival) string { return "s3://" + a.Bucket + "/" + a.Key }

@@ -98,7 +98,7 @@ func meantZone(name string) string {
 	if len(sameCity) == 1 {
 		return sameCity[0]
 	}
-	if meant, ok := nearest.Word(city, cities); ok && len(sameCity) == 0 {
+	if meant, ok := nearest.Match(city, cities); ok && len(sameCity) == 0 {
 		for i, c := range cities {
 			if c == meant {
 				return neighbours[i]

@@ -8,10 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
 
@@ -47,7 +46,7 @@ type Windows interface {
 type Expected struct {
 	Ledger  Ledger
 	Windows Windows
-	Routes  *arrival.Routes
+	Routes  *route.Routes
 	Clock   record.Clock
 	// Token makes the token of a write, new each time.
 	Token  func(context.Context) string
@@ -94,7 +93,7 @@ func (x *Expected) isRegistered(configID string) bool {
 }
 
 // register begins to expect a route's windows, unless they are expected already.
-func (x *Expected) register(ctx context.Context, route *arrival.Route) error {
+func (x *Expected) register(ctx context.Context, route *route.Route) error {
 	item, err := x.Ledger.Get(ctx, expectPrefix+route.ConfigID)
 	if err != nil {
 		return err
@@ -123,7 +122,7 @@ func (x *Expected) Due(ctx context.Context, key string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	route, day := x.Routes.Window(e.ConfigID, e.Next)
+	route, day := x.Routes.Find(e.ConfigID, e.Next)
 	if route == nil || route.Deadline == nil {
 		e.Gone, e.Next = true, ""
 		return true, unlessConflict(x.write(ctx, item, e, time.Time{}))
@@ -135,7 +134,7 @@ func (x *Expected) Due(ctx context.Context, key string) (bool, error) {
 		if _, ok := route.DeadlineOf(day); ok {
 			// A crash between the windows and the write makes them again, which
 			// changes nothing.
-			if err := x.Windows.Expect(ctx, routefile.Window(route, day)); err != nil {
+			if err := x.Windows.Expect(ctx, route.Window(day)); err != nil {
 				return false, err
 			}
 		}

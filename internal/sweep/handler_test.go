@@ -14,41 +14,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/routefile"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
 
 var base = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// clock is a clock that only the test moves.
-type clock struct{ now time.Time }
-
-func (c *clock) Now() time.Time                                   { return c.now }
-func (c *clock) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-func (c *clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
+// clockOf is a clock whose time a function returns.
+type clockOf struct {
+	clock.System
+	now func() time.Time
 }
 
-// clockOf is a clock that others may ask at the same time.
-type clockOf func() time.Time
-
-func (c clockOf) Now() time.Time                                   { return c() }
-func (c clockOf) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-func (c clockOf) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
-}
-
-// limited is a context with a deadline by the test's clock.
-type limited struct {
-	context.Context
-	end time.Time
-}
-
-func (l limited) Deadline() (time.Time, bool) { return l.end, true }
+func (c clockOf) Now() time.Time { return c.now() }
 
 // launcher works on items as it is told, and remembers which.
 type launcher struct {
@@ -79,8 +61,8 @@ func (l *launcher) work(ctx context.Context, key string) (bool, error) {
 }
 
 // tasks are those of each kind of item: all that launcher does.
-func (l *launcher) tasks(routes *arrival.Routes) map[string]sweep.Task {
-	lookup := routefile.Lookup(routes)
+func (l *launcher) tasks(routes *route.Routes) map[string]sweep.Task {
+	lookup := routes.Lookup
 	return map[string]sweep.Task{"launch": l.work, "unrouted": l.work, "window": func(ctx context.Context, key string) (bool, error) {
 		parts := strings.Split(key, "/")
 		w, ok := lookup(parts[1], parts[2])
@@ -92,7 +74,7 @@ func (l *launcher) tasks(routes *arrival.Routes) map[string]sweep.Task {
 }
 
 // handler makes an instance of sweep.
-func (w *world) instance(routes *arrival.Routes, token func(context.Context) string) *sweep.Handler {
+func (w *world) instance(routes *route.Routes, token func(context.Context) string) *sweep.Handler {
 	logger := telemetry.NewLogger(&w.log, slog.LevelInfo)
 	expected := &sweep.Expected{Ledger: w.ledger, Windows: w.launcher, Routes: routes, Clock: w.clock, Token: token, Logger: logger}
 	tasks := w.launcher.tasks(routes)
@@ -118,7 +100,7 @@ routes:
 `
 
 type world struct {
-	clock    *clock
+	clock    *clock.Manual
 	ledger   *ledger.Memory
 	launcher *launcher
 	log      strings.Builder
@@ -127,11 +109,11 @@ type world struct {
 
 func newWorld(t *testing.T, routes string) *world {
 	t.Helper()
-	parsed, _, err := arrival.ParseRoutes("routes.yaml", []byte(routes), arrival.Options{})
+	parsed, _, err := route.Parse("routes.yaml", []byte(routes), route.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{clock: &clock{base}, ledger: ledger.NewMemory()}
+	w := &world{clock: clock.NewManual(base), ledger: ledger.NewMemory()}
 	w.launcher = &launcher{ledger: w.ledger, fails: map[string]error{}}
 	n := 0
 	w.handler = w.instance(parsed, func(context.Context) string { n++; return fmt.Sprint(n) })
@@ -148,7 +130,9 @@ func (w *world) put(t *testing.T, key string, due time.Time) {
 
 func (w *world) sweep(t *testing.T, left time.Duration) sweep.Summary {
 	t.Helper()
-	out, err := w.handler.Invoke(limited{t.Context(), w.clock.now.Add(left)}, []byte(`{}`))
+	ctx, cancel := w.clock.WithTimeout(t.Context(), left)
+	defer cancel()
+	out, err := w.handler.Invoke(ctx, []byte(`{}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +181,7 @@ func TestASweepEndsInGoodTimeAndTheNextGoesOn(t *testing.T) {
 	for n := range 10 {
 		w.put(t, fmt.Sprintf("launch/%d", n), base.Add(-time.Duration(10-n)*time.Second))
 	}
-	w.launcher.each = func() { w.clock.now = w.clock.now.Add(5 * time.Second) }
+	w.launcher.each = func() { w.clock.Advance(5 * time.Second) }
 	got := w.sweep(t, 45*time.Second)
 	if !got.More || got.Done != 5 {
 		t.Fatalf("got %+v: with less than 25 s left nothing is begun", got)
@@ -227,8 +211,8 @@ func TestOneBadItemIsInNobodysWay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		waits = append(waits, item.Due.Sub(w.clock.now))
-		w.clock.now = item.Due
+		waits = append(waits, item.Due.Sub(w.clock.Now()))
+		w.clock.Set(item.Due)
 		w.sweep(t, time.Minute)
 	}
 	want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60}
@@ -273,15 +257,17 @@ func TestManyWorkersTellWhatTheyDidNotBegin(t *testing.T) {
 	var mu sync.Mutex
 	asked := 0
 	w.put(t, "launch/0", base.Add(-time.Hour))
-	w.handler.Clock = clockOf(func() time.Time {
+	w.handler.Clock = clockOf{now: func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
 		if asked++; asked > 2 { // when the sweep began, and when the item was listed
 			return base.Add(time.Hour)
 		}
 		return base
-	})
-	out, err := w.handler.Invoke(limited{t.Context(), base.Add(time.Minute)}, nil)
+	}}
+	ctx, cancel := w.clock.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := w.handler.Invoke(ctx, nil)
 	var got sweep.Summary
 	if err != nil || json.Unmarshal(out, &got) != nil || !got.More || got.Done != 0 {
 		t.Errorf("got %s, %v", out, err)
@@ -370,7 +356,7 @@ func TestWindowsAreExpectedFromTheFirstDayThatBeginsAfterTheRouteWasSeen(t *test
 	// Saturday is no day of the route's. Another instance knows that they are
 	// expected.
 	w.handler = w.instance(w.handler.Expected.Routes, func(context.Context) string { return "again" })
-	w.clock.now = time.Date(2026, 11, 28, 17, 0, 0, 0, time.UTC)
+	w.clock.Set(time.Date(2026, 11, 28, 17, 0, 0, 0, time.UTC))
 	w.sweep(t, time.Minute)
 	want := []string{
 		"window/cg-1/2026-11-23 until 2026-11-24T11:30:00Z", "window/cg-1/2026-11-24 until 2026-11-25T11:30:00Z",
@@ -392,20 +378,20 @@ func TestARouteWithoutADeadlineIsNoLongerExpectedAndBeginsAnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, routesFile)
 	w.sweep(t, time.Minute)
-	edited, _, err := arrival.ParseRoutes("routes.yaml", []byte("version: 1\nroutes: []\n"), arrival.Options{})
+	edited, _, err := route.Parse("routes.yaml", []byte("version: 1\nroutes: []\n"), route.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	with := w.handler.Expected.Routes
 	w.handler.Expected.Routes = edited
-	w.clock.now = base.AddDate(0, 0, 3)
+	w.clock.Set(base.AddDate(0, 0, 3))
 	w.sweep(t, time.Minute)
 	item, _ := w.ledger.Get(t.Context(), "expect/cg-1")
 	if !strings.Contains(string(item.Doc), `"gone":true`) || !item.Due.IsZero() {
 		t.Fatalf("got %s due %s", item.Doc, item.Due)
 	}
 	// A new instance, with the deadline back: never backwards.
-	w.clock.now = base.AddDate(0, 0, 10)
+	w.clock.Set(base.AddDate(0, 0, 10))
 	w.handler = w.instance(with, func(context.Context) string { return "again" })
 	w.sweep(t, time.Minute)
 	if item, _ = w.ledger.Get(t.Context(), "expect/cg-1"); !strings.Contains(string(item.Doc), `"next":"2026-12-03"`) {
@@ -424,13 +410,13 @@ func TestAWindowThatCannotBeExpectedIsTriedAgain(t *testing.T) {
 	w.sweep(t, time.Minute)
 	const second = "window/cg-1/2026-11-24"
 	w.launcher.fails[second] = errors.New("throttled")
-	w.clock.now = time.Date(2026, 11, 25, 17, 0, 0, 0, time.UTC)
+	w.clock.Set(time.Date(2026, 11, 25, 17, 0, 0, 0, time.UTC))
 	if got := w.sweep(t, time.Minute); got.Done != 0 || got.Failed != 1 {
 		t.Errorf("got %+v", got)
 	}
 	delete(w.launcher.fails, second)
 	w.launcher.expected = nil
-	w.clock.now = w.clock.now.Add(time.Minute)
+	w.clock.Advance(time.Minute)
 	if got := w.sweep(t, time.Minute); got.Done != 1 || got.Failed != 0 {
 		t.Errorf("the next one: %+v", got)
 	}

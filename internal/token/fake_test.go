@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/token"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -89,24 +90,8 @@ func apiError(code, message string) error {
 	return &smithy.OperationError{ServiceID: "Secrets Manager", OperationName: "GetSecretValue", Err: &smithy.GenericAPIError{Code: code, Message: message}}
 }
 
-// clock is moved by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+func newClock() *clock.Manual {
+	return clock.NewManual(time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC))
 }
 
 // jwt is a token that says when it expires. The name tells tokens apart.
@@ -174,7 +159,7 @@ type world struct {
 	*token.Source
 	manager  *manager
 	endpoint *endpoint
-	clock    *clock
+	clock    *clock.Manual
 }
 
 func newWorld(secret string) *world {

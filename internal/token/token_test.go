@@ -41,7 +41,7 @@ func TestTheSecretIsReadOnceUntilSomethingHappens(t *testing.T) {
 		w := newWorld(secret)
 		for range 3 {
 			w.gives(t, "tok-xSECRETx-1")
-			w.clock.advance(10 * time.Minute)
+			w.clock.Advance(10 * time.Minute)
 		}
 		check(t, "readings", 1, w.manager.readings())
 	}
@@ -119,20 +119,20 @@ func TestATokenIsLookedForShortlyBeforeItExpires(t *testing.T) {
 	second := jwt("second", w.clock.Now().Add(2*time.Hour))
 	w.manager.set(first)
 	w.gives(t, first)
-	w.clock.advance(59 * time.Minute)
+	w.clock.Advance(59 * time.Minute)
 	w.gives(t, first)
 	check(t, "readings a minute before", 1, w.manager.readings())
-	w.clock.advance(time.Second)
+	w.clock.Advance(time.Second)
 	w.gives(t, first) // not rotated yet: it has 59 s to live
 	check(t, "readings within the minute", 2, w.manager.readings())
-	w.clock.advance(29 * time.Second)
+	w.clock.Advance(29 * time.Second)
 	w.gives(t, first)
 	check(t, "readings within half a minute", 2, w.manager.readings())
 	w.manager.set(second)
-	w.clock.advance(time.Second)
+	w.clock.Advance(time.Second)
 	w.gives(t, second)
 	check(t, "readings after the rotation", 3, w.manager.readings())
-	w.clock.advance(58 * time.Minute)
+	w.clock.Advance(58 * time.Minute)
 	w.gives(t, second)
 	check(t, "readings in the end", 3, w.manager.readings())
 }
@@ -143,20 +143,20 @@ func TestATokenThatStillLivesOutlastsAFailedReading(t *testing.T) {
 	first := jwt("first", w.clock.Now().Add(time.Hour))
 	w.manager.set(first)
 	w.gives(t, first)
-	w.clock.advance(59*time.Minute + time.Second)
+	w.clock.Advance(59*time.Minute + time.Second)
 	w.manager.fail(apiError("InternalServiceError", ""))
 	before := w.manager.readings()
 	w.gives(t, first)
 	after := w.manager.readings()
 	check(t, "it was read", true, after > before)
 	w.gives(t, first)
-	w.clock.advance(29 * time.Second)
+	w.clock.Advance(29 * time.Second)
 	w.gives(t, first)
 	check(t, "readings for half a minute after one failed", after, w.manager.readings())
-	w.clock.advance(time.Second)
+	w.clock.Advance(time.Second)
 	w.gives(t, first)
 	check(t, "it was read again", true, w.manager.readings() > after)
-	w.clock.advance(29 * time.Second)
+	w.clock.Advance(29 * time.Second)
 	if err := w.fails(t); !retryable(err) {
 		t.Errorf("error is %v", err)
 	}
@@ -168,13 +168,13 @@ func TestAnExpiredTokenIsSentForOneMoreMinute(t *testing.T) {
 	first := jwt("first", w.clock.Now().Add(time.Hour))
 	w.manager.set(first)
 	w.gives(t, first)
-	w.clock.advance(61 * time.Minute) // Amperity's clock decides
+	w.clock.Advance(61 * time.Minute) // Amperity's clock decides
 	w.gives(t, first)
-	w.clock.advance(time.Second)
+	w.clock.Advance(time.Second)
 	if err := w.fails(t); !errors.Is(err, amperity.ErrUnauthorized) || retryable(err) {
 		t.Errorf("error is %v", err)
 	}
-	w.clock.advance(30 * time.Second)
+	w.clock.Advance(30 * time.Second)
 	second := jwt("second", w.clock.Now().Add(time.Hour))
 	w.manager.set(second)
 	w.gives(t, second)
@@ -198,7 +198,7 @@ func TestWhatIsNoJWTWithAnExpiryIsKept(t *testing.T) {
 			t.Parallel()
 			w := newWorld(row.token)
 			w.gives(t, row.token)
-			w.clock.advance(1000 * time.Hour)
+			w.clock.Advance(1000 * time.Hour)
 			w.gives(t, row.token)
 			check(t, "readings", 1, w.manager.readings())
 		})
@@ -210,9 +210,9 @@ func TestAnExpiryIsReadFromPaddedJWTsAndFractions(t *testing.T) {
 	// {"exp":1795413600.5} is 2026-11-23T06:00:00Z.
 	for _, jwt := range []string{"YQ.eyJleHAiOjE3OTU0MTM2MDAuNX0.xSECRETx", "YQ==.eyJleHAiOjE3OTU0MTM2MDAuNX0=.xSECRETx"} {
 		w := newWorld(jwt)
-		w.clock.advance(time.Minute)
+		w.clock.Advance(time.Minute)
 		w.gives(t, jwt)
-		w.clock.advance(time.Second)
+		w.clock.Advance(time.Second)
 		w.fails(t)
 	}
 }
@@ -224,7 +224,7 @@ func TestRefusedOAuthTokensAreRenewedByTheEndpoint(t *testing.T) {
 	w.gives(t, "tok-xSECRETx-2")
 	check(t, "readings", 2, w.manager.readings()) // the credentials may have been rotated
 	check(t, "requests", 2, w.endpoint.requests)
-	w.clock.advance(2 * time.Hour)
+	w.clock.Advance(2 * time.Hour)
 	w.gives(t, "tok-xSECRETx-3")
 	check(t, "readings after the token's expiry", 2, w.manager.readings())
 }
@@ -235,7 +235,7 @@ func TestRotatedClientCredentialsAreReadAnew(t *testing.T) {
 	w.gives(t, "tok-xSECRETx-1")
 	w.manager.set(credentials("id", "cs-xSECRETx-2"))
 	w.endpoint.change(func(e *endpoint) { e.secret = "cs-xSECRETx-2" })
-	w.clock.advance(2 * time.Hour)
+	w.clock.Advance(2 * time.Hour)
 	w.gives(t, "tok-xSECRETx-3") // the second request was refused
 	check(t, "readings", 2, w.manager.readings())
 }

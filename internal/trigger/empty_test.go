@@ -8,11 +8,11 @@ import (
 	"iter"
 	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
@@ -37,21 +37,13 @@ func (*api) ListRunPages(context.Context, amperity.ListOptions) iter.Seq2[*amper
 	return func(func(*amperity.Page, error) bool) {}
 }
 
-// clock stands still.
-type clock struct{}
-
-func (clock) Now() time.Time                             { return now }
-func (clock) Sleep(context.Context, time.Duration) error { return nil }
-func (clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithCancel(ctx)
-}
-
 // send invokes the handler with a launcher that sends its requests to a.
 func send(t *testing.T, a *api, b *bus, input string) record.Result {
 	t.Helper()
 	logger := telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)
-	h := &trigger.Handler{Announcer: b, Now: clock{}.Now, Tenant: "acme", Logger: logger,
-		Launcher: launch.New(launch.Config{API: a, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock{}, Logger: logger, Tenant: "acme", Token: launch.NewToken})}
+	clock := clock.NewManual(now)
+	h := &trigger.Handler{Announcer: b, Now: clock.Now, Tenant: "acme", Logger: logger,
+		Launcher: launch.New(launch.Config{API: a, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock, Logger: logger, Tenant: "acme", Token: launch.NewToken})}
 	out, err := h.Invoke(t.Context(), []byte(input))
 	if err != nil {
 		t.Fatalf("%s: %v", input, err)

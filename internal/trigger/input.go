@@ -400,7 +400,7 @@ func (o fields) unknown(known []string, parent string, f *faults) {
 	slices.Sort(names)
 	list := ": the fields are " + strings.Join(known, ", ")
 	for _, name := range names {
-		if meant, ok := nearest.Word(name, known); ok {
+		if meant, ok := nearest.Match(name, known); ok {
 			f.faultf(join(parent, name), "is not known here: did you mean %s?", meant)
 			continue
 		}

@@ -1,4 +1,4 @@
-// Package wire builds, from the environment, what every function is made of.
+// Package wire builds the parts that all functions share, from the environment.
 package wire
 
 import (
@@ -13,59 +13,59 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"golang.org/x/time/rate"
 
-	"github.com/amperity-runs/amperity-runs/internal/announce"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
+	"github.com/amperity-runs/amperity-runs/internal/eventbus"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger/dynamo"
-	"github.com/amperity-runs/amperity-runs/internal/record"
+	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/settings"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/token"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Parts is what a function's handler is built from.
+// Parts are the parts of which a function builds its handler.
 type Parts struct {
 	Settings  settings.Settings
 	Logger    *slog.Logger
-	Announcer *announce.Publisher
-	Clock     Clock
+	Announcer *eventbus.Publisher
+	Clock     clock.System
 	Launcher  *launch.Launcher
 	Ledger    *dynamo.Ledger
 }
 
-// What one instance of a function may ask of Amperity, in requests a second.
-// Amperity asks for 10 at most (API reference, Rate limits): the template runs
-// at most two instances of s3arrival at once, and one sweep ends before the
-// next begins. Trigger is invoked by many schedules at the same second, which
-// no number here can bound; what is too much is answered 429, and goes on
-// later.
+// These are the requests a second that one instance of each function may send
+// to Amperity. Amperity allows 10 in total (API reference, Rate limits). The
+// template runs at most two concurrent instances of s3arrival, and one sweep
+// ends before the next begins. Many schedules may invoke trigger in the same
+// second. No number here bounds those requests: Amperity answers them with 429,
+// and they are sent later.
 const (
 	TriggerRate   = 5
 	S3ArrivalRate = 3
 	SweepRate     = 4
 )
 
-// Load reads the settings and builds the parts. It sends nothing. now is the
-// wall clock; log is where the log lines go; perSecond is how many requests
-// this instance may send to Amperity. The error is a [*settings.Error] with
-// every wrong variable, or that of the AWS configuration.
-func Load(ctx context.Context, getenv func(string) string, log io.Writer, now func() time.Time, perSecond float64) (*Parts, error) {
+// Load reads the settings and builds the parts. It sends nothing. Log lines go
+// to log. perSecond is how many requests this instance may send to Amperity.
+// The error is a [*settings.Error] with every wrong variable, or that of the
+// AWS configuration.
+func Load(ctx context.Context, getenv func(string) string, log io.Writer, perSecond float64) (*Parts, error) {
 	s, err := settings.Load(getenv)
 	if err != nil {
 		return nil, err
 	}
-	clock := Clock{NowFunc: now}
+	var clock clock.System
 	p := &Parts{Settings: s, Clock: clock, Logger: telemetry.NewLogger(log, s.LogLevel,
 		slog.String(telemetry.Function, lambdacontext.FunctionName))}
 	aws, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, &ConfigError{Err: err}
 	}
-	p.Announcer = announce.New(eventbridge.NewFromConfig(aws), s.EventBusName, clock.Sleep)
-	p.Announcer.Partition = announce.Partition(aws.Region)
-	tokens := token.New(secretsmanager.NewFromConfig(aws), token.Config{SecretID: s.SecretID, Tenant: s.Tenant, Now: now})
+	p.Announcer = eventbus.New(eventbridge.NewFromConfig(aws), s.EventBusName, clock.Sleep)
+	p.Announcer.Partition = eventbus.Partition(aws.Region)
+	tokens := token.New(secretsmanager.NewFromConfig(aws), token.Config{SecretID: s.SecretID, Tenant: s.Tenant, Now: clock.Now})
 	client, err := amperity.New(s.Tenant, tokens,
 		amperity.WithBaseURL(s.BaseURL),
 		amperity.WithDeprecationHook(func(d amperity.Deprecation) {
@@ -75,11 +75,10 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 	if err != nil {
 		return nil, &ConfigError{Err: err}
 	}
-	pacer := NewPacer(perSecond, clock)
 	p.Ledger = dynamo.New(dynamodb.NewFromConfig(aws), s.LedgerTable, clock.Sleep)
 	p.Launcher = launch.New(launch.Config{
 		API: client, Ledger: p.Ledger, Announcer: p.Announcer, Clock: clock, Logger: p.Logger, Tenant: s.Tenant,
-		Token: launch.NewToken, Paused: s.Paused, Pacer: pacer,
+		Token: launch.NewToken, Paused: s.Paused, Pacer: runs.NewLimiter(perSecond, clock),
 	})
 	level := slog.LevelInfo
 	if s.Paused {
@@ -89,39 +88,16 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, now fu
 	return p, nil
 }
 
-// Pacer lets requests go at a rate, by a clock of its own.
-type Pacer struct {
-	limiter *rate.Limiter
-	clock   record.Clock
-}
-
-// NewPacer lets so many requests go each second, one at a time.
-func NewPacer(perSecond float64, clock record.Clock) *Pacer {
-	return &Pacer{rate.NewLimiter(rate.Limit(perSecond), 1), clock}
-}
-
-// Wait blocks until the next request may be sent, or returns
-// [context.DeadlineExceeded] at once if the context ends before that.
-func (p *Pacer) Wait(ctx context.Context) error {
-	now := p.clock.Now()
-	turn := p.limiter.ReserveN(now, 1)
-	wait := turn.DelayFrom(now)
-	if end, ok := ctx.Deadline(); ok && end.Sub(now) < wait {
-		turn.CancelAt(now)
-		return context.DeadlineExceeded
-	}
-	return p.clock.Sleep(ctx, wait)
-}
-
-// answerTime is kept of each invocation for its answer. Lambda kills at the
-// deadline, and a batch that was not answered is delivered again whole, with
-// the files whose runs were started: so a bus that hangs must not use it up.
+// answerTime is the part of each invocation that is reserved for its answer.
+// Lambda kills the function at the deadline. A batch without an answer is
+// delivered again as a whole, with the files whose runs were started. So a slow
+// event bus must not use this time.
 const answerTime = time.Second
 
-// Handler returns the handler that build makes, with a context that ends a
-// second before Lambda's deadline, or one that answers every
-// invocation with the error: a function whose settings are wrong says so to
-// whoever invokes it, and loses no event.
+// Handler returns the handler that build builds. Its context ends a second
+// before Lambda's deadline. If build fails, the handler answers every
+// invocation with the error. So the caller of a function with wrong settings
+// sees the error, and no event is lost.
 func Handler(log io.Writer, build func() (lambda.Handler, error)) lambda.Handler {
 	h, err := build()
 	if err == nil {
@@ -146,7 +122,7 @@ type failing struct{ err error }
 
 func (f failing) Invoke(context.Context, []byte) ([]byte, error) { return nil, f.err }
 
-// ConfigError says that the AWS SDK or the client refused its configuration.
+// ConfigError reports that the AWS SDK or the client refused its configuration.
 type ConfigError struct {
 	// Err is the refusal.
 	Err error
@@ -158,20 +134,3 @@ func (e *ConfigError) Error() string {
 
 // Unwrap returns the refusal.
 func (e *ConfigError) Unwrap() error { return e.Err }
-
-// Clock is the machine's clock.
-type Clock struct {
-	// NowFunc tells the time; time.Now in a function.
-	NowFunc func() time.Time
-}
-
-// Now tells the time.
-func (c Clock) Now() time.Time { return c.NowFunc() }
-
-// Sleep waits for d, or returns the context's error as soon as it ends.
-func (c Clock) Sleep(ctx context.Context, d time.Duration) error { return announce.Sleep(ctx, d) }
-
-// WithTimeout is [context.WithTimeout].
-func (c Clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
-}

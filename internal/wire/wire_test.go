@@ -25,13 +25,13 @@ func environment(change map[string]string) func(string) string {
 	return func(name string) string { return env[name] }
 }
 
-func TestPartsAreBuiltWithoutSendingAnything(t *testing.T) {
+func TestLoadSendsNothing(t *testing.T) {
 	t.Setenv("AWS_REGION", "cn-north-1")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	// Nothing listens there: a request would fail.
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 	var log bytes.Buffer
-	p, err := wire.Load(t.Context(), environment(map[string]string{"PAUSED": "true"}), &log, time.Now, 5)
+	p, err := wire.Load(t.Context(), environment(map[string]string{"PAUSED": "true"}), &log, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,11 +46,11 @@ func TestPartsAreBuiltWithoutSendingAnything(t *testing.T) {
 	}
 }
 
-func TestAFunctionWithWrongSettingsSaysSoToWhoeverInvokesIt(t *testing.T) {
+func TestWrongSettingsAnswerEveryInvocation(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	h := wire.Handler(&log, func() (lambda.Handler, error) {
-		_, err := wire.Load(context.Background(), environment(map[string]string{"AMPERITY_TENANT": "", "LEDGER_TABLE": ""}), &log, time.Now, 5)
+		_, err := wire.Load(context.Background(), environment(map[string]string{"AMPERITY_TENANT": "", "LEDGER_TABLE": ""}), &log, 5)
 		return nil, err
 	})
 	_, err := h.Invoke(t.Context(), []byte("{}"))
@@ -73,7 +73,7 @@ func (hanging) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	return []byte(`{"batchItemFailures":[]}`), nil
 }
 
-func TestAnInvocationIsAnsweredBeforeLambdaKillsIt(t *testing.T) {
+func TestInvocationIsAnsweredBeforeDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := wire.Handler(&bytes.Buffer{}, func() (lambda.Handler, error) { return hanging{}, nil })
@@ -87,48 +87,10 @@ func TestAnInvocationIsAnsweredBeforeLambdaKillsIt(t *testing.T) {
 	})
 }
 
-func TestAConfigurationThatAWSRefuses(t *testing.T) {
+func TestConfigErrorHasCause(t *testing.T) {
 	t.Parallel()
 	err := &wire.ConfigError{Err: errors.New("no such profile")}
 	if want := "the function's configuration is not usable: no such profile"; err.Error() != want || errors.Unwrap(err) == nil {
 		t.Errorf("got %s", err)
 	}
-}
-
-// A request that cannot wait for its turn takes nobody else's.
-func TestATurnThatIsNotTakenIsGivenBack(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := wire.NewPacer(1, wire.Clock{NowFunc: time.Now})
-		begin := time.Now()
-		if err := p.Wait(t.Context()); err != nil || time.Since(begin) != 0 {
-			t.Fatalf("the first waited %s, %v", time.Since(begin), err)
-		}
-		for range 5 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
-			if err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 0 {
-				t.Errorf("it waited %s, %v", time.Since(begin), err)
-			}
-			cancel()
-		}
-		if err := p.Wait(t.Context()); err != nil || time.Since(begin) != time.Second {
-			t.Errorf("the second waited %s, %v", time.Since(begin), err)
-		}
-	})
-}
-
-func TestSleepEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := wire.Clock{NowFunc: time.Now}
-		begin := c.Now()
-		if err := c.Sleep(t.Context(), time.Second); err != nil || c.Now().Sub(begin) != time.Second {
-			t.Errorf("slept %s, %v", c.Now().Sub(begin), err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if err := c.Sleep(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v", err)
-		}
-	})
 }

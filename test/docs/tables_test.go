@@ -16,7 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/route"
+	"github.com/amperity-runs/amperity-runs/internal/s3event"
 	"github.com/amperity-runs/amperity-runs/internal/schedule"
 	"github.com/amperity-runs/amperity-runs/internal/settings"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
@@ -178,7 +179,7 @@ func TestKeysOfRoutes(t *testing.T) {
 		"A route":             "version: 1\nroutes:\n  - {zzzzzzzz: 1}\n",
 		"An entry of `files`": "version: 1\nroutes:\n  - {name: a, config_id: cg-1, files: [{zzzzzzzz: 1}]}\n",
 	} {
-		_, _, err := arrival.ParseRoutes("routes.yaml", []byte(src), arrival.Options{})
+		_, _, err := route.Parse("routes.yaml", []byte(src), route.Options{})
 		_, part, ok := strings.Cut(read(t, file), "\n## "+heading+"\n")
 		if !ok {
 			t.Fatalf("%s has no heading %q", file, heading)
@@ -274,14 +275,14 @@ func TestTableOfRelativeRanges(t *testing.T) {
 func TestTableOfNumbersAndDates(t *testing.T) {
 	t.Parallel()
 	src := "version: 1\nroutes: [{name: a, config_id: cg-1, files: \"exports/*{yyyy}{MM}{dd}*.csv\"}]\n"
-	routes, warnings, err := arrival.ParseRoutes("routes.yaml", []byte(src), arrival.Options{})
+	routes, warnings, err := route.Parse("routes.yaml", []byte(src), route.Options{})
 	if err != nil || len(warnings) != 1 {
 		t.Fatalf("%v, and the warnings %v", err, warnings)
 	}
 	for _, r := range table(t, "docs/dates.md", "numbers and dates") {
 		at := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
 		got := "none"
-		for _, m := range routes.Match(arrival.Arrival{Bucket: "b", Key: code(r[0])[0], EventTime: at}, at) {
+		for _, m := range routes.Match(s3event.Arrival{Bucket: "b", Key: code(r[0])[0], EventTime: at}, at) {
 			got = m.Period.String()
 		}
 		if want, _, _ := strings.Cut(r[1], ":"); got != want {

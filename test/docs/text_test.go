@@ -10,7 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/test/docs/commands"
 )
@@ -66,7 +66,7 @@ func TestSamplesCanBeRead(t *testing.T) {
 			}
 			if strings.HasPrefix(string(text), "version: 1\n") {
 				routes++
-				_, warnings, err := arrival.ParseRoutes(b.Place(), text, arrival.Options{})
+				_, warnings, err := route.Parse(b.Place(), text, route.Options{})
 				if err != nil || len(warnings) > 0 {
 					t.Errorf("%v %v", err, warnings)
 				}

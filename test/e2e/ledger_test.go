@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/announce"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/ledger/dynamo"
 	"github.com/amperity-runs/amperity-runs/internal/ledger/ledgertest"
@@ -85,7 +85,7 @@ func ledgerOver(w *stack.World, table string, way http.RoundTripper) *dynamo.Led
 			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
 		})
 	}
-	return dynamo.New(dynamodb.NewFromConfig(cfg), table, announce.Sleep)
+	return dynamo.New(dynamodb.NewFromConfig(cfg), table, clock.System{}.Sleep)
 }
 
 func TestLedgerKeepsTheContract(t *testing.T) {

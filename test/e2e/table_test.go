@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/amperity-runs/amperity-runs/internal/announce"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/ledger/dynamo"
 )
@@ -40,7 +40,7 @@ func TestTheTableIsTheLedgers(t *testing.T) {
 
 	// What the ledger calls things, learned from what it asks for.
 	var db asked
-	l := dynamo.New(&db, "table", announce.Sleep)
+	l := dynamo.New(&db, "table", clock.System{}.Sleep)
 	dueAt, expires := time.UnixMilli(1_795_327_200_007), time.Unix(1_899_000_000, 0)
 	err := l.Put(t.Context(), "token", ledger.Item{Key: "launch/a", Doc: []byte(`{}`), Due: dueAt, Expires: expires})
 	if err != nil {

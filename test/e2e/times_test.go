@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/runs"
@@ -46,9 +47,8 @@ func (slowest) Announce(context.Context, ...announcement.Announcement) error { r
 func leases(t *testing.T, f stack.Function) (claimed, posting time.Duration) {
 	t.Helper()
 	now := time.Now()
-	clock := wire.Clock{NowFunc: func() time.Time { return now }}
 	w := &writes{Memory: ledger.NewMemory()}
-	l := launch.New(launch.Config{API: slowest{}, Ledger: w, Announcer: slowest{}, Clock: clock,
+	l := launch.New(launch.Config{API: slowest{}, Ledger: w, Announcer: slowest{}, Clock: clock.NewManual(now),
 		Logger: slog.New(slog.DiscardHandler), Tenant: "acme", Token: launch.NewToken})
 	h := wire.Handler(io.Discard, func() (lambda.Handler, error) {
 		return handler(func(ctx context.Context) error {

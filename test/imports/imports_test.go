@@ -46,13 +46,15 @@ func list(t *testing.T, patterns ...string) map[string]pkg {
 }
 
 const (
-	awsSDK    = "github.com/aws/aws-sdk-go-v2"
-	pureWhy   = "it is pure: it must run, and be tested, without AWS"
-	publicWhy = "any Go program may use it, and most have no AWS"
-	weightWhy = "test code in a function costs cold start and memory"
-	upwardWhy = "held, intake, launch, runs, record: each knows only those after it"
-	zonesWhy  = "internal/schedule embeds the time zones: time/tzdata would be a second copy, and yields to the machine's"
-	toolWhy   = "the command line calls functions and reads stacks; a function that could would need the permission, and pay for the client at every cold start"
+	awsSDK = "github.com/aws/aws-sdk-go-v2"
+	// yamlParser is what reads a routes file.
+	yamlParser = "github.com/goccy/go-yaml"
+	parserWhy  = "held, intake, launch, runs, record: trigger links them, and would pay for the parser of routes at every cold start"
+	pureWhy    = "it is pure: it must run, and be tested, without AWS"
+	publicWhy  = "any Go program may use it, and most have no AWS"
+	weightWhy  = "test code in a function costs cold start and memory"
+	zonesWhy   = "internal/schedule embeds the time zones: time/tzdata would be a second copy, and yields to the machine's"
+	toolWhy    = "the command line calls functions and reads stacks; a function that could would need the permission, and pay for the client at every cold start"
 )
 
 // rules say what a package must not depend on, itself or through others. A
@@ -65,30 +67,26 @@ var rules = []struct{ pkg, forbidden, why string }{
 	{"pkg/amperity/amperitytest", "testing", "the simulator is a program too"},
 	{"internal/schedule", awsSDK, pureWhy},
 	{"internal/schedule", "net/http", pureWhy},
-	{"internal/arrival", awsSDK, pureWhy},
+	{"internal/s3event", awsSDK, pureWhy},
+	{"internal/s3event", module + "/internal/", "an envelope does not depend on what is done with its files"},
+	{"internal/route", awsSDK, pureWhy},
+	{"internal/route/pattern", yamlParser, "a pattern is a text; the file that it stands in is read by source"},
+	{"internal/route/pattern", module + "/internal/record", "a pattern matches keys; what a match means is the route's"},
+	{"internal/route/source", module + "/internal/route/pattern", "it reads any values; what they mean is the route's"},
+	{"internal/route/source", module + "/internal/record", "it reads any values; what they mean is the route's"},
 	{"internal/announcement", awsSDK, pureWhy},
 	{"internal/window", awsSDK, pureWhy},
-	{"internal/window", module + "/internal/arrival", "it decides by rules; what a route says of them is arrival's"},
 	{"internal/launch", awsSDK, "the launch is simulated step by step, over interfaces"},
-	{"internal/launch", module + "/internal/arrival", "a launch knows windows, and nothing of routes: trigger would pay for the parser"},
-	{"internal/held", module + "/internal/arrival", "a launch knows windows, and nothing of routes: trigger would pay for the parser"},
+	{"internal/launch", module + "/internal/route", parserWhy},
+	{"internal/intake", module + "/internal/route", parserWhy},
+	{"internal/held", module + "/internal/route", parserWhy},
+	{"internal/unrouted", module + "/internal/route", parserWhy},
 	{"internal/held", module + "/internal/ledger/dynamo", "an interface's consumer knows none of its implementations"},
-	{"internal/intake", module + "/internal/held", upwardWhy},
-	{"internal/launch", module + "/internal/intake", upwardWhy},
-	{"internal/launch", module + "/internal/unrouted", upwardWhy},
-	{"internal/unrouted", module + "/internal/intake", upwardWhy},
-	{"internal/runs", module + "/internal/launch", upwardWhy},
-	{"internal/record", module + "/internal/runs", upwardWhy},
 	{"internal/ledger", awsSDK, "what a ledger is does not depend on which one it is"},
-	{"internal/ledger", module + "/internal/launch", "an implementation knows nothing of its consumer"},
-	{"internal/ledger/dynamo", module + "/internal/launch", "an implementation knows nothing of its consumer"},
 	{"internal/sweep", awsSDK, "handlers know AWS's event shapes alone"},
-	{"internal/routefile", awsSDK, pureWhy},
 	{"internal/trigger", awsSDK, "handlers know AWS's event shapes alone"},
 	{"internal/s3arrival", awsSDK, "handlers know AWS's event shapes alone"},
 	{"internal/settings", awsSDK, "settings are checked before anything of AWS is made"},
-	{"internal/announce", module + "/internal/launch", "an implementation knows nothing of its consumer"},
-	{"internal/token", module + "/internal/launch", "an implementation knows nothing of its consumer"},
 	{"functions/trigger", "time/tzdata", zonesWhy},
 	{"functions/s3arrival", "time/tzdata", zonesWhy},
 	{"functions/sweep", "time/tzdata", zonesWhy},
@@ -105,8 +103,8 @@ var rules = []struct{ pkg, forbidden, why string }{
 	{"functions/trigger", module + "/docs/events", "the schemas are for tests and readers"},
 	{"functions/s3arrival", module + "/docs/events", "the schemas are for tests and readers"},
 	{"functions/sweep", module + "/docs/events", "the schemas are for tests and readers"},
-	{"functions/trigger", "github.com/goccy/go-yaml", "trigger reads no routes: it would pay for the parser at every cold start"},
-	{"functions/trigger", module + "/internal/arrival", "trigger reads no routes"},
+	{"functions/trigger", yamlParser, "trigger reads no routes: it would pay for the parser at every cold start"},
+	{"functions/trigger", module + "/internal/route", "trigger reads no routes"},
 	{"functions/trigger", "github.com/aws/aws-sdk-go-v2/service/sqs", "a function imports the clients that it uses"},
 	{"functions/s3arrival", "github.com/aws/aws-sdk-go-v2/service/sqs", "a function imports the clients that it uses"},
 	{"functions/trigger", awsSDK + "/service/lambda", toolWhy},
@@ -139,15 +137,57 @@ func TestForbiddenImports(t *testing.T) {
 	}
 }
 
-// TestImportsPointOneWay: functions and cmd on top, then the handlers, then
-// launch and the edges, then the pure packages, then the public client.
-func TestImportsPointOneWay(t *testing.T) {
+// layers are the packages of the project, the highest layer first. A package
+// imports only packages of lower layers. So the ledger and the event bus know
+// nothing of what uses them, and each step of a launch can be read without the
+// steps above it.
+var layers = []struct {
+	why      string
+	packages []string
+}{
+	{"whole products in one process", []string{"internal/demo"}},
+	{"what builds the functions", []string{"internal/inprocess", "internal/wire"}},
+	{"the handlers of the functions", []string{"internal/trigger", "internal/s3arrival", "internal/sweep"}},
+	{"an operator's commands end in launches and windows", []string{"internal/held"}},
+	{"files end in launches and in announcements", []string{"internal/intake", "internal/unrouted"}},
+	{"a launch knows the window that it is for, and no file", []string{"internal/launch"}},
+	{"Amperity, and what a user asks of it", []string{"internal/runs", "internal/route"}},
+	{"the documents of the ledger", []string{"internal/record"}},
+	{"what a document or a route is made of", []string{"internal/window", "internal/route/pattern", "internal/route/source", "internal/schedule"}},
+	{"the edges", []string{"internal/eventbus", "internal/token", "internal/settings", "internal/ledger/dynamo", "internal/ledger/ledgertest"}},
+	{"what all of these speak of", []string{"internal/announcement", "internal/ledger", "internal/s3event"}},
+	{"what knows nothing of the project", []string{"internal/clock", "internal/nearest", "internal/telemetry", "internal/announcement/announcementtest"}},
+	{"the simulator is made of the client's types", []string{"pkg/amperity/amperitytest"}},
+	{"the public client", []string{"pkg/amperity", "pkg/amperity/amperitytest/conformance"}},
+}
+
+func TestImportsPointDown(t *testing.T) {
 	t.Parallel()
-	for path, p := range list(t, "./internal/...", "./pkg/...") {
+	layer := map[string]int{}
+	for i, l := range layers {
+		for _, name := range l.packages {
+			layer[module+"/"+name] = i
+		}
+	}
+	pkgs := list(t, "./internal/...", "./pkg/...")
+	for path, p := range pkgs {
+		own, ok := layer[path]
+		if !ok {
+			t.Errorf("%s has no layer: add it to layers", path)
+			continue
+		}
 		for _, imp := range p.Imports {
-			if strings.HasPrefix(imp, module+"/functions/") || strings.HasPrefix(imp, module+"/cmd/") || strings.HasPrefix(imp, module+"/test/") {
-				t.Errorf("%s imports %s, which is above it", path, imp)
+			if !strings.HasPrefix(imp, module+"/") || strings.HasPrefix(imp, module+"/docs/") {
+				continue
 			}
+			if other, ok := layer[imp]; !ok || other <= own {
+				t.Errorf("%s imports %s, which is not below it (%s)", path, imp, layers[own].why)
+			}
+		}
+	}
+	for path := range layer {
+		if _, ok := pkgs[path]; !ok {
+			t.Errorf("%s no longer exists: remove it from layers", path)
 		}
 	}
 }
@@ -180,9 +220,9 @@ func TestTimeZonesComeFromTheBinary(t *testing.T) {
 	}
 }
 
-// TestTheClockIsPassedIn: only main packages ask the machine for the time, so
-// that a test owns it everywhere else. A public package may default to it,
-// where its caller sets no clock: cfg.Now = time.Now.
+// TestTheClockIsPassedIn: only clock.System and main packages read the machine's
+// clock, so that a test owns the time everywhere else. A public package may
+// default to it if its caller sets no clock: cfg.Now = time.Now.
 func TestTheClockIsPassedIn(t *testing.T) {
 	t.Parallel()
 	for _, top := range []string{"internal", "pkg"} {
@@ -196,7 +236,7 @@ func TestTheClockIsPassedIn(t *testing.T) {
 				return err
 			}
 			ast.Inspect(file, func(n ast.Node) bool {
-				if top == "pkg" && isDefaultClock(n) {
+				if top == "pkg" && isDefaultClock(n) || path == "../../internal/clock/clock.go" && isSystemNow(n) {
 					return false
 				}
 				sel, ok := n.(*ast.SelectorExpr)
@@ -230,4 +270,14 @@ func isDefaultClock(n ast.Node) bool {
 	}
 	pkg, ok := from.X.(*ast.Ident)
 	return ok && pkg.Name == "time"
+}
+
+// isSystemNow reports whether a node is the method Now of clock.System.
+func isSystemNow(n ast.Node) bool {
+	f, ok := n.(*ast.FuncDecl)
+	if !ok || f.Recv == nil || f.Name.Name != "Now" {
+		return false
+	}
+	of, ok := f.Recv.List[0].Type.(*ast.Ident)
+	return ok && of.Name == "System"
 }

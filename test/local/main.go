@@ -15,8 +15,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/amperity-runs/amperity-runs/internal/announce"
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 	"github.com/amperity-runs/amperity-runs/test/stack"
 )
@@ -173,7 +173,7 @@ func waitForWork(ctx context.Context, w *stack.World, stdout io.Writer) error {
 			return nil
 		}
 		fmt.Fprintf(stdout, "Waiting until %s, when %s is due.\n\n", row.At.Local().Format(time.TimeOnly), row.Key)
-		return announce.Sleep(ctx, wait)
+		return clock.System{}.Sleep(ctx, wait)
 	}
 	return nil
 }

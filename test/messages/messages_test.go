@@ -23,7 +23,7 @@ var searched = []string{"cmd", "functions", "internal", "pkg"}
 
 // constructors are the functions that make a message of their first string
 // argument: of the standard library, and our own by their names.
-var constructors = []string{"Errorf", "fault", "faultf", "Faultf", "problem", "problemf", "Problemf", "warn", "warnf"}
+var constructors = []string{"Errorf", "fault", "faultf", "Faultf", "problem", "problemf", "Problemf", "warn", "warnf", "Warnf"}
 
 // message is one format string of the source.
 type message struct {
@@ -32,8 +32,11 @@ type message struct {
 	pattern *regexp.Regexp
 }
 
-// protocol are the packages that the tests of internal/launch exercise too.
-var protocol = []string{"record", "runs", "intake", "held", "unrouted"}
+// exercised are the packages that the tests of another package exercise too.
+var exercised = map[string][]string{
+	"internal/launch": {"internal/record", "internal/runs", "internal/intake", "internal/held", "internal/unrouted"},
+	"internal/route":  {"internal/route/pattern", "internal/route/source"},
+}
 
 func TestEveryMessageStandsInATest(t *testing.T) {
 	t.Parallel()
@@ -66,8 +69,10 @@ func TestEveryMessageStandsInATest(t *testing.T) {
 	for _, m := range messages {
 		dir := filepath.Dir(m.pos.Filename)
 		texts := shown[dir]
-		if slices.Contains(protocol, filepath.Base(dir)) {
-			texts = slices.Concat(texts, shown[filepath.Join(filepath.Dir(dir), "launch")])
+		for by, packages := range exercised {
+			if slices.Contains(packages, strings.TrimPrefix(dir, root+"/")) {
+				texts = slices.Concat(texts, shown[filepath.Join(root, by)])
+			}
 		}
 		if !slices.ContainsFunc(texts, m.pattern.MatchString) {
 			t.Errorf("%s:%d: no test of the package shows this message: %q", strings.TrimPrefix(m.pos.Filename, root+"/"), m.pos.Line, m.text)

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/inprocess"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/route"
+	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
@@ -24,59 +26,6 @@ import (
 
 // Begin is when the clock starts.
 var Begin = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// Clock is a clock that moves when it is told to, or when somebody waits.
-type Clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-// Now tells the time.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-// Advance lets time pass.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// Sleep lets time pass, too: whoever waits is alone.
-func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
-	c.Advance(d)
-	return ctx.Err()
-}
-
-// WithTimeout gives a context whose deadline is by this clock.
-func (c *Clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	child := &deadline{Context: ctx, clock: c, at: c.Now().Add(d)}
-	if at, ok := ctx.Deadline(); ok && at.Before(child.at) {
-		child.at = at
-	}
-	return child, func() {}
-}
-
-// deadline is a context by a Clock.
-type deadline struct {
-	context.Context
-	clock *Clock
-	at    time.Time
-}
-
-// Deadline is when the context ends.
-func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
-
-// Err is an error once the deadline has passed.
-func (d *deadline) Err() error {
-	if !d.clock.Now().Before(d.at) {
-		return context.DeadlineExceeded
-	}
-	return d.Context.Err()
-}
 
 // Bus counts what is announced.
 type Bus struct {
@@ -178,11 +127,11 @@ func (m *Meter) Units() Units {
 
 // World is the functions, and what is around them.
 type World struct {
-	Clock    *Clock
+	Clock    *clock.Manual
 	Ledger   *Meter
 	Amperity *amperitytest.Server
 	Bus      *Bus
-	Routes   *arrival.Routes
+	Routes   *route.Routes
 	// Paused and Logger are of the functions that are made from now on; a
 	// function's logger gets its name.
 	Paused bool
@@ -191,10 +140,10 @@ type World struct {
 
 // New makes a world with a routes file.
 func New(routesFile string) (*World, error) {
-	w := &World{Clock: &Clock{now: Begin}, Ledger: &Meter{Memory: ledger.NewMemory(), known: map[string]ledger.Item{}}, Bus: &Bus{},
+	w := &World{Clock: clock.NewManual(Begin), Ledger: &Meter{Memory: ledger.NewMemory(), known: map[string]ledger.Item{}}, Bus: &Bus{},
 		Logger: func(string) *slog.Logger { return slog.New(slog.DiscardHandler) }}
 	var err error
-	if w.Routes, _, err = arrival.ParseRoutes("routes.yaml", []byte(routesFile), arrival.Options{}); err != nil {
+	if w.Routes, _, err = route.Parse("routes.yaml", []byte(routesFile), route.Options{}); err != nil {
 		return nil, err
 	}
 	w.Amperity, err = amperitytest.New(amperitytest.Config{NoSocket: true, Now: w.Clock.Now, Sleep: w.Clock.Sleep})
@@ -211,7 +160,7 @@ func (w *World) functions(logger *slog.Logger, rate float64, paced bool) (inproc
 	c := launch.Config{API: client, Ledger: w.Ledger, Announcer: w.Bus, Clock: w.Clock, Logger: logger,
 		Tenant: amperitytest.DefaultTenant, Token: launch.NewToken, Paused: w.Paused}
 	if paced {
-		c.Pacer = wire.NewPacer(rate, w.Clock)
+		c.Pacer = runs.NewLimiter(rate, w.Clock)
 	}
 	return inprocess.New(c, w.Routes), nil
 }

@@ -10,9 +10,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/inprocess"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/route"
+	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
@@ -319,7 +320,7 @@ func (w *World) instance(name string, most int) *instance {
 
 // routing is a version of the routes, and when each function got it.
 type routing struct {
-	routes *arrival.Routes
+	routes *route.Routes
 	from   map[string]time.Time
 }
 
@@ -351,7 +352,7 @@ func (w *World) build(in *instance) lambda.Handler {
 	routes := w.routes[in.made.routing].routes
 	f := inprocess.New(launch.Config{
 		API: m.api, Ledger: m.ledger, Announcer: m.bus, Clock: clock, Logger: w.logger, Tenant: tenant,
-		Token: m.token, Paused: in.made.paused, Rand: w.rng.Float64, Pacer: wire.NewPacer(rate, clock),
+		Token: m.token, Paused: in.made.paused, Rand: w.rng.Float64, Pacer: runs.NewLimiter(rate, clock),
 	}, routes)
 	switch in.name {
 	case "trigger":

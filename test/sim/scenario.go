@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
@@ -41,10 +41,10 @@ var edited = strings.NewReplacer(
 	"  - {name: i, config_id: og-I, files: \"i/{yyyy}/{MM}/{dd}/*\", settle: 2m}\n", "",
 ).Replace(routesFile)
 
-var parsed = sync.OnceValue(func() [2]*arrival.Routes {
-	var all [2]*arrival.Routes
+var parsed = sync.OnceValue(func() [2]*route.Routes {
+	var all [2]*route.Routes
 	for i, src := range []string{routesFile, edited} {
-		routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(src), arrival.Options{})
+		routes, _, err := route.Parse("routes.yaml", []byte(src), route.Options{})
 		if err != nil {
 			panic(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
-	"github.com/amperity-runs/amperity-runs/internal/arrival"
+	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
@@ -75,7 +75,7 @@ func NewYear(seed uint64, days, others int) *Year {
 	if err := y.amperity.Script("", amperitytest.Script{Duration: yearDuration}); err != nil {
 		panic(err) // the script is fixed
 	}
-	routes, _, err := arrival.ParseRoutes("routes.yaml", []byte(yearRoutes()), arrival.Options{})
+	routes, _, err := route.Parse("routes.yaml", []byte(yearRoutes()), route.Options{})
 	if err != nil {
 		panic(err) // the routes are fixed
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/amperity-runs/amperity-runs/internal/announce"
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/ledger/dynamo"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
@@ -220,7 +220,7 @@ func (w *World) Asked() map[string]int {
 
 // Ledger is the ledger in a table.
 func (w *World) Ledger(table string) *dynamo.Ledger {
-	return dynamo.New(dynamodb.NewFromConfig(w.AWS()), table, announce.Sleep)
+	return dynamo.New(dynamodb.NewFromConfig(w.AWS()), table, clock.System{}.Sleep)
 }
 
 // Published is one event as a consumer gets it.
