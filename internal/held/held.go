@@ -36,7 +36,7 @@ func New(l *launch.Launcher, w *intake.Windows) *Resolver {
 
 // releasedFor is how long a release is good for: what the operator wants now is
 // not wanted some other day.
-const releasedFor = 24 * time.Hour
+const releaseLifetime = 24 * time.Hour
 
 // Command is what a person says to a launch that is held or was rejected, or to a
 // window that waits.
@@ -65,35 +65,35 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 			return *res, nil
 		}
 		if j == nil {
-			return r.targetWindow(ctx, w, "")
+			return r.resolveWindow(ctx, w, "")
 		}
 		if j.Reason == announcement.ReasonImplausibleDate {
-			res := j.Duplicate()
+			res := j.DuplicateResult()
 			res.Warning = implausibleText
 			return res, nil
 		}
 		var more []ledger.Item
 		if j.State == record.StateRejected && j.Window != "" {
-			if !j.Told {
+			if !j.WindowUpdated {
 				// A crash left the window without the news; it is not over for it.
 				if err := r.launches.UpdateWindow(ctx, j); err != nil {
 					return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
 				}
-				j.Told = true
+				j.WindowUpdated = true
 			}
 			j.Turn++
-			if more, err = r.launches.Reopen(ctx, j); err != nil {
+			if more, err = r.launches.ReopenWindow(ctx, j); err != nil {
 				return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
 			}
 			if more == nil {
-				res := j.Duplicate()
+				res := j.DuplicateResult()
 				res.Warning = movedOnText
 				return res, nil
 			}
 		}
 		now := r.clock.Now()
-		j.To(record.StateClaimed, now)
-		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releasedFor), r.launches.Lease(ctx)
+		j.SetState(record.StateClaimed, now)
+		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releaseLifetime), r.launches.LeaseEnd(ctx)
 		if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {
 			j.NotAfter = now.Add(intake.NotAfter) // the queue may take days
 		}
@@ -104,8 +104,8 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, record.Blockage{}, record.Lookup{}
 		// A crash after this leaves a claimed launch: the sweep starts it.
 		err = r.store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) {
-			c.Set(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: j.LastPost(), Doubt: len(j.Posts) > 0})
-			c.Answered(j.Key, now)
+			c.SetLaunch(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: j.LastPost(), Doubt: len(j.Posts) > 0})
+			c.NoteAnswer(j.Key, now)
 		}, more...)
 		if again, err := r.afterWrite(w, err); again {
 			continue
@@ -133,7 +133,7 @@ func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) 
 		if j.Reason == announcement.ReasonImplausibleDate {
 			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: implausibleAdoptText}
 		}
-		run, err := r.runs.Get(ctx, w.RunID, amperity.ViewVerbose, runs.MaxQueries)
+		run, err := r.runs.GetRun(ctx, w.RunID, amperity.ViewVerbose, runs.MaxQueries)
 		if err != nil {
 			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
 		}
@@ -148,17 +148,17 @@ func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) 
 		if len(j.Posts) > 0 && (run.CreatedAt.IsZero() || j.Posts[0].Before(posted)) {
 			posted = j.Posts[0]
 		}
-		known, err := r.runs.Control(ctx)
+		known, err := r.runs.ReadControlRun(ctx)
 		if err != nil {
 			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
 		}
 		principals := c.Principals(known.PrincipalID)
 		j.SetRun(run, posted, r.clock.Now())
 		j.Adopted, j.ByHand = true, len(principals) > 0 && run.PrincipalID != "" && !slices.Contains(principals, run.PrincipalID)
-		owned := record.OwnedBy(j.Key, run.ID, 0, r.clock.Now())
+		owned := record.RunItem(j.Key, run.ID, 0, r.clock.Now())
 		began := func(c *record.ConfigID) {
 			c.AddRuns(j)
-			c.Answered(j.Key, r.clock.Now())
+			c.NoteAnswer(j.Key, r.clock.Now())
 		}
 		err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), began, owned)
 		var taken *record.RunOwnedError
@@ -174,7 +174,7 @@ func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) 
 		} else if err != nil {
 			return record.Result{}, err
 		}
-		return r.deliver(ctx, j), nil
+		return r.deliverDecision(ctx, j), nil
 	}
 }
 
@@ -217,21 +217,21 @@ func (r *Resolver) Discard(ctx context.Context, w Command) (record.Result, error
 			return *res, nil
 		}
 		if j == nil {
-			return r.targetWindow(ctx, w, w.Reason)
+			return r.resolveWindow(ctx, w, w.Reason)
 		}
-		j.Answered = r.launches.Answered(ctx, j)
-		j.To(record.StateDiscarded, r.clock.Now())
+		j.Answered = r.launches.CountAnswered(ctx, j)
+		j.SetState(record.StateDiscarded, r.clock.Now())
 		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
 		err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) {
 			c.AddDoubt(j)
-			c.Answered(j.Key, r.clock.Now())
+			c.NoteAnswer(j.Key, r.clock.Now())
 		})
 		if again, err := r.afterWrite(w, err); again {
 			continue
 		} else if err != nil {
 			return record.Result{}, err
 		}
-		return r.deliver(ctx, j), nil
+		return r.deliverDecision(ctx, j), nil
 	}
 }
 
@@ -255,9 +255,9 @@ func (r *Resolver) target(ctx context.Context, w Command, fits ...record.State) 
 			return j, nil, nil
 		}
 	}
-	res := j.Duplicate()
+	res := j.DuplicateResult()
 	if j.State.Final() || j.State == record.StateHeld {
-		r.launches.Deliver(ctx, j)
+		r.launches.DeliverOutcome(ctx, j)
 	}
 	res.Warning = notAskedText(w.Hold)
 	return nil, &res, nil
@@ -277,10 +277,10 @@ func (r *Resolver) afterWrite(w Command, err error) (again bool, failed error) {
 }
 
 // deliver tells the others what a person has decided.
-func (r *Resolver) deliver(ctx context.Context, j *record.Launch) record.Result {
+func (r *Resolver) deliverDecision(ctx context.Context, j *record.Launch) record.Result {
 	res := j.Result()
-	r.launches.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
-	if !r.launches.Deliver(ctx, j) {
+	r.launches.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	if !r.launches.DeliverOutcome(ctx, j) {
 		res.Warning = launch.UnfinishedText
 	}
 	return res
@@ -288,7 +288,7 @@ func (r *Resolver) deliver(ctx context.Context, j *record.Launch) record.Result 
 
 // targetWindow carries out a word for a window that waits, whatever it waits
 // for: it is launched, or, where discard says why, ended.
-func (r *Resolver) targetWindow(ctx context.Context, word Command, discard string) (record.Result, error) {
+func (r *Resolver) resolveWindow(ctx context.Context, word Command, discard string) (record.Result, error) {
 	key, text, ok := record.WindowOf(word.Key)
 	revision, err := strconv.Atoi(text)
 	if !ok || err != nil {
@@ -330,7 +330,7 @@ func (r *Resolver) targetWindow(ctx context.Context, word Command, discard strin
 			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
 		}
 		if discard != "" {
-			return r.deliver(ctx, n), nil
+			return r.deliverDecision(ctx, n), nil
 		}
 		return r.launches.Proceed(ctx, n), nil
 	}

@@ -88,12 +88,12 @@ func (r *Resolver) List(ctx context.Context) (list []Launch, more bool, err erro
 		if err != nil {
 			return nil, false, &record.LedgerError{LaunchKey: key, Err: err}
 		}
-		h, ok := heldOf(item)
+		h, ok := heldEntry(item)
 		if !ok {
 			continue
 		}
 		if h.Reason == announcement.ReasonImplausibleDate {
-			if err := r.countSince(ctx, &h); err != nil {
+			if err := r.addFilesSince(ctx, &h); err != nil {
 				return nil, false, err
 			}
 		}
@@ -104,7 +104,7 @@ func (r *Resolver) List(ctx context.Context) (list []Launch, more bool, err erro
 
 // heldOf tells of an item that waits for a person; false where it does not any
 // more.
-func heldOf(item ledger.Item) (Launch, bool) {
+func heldEntry(item ledger.Item) (Launch, bool) {
 	switch {
 	case strings.HasPrefix(item.Key, record.LaunchPrefix):
 		j, err := record.DecodeLaunch(item)
@@ -135,7 +135,7 @@ func heldOf(item ledger.Item) (Launch, bool) {
 }
 
 // countSince adds to h the files that came since its launch was held.
-func (r *Resolver) countSince(ctx context.Context, h *Launch) error {
+func (r *Resolver) addFilesSince(ctx context.Context, h *Launch) error {
 	key, _, ok := record.WindowOf(h.LaunchKey)
 	if !ok {
 		return nil

@@ -67,7 +67,7 @@ func (ws *Windows) Expect(ctx context.Context, w record.WindowSpec) error {
 		if !errors.As(err, &conflict) || n == record.MaxFolds {
 			return err
 		}
-		item, err = conflict.Current[0], ws.store.Pause(ctx, n)
+		item, err = conflict.Current[0], ws.store.PauseAfterConflict(ctx, n)
 	}
 	return err
 }
@@ -99,11 +99,11 @@ func (ws *Windows) Arrive(ctx context.Context, w record.WindowSpec, files []wind
 		}
 		counts := j.State.Fold(files, w.Rules, received)
 		var claimed *record.Launch
-		claimed, err = ws.decide(ctx, j, &w, j.State.Evaluate(w.Rules, ws.clock.Now()))
+		claimed, err = ws.applyAndLog(ctx, j, &w, j.State.Evaluate(w.Rules, ws.clock.Now()))
 		var conflict *ledger.ConflictError
 		if errors.As(err, &conflict) && n < record.MaxFolds {
 			// Others write to the window too: fold the files into what it is now.
-			item, err = conflict.Current[0], ws.store.Pause(ctx, n)
+			item, err = conflict.Current[0], ws.store.PauseAfterConflict(ctx, n)
 			continue
 		}
 		if err != nil {
@@ -152,8 +152,8 @@ func (ws *Windows) Launch(ctx context.Context, a Arrived) record.Result {
 		return a.Result
 	}
 	if a.claimed.State == record.StateHeld {
-		ws.launches.Log(ctx, a.claimed.Key, a.claimed.Request.ConfigID, a.claimed.Cause.Route, a.claimed.Result())
-		ws.launches.Deliver(ctx, a.claimed)
+		ws.launches.LogResult(ctx, a.claimed.Key, a.claimed.Request.ConfigID, a.claimed.Cause.Route, a.claimed.Result())
+		ws.launches.DeliverOutcome(ctx, a.claimed)
 		return a.claimed.Result()
 	}
 	return ws.launches.Proceed(ctx, a.claimed)
@@ -182,7 +182,7 @@ func (ws *Windows) Due(ctx context.Context, key string) (bool, error) {
 	} else {
 		d = j.State.Abandon(now)
 	}
-	claimed, err := ws.decide(ctx, j, w, d)
+	claimed, err := ws.applyAndLog(ctx, j, w, d)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		return true, nil // somebody else is at it; it is still due
@@ -198,7 +198,7 @@ func (ws *Windows) Due(ctx context.Context, key string) (bool, error) {
 // decide carries out a decision about a window, and logs what is worth knowing
 // of it. It writes the window, and with it the launch that begins. The error is a
 // [*ledger.ConflictError] where the window has a newer version.
-func (ws *Windows) decide(ctx context.Context, j *record.Window, w *record.WindowSpec, d window.Decision) (*record.Launch, error) {
+func (ws *Windows) applyAndLog(ctx context.Context, j *record.Window, w *record.WindowSpec, d window.Decision) (*record.Launch, error) {
 	claimed, err := ws.apply(ctx, j, w, d)
 	if err == nil {
 		ws.logDecision(ctx, w, d)
@@ -211,7 +211,7 @@ func (ws *Windows) apply(ctx context.Context, j *record.Window, w *record.Window
 	if d.Do == window.Launch && ws.paused {
 		d = window.Decision{At: now.Add(launch.PausedFor)}
 		j.State.WaitsSince = time.Time{} // it waits for nothing else now
-		ws.launches.Log(ctx, record.LaunchKey(w.ConfigID, w.Period, j.State.Revision+1), w.ConfigID, w.Route, record.Result{Outcome: record.Blocked, Reason: announcement.ReasonPaused,
+		ws.launches.LogResult(ctx, record.LaunchKey(w.ConfigID, w.Period, j.State.Revision+1), w.ConfigID, w.Route, record.Result{Outcome: record.Blocked, Reason: announcement.ReasonPaused,
 			Error: &announcement.Error{Kind: announcement.ErrorPaused, Message: launch.PausedText}})
 	}
 	if d.Do == window.Nothing {
@@ -262,7 +262,7 @@ func (ws *Windows) CreateLaunch(ctx context.Context, j *record.Window, w *record
 	revision := j.State.Decide(w.Rules, now, d.Do == window.HoldIt)
 	files := j.State.Launch.Files
 	n := &record.Launch{LaunchDoc: record.LaunchDoc{
-		Format: record.Format, State: record.StateClaimed, Since: now, Claimed: now, Lease: ws.launches.Lease(ctx),
+		Format: record.Format, State: record.StateClaimed, Since: now, Claimed: now, Lease: ws.launches.LeaseEnd(ctx),
 		Key:      record.LaunchKey(w.ConfigID, w.Period, revision),
 		Request:  w.Request,
 		Cause:    announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Revision: revision, Files: files.Count},
@@ -278,12 +278,12 @@ func (ws *Windows) CreateLaunch(ctx context.Context, j *record.Window, w *record
 	due := n.Lease
 	switch {
 	case discard != "":
-		n.To(record.StateDiscarded, now)
+		n.SetState(record.StateDiscarded, now)
 		n.Reason, n.Error = d.Reason, &announcement.Error{Kind: announcement.ErrorDiscarded, Message: discard}
 		due = now.Add(record.RevisitAfter)
 	case d.Do == window.HoldIt:
-		n.To(record.StateHeld, now)
-		n.Reason, n.Error, n.Hold = d.Reason, launch.HeldBy(d.Reason, d.RunID), n.Hold+1
+		n.SetState(record.StateHeld, now)
+		n.Reason, n.Error, n.Hold = d.Reason, launch.HeldError(d.Reason, d.RunID), n.Hold+1
 		if d.Reason == announcement.ReasonImplausibleDate {
 			n.Samples = files.Samples
 		}
@@ -292,7 +292,7 @@ func (ws *Windows) CreateLaunch(ctx context.Context, j *record.Window, w *record
 			c.Overlap = record.AskedOverlap{RunID: d.RunID, Launch: n.Key, At: now}
 		}
 	default:
-		c.Set(record.LaunchRef{Key: n.Key, State: record.RefGoing})
+		c.SetLaunch(record.LaunchRef{Key: n.Key, State: record.RefGoing})
 	}
 	// A crash before this leaves the window ripe, and due. A crash after it
 	// leaves a claimed launch.
@@ -348,7 +348,7 @@ func (ws *Windows) logNotice(ctx context.Context, n window.Notice, w *record.Win
 		slog.String(telemetry.LaunchKey, record.LaunchKey(w.ConfigID, w.Period, n.Revision)), slog.Int("files", n.Files.Count)}
 	switch n.Type {
 	case announcement.FilesMissing:
-		ws.logger.WarnContext(ctx, "files missing", append(a, slog.String(telemetry.Error, missing(n, w)))...)
+		ws.logger.WarnContext(ctx, "files missing", append(a, slog.String(telemetry.Error, describeMissing(n, w)))...)
 	case announcement.FilesComplete:
 		ws.logger.InfoContext(ctx, "files complete", a...)
 	case announcement.WindowAbandoned:

@@ -41,7 +41,7 @@ func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement
 	switch n.Type {
 	case announcement.FilesMissing:
 		d.Reason, d.Hold = announcement.ReasonFilesMissing, n.Hold
-		d.Error = &announcement.Error{Kind: announcement.ErrorPolicy, Message: missing(n, w)}
+		d.Error = &announcement.Error{Kind: announcement.ErrorPolicy, Message: describeMissing(n, w)}
 		switch {
 		case n.Waived && n.Files.Count > 0:
 			d.Hint = hintWaived
@@ -72,7 +72,7 @@ func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement
 const maxNamed = 3
 
 // missing says in a sentence what is not there.
-func missing(n window.Notice, w *record.WindowSpec) string {
+func describeMissing(n window.Notice, w *record.WindowSpec) string {
 	if len(n.Met) == 0 && !slices.ContainsFunc(n.Unmet, func(u window.Unmet) bool { return u.Have > 0 }) {
 		return fmt.Sprintf("no file of the route %s had come for %s by the deadline, %s", w.Route, w.Period, launch.Stamp(n.Deadline))
 	}

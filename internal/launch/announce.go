@@ -56,7 +56,7 @@ func announcementOf(r *record.LaunchDoc, tenant string) announcement.Announcemen
 	default:
 		d.Hold = r.Hold
 		d.ID = announcement.ID(t, r.Key, r.Reason, fmt.Sprint(r.Hold))
-		d.Hint = hint(r)
+		d.Hint = hintFor(r)
 	}
 	if len(r.Samples) > 0 {
 		d.Window = &announcement.Window{ConfigID: r.Request.ConfigID, Period: r.Cause.Period, Route: r.Cause.Route, Files: r.Cause.Files, Samples: r.Samples}
@@ -69,7 +69,7 @@ func announcementOf(r *record.LaunchDoc, tenant string) announcement.Announcemen
 }
 
 // blockedNews tells that a launch is blocked.
-func (l *Launcher) blockedNews(j *record.Launch) announcement.Announcement {
+func (l *Launcher) blockedAnnouncement(j *record.Launch) announcement.Announcement {
 	a := announcement.Announcement{Type: announcement.RunBlocked, Detail: announcement.Detail{
 		Version:   announcement.Version,
 		ID:        announcement.ID(announcement.RunBlocked, j.Key, j.Reason, j.Blocked.Since.UTC().Format(time.RFC3339Nano)),
@@ -88,10 +88,10 @@ func (l *Launcher) blockedNews(j *record.Launch) announcement.Announcement {
 }
 
 // further returns a copy of the record that announces a further run.
-func further(r *record.LaunchDoc, o record.OtherRun) *record.LaunchDoc {
+func furtherRunDoc(r *record.LaunchDoc, o record.OtherRun) *record.LaunchDoc {
 	f := *r
 	if o.Hold == 0 {
-		f.Keep(o.Run)
+		f.KeepRun(o.Run)
 		return &f
 	}
 	f.State, f.Reason, f.Hold, f.Run, f.Candidates = record.StateHeld, announcement.ReasonUnknownOutcome, o.Hold, nil, []announcement.Candidate{candidateOf(o.Run)}
@@ -100,8 +100,8 @@ func further(r *record.LaunchDoc, o record.OtherRun) *record.LaunchDoc {
 }
 
 // hint says what a person should do about how the launch stands.
-func hint(r *record.LaunchDoc) string {
-	unclear := r.Reason == announcement.ReasonUnknownOutcome || r.MaySucceed()
+func hintFor(r *record.LaunchDoc) string {
+	unclear := r.Reason == announcement.ReasonUnknownOutcome || r.MayHaveRun()
 	switch {
 	case r.State == record.StateRejected && r.Error != nil && r.Error.Kind == announcement.ErrorInvalidInput:
 		return hintInvalid
@@ -111,7 +111,7 @@ func hint(r *record.LaunchDoc) string {
 		return hintDiscardedSent
 	case r.State == record.StateDiscarded:
 		return hintDiscarded
-	case surplus(r):
+	case announcesFurtherRun(r):
 		return hintSurplus
 	case unclear && len(r.Candidates) > 0:
 		ids := make([]string, len(r.Candidates))
@@ -142,13 +142,13 @@ func hint(r *record.LaunchDoc) string {
 
 // surplus reports whether the record announces a further run that may be the
 // launch's.
-func surplus(r *record.LaunchDoc) bool {
+func announcesFurtherRun(r *record.LaunchDoc) bool {
 	return slices.ContainsFunc(r.Others, func(o record.OtherRun) bool { return o.Hold > 0 && o.Hold == r.Hold })
 }
 
 // blockedHint says what a person should do about a launch that is blocked.
 func blockedHint(r *record.LaunchDoc) string {
-	text := hintGoesOn
+	text := hintBlocked
 	if r.Reason == announcement.ReasonUnauthorized {
 		text = hintToken
 	}

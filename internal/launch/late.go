@@ -24,8 +24,8 @@ func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, ru
 		if err != nil {
 			return record.Result{Outcome: record.Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(err)}
 		}
-		if j.Has(run.ID) {
-			return j.Duplicate()
+		if j.HasRun(run.ID) {
+			return j.DuplicateResult()
 		}
 		if !slices.ContainsFunc(j.Posts, posted.Equal) {
 			j.Posts = append(j.Posts, posted)
@@ -36,9 +36,9 @@ func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, ru
 			j.AddRun(run)
 		} else {
 			j.SetRun(run, posted, l.Clock.Now())
-			j.Adopted, j.Lease = false, l.Lease(ctx)
+			j.Adopted, j.Lease = false, l.LeaseEnd(ctx)
 		}
-		err = l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.OwnedBy(j.Key, run.ID, 0, l.Clock.Now()))
+		err = l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.RunItem(j.Key, run.ID, 0, l.Clock.Now()))
 		var taken *record.RunOwnedError
 		if errors.As(err, &taken) {
 			err = l.claimRun(ctx, j, run.ID, taken.Current)
@@ -53,8 +53,8 @@ func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, ru
 			res.Warning = unrecordedText(err)
 			return res
 		}
-		l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
-		l.Deliver(ctx, j)
+		l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+		l.DeliverOutcome(ctx, j)
 		return res
 	}
 	return record.Result{Outcome: record.Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(&record.LostError{Current: current})}
@@ -69,16 +69,16 @@ const maxTakeovers = 10
 func (l *Launcher) claimRun(ctx context.Context, j *record.Launch, runID string, run ledger.Item) error {
 	for {
 		due := l.Clock.Now().Add(record.RevisitAfter)
-		other, err := l.owner(ctx, j, runID, run)
+		other, err := l.adoptedBy(ctx, j, runID, run)
 		if err != nil {
 			return err
 		}
-		mine := record.OwnedBy(j.Key, runID, run.Version, l.Clock.Now())
+		mine := record.RunItem(j.Key, runID, run.Version, l.Clock.Now())
 		if other == nil {
 			err = l.Store.Transact(ctx, j, due, func(c *record.ConfigID) { c.AddRuns(j) }, mine)
 		} else {
 			var items []ledger.Item
-			if items, err = l.dispossess(ctx, other, j.Key, runID); err != nil {
+			if items, err = l.revokeAdoption(ctx, other, j.Key, runID); err != nil {
 				return err
 			}
 			err = l.Store.Transact(ctx, j, due, func(c *record.ConfigID) {
@@ -89,7 +89,7 @@ func (l *Launcher) claimRun(ctx context.Context, j *record.Launch, runID string,
 			}, append([]ledger.Item{mine}, items...)...)
 		}
 		if err == nil && other != nil {
-			l.Log(ctx, other.Key, other.Request.ConfigID, other.Cause.Route, other.Result())
+			l.LogResult(ctx, other.Key, other.Request.ConfigID, other.Cause.Route, other.Result())
 		}
 		var taken *record.RunOwnedError
 		if !errors.As(err, &taken) {
@@ -102,7 +102,7 @@ func (l *Launcher) claimRun(ctx context.Context, j *record.Launch, runID string,
 }
 
 // owner returns the launch that has adopted a run of j's; nil if none has.
-func (l *Launcher) owner(ctx context.Context, j *record.Launch, runID string, run ledger.Item) (*record.Launch, error) {
+func (l *Launcher) adoptedBy(ctx context.Context, j *record.Launch, runID string, run ledger.Item) (*record.Launch, error) {
 	key, err := record.OwnerOf(run)
 	if err != nil || key == "" || key == j.Key {
 		return nil, err
@@ -120,11 +120,11 @@ func (l *Launcher) owner(ctx context.Context, j *record.Launch, runID string, ru
 
 // dispossess makes a launch held that had adopted the run of another one, and
 // returns the items to write.
-func (l *Launcher) dispossess(ctx context.Context, other *record.Launch, owner, runID string) ([]ledger.Item, error) {
+func (l *Launcher) revokeAdoption(ctx context.Context, other *record.Launch, owner, runID string) ([]ledger.Item, error) {
 	now := l.Clock.Now()
-	other.To(record.StateHeld, now)
+	other.SetState(record.StateHeld, now)
 	other.Reason, other.Run, other.Adopted, other.CoveredUntil = announcement.ReasonUnknownOutcome, nil, false, time.Time{}
-	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: tookAwayText(runID, owner)}
+	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: adoptionRevokedText(runID, owner)}
 	other.Hold++
 	other.Turn++
 	// The launch has no run now: a run that may be its own is a candidate.
@@ -134,17 +134,17 @@ func (l *Launcher) dispossess(ctx context.Context, other *record.Launch, owner, 
 		}
 		return o.Hold > 0
 	})
-	items, err := l.Reopen(ctx, other)
+	items, err := l.ReopenWindow(ctx, other)
 	if err != nil {
 		return nil, err
 	}
-	item, err := other.Write(now.Add(record.RevisitAfter))
+	item, err := other.NextItem(now.Add(record.RevisitAfter))
 	return append([]ledger.Item{item}, items...), err
 }
 
 // Reopen makes a launch its window's again, if it is the window's latest: it
 // gives the window's item as it is to be written, or nothing.
-func (l *Launcher) Reopen(ctx context.Context, n *record.Launch) ([]ledger.Item, error) {
+func (l *Launcher) ReopenWindow(ctx context.Context, n *record.Launch) ([]ledger.Item, error) {
 	if n.Window == "" {
 		return nil, nil
 	}
@@ -156,6 +156,6 @@ func (l *Launcher) Reopen(ctx context.Context, n *record.Launch) ([]ledger.Item,
 	if err != nil || !w.State.Reopen(n.Revision, n.Turn, l.Clock.Now()) {
 		return nil, err
 	}
-	item, err = w.Write(by, time.Time{}, l.Clock.Now())
+	item, err = w.NextItem(by, time.Time{}, l.Clock.Now())
 	return []ledger.Item{item}, err
 }

@@ -68,10 +68,10 @@ const (
 	// pausedFor is when something that is paused is looked at again.
 	PausedFor = 5 * time.Minute
 	// blockedNews is how long a launch is blocked until that is announced.
-	blockedNews = 5 * time.Minute
+	announceBlockedAfter = 5 * time.Minute
 	// untoldNews is how long the window or the event bus does not take in how a
 	// launch ended until that is counted.
-	untoldNews = 15 * time.Minute
+	countUndeliveredAfter = 15 * time.Minute
 )
 
 // Launch carries out a launch: it claims it, starts the run and announces the
@@ -85,8 +85,8 @@ const (
 func (l *Launcher) Launch(ctx context.Context, in Launch) (record.Result, error) {
 	now := l.Clock.Now()
 	j := &record.Launch{Item: ledger.Item{Key: record.LaunchPrefix + in.Key}, LaunchDoc: record.LaunchDoc{
-		Format: record.Format, Key: in.Key, State: record.StateClaimed, Since: now, Claimed: now, Lease: l.Lease(ctx), InputHash: in.InputHash,
-		Cause: in.Cause, Request: in.Request, Resource: in.Resource, IfUnknown: in.IfUnknown, NotAfter: in.NotAfter, Told: true,
+		Format: record.Format, Key: in.Key, State: record.StateClaimed, Since: now, Claimed: now, Lease: l.LeaseEnd(ctx), InputHash: in.InputHash,
+		Cause: in.Cause, Request: in.Request, Resource: in.Resource, IfUnknown: in.IfUnknown, NotAfter: in.NotAfter, WindowUpdated: true,
 	}}
 	// A crash before this leaves nothing: the input is delivered again. A crash
 	// after it leaves a claimed launch, which the sweep carries out.
@@ -102,7 +102,7 @@ func (l *Launcher) Launch(ctx context.Context, in Launch) (record.Result, error)
 }
 
 // Lease is until when this invocation works on a launch.
-func (l *Launcher) Lease(ctx context.Context) time.Time {
+func (l *Launcher) LeaseEnd(ctx context.Context) time.Time {
 	if d, ok := ctx.Deadline(); ok {
 		return d.Add(leaseBeyond)
 	}
@@ -116,27 +116,27 @@ func (l *Launcher) answerKnown(ctx context.Context, in Launch, item ledger.Item)
 		return record.Result{}, &record.LedgerError{LaunchKey: in.Key, Err: err}
 	}
 	if in.InputHash != j.InputHash {
-		return l.refuseOther(ctx, in, j)
+		return l.refuseOtherInput(ctx, in, j)
 	}
 	if (j.State == record.StateClaimed || j.State == record.StatePosting) && l.Clock.Now().Before(j.Lease) {
 		return record.Result{}, &LeasedError{LaunchKey: in.Key, Until: j.Lease}
 	}
 	if j.State.Final() || j.State == record.StateHeld {
-		l.Deliver(ctx, j)
+		l.DeliverOutcome(ctx, j)
 	}
-	res := j.Duplicate()
-	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	res := j.DuplicateResult()
+	l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
 	return res, nil
 }
 
 // refuseOther refuses a delivery that has the key of a launch and asks for
 // something else. It says nothing of the launch but how it stands.
-func (l *Launcher) refuseOther(ctx context.Context, in Launch, j *record.Launch) (record.Result, error) {
+func (l *Launcher) refuseOtherInput(ctx context.Context, in Launch, j *record.Launch) (record.Result, error) {
 	res := record.Result{
 		Outcome: record.Rejected, Reason: announcement.ReasonInvalidInput,
-		Error: &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: otherInput(in.Key, j.Outcome())},
+		Error: &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: otherInputText(in.Key, j.Outcome())},
 	}
-	l.Log(ctx, in.Key, in.Request.ConfigID, in.Cause.Route, res)
+	l.LogResult(ctx, in.Key, in.Request.ConfigID, in.Cause.Route, res)
 	err := l.Announce(ctx, announcement.Announcement{
 		Type: announcement.RunRejected,
 		Detail: announcement.Detail{
@@ -160,7 +160,7 @@ func (l *Launcher) refuseOther(ctx context.Context, in Launch, j *record.Launch)
 // due as claimed, and answers how far it came. It leaves nothing that the
 // ledger does not know of.
 func (l *Launcher) Proceed(ctx context.Context, j *record.Launch) record.Result {
-	v, err := l.start(ctx, j)
+	v, err := l.sendIfReady(ctx, j)
 	if err != nil {
 		return l.markFailed(ctx, j, err)
 	}
@@ -168,11 +168,11 @@ func (l *Launcher) Proceed(ctx context.Context, j *record.Launch) record.Result 
 }
 
 // start decides whether the request may be sent, and sends it.
-func (l *Launcher) start(ctx context.Context, j *record.Launch) (runs.Verdict, error) {
+func (l *Launcher) sendIfReady(ctx context.Context, j *record.Launch) (runs.Verdict, error) {
 	now := l.Clock.Now()
 	// One of which a run may exist is not too old to be sent: noCandidate asks.
 	if len(j.Posts) == 0 && j.TooLate(now) {
-		return runs.Verdict{Outcome: record.Held, Reason: announcement.ReasonTooOld, Detail: tooOldAfter(j.NotAfter, now, j.Reason)}, nil
+		return runs.Verdict{Outcome: record.Held, Reason: announcement.ReasonTooOld, Detail: tooOldAfterBlock(j.NotAfter, now, j.Reason)}, nil
 	}
 	if j.Queued {
 		if v, ready, err := l.isTurn(ctx, j); !ready || err != nil {
@@ -184,35 +184,35 @@ func (l *Launcher) start(ctx context.Context, j *record.Launch) (runs.Verdict, e
 			Detail: &announcement.Error{Kind: announcement.ErrorPaused, Message: PausedText}}, nil
 	}
 	// A crash here leaves a claimed launch: the sweep waits until the same time.
-	if wait := j.NotBefore.Sub(l.Clock.Now()); wait > 0 && (!l.Runs.TimeFor(ctx, wait+runs.MinPost) || l.Clock.Sleep(ctx, wait) != nil) {
+	if wait := j.NotBefore.Sub(l.Clock.Now()); wait > 0 && (!l.Runs.HasTimeFor(ctx, wait+runs.MinPost) || l.Clock.Sleep(ctx, wait) != nil) {
 		return runs.OutOfTime(runs.NoTime), nil
 	}
-	most := attempts
+	most := maxAttempts
 	if len(j.Posts) > 0 {
 		most = 1 // the list of runs is read before each further request
 	}
-	return l.post(ctx, j, most)
+	return l.sendRequest(ctx, j, most)
 }
 
 // post marks a launch and sends its request. Where certainly nothing was
 // processed it does so again, up to most times, while the time allows. A refused
 // token is not worth a retry here: the client has tried a fresh one.
-func (l *Launcher) post(ctx context.Context, j *record.Launch, most int) (runs.Verdict, error) {
+func (l *Launcher) sendRequest(ctx context.Context, j *record.Launch, most int) (runs.Verdict, error) {
 	v := runs.OutOfTime(runs.NoTime)
 	backoff := runs.FirstBackoff
-	for n := 1; l.Runs.TimeFor(ctx, runs.MinPost); n++ {
-		if !l.Runs.Turn(ctx) {
+	for n := 1; l.Runs.HasTimeFor(ctx, runs.MinPost); n++ {
+		if !l.Runs.WaitForTurn(ctx) {
 			if n == 1 {
 				v = runs.OutOfTime(runs.NoTurn)
 			}
 			return v, nil
 		}
-		if err := l.mark(ctx, j); err != nil {
+		if err := l.writeMark(ctx, j); err != nil {
 			return runs.Verdict{}, err
 		}
 		// A crash from here until the outcome is recorded leaves it unknown
 		// whether there is a run.
-		v = l.Runs.Start(ctx, j.Request)
+		v = l.Runs.StartRun(ctx, j.Request)
 		switch {
 		case v.Outcome != record.Blocked:
 			return v, nil
@@ -222,7 +222,7 @@ func (l *Launcher) post(ctx context.Context, j *record.Launch, most int) (runs.V
 			return v, nil
 		}
 		j.Unmark()
-		if v.Reason == announcement.ReasonUnauthorized || n == most || !l.Runs.Rest(ctx, backoff, v.RetryAfter) {
+		if v.Reason == announcement.ReasonUnauthorized || n == most || !l.Runs.WaitForRetry(ctx, backoff, v.RetryAfter) {
 			return v, nil
 		}
 		backoff = min(2*backoff, runs.MaxBackoff)
@@ -233,19 +233,19 @@ func (l *Launcher) post(ctx context.Context, j *record.Launch, most int) (runs.V
 // mark notes that a request is about to be sent, and when. It is the fence:
 // whoever lost the launch to another finds a newer version here, and may not
 // send. The time counts for what the run covers.
-func (l *Launcher) mark(ctx context.Context, j *record.Launch) error {
+func (l *Launcher) writeMark(ctx context.Context, j *record.Launch) error {
 	now := l.Clock.Now()
 	was := j.LaunchDoc
 	first := j.State != record.StatePosting
-	j.To(record.StatePosting, now)
-	j.Lease = l.Lease(ctx)
+	j.SetState(record.StatePosting, now)
+	j.Lease = l.LeaseEnd(ctx)
 	j.Mark(now)
 	var err error
 	// A crash after this leaves a launch of which nobody knows whether its
 	// request was sent: the sweep looks for its run.
 	if first {
 		err = l.Store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) {
-			c.Set(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: now, Doubt: true})
+			c.SetLaunch(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: now, Doubt: true})
 		})
 	} else {
 		err = l.Store.PutLaunch(ctx, j, j.Lease)
@@ -262,17 +262,17 @@ func (l *Launcher) markFailed(ctx context.Context, j *record.Launch, err error) 
 	var lost *record.LostError
 	if errors.As(err, &lost) {
 		if now, err := record.DecodeLaunch(lost.Current); err == nil {
-			return now.Duplicate()
+			return now.DuplicateResult()
 		}
 	}
 	res := record.Result{Outcome: record.Blocked, Reason: announcement.ReasonUnreachable, LaunchKey: j.Key,
-		Error: &announcement.Error{Kind: announcement.ErrorUnreachable, Message: unmarked(err)}}
-	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+		Error: &announcement.Error{Kind: announcement.ErrorUnreachable, Message: unmarkedText(err)}}
+	l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
 	return res
 }
 
 // Log writes the one line that tells what was decided.
-func (l *Launcher) Log(ctx context.Context, key, configID, route string, res record.Result) {
+func (l *Launcher) LogResult(ctx context.Context, key, configID, route string, res record.Result) {
 	logLaunch(ctx, l.Logger, Launch{Key: key, Request: request(configID), Cause: announcement.Cause{Route: route}}, res)
 }
 
@@ -313,7 +313,7 @@ func attrs(in Launch, res record.Result) []any {
 const (
 	// attempts bounds the requests of one launch in one invocation; what is
 	// blocked longer than that is tried again later.
-	attempts = 4
+	maxAttempts = 4
 )
 
 func request(configID string) amperity.RunRequest { return amperity.RunRequest{ConfigID: configID} }

@@ -25,35 +25,35 @@ func (l *Launcher) recordOutcome(ctx context.Context, j *record.Launch, v runs.V
 	case v.Outcome == record.Started:
 		err = l.recordRun(ctx, j, v.Run)
 	case v.Outcome == record.Held && v.Reason != announcement.ReasonUnknownOutcome:
-		err = l.hold(ctx, j, v.Reason, v.Behind)
+		err = l.holdLaunch(ctx, j, v.Reason, v.InFront)
 	case v.Outcome == record.Held:
-		j.To(record.StateUnknown, now)
+		j.SetState(record.StateUnknown, now)
 		// A crash before this leaves it posting, which is looked into alike.
 		err = l.Store.PutLaunch(ctx, j, now.Add(record.RevisitAfter))
 	case v.Outcome == record.Rejected && len(j.Posts) > 1:
 		// This request was refused. An earlier one may have started a run.
 		j.Unmark()
-		err = l.hold(ctx, j, announcement.ReasonUnknownOutcome, "")
+		err = l.holdLaunch(ctx, j, announcement.ReasonUnknownOutcome, "")
 	case v.Outcome == record.Rejected:
 		j.Unmark()
-		j.Answered = l.Answered(ctx, j)
-		j.To(record.StateRejected, now)
+		j.Answered = l.CountAnswered(ctx, j)
+		j.SetState(record.StateRejected, now)
 		j.Hold++
 		// A crash before this leaves it posting, although nothing was
 		// processed: in the end it is held.
-		err = l.Store.Transact(ctx, j, now.Add(record.RevisitAfter), func(c *record.ConfigID) { c.Remove(j.Key) })
+		err = l.Store.Transact(ctx, j, now.Add(record.RevisitAfter), func(c *record.ConfigID) { c.RemoveLaunch(j.Key) })
 	default:
-		err = l.block(ctx, j, v)
+		err = l.blockLaunch(ctx, j, v)
 	}
 	if err != nil {
 		return l.recordFailed(ctx, j, v, err)
 	}
 	res := j.Result()
-	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
-	if !l.Deliver(ctx, j) && (j.State.Final() || j.State == record.StateHeld) {
+	l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	if !l.DeliverOutcome(ctx, j) && (j.State.Final() || j.State == record.StateHeld) {
 		res.Warning = UnfinishedText
 	}
-	l.Runs.NoteControl(ctx, v.Run)
+	l.Runs.NoteControlRun(ctx, v.Run)
 	return res
 }
 
@@ -63,7 +63,7 @@ func (l *Launcher) recordRun(ctx context.Context, j *record.Launch, run *amperit
 	j.SetRun(run, posted, l.Clock.Now())
 	// A crash before this leaves it posting: the run is found by the list of
 	// runs, and adopted.
-	err := l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.OwnedBy(j.Key, run.ID, 0, l.Clock.Now()))
+	err := l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.RunItem(j.Key, run.ID, 0, l.Clock.Now()))
 	var taken *record.RunOwnedError
 	if errors.As(err, &taken) {
 		return l.claimRun(ctx, j, run.ID, taken.Current)
@@ -73,9 +73,9 @@ func (l *Launcher) recordRun(ctx context.Context, j *record.Launch, run *amperit
 
 // hold leaves the launch to the operator. behind is the id of the run in front,
 // with the reason overlap.
-func (l *Launcher) hold(ctx context.Context, j *record.Launch, reason, behind string) error {
+func (l *Launcher) holdLaunch(ctx context.Context, j *record.Launch, reason, behind string) error {
 	now := l.Clock.Now()
-	j.To(record.StateHeld, now)
+	j.SetState(record.StateHeld, now)
 	j.Reason = reason
 	j.Hold++
 	// A crash before this leaves it as it was, and due: it is held later.
@@ -88,7 +88,7 @@ func (l *Launcher) hold(ctx context.Context, j *record.Launch, reason, behind st
 }
 
 // block writes a launch back that could not be sent. It goes on by itself.
-func (l *Launcher) block(ctx context.Context, j *record.Launch, v runs.Verdict) error {
+func (l *Launcher) blockLaunch(ctx context.Context, j *record.Launch, v runs.Verdict) error {
 	now := l.Clock.Now()
 	if j.Blocked.Since.IsZero() {
 		j.Blocked.Since = now
@@ -107,26 +107,26 @@ func (l *Launcher) block(ctx context.Context, j *record.Launch, v runs.Verdict) 
 	}
 	j.Lease = time.Time{}
 	if !v.Unannounced && !j.OnlyBusy() {
-		l.tellBlocked(ctx, j)
+		l.announceBlocked(ctx, j)
 	}
 	if len(j.Posts) > 0 {
 		// An earlier request may have started a run after all: the list of
 		// runs is looked at before each further one.
-		j.To(record.StateUnknown, now)
+		j.SetState(record.StateUnknown, now)
 		return l.Store.PutLaunch(ctx, j, now.Add(delay))
 	}
 	wasPosting := j.State == record.StatePosting
-	j.To(record.StateClaimed, now)
+	j.SetState(record.StateClaimed, now)
 	if !wasPosting {
 		return l.Store.PutLaunch(ctx, j, now.Add(delay))
 	}
-	return l.Store.Transact(ctx, j, now.Add(delay), func(c *record.ConfigID) { c.Unmarked(j) })
+	return l.Store.Transact(ctx, j, now.Add(delay), func(c *record.ConfigID) { c.NoteUnmarked(j) })
 }
 
 // Answered counts the files that have come for a launch's window since its
 // decision: they are answered if it ends without a run. Where they cannot be
 // counted none is, and the window opens again for them.
-func (l *Launcher) Answered(ctx context.Context, n *record.Launch) int {
+func (l *Launcher) CountAnswered(ctx context.Context, n *record.Launch) int {
 	if n.Window == "" {
 		return 0
 	}
@@ -167,7 +167,7 @@ func (l *Launcher) UpdateWindow(ctx context.Context, n *record.Launch) error {
 		if !errors.As(err, &conflict) {
 			return err
 		}
-		item, err = conflict.Current[0], l.Store.Pause(ctx, try)
+		item, err = conflict.Current[0], l.Store.PauseAfterConflict(ctx, try)
 	}
 	l.Logger.WarnContext(ctx, "window not told", slog.String(telemetry.LaunchKey, n.Key), slog.String(telemetry.Error, err.Error()))
 	return err
@@ -175,13 +175,13 @@ func (l *Launcher) UpdateWindow(ctx context.Context, n *record.Launch) error {
 
 // tellBlocked announces that a launch has been blocked for long. A launch that
 // may have a run is counted, and not announced: blocked says that there is none.
-func (l *Launcher) tellBlocked(ctx context.Context, j *record.Launch) {
-	if j.Blocked.Told == j.Reason || l.Clock.Now().Sub(j.Blocked.Since) < blockedNews {
+func (l *Launcher) announceBlocked(ctx context.Context, j *record.Launch) {
+	if j.Blocked.Announced == j.Reason || l.Clock.Now().Sub(j.Blocked.Since) < announceBlockedAfter {
 		return
 	}
 	// A crash after the announcement repeats it, with the same id.
-	if len(j.Posts) > 0 || l.Announce(ctx, l.blockedNews(j)) == nil {
-		j.Blocked.Told = j.Reason
+	if len(j.Posts) > 0 || l.Announce(ctx, l.blockedAnnouncement(j)) == nil {
+		j.Blocked.Announced = j.Reason
 	}
 	message := ""
 	if j.Error != nil {
@@ -200,7 +200,7 @@ func (l *Launcher) recordFailed(ctx context.Context, j *record.Launch, v runs.Ve
 	}
 	var lost *record.LostError
 	if !errors.As(err, &lost) {
-		l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+		l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
 		return res
 	}
 	// Somebody took the launch over, because this answer was so long in coming.
@@ -208,21 +208,21 @@ func (l *Launcher) recordFailed(ctx context.Context, j *record.Launch, v runs.Ve
 		return l.recordLateAnswer(ctx, j, v.Run, lost.Current)
 	}
 	if now, err := record.DecodeLaunch(lost.Current); err == nil {
-		return now.Duplicate()
+		return now.DuplicateResult()
 	}
 	return res
 }
 
 // Deliver tells the window and the event bus how the launch stands, as far as
 // they do not know. It reports whether both are done with.
-func (l *Launcher) Deliver(ctx context.Context, j *record.Launch) bool {
+func (l *Launcher) DeliverOutcome(ctx context.Context, j *record.Launch) bool {
 	if !j.State.Final() && j.State != record.StateHeld || j.Delivered() {
 		return true
 	}
 	// A crash here leaves the record as it is, and due. Both steps can be
 	// repeated.
-	if !j.Told && l.UpdateWindow(ctx, j) == nil {
-		j.Told = true
+	if !j.WindowUpdated && l.UpdateWindow(ctx, j) == nil {
+		j.WindowUpdated = true
 	}
 	if !j.Announced && l.Announce(ctx, announcementOf(&j.LaunchDoc, l.Tenant)) == nil {
 		j.Announced = true
@@ -231,7 +231,7 @@ func (l *Launcher) Deliver(ctx context.Context, j *record.Launch) bool {
 		if o.Run == nil {
 			continue
 		}
-		if l.Announce(ctx, announcementOf(further(&j.LaunchDoc, o), l.Tenant)) == nil {
+		if l.Announce(ctx, announcementOf(furtherRunDoc(&j.LaunchDoc, o), l.Tenant)) == nil {
 			j.Others[i].Run = nil
 		}
 	}
@@ -240,7 +240,7 @@ func (l *Launcher) Deliver(ctx context.Context, j *record.Launch) bool {
 	delivered := j.Delivered()
 	if !delivered {
 		due = now.Add(record.RevisitAfter)
-		if now.Sub(j.Since) >= untoldNews {
+		if now.Sub(j.Since) >= countUndeliveredAfter {
 			l.Logger.ErrorContext(ctx, "launch stays untold", slog.String(telemetry.LaunchKey, j.Key), telemetry.Count("StaysUndone", ""))
 		}
 	}

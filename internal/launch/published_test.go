@@ -42,7 +42,7 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 	late := record.LaunchDoc{
 		Key: "arrival/cg-789GHi0JK/2026-11-22/2", State: record.StateHeld, Request: sales, Cause: arrived.Cause,
 		Resource: "arn:aws:s3:::" + strings.TrimPrefix(order, "s3://") + "2.csv.gz",
-		Reason:   announcement.ReasonLateFile, Error: HeldBy(announcement.ReasonLateFile, ""), Hold: 1,
+		Reason:   announcement.ReasonLateFile, Error: HeldError(announcement.ReasonLateFile, ""), Hold: 1,
 	}
 	late.Cause.FirstFile, late.Cause.Files, late.Cause.Revision = order+"2.csv.gz", 1, 2
 	ended := late
@@ -76,7 +76,7 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 	for name, made := range map[string]announcement.Announcement{
 		"run-started":   announcementOf(&arrived, "acme"),
 		"run-rejected":  announcementOf(&scheduled, "acme"),
-		"run-blocked":   l.blockedNews(stuck),
+		"run-blocked":   l.blockedAnnouncement(stuck),
 		"run-held":      announcementOf(&doubtful, "acme"),
 		"run-held-late": announcementOf(&late, "acme"),
 		"run-discarded": announcementOf(&ended, "acme"),
@@ -135,7 +135,7 @@ func TestHintsOfRareEnds(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if got := hint(&row.LaunchDoc); got != row.want {
+			if got := hintFor(&row.LaunchDoc); got != row.want {
 				t.Errorf("got  %s\nwant %s", got, row.want)
 			}
 		})

@@ -53,11 +53,11 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 	case record.StateClaimed:
 		// Nothing was sent since it was claimed, or written back. Marking it
 		// takes it over.
-		j.Lease = l.Lease(ctx)
-		v, err := l.start(ctx, j)
+		j.Lease = l.LeaseEnd(ctx)
+		v, err := l.sendIfReady(ctx, j)
 		if err != nil {
 			l.markFailed(ctx, j, err)
-			return true, unlessLost(err)
+			return true, ignoreLost(err)
 		}
 		l.recordOutcome(ctx, j, v)
 	case record.StatePosting, record.StateUnknown:
@@ -65,9 +65,9 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 	default:
 		switch {
 		case !j.Delivered():
-			l.Deliver(ctx, j)
+			l.DeliverOutcome(ctx, j)
 		case nextSearch(&j.LaunchDoc, now).IsZero():
-			return true, unlessLost(l.Store.PutLaunch(ctx, j, time.Time{}))
+			return true, ignoreLost(l.Store.PutLaunch(ctx, j, time.Time{}))
 		default:
 			return true, l.reconcileUnknown(ctx, j)
 		}
@@ -93,9 +93,9 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 	if mayBeSent(&j.LaunchDoc, now) {
 		notBefore = now // the list is read right before a request
 	}
-	f, unread := l.Runs.Search(ctx, j, c, notBefore)
-	if unread == nil && len(f.Runs) > 0 && f.Certain && !c.Doubts(j.Key, j.Posts[0]) {
-		adopted, err := l.adopt(ctx, j, f.Runs)
+	f, unread := l.Runs.FindRuns(ctx, j, c, notBefore)
+	if unread == nil && len(f.Runs) > 0 && f.Certain && !c.MayBeAnothers(j.Key, j.Posts[0]) {
+		adopted, err := l.adoptRuns(ctx, j, f.Runs)
 		if adopted || err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 		if unread != nil && !errors.As(unread, &crowded) {
 			f.Runs = nil // they may be those of others
 		}
-		return l.searchOn(ctx, j, f.Runs)
+		return l.continueSearch(ctx, j, f.Runs)
 	}
 	if j.Looked.Undecided.IsZero() {
 		j.Looked.Undecided = now
@@ -118,7 +118,7 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 		return l.inconclusive(ctx, j, undecidedText(unread), unread)
 	case len(f.Runs) == 0:
 		return l.noCandidate(ctx, j, f.Begun)
-	case j.Pending():
+	case j.ReleasePending():
 		return l.holdUnknown(ctx, j, doubtfulText(len(f.Runs)))
 	}
 	return l.inconclusive(ctx, j, doubtfulText(len(f.Runs)), errDoubtful)
@@ -126,19 +126,19 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 
 // mayBeSent reports whether the next look may lead to a request.
 func mayBeSent(r *record.LaunchDoc, now time.Time) bool {
-	return r.Pending() || len(r.Busy) > 0 ||
+	return r.ReleasePending() || len(r.Busy) > 0 ||
 		r.IfUnknown == record.Retry && !r.Looked.Empty.IsZero() && now.Sub(r.Looked.Empty) >= patience
 }
 
 // searchOn writes back a settled launch after a further search for its runs. It
 // announces each run that may be the launch's and was not named before: by a new
 // hold or discard, or, if the launch has a run, by a hold of that further run.
-func (l *Launcher) searchOn(ctx context.Context, j *record.Launch, runs []*amperity.Run) error {
+func (l *Launcher) continueSearch(ctx context.Context, j *record.Launch, runs []*amperity.Run) error {
 	now := l.Clock.Now()
 	due := nextSearch(&j.LaunchDoc, now)
 	for _, run := range runs {
 		switch {
-		case j.Names(run.ID): // the operator knows
+		case j.NamesRun(run.ID): // the operator knows
 		case j.Run != nil && len(j.Others) < maxCandidates:
 			j.Hold++
 			j.AddOther(run, j.Hold)
@@ -157,9 +157,9 @@ func (l *Launcher) searchOn(ctx context.Context, j *record.Launch, runs []*amper
 	}
 	// A crash before this leaves the launch due: the runs are found again.
 	if err := l.Store.PutLaunch(ctx, j, due); err != nil {
-		return unlessLost(err)
+		return ignoreLost(err)
 	}
-	l.Deliver(ctx, j)
+	l.DeliverOutcome(ctx, j)
 	return nil
 }
 
@@ -182,7 +182,7 @@ func (l *Launcher) inconclusive(ctx context.Context, j *record.Launch, why strin
 	now := l.Clock.Now()
 	l.Logger.WarnContext(ctx, "run not found out", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, cause.Error()))
 	next := record.RevisitAfter
-	if j.Pending() {
+	if j.ReleasePending() {
 		next = PausedFor // an operator has decided already
 	}
 	var api *amperity.APIError
@@ -190,10 +190,10 @@ func (l *Launcher) inconclusive(ctx context.Context, j *record.Launch, why strin
 		next = max(next, api.RetryAfter)
 	}
 	switch {
-	case j.Pending() && j.TooLate(now):
+	case j.ReleasePending() && j.TooLate(now):
 		return l.holdUnknown(ctx, j, unsentText(j.Hold, cause.Error()))
-	case j.Pending() || now.Sub(j.Looked.Undecided) < patience:
-		return l.later(ctx, j, next)
+	case j.ReleasePending() || now.Sub(j.Looked.Undecided) < patience:
+		return l.recheckLater(ctx, j, next)
 	}
 	return l.holdUnknown(ctx, j, why)
 }
@@ -204,10 +204,10 @@ func (l *Launcher) noCandidate(ctx context.Context, j *record.Launch, begun time
 	now := l.Clock.Now()
 	if len(j.Busy) > 0 {
 		if wait := j.Busy[len(j.Busy)-1].Add(busyWait); begun.Before(wait) {
-			return l.later(ctx, j, max(record.RevisitAfter, wait.Sub(now)))
+			return l.recheckLater(ctx, j, max(record.RevisitAfter, wait.Sub(now)))
 		}
 		if j.OnlyBusy() {
-			return l.sendAgain(ctx, j)
+			return l.resend(ctx, j)
 		}
 		j.ForgetBusy()
 	}
@@ -215,30 +215,30 @@ func (l *Launcher) noCandidate(ctx context.Context, j *record.Launch, begun time
 		j.Looked.Empty = begun
 	}
 	switch {
-	case j.Pending() && j.TooLate(now):
+	case j.ReleasePending() && j.TooLate(now):
 		why := PausedText
 		if j.Error != nil {
 			why = j.Error.Message
 		}
 		return l.holdUnknown(ctx, j, unsentText(j.Hold, why))
-	case j.Pending() && l.Paused:
-		return l.later(ctx, j, PausedFor)
-	case j.Pending():
+	case j.ReleasePending() && l.Paused:
+		return l.recheckLater(ctx, j, PausedFor)
+	case j.ReleasePending():
 		// An operator has released it, and the request could not be sent yet.
 	case begun.Sub(j.Looked.Empty) < patience && (j.IfUnknown == record.Retry || now.Sub(j.Looked.Undecided) < patience):
-		return l.later(ctx, j, record.RevisitAfter)
+		return l.recheckLater(ctx, j, record.RevisitAfter)
 	case j.IfUnknown != record.Retry || len(j.Posts) >= maxUnresolved || j.TooLate(now):
 		return l.holdUnknown(ctx, j, noCandidateText)
 	case l.Paused:
-		return l.later(ctx, j, PausedFor)
+		return l.recheckLater(ctx, j, PausedFor)
 	}
 	// The one place where two runs are possible without a person. The list was
 	// read just now; marking takes the launch over.
 	looked := j.Looked
-	v, err := l.start(ctx, j)
+	v, err := l.sendIfReady(ctx, j)
 	if err != nil {
 		l.markFailed(ctx, j, err)
-		return unlessLost(err)
+		return ignoreLost(err)
 	}
 	if v.Outcome == record.Blocked && len(j.Busy) == 0 {
 		// Nothing new is under way: what the lists said continues to count.
@@ -250,41 +250,41 @@ func (l *Launcher) noCandidate(ctx context.Context, j *record.Launch, begun time
 
 // sendAgain sends the request of a launch once more. Amperity has answered each of
 // its requests with 409, and a later list shows no run of it.
-func (l *Launcher) sendAgain(ctx context.Context, j *record.Launch) error {
+func (l *Launcher) resend(ctx context.Context, j *record.Launch) error {
 	now := l.Clock.Now()
 	j.ForgetBusy()
-	j.To(record.StateClaimed, now)
-	j.Lease, j.Looked = l.Lease(ctx), record.Lookup{}
+	j.SetState(record.StateClaimed, now)
+	j.Lease, j.Looked = l.LeaseEnd(ctx), record.Lookup{}
 	// A crash before this leaves it unknown, and due. A crash after it leaves a
 	// claimed launch: the sweep starts it.
-	if err := l.Store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) { c.Unmarked(j) }); err != nil {
-		return unlessLost(err)
+	if err := l.Store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) { c.NoteUnmarked(j) }); err != nil {
+		return ignoreLost(err)
 	}
-	l.tellBlocked(ctx, j)
-	v, err := l.start(ctx, j)
+	l.announceBlocked(ctx, j)
+	v, err := l.sendIfReady(ctx, j)
 	if err != nil {
 		l.markFailed(ctx, j, err)
-		return unlessLost(err)
+		return ignoreLost(err)
 	}
 	l.recordOutcome(ctx, j, v)
 	return nil
 }
 
 // later writes an unknown launch back, to be looked at again.
-func (l *Launcher) later(ctx context.Context, j *record.Launch, after time.Duration) error {
+func (l *Launcher) recheckLater(ctx context.Context, j *record.Launch, after time.Duration) error {
 	// A crash before this leaves it due: the look is repeated.
-	return unlessLost(l.Store.PutLaunch(ctx, j, l.Clock.Now().Add(after)))
+	return ignoreLost(l.Store.PutLaunch(ctx, j, l.Clock.Now().Add(after)))
 }
 
 // holdUnknown leaves a launch to a person of which nobody knows whether it has
 // a run, and says why.
 func (l *Launcher) holdUnknown(ctx context.Context, j *record.Launch, why string) error {
 	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: why}
-	if err := l.hold(ctx, j, announcement.ReasonUnknownOutcome, ""); err != nil {
-		return unlessLost(err)
+	if err := l.holdLaunch(ctx, j, announcement.ReasonUnknownOutcome, ""); err != nil {
+		return ignoreLost(err)
 	}
-	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.Result())
-	l.Deliver(ctx, j)
+	l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.Result())
+	l.DeliverOutcome(ctx, j)
 	return nil
 }
 
@@ -292,11 +292,11 @@ func (l *Launcher) holdUnknown(ctx context.Context, j *record.Launch, why string
 // the earliest request would. It reports false if another launch of the config id
 // may have started them after all: the transaction checks that again, since a list
 // takes seconds.
-func (l *Launcher) adopt(ctx context.Context, j *record.Launch, runs []*amperity.Run) (bool, error) {
+func (l *Launcher) adoptRuns(ctx context.Context, j *record.Launch, runs []*amperity.Run) (bool, error) {
 	was := j.LaunchDoc
 	var owned []ledger.Item
 	for _, run := range runs {
-		free, version, err := l.Runs.Unowned(ctx, run)
+		free, version, err := l.Runs.IsUnowned(ctx, run)
 		if !free || err != nil {
 			return true, err // another launch was first; this one is still due
 		}
@@ -306,11 +306,11 @@ func (l *Launcher) adopt(ctx context.Context, j *record.Launch, runs []*amperity
 		} else {
 			j.AddRun(run)
 		}
-		owned = append(owned, record.OwnedBy(j.Key, run.ID, version, l.Clock.Now()))
+		owned = append(owned, record.RunItem(j.Key, run.ID, version, l.Clock.Now()))
 	}
 	// A crash before this leaves it as it was: the runs are found again.
 	err := l.Store.TransactIf(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) error {
-		if c.Doubts(j.Key, j.Posts[0]) {
+		if c.MayBeAnothers(j.Key, j.Posts[0]) {
 			return errDoubtful
 		}
 		c.AddRuns(j)
@@ -324,10 +324,10 @@ func (l *Launcher) adopt(ctx context.Context, j *record.Launch, runs []*amperity
 	case errors.As(err, &taken):
 		return true, nil // another launch was first; this one is still due
 	case err != nil:
-		return true, unlessLost(err)
+		return true, ignoreLost(err)
 	}
-	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.Result())
-	l.Deliver(ctx, j)
+	l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.Result())
+	l.DeliverOutcome(ctx, j)
 	return true, nil
 }
 
@@ -335,7 +335,7 @@ func (l *Launcher) adopt(ctx context.Context, j *record.Launch, runs []*amperity
 var errDoubtful = errors.New("another launch of the config id may have started the run")
 
 // unlessLost is the error, unless somebody else has gone on with the launch.
-func unlessLost(err error) error {
+func ignoreLost(err error) error {
 	var lost *record.LostError
 	if errors.As(err, &lost) {
 		return nil

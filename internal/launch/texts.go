@@ -41,9 +41,9 @@ const (
 	hintDiscardedSent = "a person has ended it; nothing more is started for it, but a run that it may have started goes on"
 	hintOther         = "nothing was started for this input: give it another idempotency_key, or another scheduled_time, if it is another run"
 
-	hintGoesOn = "no run was started: it is tried again by itself, about every 15 minutes"
-	hintToken  = "no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes"
-	hintUntil  = "; if it still cannot be sent at %s, it is held for a person"
+	hintBlocked = "no run was started: it is tried again by itself, about every 15 minutes"
+	hintToken   = "no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes"
+	hintUntil   = "; if it still cannot be sent at %s, it is held for a person"
 )
 
 // AnnounceError says that an input was refused, and that this could not be
@@ -69,7 +69,7 @@ func (e *LeasedError) Error() string {
 	return fmt.Sprintf("launch %s is being carried out by another delivery, until %s at the latest: its outcome will be announced", e.LaunchKey, e.Until.UTC().Format(time.RFC3339))
 }
 
-func tooOld(notAfter, now time.Time) *announcement.Error {
+func tooOldError(notAfter, now time.Time) *announcement.Error {
 	return &announcement.Error{Kind: announcement.ErrorTooOld, Message: fmt.Sprintf(
 		"the run was wanted until %s, and it is %s",
 		notAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
@@ -77,19 +77,19 @@ func tooOld(notAfter, now time.Time) *announcement.Error {
 
 // tooOldAfter is tooOld for a launch that was blocked before; reason is empty if
 // it was not.
-func tooOldAfter(notAfter, now time.Time, reason string) *announcement.Error {
-	e := tooOld(notAfter, now)
+func tooOldAfterBlock(notAfter, now time.Time, reason string) *announcement.Error {
+	e := tooOldError(notAfter, now)
 	if reason != "" {
 		e.Message += fmt.Sprintf("; until then it was blocked (%s)", reason)
 	}
 	return e
 }
 
-func otherInput(key string, outcome record.Outcome) string {
+func otherInputText(key string, outcome record.Outcome) string {
 	return fmt.Sprintf("the launch %s exists already, made of another input (its outcome: %s); this input was not carried out", key, outcome)
 }
 
-func unmarked(err error) string {
+func unmarkedText(err error) string {
 	return fmt.Sprintf("nothing was sent, because the ledger could not be read or written; it goes on by itself: %v", err)
 }
 
@@ -114,7 +114,7 @@ func unsentText(hold int, why string) string {
 	return fmt.Sprintf("no answer came to the request, and the release of hold %d could not be carried out for a day, so that nothing was sent for it: %s", hold, why)
 }
 
-func tookAwayText(runID, key string) string {
+func adoptionRevokedText(runID, key string) string {
 	return fmt.Sprintf("the run %s was taken for this launch's and is that of %s; whether this launch has started one is not known", runID, key)
 }
 
@@ -125,7 +125,7 @@ func surplusText(first, second string) string {
 
 // HeldBy says why a window's next run is left to the operator. runID is the run in
 // front, with the reason overlap.
-func HeldBy(reason, runID string) *announcement.Error {
+func HeldError(reason, runID string) *announcement.Error {
 	text := map[string]string{
 		announcement.ReasonLateFile:   "files came after a run of their window was started (late: hold), or they cannot be told from repeats of files whose launch was rejected or discarded",
 		announcement.ReasonTooOld:     "the events of the files came more than 45 days late: the ledger may have forgotten a run that had these files",

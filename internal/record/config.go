@@ -86,7 +86,7 @@ const (
 
 // Set adds or replaces the entry of a launch. A second run of the launch has an
 // entry of its own.
-func (c *ConfigID) Set(e LaunchRef) {
+func (c *ConfigID) SetLaunch(e LaunchRef) {
 	i := slices.IndexFunc(c.Launches, func(o LaunchRef) bool {
 		return o.Key == e.Key && (o.State != RefStarted || o.RunID == e.RunID)
 	})
@@ -98,14 +98,14 @@ func (c *ConfigID) Set(e LaunchRef) {
 }
 
 // Answered notes that the operator has answered for a launch.
-func (c *ConfigID) Answered(key string, now time.Time) {
+func (c *ConfigID) NoteAnswer(key string, now time.Time) {
 	if c.Overlap.Launch == key {
 		c.Overlap.Launch, c.Overlap.At = "", now
 	}
 }
 
 // Remove takes out the entry of a launch.
-func (c *ConfigID) Remove(key string) {
+func (c *ConfigID) RemoveLaunch(key string) {
 	c.Launches = slices.DeleteFunc(c.Launches, func(e LaunchRef) bool { return e.Key == key })
 }
 
@@ -125,14 +125,14 @@ func (c *ConfigID) prune(now time.Time) {
 
 // Doubts reports whether a run found for a launch whose first request was sent
 // at a time may be another launch's.
-func (c *ConfigID) Doubts(key string, first time.Time) bool {
+func (c *ConfigID) MayBeAnothers(key string, first time.Time) bool {
 	return slices.ContainsFunc(c.Launches, func(e LaunchRef) bool {
 		return e.Key != key && e.Doubt && e.Last.Sub(first) >= -doubtFor
 	})
 }
 
 // saw learns from a run that is certainly of this config id.
-func (c *ConfigID) saw(run *amperity.Run) {
+func (c *ConfigID) learnIdentity(run *amperity.Run) {
 	if run.Name != "" && run.Type != "" && run.PrincipalID != "" {
 		now := identityOf(run)
 		if was := c.Identity; was != nil {
@@ -164,7 +164,7 @@ func (c *ConfigID) Principals(control string) []string {
 
 // Fits reports whether a run can be one of the config id's, by its name and
 // type. Without an identity any run can.
-func (i *Identity) Fits(run *amperity.Run) bool {
+func (i *Identity) MayMatch(run *amperity.Run) bool {
 	return i == nil || (run.Name == "" || run.Name == i.Name) && (run.Type == "" || run.Type == i.Type)
 }
 
@@ -176,33 +176,33 @@ func (i *Identity) Matches(run *amperity.Run, principals []string) bool {
 // AddRuns notes the runs of a launch. If it has sent further requests, further
 // runs of it may exist.
 func (c *ConfigID) AddRuns(j *Launch) {
-	c.Set(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: j.Run.ID, Doubt: j.Unaccounted() > 0})
+	c.SetLaunch(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: j.Run.ID, Doubt: j.Unaccounted() > 0})
 	for _, o := range j.Others {
 		if o.Run != nil && o.Hold == 0 { // found just now
-			c.Set(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: o.RunID})
+			c.SetLaunch(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: o.RunID})
 		}
 	}
 	if !j.Adopted {
-		c.saw(j.Run)
+		c.learnIdentity(j.Run)
 	}
 }
 
 // AddDoubt notes a launch that nobody waits for any more.
 func (c *ConfigID) AddDoubt(j *Launch) {
 	if len(j.Posts) == 0 {
-		c.Remove(j.Key)
+		c.RemoveLaunch(j.Key)
 		return
 	}
-	c.Set(LaunchRef{Key: j.Key, State: RefHeld, Last: j.LastPost(), Doubt: true})
+	c.SetLaunch(LaunchRef{Key: j.Key, State: RefHeld, Last: j.LastPost(), Doubt: true})
 }
 
 // Unmarked notes that no request of a launch is under way or has started a run. A
 // window's launch keeps its place in the queue of the config id.
-func (c *ConfigID) Unmarked(j *Launch) {
+func (c *ConfigID) NoteUnmarked(j *Launch) {
 	if j.Window == "" {
-		c.Remove(j.Key)
+		c.RemoveLaunch(j.Key)
 	} else {
-		c.Set(LaunchRef{Key: j.Key, State: RefGoing})
+		c.SetLaunch(LaunchRef{Key: j.Key, State: RefGoing})
 	}
 }
 

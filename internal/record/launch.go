@@ -20,7 +20,7 @@ func (r *LaunchDoc) Result() Result {
 }
 
 // Duplicate answers for a launch that was known already.
-func (r *LaunchDoc) Duplicate() Result {
+func (r *LaunchDoc) DuplicateResult() Result {
 	res := r.Result()
 	res.Recorded, res.Outcome = res.Outcome, Duplicate
 	return res
@@ -131,8 +131,8 @@ type LaunchDoc struct {
 	Queued bool `json:"queued,omitempty"`
 
 	// Told: the window has taken in the state. Announced: the event bus has.
-	Told      bool `json:"told,omitempty"`
-	Announced bool `json:"announced,omitempty"`
+	WindowUpdated bool `json:"told,omitempty"`
+	Announced     bool `json:"announced,omitempty"`
 }
 
 // Lookup is what lists of runs have told of an unknown launch.
@@ -148,7 +148,7 @@ type Blockage struct {
 	Since    time.Time `json:"since,omitzero"`
 	Attempts int       `json:"attempts,omitempty"`
 	// Told is the reason that was announced last, once it lasted.
-	Told string `json:"told,omitempty"`
+	Announced string `json:"told,omitempty"`
 }
 
 // OtherRun is a further run of a launch.
@@ -168,7 +168,7 @@ type Launch struct {
 }
 
 // MaySucceed reports whether a run may exist that nobody knows of.
-func (r *LaunchDoc) MaySucceed() bool { return len(r.Posts) > 0 && r.Run == nil }
+func (r *LaunchDoc) MayHaveRun() bool { return len(r.Posts) > 0 && r.Run == nil }
 
 // Unaccounted returns how many of Posts may have started a run that is unknown.
 func (r *LaunchDoc) Unaccounted() int {
@@ -211,12 +211,12 @@ func (r *LaunchDoc) AddOther(run *amperity.Run, hold int) {
 }
 
 // Has reports whether a run is one of the launch's.
-func (r *LaunchDoc) Has(runID string) bool {
+func (r *LaunchDoc) HasRun(runID string) bool {
 	return r.Run != nil && r.Run.ID == runID || slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.RunID == runID && o.Hold == 0 })
 }
 
 // Names reports whether an event has named a run to the operator, or will.
-func (r *LaunchDoc) Names(runID string) bool {
+func (r *LaunchDoc) NamesRun(runID string) bool {
 	return slices.ContainsFunc(r.Candidates, func(c announcement.Candidate) bool { return c.ID == runID }) ||
 		slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.RunID == runID })
 }
@@ -234,28 +234,28 @@ func (r *LaunchDoc) ForgetBusy() {
 // Delivered reports whether the window and the event bus know how the launch
 // stands.
 func (r *LaunchDoc) Delivered() bool {
-	return r.Told && r.Announced && !slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.Run != nil })
+	return r.WindowUpdated && r.Announced && !slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.Run != nil })
 }
 
 // Pending reports whether a person has said to send the request, and that could
 // not be done yet.
-func (r *LaunchDoc) Pending() bool { return r.Released && len(r.Posts) <= r.ReleasedAfter }
+func (r *LaunchDoc) ReleasePending() bool { return r.Released && len(r.Posts) <= r.ReleasedAfter }
 
 // TooLate reports whether the run is no longer wanted without a person's word,
 // or another one.
 func (r *LaunchDoc) TooLate(now time.Time) bool { return !r.NotAfter.IsZero() && now.After(r.NotAfter) }
 
 // To changes the state.
-func (r *LaunchDoc) To(s State, now time.Time) {
+func (r *LaunchDoc) SetState(s State, now time.Time) {
 	if r.State != s {
 		r.Since = now
 	}
 	r.State = s
-	r.Announced, r.Told = false, r.Window == "" || !s.Final()
+	r.Announced, r.WindowUpdated = false, r.Window == "" || !s.Final()
 }
 
 // Keep stores Amperity's answer, as far as there is room for it.
-func (r *LaunchDoc) Keep(run *amperity.Run) {
+func (r *LaunchDoc) KeepRun(run *amperity.Run) {
 	r.Run, r.RunCut = announcement.BoundedRun(run, maxRun)
 }
 
@@ -271,8 +271,8 @@ func DecodeLaunch(item ledger.Item) (*Launch, error) {
 // SetRun makes the record that of a launch with a run, whose request was sent
 // at a time.
 func (r *LaunchDoc) SetRun(run *amperity.Run, posted, now time.Time) {
-	r.To(StateStarted, now)
-	r.Keep(run)
+	r.SetState(StateStarted, now)
+	r.KeepRun(run)
 	r.CoveredUntil = posted.Add(-window.Margin)
 	r.Reason, r.Error, r.Candidates, r.Blocked, r.Looked = "", nil, nil, Blockage{}, Lookup{}
 }
@@ -291,7 +291,7 @@ func (r *LaunchDoc) WindowOutcome() window.Outcome {
 
 // Write gives the launch's item as it is to be written, due at a time; zero:
 // never.
-func (j *Launch) Write(due time.Time) (ledger.Item, error) {
+func (j *Launch) NextItem(due time.Time) (ledger.Item, error) {
 	doc, err := Encode(&j.LaunchDoc)
 	if err != nil {
 		return ledger.Item{}, err
@@ -306,7 +306,7 @@ func (j *Launch) Write(due time.Time) (ledger.Item, error) {
 	return item, nil
 }
 
-func (j *Launch) wrote(item ledger.Item) {
+func (j *Launch) setWritten(item ledger.Item) {
 	item.Version++
 	j.Item = item
 }

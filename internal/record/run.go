@@ -23,7 +23,7 @@ func OwnerOf(run ledger.Item) (string, error) {
 
 // OwnedBy is the item that names the launch that a run belongs to. version is the
 // item's own; 0: it does not exist yet.
-func OwnedBy(launchKey, runID string, version int64, now time.Time) ledger.Item {
+func RunItem(launchKey, runID string, version int64, now time.Time) ledger.Item {
 	doc, _ := Encode(runDoc{Format: Format, Launch: launchKey}) // texts
 	return ledger.Item{Key: RunKey(runID), Version: version, Doc: doc, Expires: now.Add(KeptFor)}
 }

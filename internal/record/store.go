@@ -71,17 +71,17 @@ type Store struct {
 // PutLaunch writes the launch alone. A lost race is a [*lostError], but for a launch
 // that must not exist yet, where it is the [*ledger.ConflictError].
 func (s *Store) PutLaunch(ctx context.Context, j *Launch, due time.Time) error {
-	item, err := j.Write(due)
+	item, err := j.NextItem(due)
 	if err != nil {
 		return err
 	}
-	err = s.Write(ctx, item)
+	err = s.WriteItems(ctx, item)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) && item.Version > 0 {
 		return &LostError{conflict.Current[0]}
 	}
 	if err == nil {
-		j.wrote(item)
+		j.setWritten(item)
 	}
 	return err
 }
@@ -102,11 +102,11 @@ func (s *Store) Transact(ctx context.Context, j *Launch, due time.Time, change f
 // TransactIf is transact with a change that may refuse: its error ends the
 // transaction.
 func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change func(*ConfigID) error, more ...ledger.Item) error {
-	item, err := j.Write(due)
+	item, err := j.NextItem(due)
 	if err != nil {
 		return err
 	}
-	at, err := s.Read(ctx, ConfigPrefix+j.Request.ConfigID)
+	at, err := s.ReadItem(ctx, ConfigPrefix+j.Request.ConfigID)
 	for err == nil {
 		var c *ConfigID
 		if c, err = DecodeConfigID(at, j.Request.ConfigID); err != nil {
@@ -120,10 +120,10 @@ func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change
 			break
 		}
 		items := append([]ledger.Item{item, at}, more...)
-		err = s.Write(ctx, items...)
+		err = s.WriteItems(ctx, items...)
 		var conflict *ledger.ConflictError
 		if err == nil {
-			j.wrote(item)
+			j.setWritten(item)
 			return nil
 		}
 		if !errors.As(err, &conflict) {
@@ -163,11 +163,11 @@ func (e *LaunchConflict) Unwrap() error { return e.Err }
 // [*LaunchConflict].
 func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *Window, spec *WindowSpec, c *ConfigID, version int64) error {
 	now := s.Clock.Now()
-	window, err := w.Write(spec, time.Time{}, now)
+	window, err := w.NextItem(spec, time.Time{}, now)
 	if err != nil {
 		return err
 	}
-	launch, err := j.Write(due)
+	launch, err := j.NextItem(due)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *W
 	if err != nil {
 		return err
 	}
-	err = s.Write(ctx, window, ledger.Item{Key: ConfigPrefix + c.ConfigID, Version: version, Doc: doc}, launch)
+	err = s.WriteItems(ctx, window, ledger.Item{Key: ConfigPrefix + c.ConfigID, Version: version, Doc: doc}, launch)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		return &LaunchConflict{WindowChanged: conflict.Current[0].Version != window.Version, Launch: conflict.Current[2], Err: conflict}
@@ -184,7 +184,7 @@ func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *W
 	if err != nil {
 		return err
 	}
-	j.wrote(launch)
+	j.setWritten(launch)
 	window.Version++
 	w.Item = window
 	return nil
@@ -192,14 +192,14 @@ func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *W
 
 // PutWindow writes a window alone, unless that would change nothing.
 func (s *Store) PutWindow(ctx context.Context, j *Window, w *WindowSpec, look time.Time) error {
-	item, err := j.Write(w, look, s.Clock.Now())
+	item, err := j.NextItem(w, look, s.Clock.Now())
 	if err != nil {
 		return err
 	}
 	if item.Version > 0 && bytes.Equal(item.Doc, j.Item.Doc) && item.Due.Truncate(time.Millisecond).Equal(j.Item.Due) {
 		return nil
 	}
-	if err := s.Write(ctx, item); err != nil {
+	if err := s.WriteItems(ctx, item); err != nil {
 		return err
 	}
 	item.Version++
@@ -219,13 +219,13 @@ func (s *Store) ConfigID(ctx context.Context, configID string) (*ConfigID, error
 // Write writes items, and again after a failure that says nothing, while there
 // is time: what it writes is known nowhere else. One token stands for all the
 // tries, so that one which took effect although it failed is known as our own.
-func (s *Store) Write(ctx context.Context, items ...ledger.Item) error {
+func (s *Store) WriteItems(ctx context.Context, items ...ledger.Item) error {
 	token := s.Token(ctx)
 	return s.retry(ctx, func() error { return s.Ledger.Put(ctx, token, items...) })
 }
 
 // Read reads an item that is needed to record what is known nowhere else.
-func (s *Store) Read(ctx context.Context, key string) (item ledger.Item, err error) {
+func (s *Store) ReadItem(ctx context.Context, key string) (item ledger.Item, err error) {
 	err = s.retry(ctx, func() error {
 		item, err = s.Ledger.Get(ctx, key)
 		return err
@@ -249,7 +249,7 @@ func (s *Store) retry(ctx context.Context, call func() error) error {
 }
 
 // Pause lets others go first after a lost race, the longer the more there were.
-func (s *Store) Pause(ctx context.Context, n int) error {
+func (s *Store) PauseAfterConflict(ctx context.Context, n int) error {
 	if n == 1 {
 		return nil
 	}

@@ -55,7 +55,7 @@ func DecodeWindow(item ledger.Item, w *WindowSpec) (*Window, *WindowSpec, error)
 
 // Write gives the window's item as it is to be written, to be looked at at a
 // time.
-func (j *Window) Write(w *WindowSpec, look, now time.Time) (ledger.Item, error) {
+func (j *Window) NextItem(w *WindowSpec, look, now time.Time) (ledger.Item, error) {
 	doc, err := Encode(windowDoc{j.State, w.Request, w.IfUnknown})
 	item := ledger.Item{Key: w.Key(), Version: j.Item.Version, Due: look, Doc: doc}
 	if len(j.State.Notices) > 0 {

@@ -28,7 +28,7 @@ type Client struct {
 
 // Turn waits for this instance's turn within the rate limit. It reports whether
 // there is time left for the request after that.
-func (cl *Client) Turn(ctx context.Context) bool {
+func (cl *Client) WaitForTurn(ctx context.Context) bool {
 	if cl.Pacer == nil {
 		return true
 	}
@@ -38,12 +38,12 @@ func (cl *Client) Turn(ctx context.Context) bool {
 	}
 	wctx, cancel := cl.Clock.WithTimeout(ctx, wait)
 	defer cancel()
-	return cl.Pacer.Wait(wctx) == nil && cl.TimeFor(ctx, MinPost)
+	return cl.Pacer.Wait(wctx) == nil && cl.HasTimeFor(ctx, MinPost)
 }
 
 // Start sends a request once, and returns what the answer means.
-func (cl *Client) Start(ctx context.Context, r amperity.RunRequest) Verdict {
-	if !cl.TimeFor(ctx, MinPost) {
+func (cl *Client) StartRun(ctx context.Context, r amperity.RunRequest) Verdict {
+	if !cl.HasTimeFor(ctx, MinPost) {
 		return OutOfTime(NoTime)
 	}
 	limit := postTimeout
@@ -56,7 +56,7 @@ func (cl *Client) Start(ctx context.Context, r amperity.RunRequest) Verdict {
 }
 
 // TimeFor reports whether d may pass before the time kept in reserve begins.
-func (cl *Client) TimeFor(ctx context.Context, d time.Duration) bool {
+func (cl *Client) HasTimeFor(ctx context.Context, d time.Duration) bool {
 	end, ok := ctx.Deadline()
 	return ctx.Err() == nil && (!ok || end.Sub(cl.Clock.Now())-reserve >= d)
 }
@@ -65,13 +65,13 @@ func (cl *Client) TimeFor(ctx context.Context, d time.Duration) bool {
 // least. It reports whether there was time for that, and there is for the
 // request. Half of the delay is random, so that many schedules of the same second
 // do not come back in the same second.
-func (cl *Client) Rest(ctx context.Context, backoff, atLeast time.Duration) bool {
+func (cl *Client) WaitForRetry(ctx context.Context, backoff, atLeast time.Duration) bool {
 	wait := max(backoff/2+time.Duration(cl.Rand()*float64(backoff/2)), atLeast)
-	return cl.TimeFor(ctx, wait+MinPost) && cl.Clock.Sleep(ctx, wait) == nil
+	return cl.HasTimeFor(ctx, wait+MinPost) && cl.Clock.Sleep(ctx, wait) == nil
 }
 
 // paced waits until the next question may be asked.
-func (cl *Client) paced(ctx context.Context) error {
+func (cl *Client) pace(ctx context.Context) error {
 	if cl.Pacer == nil {
 		return nil
 	}
@@ -84,15 +84,15 @@ func (cl *Client) paced(ctx context.Context) error {
 func (cl *Client) query(ctx context.Context, limit time.Duration, most int, question func(context.Context) error) error {
 	backoff := FirstBackoff
 	for n := 1; ; n++ {
-		if err := cl.paced(ctx); err != nil {
+		if err := cl.pace(ctx); err != nil {
 			return err
 		}
-		err := cl.within(ctx, limit, question)
+		err := cl.queryOnce(ctx, limit, question)
 		var api *amperity.APIError
 		if n == most || !errors.As(err, &api) || !errors.Is(err, amperity.ErrRateLimited) || api.RetryAfter > maxPause {
 			return err
 		}
-		if !cl.Rest(ctx, backoff, api.RetryAfter) {
+		if !cl.WaitForRetry(ctx, backoff, api.RetryAfter) {
 			return err
 		}
 		backoff = min(2*backoff, MaxBackoff)
@@ -100,7 +100,7 @@ func (cl *Client) query(ctx context.Context, limit time.Duration, most int, ques
 }
 
 // within bounds a question to Amperity: what follows needs time too.
-func (cl *Client) within(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
+func (cl *Client) queryOnce(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
 	if d, ok := ctx.Deadline(); ok {
 		limit = min(limit, d.Sub(cl.Clock.Now())-reserve)
 	}
@@ -109,7 +109,7 @@ func (cl *Client) within(ctx context.Context, limit time.Duration, question func
 	return question(ctx)
 }
 
-func (cl *Client) Get(ctx context.Context, id string, view amperity.View, most int) (run *amperity.Run, err error) {
+func (cl *Client) GetRun(ctx context.Context, id string, view amperity.View, most int) (run *amperity.Run, err error) {
 	err = cl.query(ctx, getTimeout, most, func(ctx context.Context) error {
 		run, err = cl.API.GetRun(ctx, id, view)
 		return err

@@ -22,7 +22,7 @@ type ControlRun struct {
 const controlKey = "control"
 
 // Control reads the control run.
-func (cl *Client) Control(ctx context.Context) (ControlRun, error) {
+func (cl *Client) ReadControlRun(ctx context.Context) (ControlRun, error) {
 	item, err := cl.Store.Get(ctx, controlKey)
 	if err != nil || !item.Exists() {
 		return ControlRun{}, err
@@ -34,17 +34,17 @@ func (cl *Client) Control(ctx context.Context) (ControlRun, error) {
 
 // NoteControl makes a run the control run, unless there is a recent one. It is
 // best effort: without it, lists are checked by an older run or none.
-func (cl *Client) NoteControl(ctx context.Context, run *amperity.Run) {
+func (cl *Client) NoteControlRun(ctx context.Context, run *amperity.Run) {
 	if run == nil || run.CreatedAt.IsZero() {
 		return
 	}
 	recentEnough := func(known ControlRun) bool {
 		return known.RunID != "" && run.CreatedAt.Sub(known.Created) < controlEvery && known.PrincipalID == run.PrincipalID
 	}
-	if recentEnough(cl.memory.knownControl()) || !cl.memory.noteOnce() {
+	if recentEnough(cl.memory.knownControl()) || !cl.memory.beginNoting() {
 		return
 	}
-	defer cl.memory.noted()
+	defer cl.memory.endNoting()
 	item, err := cl.Store.Get(ctx, controlKey)
 	if err != nil {
 		return
@@ -71,7 +71,7 @@ func (m *memory) knownControl() ControlRun {
 
 // noteOnce reports whether no other launch of the instance is noting the control
 // run.
-func (m *memory) noteOnce() bool {
+func (m *memory) beginNoting() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	was := m.noting
@@ -79,7 +79,7 @@ func (m *memory) noteOnce() bool {
 	return !was
 }
 
-func (m *memory) noted() {
+func (m *memory) endNoting() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.noting = false

@@ -14,14 +14,14 @@ import (
 )
 
 // askAbove is how much time must be left to ask whether a run has ended.
-const askAbove = 15 * time.Second
+const minEndQuery = 15 * time.Second
 
 // hasEnded reports whether a run has ended. It queries the run once for all
 // windows that wait for it in one sweep. A run that cannot be read counts as still
 // running, and as unread unless Amperity refuses to show it. since is when the
 // run's request was sent.
 func (cl *Client) hasEnded(ctx context.Context, runID string, since time.Time) (ended, unread bool) {
-	if d, ok := ctx.Deadline(); ok && d.Sub(cl.Clock.Now()) < askAbove {
+	if d, ok := ctx.Deadline(); ok && d.Sub(cl.Clock.Now()) < minEndQuery {
 		return false, true // the files that are to be written come first
 	}
 	q, known := cl.memory.endQuery(runID, cl.Clock.Now())
@@ -29,15 +29,15 @@ func (cl *Client) hasEnded(ctx context.Context, runID string, since time.Time) (
 		return q.ended, q.unread
 	}
 	unread = true
-	defer func() { cl.memory.answer(runID, ended, unread) }()
-	run, err := cl.Get(ctx, runID, amperity.ViewOverview, 1)
+	defer func() { cl.memory.setEnd(runID, ended, unread) }()
+	run, err := cl.GetRun(ctx, runID, amperity.ViewOverview, 1)
 	switch {
 	case errors.Is(err, amperity.ErrNotFound):
 		// A run that Amperity does not know does not run. A new one may not be
 		// known everywhere yet.
 		ended, unread = cl.Clock.Now().Sub(since) > time.Hour, false
 	case err != nil:
-		cl.unreadable(ctx, runID, err)
+		cl.logUnreadable(ctx, runID, err)
 		unread = !errors.Is(err, amperity.ErrRejected)
 	default:
 		ended, unread = run.Ended(), false
@@ -61,7 +61,7 @@ func (m *memory) endQuery(runID string, now time.Time) (q endQuery, known bool) 
 }
 
 // answer takes in the result of a query that endQuery left to the caller.
-func (m *memory) answer(runID string, ended, unread bool) {
+func (m *memory) setEnd(runID string, ended, unread bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if q := m.ends[runID]; q != nil {
@@ -100,6 +100,6 @@ func (cl *Client) Front(ctx context.Context, c *record.ConfigID, key string) (f 
 }
 
 // unreadable logs that a run which a window waits for cannot be read.
-func (cl *Client) unreadable(ctx context.Context, runID string, err error) {
+func (cl *Client) logUnreadable(ctx context.Context, runID string, err error) {
 	cl.Logger.WarnContext(ctx, "run not seen", slog.String(telemetry.RunID, runID), slog.String(telemetry.Error, err.Error()))
 }

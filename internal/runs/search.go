@@ -40,11 +40,11 @@ const (
 	processedWithin = 3 * time.Hour
 	// recent is the age up to which requests share a list without an end. Older
 	// ones share lists that reach widened further than one of them needs.
-	recent  = processedWithin
-	widened = 10 * time.Minute
+	recentFor = processedWithin
+	widening  = 10 * time.Minute
 	// slice is how much of the periods an hourly look searches, so that it takes
 	// no longer in a busy tenant.
-	slice = 30 * time.Minute
+	sliceLength = 30 * time.Minute
 	// reach is the age up to which a run may be adopted. The ledger remembers the
 	// owners of runs for longer than that.
 	reach = record.KeptFor - 10*24*time.Hour
@@ -81,7 +81,7 @@ type period struct{ from, to time.Time }
 
 // holds reports whether a run that was created at a time is of the period. A run
 // without a time may be of any.
-func (p period) holds(created time.Time) bool {
+func (p period) contains(created time.Time) bool {
 	return created.IsZero() || !created.Before(p.from) && !created.After(p.to)
 }
 
@@ -108,8 +108,8 @@ func searched(r *record.LaunchDoc, now time.Time) (ps []period) {
 func sliceOf(ps []period, n int) []period {
 	var all []period
 	for _, p := range ps {
-		for from := p.from; from.Before(p.to); from = from.Add(slice) {
-			all = append(all, period{from, from.Add(slice)})
+		for from := p.from; from.Before(p.to); from = from.Add(sliceLength) {
+			all = append(all, period{from, from.Add(sliceLength)})
 		}
 	}
 	if len(all) == 0 {
@@ -121,7 +121,7 @@ func sliceOf(ps []period, n int) []period {
 	return all[n/2%len(all):][:1]
 }
 
-func has(runs []*amperity.Run, id string) bool {
+func hasRun(runs []*amperity.Run, id string) bool {
 	return slices.ContainsFunc(runs, func(r *amperity.Run) bool { return r.ID == id })
 }
 
@@ -146,7 +146,7 @@ func (e *CrowdedError) Error() string {
 // A run may be j's if it was created within three hours after one of j's
 // requests, if no other launch has it, and if its name, type and principal can
 // be those of the config id's runs.
-func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.ConfigID, notBefore time.Time) (Found, error) {
+func (cl *Client) FindRuns(ctx context.Context, j *record.Launch, c *record.ConfigID, notBefore time.Time) (Found, error) {
 	f := Found{Certain: c.Identity != nil, Begun: cl.Clock.Now()}
 	var principals []string
 	periods := searched(&j.LaunchDoc, cl.Clock.Now())
@@ -154,7 +154,7 @@ func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.Config
 		periods = sliceOf(periods, int(age/time.Hour))
 	}
 	for _, r := range periods {
-		list := cl.list(ctx, r, notBefore)
+		list := cl.sharedList(ctx, r, notBefore)
 		if list.err != nil {
 			return Found{}, list.err
 		}
@@ -163,11 +163,11 @@ func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.Config
 			f.Begun = list.begun
 		}
 		for _, run := range list.runs {
-			if !r.holds(run.CreatedAt) || !c.Identity.Fits(run) || has(f.Runs, run.ID) || slices.Contains(j.Declined, run.ID) ||
+			if !r.contains(run.CreatedAt) || !c.Identity.MayMatch(run) || hasRun(f.Runs, run.ID) || slices.Contains(j.Declined, run.ID) ||
 				cl.isForeign(run.ID, principals) {
 				continue
 			}
-			free, _, err := cl.Unowned(ctx, run)
+			free, _, err := cl.IsUnowned(ctx, run)
 			if err != nil {
 				return f, err
 			}
@@ -195,7 +195,7 @@ func (cl *Client) readPrincipals(ctx context.Context, f *Found, c *record.Config
 		if i == maxRead {
 			return &CrowdedError{}
 		}
-		run, err := cl.Get(ctx, run.ID, amperity.ViewVerbose, MaxQueries)
+		run, err := cl.GetRun(ctx, run.ID, amperity.ViewVerbose, MaxQueries)
 		if err != nil {
 			f.Runs = append(f.Runs, runs[i:]...)
 			return err
@@ -212,7 +212,7 @@ func (cl *Client) readPrincipals(ctx context.Context, f *Found, c *record.Config
 
 // Unowned reports whether a run belongs to no launch, and returns the version of
 // the run's item.
-func (cl *Client) Unowned(ctx context.Context, run *amperity.Run) (free bool, version int64, err error) {
+func (cl *Client) IsUnowned(ctx context.Context, run *amperity.Run) (free bool, version int64, err error) {
 	item, err := cl.Store.Get(ctx, record.RunKey(run.ID))
 	if err != nil || !item.Exists() {
 		return err == nil, 0, err

@@ -22,7 +22,7 @@ type Verdict struct {
 	Run     *amperity.Run
 	Detail  *announcement.Error
 	// behind is the id of the run in front, with the reason overlap.
-	Behind string
+	InFront string
 	// unannounced: nobody has to know; it is logged and delivered again.
 	Unannounced bool
 	// retryAfter is what Amperity asked for before the next request.

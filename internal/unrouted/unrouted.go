@@ -122,7 +122,7 @@ func (fs *Files) Record(ctx context.Context, bucket string, files []window.Arriv
 			return Unannounced{}, nil // all of them were known
 		}
 		decided := u.decide(now)
-		item, err = fs.put(ctx, item, u)
+		item, err = fs.write(ctx, item, u)
 		var conflict *ledger.ConflictError
 		switch {
 		case err == nil && decided:
@@ -132,7 +132,7 @@ func (fs *Files) Record(ctx context.Context, bucket string, files []window.Arriv
 		case err == nil:
 			return Unannounced{}, nil
 		case errors.As(err, &conflict) && n < record.MaxFolds:
-			item, err = conflict.Current[0], fs.store.Pause(ctx, n)
+			item, err = conflict.Current[0], fs.store.PauseAfterConflict(ctx, n)
 		}
 	}
 	return Unannounced{}, &record.LedgerError{LaunchKey: key, Err: err}
@@ -147,7 +147,7 @@ func (fs *Files) Due(ctx context.Context, key string) (bool, error) {
 		return false, err
 	}
 	if strings.Contains(strings.TrimPrefix(key, prefix), "/") {
-		return fs.dueFolder(ctx, item)
+		return fs.announceFolder(ctx, item)
 	}
 	u := &document{}
 	if err := record.Decode(item, u, func() int { return u.Format }); err != nil {
@@ -155,7 +155,7 @@ func (fs *Files) Due(ctx context.Context, key string) (bool, error) {
 	}
 	if u.decide(fs.clock.Now()) {
 		var conflict *ledger.ConflictError
-		item, err = fs.put(ctx, item, u)
+		item, err = fs.write(ctx, item, u)
 		if errors.As(err, &conflict) {
 			return false, nil // s3arrival was first; the item is still due
 		}
@@ -198,13 +198,13 @@ func (fs *Files) confirm(ctx context.Context, item ledger.Item, u *document, ann
 	for n := 1; ; n++ {
 		u.confirm(announced)
 		// A crash before this repeats the announcements, with the same ids.
-		_, err := fs.put(ctx, item, u)
+		_, err := fs.write(ctx, item, u)
 		var conflict *ledger.ConflictError
 		if !errors.As(err, &conflict) || n == record.MaxFolds {
 			return // announced; at worst the sweep repeats it
 		}
 		item, u = conflict.Current[0], &document{}
-		if record.Decode(item, u, func() int { return u.Format }) != nil || fs.store.Pause(ctx, n) != nil {
+		if record.Decode(item, u, func() int { return u.Format }) != nil || fs.store.PauseAfterConflict(ctx, n) != nil {
 			return
 		}
 	}
@@ -251,7 +251,7 @@ func (u *document) fold(files []window.Arrival, now time.Time) bool {
 		known[mark] = true
 		u.Marks = append(u.Marks, mark)
 		g := u.group(f.Key)
-		g.Open.name(announcement.File{Bucket: f.Bucket, Key: f.Key})
+		g.Open.addFile(announcement.File{Bucket: f.Bucket, Key: f.Key})
 		if f.EventTime.After(u.Fallen) {
 			certain[g]++
 		} else {
@@ -308,7 +308,7 @@ func (u *document) group(key string) *group {
 }
 
 // name keeps the name of a file, if there is room.
-func (f *sample) name(file announcement.File) {
+func (f *sample) addFile(file announcement.File) {
 	if len(f.Files) == announcement.MaxFiles || slices.Contains(f.Files, file) {
 		return
 	}
@@ -357,7 +357,7 @@ func (u *document) due() (due time.Time) {
 	return due
 }
 
-func (fs *Files) put(ctx context.Context, item ledger.Item, u *document) (ledger.Item, error) {
+func (fs *Files) write(ctx context.Context, item ledger.Item, u *document) (ledger.Item, error) {
 	doc, err := record.Encode(u)
 	if err != nil {
 		return item, err
@@ -366,7 +366,7 @@ func (fs *Files) put(ctx context.Context, item ledger.Item, u *document) (ledger
 	if next.Due.IsZero() {
 		next.Expires = fs.clock.Now().Add(keptFor)
 	}
-	if err := fs.store.Write(ctx, next); err != nil {
+	if err := fs.store.WriteItems(ctx, next); err != nil {
 		return item, err
 	}
 	next.Version++
@@ -388,7 +388,7 @@ type folder struct {
 }
 
 // dueFolder announces the files of an earlier version's item.
-func (fs *Files) dueFolder(ctx context.Context, item ledger.Item) (bool, error) {
+func (fs *Files) announceFolder(ctx context.Context, item ledger.Item) (bool, error) {
 	var f folder
 	if err := record.Decode(item, &f, func() int { return f.Format }); err != nil {
 		return false, err
@@ -406,7 +406,7 @@ func (fs *Files) dueFolder(ctx context.Context, item ledger.Item) (bool, error) 
 	}
 	// A crash before this repeats the announcement, with the same id. So does
 	// an earlier version that has taken in more files meanwhile.
-	err = fs.store.Write(ctx, ledger.Item{Key: item.Key, Version: item.Version, Expires: f.Announced.Add(keptFor), Doc: doc})
+	err = fs.store.WriteItems(ctx, ledger.Item{Key: item.Key, Version: item.Version, Expires: f.Announced.Add(keptFor), Doc: doc})
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		err = nil
