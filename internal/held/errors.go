@@ -2,14 +2,15 @@ package held
 
 import "fmt"
 
-// UnknownKeyError says that a person's word is for nothing that is known.
+// UnknownKeyError reports a command for a launch key that the ledger does not
+// know.
 type UnknownKeyError struct{ Key string }
 
 func (e *UnknownKeyError) Error() string {
 	return fmt.Sprintf("there is no launch %s in this stack: give the launch_key of the event", e.Key)
 }
 
-// AdoptError says why a run cannot be a launch's.
+// AdoptError reports why a launch cannot adopt a run.
 type AdoptError struct {
 	Key, RunID string
 	Problem    string
@@ -31,7 +32,7 @@ func notAskedText(hold int) string {
 	return fmt.Sprintf("nothing was done: it does not wait for an answer to hold %d, or no longer does; this is how it stands", hold)
 }
 
-// What answers a command that changes nothing.
+// The messages of commands that change nothing.
 const (
 	movedOnText = "nothing was done: its window has gone on since, and has another launch"
 	// implausibleText answers a release of files with implausible dates.

@@ -1,5 +1,5 @@
-// Package held lists what waits for the operator, and carries out the answers:
-// release, adopt and discard.
+// Package held lists the launches that wait for the operator, and carries out
+// the operator's commands: release, adopt and discard.
 package held
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Resolver carries out what the operator answers for held launches and waiting
-// windows.
+// Resolver carries out the operator's commands for held launches and windows
+// with missing files.
 type Resolver struct {
 	launches *launch.Launcher
 	windows  *intake.Windows
@@ -34,27 +34,28 @@ func New(l *launch.Launcher, w *intake.Windows) *Resolver {
 	return &Resolver{l, w, l.Store, l.Runs, l.Clock}
 }
 
-// releasedFor is how long a release is good for: what the operator wants now is
-// not wanted some other day.
+// releaseLifetime is how long a release is valid: the operator wants the run
+// now, not some other day.
 const releaseLifetime = 24 * time.Hour
 
-// Command is what a person says to a launch that is held or was rejected, or to a
-// window that waits.
+// Command is the operator's command for a held or rejected launch, or for a
+// window with missing files.
 type Command struct {
-	// Key is the launch key; of a window that waits, that of its next launch.
+	// Key is the launch key. For a window it is the key of its next launch.
 	Key string
-	// Hold is the number in the announcement that it answers. A word that
-	// answers an earlier one changes nothing, so that it may be repeated.
+	// Hold is the number in the announcement that the command answers. A
+	// command with an older number changes nothing, so that commands can be
+	// repeated.
 	Hold int
 	// RunID is the run to adopt.
 	RunID string
-	// Reason is why it is discarded.
+	// Reason is why the launch is discarded.
 	Reason string
 }
 
-// Release starts what is held or was rejected, or launches a window that waits,
-// now. Answers and errors are as of [Launcher.Launch]; where the word does not
-// fit how things stand, the answer is Duplicate, with a warning.
+// Release starts a held or rejected launch, or launches a window with missing
+// files. If the command does not fit the state of the launch, the answer is
+// Duplicate with a warning.
 func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error) {
 	for {
 		j, res, err := r.target(ctx, w, record.StateHeld, record.StateRejected)
@@ -75,7 +76,8 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 		var more []ledger.Item
 		if j.State == record.StateRejected && j.Window != "" {
 			if !j.WindowUpdated {
-				// A crash left the window without the news; it is not over for it.
+				// A crash left the window without the outcome; the release
+				// updates it first.
 				if err := r.launches.UpdateWindow(ctx, j); err != nil {
 					return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
 				}
@@ -95,14 +97,15 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 		j.SetState(record.StateClaimed, now)
 		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releaseLifetime), r.launches.LeaseEnd(ctx)
 		if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {
-			j.NotAfter = now.Add(intake.NotAfter) // the queue may take days
+			j.NotAfter = now.Add(intake.NotAfter) // the wait in the queue may take days
 		}
-		j.Busy = nil // the operator outranks them; Posts keeps them
+		j.Busy = nil // the release outranks the answers 409; Posts keeps the requests
 		for _, candidate := range j.Candidates {
 			j.Declined = append(j.Declined, candidate.ID)
 		}
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, record.Blockage{}, record.Lookup{}
-		// A crash after this leaves a claimed launch: the sweep starts it.
+		// A crash after this leaves a claimed launch; the sweep sends its
+		// request.
 		err = r.store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) {
 			c.SetLaunch(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: j.LastPost(), Doubt: len(j.Posts) > 0})
 			c.NoteAnswer(j.Key, now)
@@ -116,8 +119,8 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 	}
 }
 
-// Adopt makes a run that a person has found the launch's. It is refused for a
-// run of another launch, or of another type than the config id's.
+// Adopt records the run that the operator names as the launch's. It refuses a
+// run of another launch, and a run of another type than the config id's.
 func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) {
 	for {
 		j, res, err := r.target(ctx, w, record.StateHeld)
@@ -178,8 +181,8 @@ func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) 
 	}
 }
 
-// nothingToAdopt answers for a window that waits, which has no run, and for
-// anything that is not known.
+// nothingToAdopt returns the error of an adopt for a window with missing files,
+// which has no run, or for an unknown key.
 func (r *Resolver) nothingToAdopt(ctx context.Context, w Command) (record.Result, error) {
 	if key, _, ok := record.WindowOf(w.Key); ok {
 		switch item, err := r.store.Get(ctx, key); {
@@ -192,8 +195,8 @@ func (r *Resolver) nothingToAdopt(ctx context.Context, w Command) (record.Result
 	return record.Result{}, &UnknownKeyError{Key: w.Key}
 }
 
-// checkOwner returns an error if a run belongs to another launch than the one that
-// a command names. run is the run's item.
+// checkOwner returns an error if a run belongs to a launch that the command
+// does not name. run is the run's item.
 func checkOwner(w Command, run ledger.Item) error {
 	owner, err := record.OwnerOf(run)
 	if err != nil {
@@ -205,8 +208,8 @@ func checkOwner(w Command, run ledger.Item) error {
 	return nil
 }
 
-// Discard ends what is held, or a window whose files are missing. Nothing more is
-// started for it.
+// Discard ends a held launch, or the next launch of a window with missing
+// files. Nothing more is started for it.
 func (r *Resolver) Discard(ctx context.Context, w Command) (record.Result, error) {
 	for {
 		j, res, err := r.target(ctx, w, record.StateHeld)
@@ -235,9 +238,10 @@ func (r *Resolver) Discard(ctx context.Context, w Command) (record.Result, error
 	}
 }
 
-// target gives the launch that a word is for, if the word fits; else how it
-// stands. Neither: there is no such launch.
-func (r *Resolver) target(ctx context.Context, w Command, fits ...record.State) (*record.Launch, *record.Result, error) {
+// target returns the launch of a command if the launch is in one of the states
+// and waits for the command's hold. Otherwise it returns the answer. If there
+// is no such launch, it returns neither.
+func (r *Resolver) target(ctx context.Context, w Command, states ...record.State) (*record.Launch, *record.Result, error) {
 	item, err := r.store.Get(ctx, record.LaunchPrefix+w.Key)
 	if err != nil {
 		return nil, nil, &record.LedgerError{LaunchKey: w.Key, Err: err}
@@ -249,8 +253,8 @@ func (r *Resolver) target(ctx context.Context, w Command, fits ...record.State) 
 	if err != nil {
 		return nil, nil, &record.LedgerError{LaunchKey: w.Key, Err: err}
 	}
-	for _, s := range fits {
-		// A launch that a release has put back into the queue is as good as held.
+	for _, s := range states {
+		// A launch that a release has put back into the queue counts as held.
 		if (j.State == s || s == record.StateHeld && j.State == record.StateClaimed && j.Queued) && j.Hold == w.Hold {
 			return j, nil, nil
 		}
@@ -263,7 +267,9 @@ func (r *Resolver) target(ctx context.Context, w Command, fits ...record.State) 
 	return nil, &res, nil
 }
 
-// afterWrite tells whether to look again after a write, or what went wrong.
+// afterWrite reports whether another process was first, so that the command
+// must be tried again. Any other error of a write becomes a
+// [*record.LedgerError].
 func (r *Resolver) afterWrite(w Command, err error) (again bool, failed error) {
 	var lost *record.LostError
 	var taken *record.RunOwnedError
@@ -276,7 +282,8 @@ func (r *Resolver) afterWrite(w Command, err error) (again bool, failed error) {
 	return false, nil
 }
 
-// deliver tells the others what a person has decided.
+// deliverDecision delivers what the operator has decided, and returns the
+// answer.
 func (r *Resolver) deliverDecision(ctx context.Context, j *record.Launch) record.Result {
 	res := j.Result()
 	r.launches.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
@@ -286,8 +293,8 @@ func (r *Resolver) deliverDecision(ctx context.Context, j *record.Launch) record
 	return res
 }
 
-// targetWindow carries out a word for a window that waits, whatever it waits
-// for: it is launched, or, where discard says why, ended.
+// resolveWindow carries out a command for a window with missing files. It
+// launches the window, or discards its next launch if discard is not empty.
 func (r *Resolver) resolveWindow(ctx context.Context, word Command, discard string) (record.Result, error) {
 	key, text, ok := record.WindowOf(word.Key)
 	revision, err := strconv.Atoi(text)

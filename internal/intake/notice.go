@@ -24,7 +24,7 @@ const (
 		"start the run by hand if it is wanted"
 )
 
-// noticeOf is what a window announces.
+// noticeOf returns the announcement of a window's notice.
 func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement.Announcement {
 	key := record.LaunchKey(w.ConfigID, w.Period, n.Revision)
 	d := announcement.Detail{
@@ -68,10 +68,10 @@ func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement
 	return a
 }
 
-// maxNamed is how many of the entries that are not met a sentence names.
+// maxNamed is the most unmet entries that a message names.
 const maxNamed = 3
 
-// missing says in a sentence what is not there.
+// describeMissing returns a message that names the missing files.
 func describeMissing(n window.Notice, w *record.WindowSpec) string {
 	if len(n.Met) == 0 && !slices.ContainsFunc(n.Unmet, func(u window.Unmet) bool { return u.Have > 0 }) {
 		return fmt.Sprintf("no file of the route %s had come for %s by the deadline, %s", w.Route, w.Period, launch.Stamp(n.Deadline))

@@ -14,7 +14,8 @@ import (
 )
 
 // TestTheExamplesAreWhatIsPublished makes the announcements of windows that the
-// golden files of package announcement pin, and that docs/events/README.md shows.
+// golden files of package announcement pin, and that docs/events/README.md
+// shows.
 func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 	t.Parallel()
 	at := func(s string) time.Time {

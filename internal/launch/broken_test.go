@@ -147,8 +147,8 @@ func TestAWindowIsListedBeforeItIsAnnounced(t *testing.T) {
 	}
 }
 
-// An outage, however long, leaves no window to a person: what waits for a launch
-// that is blocked goes on after it.
+// An outage, however long, leaves no window to a person: what waits for a
+// launch that is blocked goes on after it.
 func TestWindowsBehindABlockedLaunchGoOnByThemselves(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -230,8 +230,8 @@ func TestAQuestionTooManyIsAskedAgain(t *testing.T) {
 	}
 }
 
-// Whether a run is over is asked once: its window is looked at again anyway, and
-// others wait.
+// Whether a run is over is asked once: its window is looked at again anyway,
+// and others wait.
 func TestWhetherARunIsOverIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -288,8 +288,8 @@ func TestAReleaseThatCannotBeLookedIntoIsHeldAgain(t *testing.T) {
 	}
 }
 
-// A release is good for a day. Until then it is counted that it is not carried out,
-// and announced where no run can exist.
+// A release is good for a day. Until then it is counted that it is not carried
+// out, and announced where no run can exist.
 func TestAReleaseThatIsBlockedForEverIsHeldAgain(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -352,8 +352,8 @@ func TestARunThatWasSeenIsNotStartedAgainAtOnce(t *testing.T) {
 	}
 }
 
-// A launch with two requests may have a second run, also when its first is over:
-// that is nobody else's.
+// A launch with two requests may have a second run, also when its first is
+// over: that is nobody else's.
 func TestTheLateSecondRunOfALaunchIsNotTakenByTheNext(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -450,7 +450,7 @@ func TestWhatStaysUntoldIsCounted(t *testing.T) {
 	o.posts = []answer{{err: status(400, 0)}}
 	o.launch(nil)
 	o.wait(14 * time.Minute)
-	const untold = `"msg":"launch stays untold"`
+	const untold = `"msg":"outcome not delivered"`
 	if n := strings.Count(o.logged.String(), untold); n > 0 {
 		t.Errorf("counted %d times after 14 minutes", n)
 	}
@@ -487,8 +487,8 @@ func TestAListThatBeginsAnewCountsNoRunTwice(t *testing.T) {
 	}
 }
 
-// A list that can be read is no use where its runs cannot: that is not tried for
-// ever. Whoever is asked then is told of the runs.
+// A list that can be read is no use where its runs cannot: that is not tried
+// for ever. Whoever is asked then is told of the runs.
 func TestRunsThatCannotBeReadAreLeftToAPerson(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{

@@ -240,7 +240,8 @@ func TestBlockedLaunchIsInNobodysWay(t *testing.T) {
 	}
 }
 
-// An answer that comes late and cannot be recorded is not announced before it is.
+// An answer that comes late and cannot be recorded is not announced before it
+// is.
 func TestLateAnswerIsAnnouncedOnceItIsRecorded(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

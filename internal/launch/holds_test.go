@@ -18,8 +18,8 @@ import (
 
 // Histories by which a reader broke searches, holds and the queue.
 
-// A launch loses the run that the operator gave it, while a further run of it is
-// not announced yet.
+// A launch loses the run that the operator gave it, while a further run of it
+// is not announced yet.
 func TestDispossessedLaunchNamesItsFurtherRun(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -51,8 +51,9 @@ func TestDispossessedLaunchNamesItsFurtherRun(t *testing.T) {
 	}
 }
 
-// The API key is changed while a request has no answer: the run of the new key is
-// found once the key is known, by the instance that took it for a foreign one.
+// The API key is changed while a request has no answer: the run of the new key
+// is found once the key is known, by the instance that took it for a foreign
+// one.
 func TestRunOfANewKeyIsFoundOnceTheKeyIsKnown(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -143,8 +144,8 @@ func TestRunByHandDoesNotEndTheSearch(t *testing.T) {
 	}
 }
 
-// A run in front that cannot be read for three days makes a hold: windows do not
-// wait for ever in silence.
+// A run in front that cannot be read for three days makes a hold: windows do
+// not wait for ever in silence.
 func TestRunThatCannotBeReadForDaysMakesAHold(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -187,8 +188,8 @@ func TestSearchedLaunchIsListedBesideABackfill(t *testing.T) {
 	}
 }
 
-// Two launches that were released into the queue ask about the run in front once,
-// and either can still be discarded.
+// Two launches that were released into the queue ask about the run in front
+// once, and either can still be discarded.
 func TestQueuedLaunches(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

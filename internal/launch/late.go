@@ -14,9 +14,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// recordLateAnswer records a run that Amperity has answered with to a launch that was taken
-// over meanwhile. The answer is certain; what others have concluded without it
-// is not. A launch that has another run by now has two.
+// recordLateAnswer records the run of an answer that arrived after another
+// process had taken over the launch. The answer is certain, and outranks what
+// the other process has concluded. If the launch has another run by now, it has
+// two.
 func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, run *amperity.Run, current ledger.Item) record.Result {
 	posted := mine.LastPost()
 	for range maxTakeovers {
@@ -60,10 +61,10 @@ func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, ru
 	return record.Result{Outcome: record.Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(&record.LostError{Current: current})}
 }
 
-// maxTakeovers bounds how often a late answer is recorded anew.
+// maxTakeovers bounds the attempts to record a late answer.
 const maxTakeovers = 10
 
-// claimRun records a run of j although another launch has adopted it. Amperity's
+// claimRun records j's run although another launch has adopted it. Amperity's
 // answer outranks an adoption, so the other launch is held: its own outcome is
 // unknown again.
 func (l *Launcher) claimRun(ctx context.Context, j *record.Launch, runID string, run ledger.Item) error {
@@ -101,7 +102,8 @@ func (l *Launcher) claimRun(ctx context.Context, j *record.Launch, runID string,
 	}
 }
 
-// owner returns the launch that has adopted a run of j's; nil if none has.
+// adoptedBy returns the launch that has adopted j's run, or nil. run is the
+// run's item.
 func (l *Launcher) adoptedBy(ctx context.Context, j *record.Launch, runID string, run ledger.Item) (*record.Launch, error) {
 	key, err := record.OwnerOf(run)
 	if err != nil || key == "" || key == j.Key {
@@ -113,13 +115,14 @@ func (l *Launcher) adoptedBy(ctx context.Context, j *record.Launch, runID string
 	}
 	other, err := record.DecodeLaunch(item)
 	if err != nil || !other.Adopted || other.Run == nil || other.Run.ID != runID {
-		return nil, err // it has another, or an answer of its own with this one
+		return nil, err // its run is another one, or is Amperity's answer to it
 	}
 	return other, nil
 }
 
-// dispossess makes a launch held that had adopted the run of another one, and
-// returns the items to write.
+// revokeAdoption takes a run away from the launch that had adopted it, and
+// holds that launch. It returns the items to write. owner is the key of the
+// run's launch.
 func (l *Launcher) revokeAdoption(ctx context.Context, other *record.Launch, owner, runID string) ([]ledger.Item, error) {
 	now := l.Clock.Now()
 	other.SetState(record.StateHeld, now)
@@ -127,7 +130,7 @@ func (l *Launcher) revokeAdoption(ctx context.Context, other *record.Launch, own
 	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: adoptionRevokedText(runID, owner)}
 	other.Hold++
 	other.Turn++
-	// The launch has no run now: a run that may be its own is a candidate.
+	// The launch has no run now, so a run that may be its own is a candidate.
 	other.Others = slices.DeleteFunc(slices.Clone(other.Others), func(o record.OtherRun) bool {
 		if o.Hold > 0 && o.Run != nil {
 			other.Candidates = append(other.Candidates, candidateOf(o.Run))
@@ -142,8 +145,8 @@ func (l *Launcher) revokeAdoption(ctx context.Context, other *record.Launch, own
 	return append([]ledger.Item{item}, items...), err
 }
 
-// Reopen makes a launch its window's again, if it is the window's latest: it
-// gives the window's item as it is to be written, or nothing.
+// ReopenWindow makes a launch the current launch of its window again, if it is
+// the window's latest. It returns the window's item to write, or nothing.
 func (l *Launcher) ReopenWindow(ctx context.Context, n *record.Launch) ([]ledger.Item, error) {
 	if n.Window == "" {
 		return nil, nil

@@ -49,8 +49,8 @@ type office struct {
 	// of a question: for a run, or for the list, which has no id.
 	runs  []*amperity.Run
 	asked func(id string) error
-	// secondPage, unless it is nil, is the error of the list's second page, which
-	// is empty.
+	// secondPage, unless it is nil, is the error of the list's second page,
+	// which is empty.
 	secondPage func() error
 	// rounds is by how much the list takes a run for older than it is.
 	rounds time.Duration
@@ -424,7 +424,8 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" })
 			o.launch(nil)
 			o.meanwhile = func() {
-				// The list shows the run, and the launch without an answer adopts it.
+				// The list shows the run, and the launch without an answer
+				// adopts it.
 				o.runs = []*amperity.Run{o.posts[0].run, same}
 				o.wait(3 * time.Minute)
 			}
@@ -502,7 +503,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(13 * time.Hour)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (overlap): " +
-			"the run wf-1 of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run not seen\" in the log); " +
+			"the run wf-1 of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run unreadable\" in the log); " +
 			"nothing was sent to Amperity for this launch, and other windows of the config id wait too: stop that run if it hangs, " +
 			"then release the launch to put it back into the queue, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
@@ -793,8 +794,8 @@ func TestAnAnswerIsNotLostToOneReadThatFails(t *testing.T) {
 	}
 }
 
-// TestAWindowToWhichNothingCameIsForgotten: a feed that has ended fills nobody's
-// list for ever, and one with files is never forgotten.
+// TestAWindowToWhichNothingCameIsForgotten: a feed that has ended fills
+// nobody's list for ever, and one with files is never forgotten.
 func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
 	t.Parallel()
 	for _, files := range []int{0, 1} {

@@ -126,8 +126,8 @@ func TestAPartThatComesWhileTheRequestWaits(t *testing.T) {
 	}
 }
 
-// An invocation that ends too soon sends nothing. The sweep does, and not before
-// the same time.
+// An invocation that ends too soon sends nothing. The sweep does, and not
+// before the same time.
 func TestARequestThatCannotWaitIsLeftToTheSweep(t *testing.T) {
 	t.Parallel()
 	for left, want := range map[time.Duration]record.Outcome{13 * time.Second: record.Blocked, 14 * time.Second: record.Started} {
@@ -155,8 +155,9 @@ func TestARequestThatCannotWaitIsLeftToTheSweep(t *testing.T) {
 	}
 }
 
-// The sweep launches windows too: one that no longer waits for quiet may have got
-// a file just now. One that was quiet for longer than six seconds never waits.
+// The sweep launches windows too: one that no longer waits for quiet may have
+// got a file just now. One that was quiet for longer than six seconds never
+// waits.
 func TestTheSweepsRequestsWaitToo(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {

@@ -91,7 +91,8 @@ func TestDecidedLaunchHasTheTurn(t *testing.T) {
 	}
 }
 
-// Files that come while the sweep decides are launched too, and the sweep goes on.
+// Files that come while the sweep decides are launched too, and the sweep goes
+// on.
 func TestLookThatLosesARaceIsNoError(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -159,7 +160,8 @@ func TestTokensDiffer(t *testing.T) {
 	}
 }
 
-// A released launch that waits behind one run after the other is not held again.
+// A released launch that waits behind one run after the other is not held
+// again.
 func TestReleasedLaunchWaitsForEachRun(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -185,8 +187,8 @@ func TestReleasedLaunchWaitsForEachRun(t *testing.T) {
 	o.wantNews("Started [arrival/cg-1/2026-11-22/1, hold ]", "Held ["+key+", hold 1]", "Started ["+scheduleKey+", hold ]", "Started ["+key+", hold ]")
 }
 
-// What a run has is decided by when its request was sent: a file after that gets
-// another run.
+// What a run has is decided by when its request was sent: a file after that
+// gets another run.
 func TestFileAfterTheRequestGetsARun(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(o *office) (requests int){
@@ -336,8 +338,8 @@ func TestListOfBeforeTheRequestIsNotUsed(t *testing.T) {
 	o.wantNews("Started [manual/cg-2/b, hold ]")
 }
 
-// launchAndDie carries out a launch in a process that has so much time, and dies
-// after the request.
+// launchAndDie carries out a launch in a process that has so much time, and
+// dies after the request.
 func (o *office) launchAndDie(edit func(*launch.Launch), left time.Duration) {
 	o.t.Helper()
 	in, sent := request(), o.sent
@@ -380,8 +382,8 @@ func TestListIsReadRightBeforeTheRequest(t *testing.T) {
 	}
 }
 
-// While a launch reads the runs that it found, one of them is recorded as another
-// launch's.
+// While a launch reads the runs that it found, one of them is recorded as
+// another launch's.
 func TestRunRecordedMeanwhileIsNotAdopted(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

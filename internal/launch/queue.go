@@ -8,8 +8,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/runs"
 )
 
-// isTurn reports whether a launch that an operator has put back into the queue
-// may be sent now. If not, the verdict blocks or holds the launch.
+// isTurn reports whether the request of a queued launch may be sent now. If
+// not, the verdict blocks or holds the launch.
 func (l *Launcher) isTurn(ctx context.Context, j *record.Launch) (runs.Verdict, bool, error) {
 	c, err := l.Store.ConfigID(ctx, j.Request.ConfigID)
 	if err != nil {

@@ -47,8 +47,8 @@ func (o *office) wantNews(want ...string) {
 
 const otherKey = "manual/cg-1/other"
 
-// V1: while a launch reads the list, another one of the config id is marked, and
-// its run is the one that the list shows.
+// V1: while a launch reads the list, another one of the config id is marked,
+// and its run is the one that the list shows.
 func TestRunOfLaunchMarkedDuringListIsNotAdopted(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -125,8 +125,8 @@ func TestRunIsFoundAfterADiscard(t *testing.T) {
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Discarded ["+scheduleKey+", hold 1]", "Started ["+scheduleKey+", hold ]")
 }
 
-// V2: a launch that sent two requests may have two runs: the second is announced
-// too, and windows wait for both.
+// V2: a launch that sent two requests may have two runs: the second is
+// announced too, and windows wait for both.
 func TestSecondRunIsAnnouncedAndWaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, crash := range map[string]bool{"at once": false, "after the bus has failed": true} {
@@ -287,8 +287,8 @@ func TestLostAnswersOfSeveralConfigIDs(t *testing.T) {
 	}
 }
 
-// The windows of a config id go one after the other, however long that takes, and
-// ask once a sweep for the run in front.
+// The windows of a config id go one after the other, however long that takes,
+// and ask once a sweep for the run in front.
 func TestQueueHasNoLimit(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

@@ -10,16 +10,16 @@ import (
 
 const (
 	PausedText = "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to go on"
-	// unfinishedText warns a caller that others do not know yet.
+	// UnfinishedText warns a caller that the outcome is not delivered yet.
 	UnfinishedText  = "it is recorded, but could not be announced yet: the sweep does so within minutes"
 	noCandidateText = "the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear"
-	overlapText     = "the run %s of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run not seen\" in the log)"
+	overlapText     = "the run %s of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run unreadable\" in the log)"
 	queuedText      = "the launch waits in the queue of its config id, and is sent once nothing is in front of it"
 )
 
-// Hints tell the operator what to do about an announcement. The operator answers
-// with the command amperity-runs held, and names the launch key and the hold of
-// the event.
+// Hints tell the operator what to do about an announcement. The operator
+// answers with the command amperity-runs held, and names the launch key and the
+// hold of the event.
 const (
 	hintHeld = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, " +
 		"release the launch to start it now, or discard it (amperity-runs held)"
@@ -46,8 +46,8 @@ const (
 	hintUntil   = "; if it still cannot be sent at %s, it is held for a person"
 )
 
-// AnnounceError says that an input was refused, and that this could not be
-// announced: deliver the input again. Unwrap gives the publisher's error.
+// AnnounceError reports that an input was refused, and that this could not be
+// announced. Deliver the input again.
 type AnnounceError struct{ Err error }
 
 func (e *AnnounceError) Error() string {
@@ -57,11 +57,11 @@ func (e *AnnounceError) Error() string {
 // Unwrap returns the publisher's error.
 func (e *AnnounceError) Unwrap() error { return e.Err }
 
-// LeasedError says that another delivery of the same launch is being carried
-// out just now: deliver the input again.
+// LeasedError reports that another delivery of the same launch is in progress.
+// Deliver the input again.
 type LeasedError struct {
 	LaunchKey string
-	// Until is when that delivery has surely ended.
+	// Until is when that delivery has certainly ended.
 	Until time.Time
 }
 
@@ -75,8 +75,8 @@ func tooOldError(notAfter, now time.Time) *announcement.Error {
 		notAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))}
 }
 
-// tooOldAfter is tooOld for a launch that was blocked before; reason is empty if
-// it was not.
+// tooOldAfterBlock returns the error of a launch that is too old. reason is why
+// the launch was blocked before, or empty.
 func tooOldAfterBlock(notAfter, now time.Time, reason string) *announcement.Error {
 	e := tooOldError(notAfter, now)
 	if reason != "" {
@@ -108,8 +108,8 @@ func undecidedText(why error) string {
 	return fmt.Sprintf("the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: %v", why)
 }
 
-// unsentText says that a release came to nothing; hold is the one that was
-// released.
+// unsentText is the message of a release that was never sent. hold is the
+// number of the released hold.
 func unsentText(hold int, why string) string {
 	return fmt.Sprintf("no answer came to the request, and the release of hold %d could not be carried out for a day, so that nothing was sent for it: %s", hold, why)
 }
@@ -118,13 +118,13 @@ func adoptionRevokedText(runID, key string) string {
 	return fmt.Sprintf("the run %s was taken for this launch's and is that of %s; whether this launch has started one is not known", runID, key)
 }
 
-// surplusText says that a launch with a run may have another one.
+// surplusText is the message of a launch with a run that may have another one.
 func surplusText(first, second string) string {
 	return fmt.Sprintf("the launch has the run %s; the run %s is a further one of it, or of another launch of the same config id whose answer was lost", first, second)
 }
 
-// HeldBy says why a window's next run is left to the operator. runID is the run in
-// front, with the reason overlap.
+// HeldError returns the error of a launch that is held before its request.
+// runID is the run in front, with the reason overlap.
 func HeldError(reason, runID string) *announcement.Error {
 	text := map[string]string{
 		announcement.ReasonLateFile:   "files came after a run of their window was started (late: hold), or they cannot be told from repeats of files whose launch was rejected or discarded",

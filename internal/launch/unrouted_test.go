@@ -242,8 +242,8 @@ func TestWhatIsKnownOfUnroutedFilesIsNotWritten(t *testing.T) {
 	}
 }
 
-// A crash delays an announcement, and a failure repeats it: the same files under
-// the same id, whatever comes meanwhile.
+// A crash delays an announcement, and a failure repeats it: the same files
+// under the same id, whatever comes meanwhile.
 func TestUnroutedAnnouncementsAreRepeated(t *testing.T) {
 	t.Parallel()
 	errBus := errors.New("the bus is gone")
@@ -400,7 +400,8 @@ func TestAFailingBusIsTriedTwice(t *testing.T) {
 	}
 }
 
-// Several instances take files in at the same time. Each file is announced once.
+// Several instances take files in at the same time. Each file is announced
+// once.
 func TestUnroutedFilesOfSeveralInstances(t *testing.T) {
 	t.Parallel()
 	const instances, batches, each = 4, 5, 40

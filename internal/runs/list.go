@@ -7,9 +7,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// list returns a list of the runs that were created in a period, and perhaps
-// others. It is asked for no earlier than notBefore. Looks of the same sweep
-// share a list, a failed one too.
+// sharedList returns a list of the runs that were created in a period, and
+// perhaps of other runs. The list was requested no earlier than notBefore, or
+// failed. Lookups of the same sweep share lists, failed ones included.
 func (cl *Client) sharedList(ctx context.Context, p period, notBefore time.Time) listing {
 	for {
 		cache := &cl.memory.recent
@@ -29,8 +29,9 @@ func (cl *Client) sharedList(ctx context.Context, p period, notBefore time.Time)
 	}
 }
 
-// list returns the latest list if it serves, or reports that the caller is to
-// read one with the bounds returned. Neither: another look reads one.
+// latestList returns the latest list if it serves the caller. If read is true,
+// the caller reads a list with the bounds of serves. If neither, another lookup
+// is reading one.
 func (m *memory) latestList(cache *listCache, p period, notBefore, now time.Time) (serves listing, read bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,7 +58,7 @@ func (m *memory) latestList(cache *listCache, p period, notBefore, now time.Time
 	return listing{from: from}, true
 }
 
-// readShared reads a list for all looks of the sweep.
+// readSharedList reads a list for all lookups of the sweep.
 func (cl *Client) readSharedList(ctx context.Context, cache *listCache, from, to time.Time) (list listing) {
 	defer func() {
 		cl.memory.mu.Lock()
@@ -71,8 +72,8 @@ func (cl *Client) readSharedList(ctx context.Context, cache *listCache, from, to
 	return cl.readList(ctx, from, to)
 }
 
-// readList reads the list of runs between two times. Nothing may be concluded
-// from a list that is not whole, or does not show the control run.
+// readList reads the list of runs between two times. A list decides nothing if
+// it is not whole or lacks the control run.
 func (cl *Client) readList(ctx context.Context, from, to time.Time) listing {
 	list := listing{from: from, to: to, begun: cl.Clock.Now()}
 	known, err := cl.ReadControlRun(ctx)

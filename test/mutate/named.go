@@ -72,8 +72,8 @@ var namedMutants = []namedMutant{
 		Why: "A 404 for a run of a moment ago lets the next run begin beside it.",
 	},
 	{
-		Name: "a conflict fails Look", File: "internal/intake/intake.go",
-		Old: "		return true, nil // somebody else is at it; it is still due\n", New: "		return true, err\n",
+		Name: "a conflict fails Due", File: "internal/intake/intake.go",
+		Old: "		return true, nil // another process has updated the window; it is still due\n", New: "		return true, err\n",
 		Why: "The sweep postpones a window that another process writes.",
 	},
 	{
@@ -197,7 +197,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a 409 is sent again at once", File: "internal/launch/launcher.go",
-		Old: "		case v.Reason == announcement.ReasonBusy:\n			// A gateway may have sent an earlier copy, whose run is in the way now.\n			j.Busy = append(j.Busy, j.LastPost())\n			return v, nil\n",
+		Old: "		case v.Reason == announcement.ReasonBusy:\n			// A gateway may have sent an earlier copy, whose run is in the way.\n			j.Busy = append(j.Busy, j.LastPost())\n			return v, nil\n",
 		New: "",
 		Why: "The launch's own run may be in the way, and the next request starts a second one.",
 	},
@@ -218,7 +218,7 @@ var namedMutants = []namedMutant{
 		Old:        "; begun.Before(wait) {",
 		New:        "; false && begun.Before(wait) {",
 		Why:        "The list that is read before the next request does not show the launch's own run yet.",
-		Equivalent: "block makes the launch due no earlier than that, and each look at a launch with an answer 409 reads the list anew.",
+		Equivalent: "blockLaunch makes the launch due no earlier than that, and each look at a launch with an answer 409 reads the list anew.",
 	},
 	{
 		Name: "a lease without its margin", File: "internal/launch/launcher.go",
@@ -410,7 +410,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "an announcement is confirmed before it is sent", File: "internal/launch/outcome.go",
-		Old: "	// A crash here leaves the record as it is, and due. Both steps can be\n	// repeated.\n",
+		Old: "	// A crash here leaves the launch due; the sweep repeats both steps.\n",
 		New: "	if !j.Announced {\n		sent := *j\n		sent.Announced, sent.WindowUpdated = true, true\n		if l.Store.PutLaunch(ctx, &sent, time.Time{}) == nil {\n			j.Item = sent.Item\n		}\n	}\n",
 		Why: "A crash in between loses the outcome.",
 	},
@@ -512,7 +512,7 @@ var namedMutants = []namedMutant{
 		Old:        "	if err != nil || key == \"\" || key == j.Key {\n",
 		New:        "	if err != nil {\n",
 		Why:        "A launch takes the run from itself.",
-		Equivalent: "The launch of an empty name does not exist, which ends alike. A launch that has the run already is seen as a newer version, or by late.",
+		Equivalent: "The launch of an empty name does not exist, which ends alike. A launch that has the run already is seen as a newer version, or by recordLateAnswer.",
 	},
 	{
 		Name: "files since a hold are counted for any key", File: "internal/held/list.go",
