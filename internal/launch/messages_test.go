@@ -312,7 +312,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.posts = []answer{{err: status(404, 0)}}
 			o.launch(nil)
 		}, []string{"Amperity Workflow Run Rejected in tenant acme (refused): POST /workflow/runs: 404 Not Found: no (request id r-1); " +
-			"no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held) [" + scheduleKey + ", hold 1]"}},
+			"no run was started: fix what Amperity names, then release the launch to start it (amperity-runs held) [" + scheduleKey + ", hold 1]"}},
 
 		{"a request that is wrong in itself", func(o *office) {
 			o.posts = []answer{{err: &amperity.RequestError{Problems: []amperity.Problem{{Field: "config_id", Message: "is missing"}}}}}
@@ -325,7 +325,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.launch(func(l *launch.Launch) { l.InputHash = "other" })
 		}, []string{
 			"Amperity Workflow Run Started in tenant acme (): ;  [" + scheduleKey + ", hold ]",
-			"Amperity Workflow Run Rejected in tenant acme (invalid_input): the launch " + scheduleKey + " exists already, made of another input (its outcome: started); this input was not carried out; " +
+			"Amperity Workflow Run Rejected in tenant acme (invalid_input): launch " + scheduleKey + " already exists with a different input (outcome: started); this input was ignored; " +
 				"nothing was started for this input: give it another idempotency_key, or another scheduled_time, if it is another run [, hold ]",
 		}},
 
@@ -334,7 +334,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.launch(nil)
 			o.wait(15 * time.Minute)
 		}, []string{"Amperity Workflow Run Blocked in tenant acme (unreachable): POST /workflow/runs: not sent: connection refused; " +
-			"no run was started: it is tried again by itself, about every 15 minutes [" + scheduleKey + ", hold ]"}},
+			"no run was started: the launch is retried automatically, about every 15 minutes [" + scheduleKey + ", hold ]"}},
 
 		{"no connection, and then a token that is refused", func(o *office) {
 			o.posts = []answer{{err: refused()}}
@@ -343,9 +343,9 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.posts = []answer{{err: status(401, 0)}}
 			o.wait(time.Hour)
 		}, []string{"Amperity Workflow Run Blocked in tenant acme (unreachable): POST /workflow/runs: not sent: connection refused; " +
-			"no run was started: it is tried again by itself, about every 15 minutes [" + scheduleKey + ", hold ]",
+			"no run was started: the launch is retried automatically, about every 15 minutes [" + scheduleKey + ", hold ]",
 			"Amperity Workflow Run Blocked in tenant acme (unauthorized): POST /workflow/runs: 401 Unauthorized: no (request id r-1); " +
-				"no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes [" + scheduleKey + ", hold ]"}},
+				"no run was started: renew the token, or fix the secret that holds it; the launch then resumes automatically within about 15 minutes [" + scheduleKey + ", hold ]"}},
 
 		{"a token that is refused, until it is too late", func(o *office) {
 			o.posts = []answer{{err: status(401, 0)}}
@@ -353,8 +353,8 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(40 * time.Minute)
 		}, []string{
 			"Amperity Workflow Run Blocked in tenant acme (unauthorized): POST /workflow/runs: 401 Unauthorized: no (request id r-1); " +
-				"no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes; " +
-				"if it still cannot be sent at 2026-11-22T06:20:00Z, it is held for a person [" + scheduleKey + ", hold ]",
+				"no run was started: renew the token, or fix the secret that holds it; the launch then resumes automatically within about 15 minutes; " +
+				"if it still cannot be sent at 2026-11-22T06:20:00Z, it is held for the operator [" + scheduleKey + ", hold ]",
 			"Amperity Workflow Run Held in tenant acme (too_old): the run was wanted until 2026-11-22T06:20:00Z, and it is 2026-11-22T06:30:00Z; until then it was blocked (unauthorized); " +
 				"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held) [" + scheduleKey + ", hold 1]",
 		}},
@@ -391,7 +391,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			}
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: " +
-			"the list shows more runs of this name than one look reads; the next look skips those of other API keys" + " (sent 2026-11-22T06:00:00Z); " +
+			"the list shows more runs of this name than one lookup reads; the next lookup skips those of other API keys" + " (sent 2026-11-22T06:00:00Z); " +
 			"look at " + strings.Join(ids(20), ", ") + " on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and no list either", func(o *office) {
@@ -433,13 +433,13 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(2 * time.Minute)
 			o.mails = o.mails[3:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the run wf-9 was taken for this launch's and is that of manual/cg-2/b; whether this launch has started one is not known (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+			"this launch had adopted the run wf-9, which belongs to manual/cg-2/b; whether this launch has started a run is unknown (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"a person ends what is held", func(o *office) {
 			o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
 			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
 			o.mails = o.mails[1:]
-		}, []string{"Amperity Workflow Run Discarded in tenant acme (too_old): not wanted any more; a person has ended it; nothing more is started for it [" + scheduleKey + ", hold 1]"}},
+		}, []string{"Amperity Workflow Run Discarded in tenant acme (too_old): not wanted any more; discarded by an operator: nothing more will be started [" + scheduleKey + ", hold 1]"}},
 
 		{"a person ends what may have a run", func(o *office) {
 			o.posts = []answer{noAnswer}
@@ -448,7 +448,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Discarded in tenant acme (unknown_outcome): not wanted any more; " +
-			"a person has ended it; nothing more is started for it, but a run that it may have started goes on [" + scheduleKey + ", hold 1]"}},
+			"discarded by an operator: nothing more will be started, but a run it may already have started continues [" + scheduleKey + ", hold 1]"}},
 
 		// Windows.
 		{"late files", func(o *office) {
@@ -491,7 +491,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			}
 			o.mails = o.mails[4:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (rerun_limit): " +
-			"files came after the window had been run again three times, which is the most that it is by itself; " +
+			"files came after the window had been run again three times, which is the most that happens automatically; " +
 			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/5, hold 1]"}},
 
 		{"another run that goes on and on", func(o *office) {
@@ -503,7 +503,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(13 * time.Hour)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (overlap): " +
-			"the run wf-1 of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run unreadable\" in the log); " +
+			"the run wf-1 of the same config id has been in front for 12 hours or longer: it is still running, or cannot be read (\"run unreadable\" in the log); " +
 			"nothing was sent to Amperity for this launch, and other windows of the config id wait too: stop that run if it hangs, " +
 			"then release the launch to put it back into the queue, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
@@ -515,8 +515,8 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.arrive(append(o.arrivals("lines/*", "lines/2", "lines/3", "lines/4"), o.arrivals("orders/*", "orders/1")...))
 		}, []string{
 			"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: a file for orders/*, 3 of the 4 files for lines/*; " +
-				"nothing was started: the window launches by itself once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]",
-			"Amperity Files Complete in tenant acme (): ; all files are there now: what becomes of the window's launch is announced next [arrival/cg-1/2026-11-22/1, hold ]",
+				"nothing was started: the window launches automatically once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]",
+			"Amperity Files Complete in tenant acme (): ; all files are there now: the outcome of the window's launch is announced next [arrival/cg-1/2026-11-22/1, hold ]",
 			"Amperity Workflow Run Started in tenant acme (): ;  [arrival/cg-1/2026-11-22/1, hold ]",
 		}},
 
@@ -536,7 +536,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 				o.t.Fatal(err)
 			}
 			o.wait(2 * time.Hour)
-		}, []string{"Amperity Files Missing in tenant acme (files_missing): no file of the route orders had come for 2026-11-22 by the deadline, 2026-11-22T07:00:00Z; " +
+		}, []string{"Amperity Files Missing in tenant acme (files_missing): no file of the route orders had arrived for 2026-11-22 by the deadline, 2026-11-22T07:00:00Z; " +
 			"nothing was started, since nothing is there: the window launches with the first files that come; to start the run all the same, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"many entries that are not met", func(o *office) {
@@ -549,7 +549,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.arrive(o.arrivals("orders/*", "orders/1"))
 			o.wait(2 * time.Hour)
 		}, []string{"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: 4 files for lines/*, a file for e0, a file for e1, and those of 2 more entries; " +
-			"nothing was started: the window launches by itself once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
+			"nothing was started: the window launches automatically once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"files that nobody waits for any more", func(o *office) {
 			o.window = aWindow(window.Rerun, one, four)
@@ -567,7 +567,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(24 * time.Hour)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Discarded in tenant acme (files_missing): the shop was closed; " +
-			"a person has ended it; nothing more is started for it [arrival/cg-1/2026-11-22/1, hold 1]"}},
+			"discarded by an operator: nothing more will be started [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"a route that is gone", func(o *office) {
 			o.window = aWindow(window.Rerun, one)
@@ -576,7 +576,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.window = nil
 			o.wait(2 * time.Hour)
 		}, []string{"Amperity Window Abandoned in tenant acme (): ; " +
-			"nothing was started for these files, and nothing will be: the routes file has no route for this window any more; start the run by hand if it is wanted [arrival/cg-1/2026-11-22/1, hold ]"}},
+			"nothing was started for these files, and nothing will be: the routes file no longer has a route for this window; start the run by hand if it is wanted [arrival/cg-1/2026-11-22/1, hold ]"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -630,7 +630,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 				return nil
 			}
 			return o.Launch(o.t.Context(), request())
-		}, "", "nothing was sent, because the ledger could not be read or written; it goes on by itself: throttled", ""},
+		}, "", "nothing was sent, because the ledger could not be read or written; the launch resumes automatically: throttled", ""},
 
 		{"a ledger that does not answer when the run is to be recorded", func(o *office) (record.Result, error) {
 			writes := 0
@@ -641,12 +641,12 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 				return nil
 			}
 			return o.Launch(o.t.Context(), request())
-		}, "do not start it again: what became of it could not be recorded yet, and the sweep finds it out: throttled", "", ""},
+		}, "do not start it again: its outcome could not be recorded yet, and the sweep looks it up: throttled", "", ""},
 
 		{"a bus that does not answer", func(o *office) (record.Result, error) {
 			o.busErr = errors.New("bus is gone")
 			return o.Launch(o.t.Context(), request())
-		}, "it is recorded, but could not be announced yet: the sweep does so within minutes", "", ""},
+		}, "the outcome is recorded, but could not be announced yet: the sweep announces it within minutes", "", ""},
 
 		{"an item of a later version", func(o *office) (record.Result, error) {
 			o.put("launch/"+scheduleKey, `{"format":2}`)
@@ -678,7 +678,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 				return record.Result{}, err
 			}
 			return o.Release(o.t.Context(), word)
-		}, "nothing was done: it does not wait for an answer to hold 1, or no longer does; this is how it stands", "no", ""},
+		}, "nothing was done: the launch does not wait, or no longer waits, for an answer to hold 1; this is its state", "no", ""},
 
 		{"a release of a window's launch that was rejected, when the window has another", func(o *office) (record.Result, error) {
 			o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})
@@ -687,7 +687,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 			o.wait(time.Hour)
 			o.arrive(o.arrivals("orders/*", "orders/2"))
 			return o.Release(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1})
-		}, "nothing was done: its window has gone on since, and has another launch", "POST /workflow/runs: 404 Not Found: no (request id r-1)", ""},
+		}, "nothing was done: its window has moved on, and has another launch", "POST /workflow/runs: 404 Not Found: no (request id r-1)", ""},
 
 		{"a run that cannot be read", func(o *office) (record.Result, error) {
 			tooOld(o)
@@ -710,7 +710,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 			other.Type = "campaign/run"
 			o.runs = []*amperity.Run{other}
 			return o.Adopt(o.t.Context(), word)
-		}, "", "", "launch " + scheduleKey + " cannot adopt the run wf-7: it is of the type campaign/run, and this config id's runs are of courier.group/run"},
+		}, "", "", "launch " + scheduleKey + " cannot adopt the run wf-7: its type is campaign/run, and this config id's runs have the type courier.group/run"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

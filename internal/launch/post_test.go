@@ -216,7 +216,7 @@ func TestEachAnswerHasOneOutcome(t *testing.T) {
 		// Not sent.
 		{"a paused stack sends and announces nothing", []answer{started},
 			func(c *launch.Config, _ *launch.Launch) { c.Paused = true },
-			outcome{record.Blocked, "paused", 0, nil, "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to go on", 0}},
+			outcome{record.Blocked, "paused", 0, nil, "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to resume", 0}},
 		{"a launch past its age is held", []answer{started},
 			func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Hour) },
 			// A synctest bubble begins at midnight UTC of 2000-01-01.
@@ -339,7 +339,7 @@ func (slowBus) Announce(ctx context.Context, _ ...announcement.Announcement) err
 // the caller would start another.
 func TestRunThatCannotBeAnnouncedIsStarted(t *testing.T) {
 	t.Parallel()
-	const warning = "it is recorded, but could not be announced yet: the sweep does so within minutes"
+	const warning = "the outcome is recorded, but could not be announced yet: the sweep announces it within minutes"
 	for name, row := range map[string]struct {
 		bus     launch.Announcer
 		elapsed time.Duration
@@ -376,7 +376,7 @@ func TestRefusalThatCannotBeAnnouncedIsAnError(t *testing.T) {
 	in.InputHash = "another"
 	b.err = errors.New("bus is gone")
 	_, err := l.Launch(t.Context(), in)
-	if _, ok := err.(*launch.AnnounceError); !ok || err.Error() != "the input ended as rejected, nothing was started, but that could not be announced: bus is gone" {
+	if _, ok := err.(*launch.AnnounceError); !ok || err.Error() != "the input was rejected and nothing was started, but that could not be announced: bus is gone" {
 		t.Errorf("got %T: %v", err, err)
 	}
 }

@@ -128,7 +128,7 @@ func TestHintsOfRareEnds(t *testing.T) {
 			"look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"},
 		{"ended, and yet it may have a run",
 			record.LaunchDoc{State: record.StateDiscarded, Reason: announcement.ReasonTooOld, Posts: posted},
-			"a person has ended it; nothing more is started for it, but a run that it may have started goes on"},
+			"discarded by an operator: nothing more will be started, but a run it may already have started continues"},
 		{"a second request that was invalid, after one without an answer",
 			record.LaunchDoc{State: record.StateHeld, Reason: announcement.ReasonUnknownOutcome, Posts: posted, Error: &announcement.Error{Kind: announcement.ErrorInvalidInput}},
 			"this answers a later request, and an earlier one without an answer may have started a run: look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"},

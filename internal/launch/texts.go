@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	PausedText = "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to go on"
+	PausedText = "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to resume"
 	// UnfinishedText warns a caller that the outcome is not delivered yet.
-	UnfinishedText  = "it is recorded, but could not be announced yet: the sweep does so within minutes"
+	UnfinishedText  = "the outcome is recorded, but could not be announced yet: the sweep announces it within minutes"
 	noCandidateText = "the request was sent and no answer came; Amperity's list of runs has shown no run of it for 15 minutes, but one may still appear"
-	overlapText     = "the run %s of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run unreadable\" in the log)"
+	overlapText     = "the run %s of the same config id has been in front for 12 hours or longer: it is still running, or cannot be read (\"run unreadable\" in the log)"
 	queuedText      = "the launch waits in the queue of its config id, and is sent once nothing is in front of it"
 )
 
@@ -34,16 +34,16 @@ const (
 	hintFiles       = "; the first of its %d files is %s"
 	hintImplausible = "nothing was started for these files, and a release starts nothing: correct their names and upload them again, " +
 		"or start the run you want by hand; then discard this hold, which also ends the files that came since (amperity-runs held)"
-	hintRejected = "no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held)"
+	hintRejected = "no run was started: fix what Amperity names, then release the launch to start it (amperity-runs held)"
 	hintInvalid  = "no run was started: correct the request where it is written, a schedule, a rule, a call or a route, " +
 		"then start the run by hand"
-	hintDiscarded     = "a person has ended it; nothing more is started for it"
-	hintDiscardedSent = "a person has ended it; nothing more is started for it, but a run that it may have started goes on"
+	hintDiscarded     = "discarded by an operator: nothing more will be started"
+	hintDiscardedSent = "discarded by an operator: nothing more will be started, but a run it may already have started continues"
 	hintOther         = "nothing was started for this input: give it another idempotency_key, or another scheduled_time, if it is another run"
 
-	hintBlocked = "no run was started: it is tried again by itself, about every 15 minutes"
-	hintToken   = "no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes"
-	hintUntil   = "; if it still cannot be sent at %s, it is held for a person"
+	hintBlocked = "no run was started: the launch is retried automatically, about every 15 minutes"
+	hintToken   = "no run was started: renew the token, or fix the secret that holds it; the launch then resumes automatically within about 15 minutes"
+	hintUntil   = "; if it still cannot be sent at %s, it is held for the operator"
 )
 
 // AnnounceError reports that an input was refused, and that this could not be
@@ -51,7 +51,7 @@ const (
 type AnnounceError struct{ Err error }
 
 func (e *AnnounceError) Error() string {
-	return fmt.Sprintf("the input ended as rejected, nothing was started, but that could not be announced: %v", e.Err)
+	return fmt.Sprintf("the input was rejected and nothing was started, but that could not be announced: %v", e.Err)
 }
 
 // Unwrap returns the publisher's error.
@@ -86,15 +86,15 @@ func tooOldAfterBlock(notAfter, now time.Time, reason string) *announcement.Erro
 }
 
 func otherInputText(key string, outcome record.Outcome) string {
-	return fmt.Sprintf("the launch %s exists already, made of another input (its outcome: %s); this input was not carried out", key, outcome)
+	return fmt.Sprintf("launch %s already exists with a different input (outcome: %s); this input was ignored", key, outcome)
 }
 
 func unmarkedText(err error) string {
-	return fmt.Sprintf("nothing was sent, because the ledger could not be read or written; it goes on by itself: %v", err)
+	return fmt.Sprintf("nothing was sent, because the ledger could not be read or written; the launch resumes automatically: %v", err)
 }
 
 func unrecordedText(err error) string {
-	return fmt.Sprintf("do not start it again: what became of it could not be recorded yet, and the sweep finds it out: %v", err)
+	return fmt.Sprintf("do not start it again: its outcome could not be recorded yet, and the sweep looks it up: %v", err)
 }
 
 func doubtfulText(n int) string {
@@ -115,7 +115,7 @@ func unsentText(hold int, why string) string {
 }
 
 func adoptionRevokedText(runID, key string) string {
-	return fmt.Sprintf("the run %s was taken for this launch's and is that of %s; whether this launch has started one is not known", runID, key)
+	return fmt.Sprintf("this launch had adopted the run %s, which belongs to %s; whether this launch has started a run is unknown", runID, key)
 }
 
 // surplusText is the message of a launch with a run that may have another one.
@@ -129,7 +129,7 @@ func HeldError(reason, runID string) *announcement.Error {
 	text := map[string]string{
 		announcement.ReasonLateFile:   "files came after a run of their window was started (late: hold), or they cannot be told from repeats of files whose launch was rejected or discarded",
 		announcement.ReasonTooOld:     "the events of the files came more than 45 days late: the ledger may have forgotten a run that had these files",
-		announcement.ReasonRerunLimit: "files came after the window had been run again three times, which is the most that it is by itself",
+		announcement.ReasonRerunLimit: "files came after the window had been run again three times, which is the most that happens automatically",
 		announcement.ReasonImplausibleDate: "the dates in the files' keys are before 2000 or more than 400 days after the files came; " +
 			"amperity-runs held list counts the files of the same hour that come after this event",
 		announcement.ReasonOverlap: fmt.Sprintf(overlapText, runID),

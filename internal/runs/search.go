@@ -142,7 +142,7 @@ func (e *incompleteError) Error() string {
 type CrowdedError struct{}
 
 func (e *CrowdedError) Error() string {
-	return "the list shows more runs of this name than one look reads; the next look skips those of other API keys"
+	return "the list shows more runs of this name than one lookup reads; the next lookup skips those of other API keys"
 }
 
 // FindRuns finds the runs that j's requests may have started, in a list that is
