@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTheExamplesAreWhatIsPublished makes the announcements of windows that the
+// TestExamplesMatchTheAnnouncements makes the announcements of windows that the
 // golden files of package announcement pin, and that docs/events/README.md
 // shows.
-func TestTheExamplesAreWhatIsPublished(t *testing.T) {
+func TestExamplesMatchTheAnnouncements(t *testing.T) {
 	t.Parallel()
 	at := func(s string) time.Time {
 		t.Helper()

@@ -1,12 +1,8 @@
 package launch_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,291 +11,15 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/held"
-	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/runs"
-	"github.com/amperity-runs/amperity-runs/internal/telemetry"
-	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// office is a launcher with a ledger, and all that it meets. Its clock moves
-// only as the test says.
-type office struct {
-	t   *testing.T
-	now time.Time
-	*launch.Launcher
-	*held.Resolver
-	windows  *intake.Windows
-	unrouted *unrouted.Files
-	ledger   *ledger.Memory
-	// refuses, unless it is nil, is what the ledger answers to a write.
-	refuses func(items []ledger.Item) error
-	// hides, unless it is nil, is what the ledger answers to a read.
-	hides func(key string) error
-	// posts are the answers to POSTs in turn; the last is repeated. meanwhile,
-	// unless it is nil, happens during the next.
-	posts     []answer
-	sent      int
-	meanwhile func()
-	// runs are those that Amperity lists. asked, unless it is nil, is the error
-	// of a question: for a run, or for the list, which has no id.
-	runs  []*amperity.Run
-	asked func(id string) error
-	// secondPage, unless it is nil, is the error of the list's second page,
-	// which is empty.
-	secondPage func() error
-	// rounds is by how much the list takes a run for older than it is.
-	rounds time.Duration
-	// window is what the routes say of any window; nil: there is none.
-	window *record.WindowSpec
-	busErr error
-	ids    []string
-	mails  []string
-	// told are the runs that the last announcement names as possible.
-	told   []string
-	logged strings.Builder
-	tokens int
-	// pacer, unless it is nil, delays requests.
-	pacer runs.Pacer
-}
-
-// paced delays the requests of an office.
-type paced struct{ o *office }
-
-func (p paced) Wait(ctx context.Context) error {
-	if p.o.pacer == nil {
-		return nil
-	}
-	return p.o.pacer.Wait(ctx)
-}
-
-func newOffice(t *testing.T) *office {
-	o := &office{t: t, now: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC), ledger: ledger.NewMemory(), posts: []answer{started}}
-	o.Launcher = launch.New(launch.Config{
-		API: o, Ledger: o, Announcer: o, Clock: o, Tenant: "acme", Logger: telemetry.NewLogger(&o.logged, slog.LevelInfo),
-		Token: func(context.Context) string { o.tokens++; return fmt.Sprint(o.tokens) }, Rand: func() float64 { return 0 }, Pacer: paced{o},
-	})
-	o.windows = intake.New(o.Launcher, func(configID, period string) (record.WindowSpec, bool) {
-		if o.window == nil {
-			return record.WindowSpec{}, false
-		}
-		w := *o.window
-		w.ConfigID, w.Period = configID, period
-		return w, true
-	})
-	o.Resolver = held.New(o.Launcher, o.windows)
-	o.unrouted = unrouted.New(o.Launcher)
-	return o
-}
-
-func (o *office) Now() time.Time { return o.now }
-
-func (o *office) Sleep(_ context.Context, d time.Duration) error {
-	o.now = o.now.Add(d)
-	return nil
-}
-
-func (o *office) WithTimeout(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithCancel(ctx)
-}
-
-func (o *office) Get(ctx context.Context, key string) (ledger.Item, error) {
-	if o.hides != nil {
-		if err := o.hides(key); err != nil {
-			return ledger.Item{}, err
-		}
-	}
-	return o.ledger.Get(ctx, key)
-}
-
-func (o *office) Put(ctx context.Context, token string, items ...ledger.Item) error {
-	if o.refuses != nil {
-		if err := o.refuses(items); err != nil {
-			return err
-		}
-	}
-	return o.ledger.Put(ctx, token, items...)
-}
-
-func (o *office) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] { return o.ledger.Held(ctx) }
-
-func (o *office) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error] {
-	return o.ledger.Due(ctx, until)
-}
-
-func (o *office) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, error) {
-	a := o.posts[min(o.sent, len(o.posts)-1)]
-	o.sent++
-	if do := o.meanwhile; do != nil {
-		o.meanwhile = nil
-		do()
-	}
-	return a.run, a.err
-}
-
-func (o *office) GetRun(_ context.Context, id string, _ amperity.View) (*amperity.Run, error) {
-	if o.asked != nil {
-		if err := o.asked(id); err != nil {
-			return nil, err
-		}
-	}
-	for _, r := range o.runs {
-		if r.ID == id {
-			return r, nil
-		}
-	}
-	return nil, &amperity.APIError{Method: "GET", Path: "/workflow/runs/" + id, Status: 404, Message: "no such run"}
-}
-
-func (o *office) ListRunPages(_ context.Context, opts amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
-	return func(yield func(*amperity.Page, error) bool) {
-		if o.asked != nil {
-			if err := o.asked(""); err != nil {
-				yield(nil, err)
-				return
-			}
-		}
-		runs := o.runs
-		if o.rounds > 0 {
-			runs = slices.DeleteFunc(slices.Clone(runs), func(r *amperity.Run) bool {
-				at := r.CreatedAt.Add(-o.rounds)
-				return at.Before(opts.CreatedFrom) || !opts.CreatedTo.IsZero() && !at.Before(opts.CreatedTo)
-			})
-		}
-		if !yield(&amperity.Page{Runs: runs}, nil) || o.secondPage == nil {
-			return
-		}
-		if err := o.secondPage(); err != nil {
-			yield(nil, err)
-			return
-		}
-		yield(&amperity.Page{}, nil)
-	}
-}
-
-// Announce keeps each announcement as the sentence that the template's
-// NotificationRule makes of it.
-func (o *office) Announce(_ context.Context, as ...announcement.Announcement) error {
-	if o.busErr != nil {
-		return o.busErr
-	}
-	for _, a := range as {
-		d := a.Detail
-		message := ""
-		if d.Error != nil {
-			message = d.Error.Message
-		}
-		mail := fmt.Sprintf("%s in tenant %s (%s): %s; %s [%s, hold %d]", a.Type, d.Tenant, d.Reason, message, d.Hint, d.LaunchKey, d.Hold)
-		o.ids = append(o.ids, d.ID)
-		o.told = nil
-		for _, c := range d.Candidates {
-			o.told = append(o.told, c.ID)
-		}
-		o.mails = append(o.mails, strings.ReplaceAll(mail, ", hold 0]", ", hold ]"))
-	}
-	return nil
-}
-
-// wait lets time pass, and sweeps each minute.
-func (o *office) wait(d time.Duration) {
-	o.t.Helper()
-	for end := o.now.Add(d); o.now.Before(end); {
-		o.now = o.now.Add(time.Minute)
-		var due []string
-		for row := range o.ledger.Due(o.t.Context(), o.now) {
-			due = append(due, row.Key)
-		}
-		for _, key := range due {
-			var err error
-			switch kind, _, _ := strings.Cut(key, "/"); kind {
-			case "launch":
-				_, err = o.Reconcile(o.t.Context(), key)
-			case "window":
-				_, err = o.windows.Due(o.t.Context(), key)
-			}
-			if err != nil {
-				o.t.Fatalf("%s: %v", key, err)
-			}
-		}
-	}
-}
-
-// launch carries out request, changed.
-func (o *office) launch(edit func(*launch.Launch)) record.Result {
-	o.t.Helper()
-	in := request()
-	if edit != nil {
-		edit(&in)
-	}
-	res, err := o.Launch(o.t.Context(), in)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	return res
-}
-
-// noAnswer is what leaves it unknown whether there is a run.
-var noAnswer = answer{err: status(500, 0)}
-
-// a run of others, or of the launch.
-func aRun(id, name string, at time.Time) *amperity.Run {
-	return &amperity.Run{ID: id, Name: name, Type: "courier.group/run", PrincipalID: "key-1", CreatedAt: at, State: amperity.StateRunning}
-}
-
-const heldFile = "s3://b/orders/1"
-
-// arrivals are files that come now.
-func (o *office) arrivals(entry string, names ...string) []window.Arrival {
-	var as []window.Arrival
-	for _, n := range names {
-		as = append(as, window.Arrival{Entry: entry, Bucket: "b", Key: n, EventTime: o.now})
-	}
-	return as
-}
-
-// arrive lets files come, and launches what is to be launched at once.
-func (o *office) arrive(files []window.Arrival) record.Result {
-	o.t.Helper()
-	a, err := o.windows.Arrive(o.t.Context(), *o.window, files, o.now)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	return o.windows.Launch(o.t.Context(), a)
-}
-
-// aWindow is a window of a route that launches at once when it has a file for
-// each pattern.
-func aWindow(late window.Late, entries ...window.Entry) *record.WindowSpec {
-	return &record.WindowSpec{
-		ConfigID: "cg-1", Period: "2026-11-22", Route: "orders",
-		Rules:     window.Rules{Hash: "h", Entries: entries, Length: 24 * time.Hour, Late: late},
-		Request:   amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-23"},
-		IfUnknown: record.Hold,
-	}
-}
-
-const (
-	scheduleKey = "schedule/cg-1/-/2026-11-22T06:00:00Z"
-	answerIt    = "release the launch to start it now, or discard it (amperity-runs held)"
-	lookForIt   = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, " + answerIt
-	// As the tests for all messages look for them: each in one piece.
-	hintHeldWhole       = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"
-	hintCandidatesWhole = "look at wf-7 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, release the launch to start it now, or discard it (amperity-runs held)"
-)
-
-// ids are those of the first runs.
-func ids(n int) (ids []string) {
-	for i := range n {
-		ids = append(ids, fmt.Sprint("wf-", i))
-	}
-	return ids
-}
-
-func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
+// Each mail says what happened and what to do.
+func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	one := window.Entry{Pattern: "orders/*", Count: 1}
 	four := window.Entry{Pattern: "lines/*", Count: 4}
@@ -397,7 +117,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 		{"no answer, and no list either", func(o *office) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
-			o.asked = func(string) error { return &amperity.APIError{Method: "GET", Path: "/workflow/runs", Status: 503} }
+			o.queryErr = func(string) error { return &amperity.APIError{Method: "GET", Path: "/workflow/runs", Status: 503} }
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
 			"the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: GET /workflow/runs: 503 Service Unavailable (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
@@ -592,7 +312,8 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 // errThrottled is what a ledger says that does not answer.
 var errThrottled = errors.New("throttled")
 
-func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
+// Each answer and each error describes the state of the launch.
+func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 	t.Parallel()
 	word := held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-7", Reason: "no"}
 	// tooOld leaves a launch that is held.
@@ -607,7 +328,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 	}{
 		{"a launch that another delivery works on", func(o *office) (record.Result, error) {
 			// Its process dies before it can record anything.
-			o.refuses = func(items []ledger.Item) error {
+			o.putErr = func(items []ledger.Item) error {
 				if len(items) > 1 {
 					return errThrottled
 				}
@@ -618,12 +339,12 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 		}, "", "", "launch " + scheduleKey + " is being carried out by another delivery, until 2026-11-22T06:05:00Z at the latest: its outcome will be announced"},
 
 		{"a ledger that does not answer at the beginning", func(o *office) (record.Result, error) {
-			o.refuses = func([]ledger.Item) error { return errThrottled }
+			o.putErr = func([]ledger.Item) error { return errThrottled }
 			return o.Launch(o.t.Context(), request())
 		}, "", "", "this call has started nothing, because the ledger could not be read or written for " + scheduleKey + "; try again: throttled"},
 
 		{"a ledger that does not answer when the request is to be sent", func(o *office) (record.Result, error) {
-			o.refuses = func(items []ledger.Item) error {
+			o.putErr = func(items []ledger.Item) error {
 				if len(items) > 1 {
 					return errThrottled
 				}
@@ -634,7 +355,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 
 		{"a ledger that does not answer when the run is to be recorded", func(o *office) (record.Result, error) {
 			writes := 0
-			o.refuses = func([]ledger.Item) error {
+			o.putErr = func([]ledger.Item) error {
 				if writes++; writes > 2 {
 					return errThrottled
 				}
@@ -730,15 +451,8 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 	}
 }
 
-// put writes an item as another version of the functions may have.
-func (o *office) put(key, doc string) {
-	o.t.Helper()
-	if err := o.ledger.Put(o.t.Context(), "other", ledger.Item{Key: key, Doc: []byte(doc)}); err != nil {
-		o.t.Fatal(err)
-	}
-}
-
-func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
+// The list of what waits for the operator gives the reason of each entry.
+func TestHeldListGivesReasons(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})
@@ -775,13 +489,13 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 	}
 }
 
-// What Amperity has answered is known nowhere else: one read that fails on the
-// way to its record must not lose it (found by the simulation).
-func TestAnAnswerIsNotLostToOneReadThatFails(t *testing.T) {
+// No other place has Amperity's answer, so one failed read must not lose it
+// (found by the simulation).
+func TestAnswerSurvivesAFailedRead(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	failed := 0
-	o.hides = func(key string) error {
+	o.getErr = func(key string) error {
 		if o.sent == 1 && failed == 0 && key == "config/cg-1" {
 			failed++
 			return ledger.ErrThrottled
@@ -794,9 +508,9 @@ func TestAnAnswerIsNotLostToOneReadThatFails(t *testing.T) {
 	}
 }
 
-// TestAWindowToWhichNothingCameIsForgotten: a feed that has ended fills
-// nobody's list for ever, and one with files is never forgotten.
-func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
+// An expected window without files expires, so that a feed that has ended does
+// not fill the list. A window with files never expires.
+func TestEmptyWindowExpires(t *testing.T) {
 	t.Parallel()
 	for _, files := range []int{0, 1} {
 		o := newOffice(t)
@@ -816,7 +530,8 @@ func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
 	}
 }
 
-func TestAnswersToImplausibleDates(t *testing.T) {
+// A hold for implausible dates can only be discarded.
+func TestImplausibleDatesAreOnlyDiscarded(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	const key = "arrival/cg-1/implausible-day-2026-11-22T06:00:00Z/1"

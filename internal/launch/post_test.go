@@ -152,8 +152,9 @@ func runFor(t *testing.T, limit time.Duration, a *api, b launch.Announcer, edit 
 	return o, res, log.String()
 }
 
-// Each answer of Amperity to a POST has one outcome. What was certainly not
-// processed is sent again while the time allows, and what may have been is not.
+// Each answer of Amperity to a POST has one outcome. A request that was
+// certainly not processed is retried while time is left. A request that may
+// have been processed is not.
 func TestEachAnswerHasOneOutcome(t *testing.T) {
 	t.Parallel()
 	const (
@@ -258,7 +259,8 @@ func TestLittleTimeLeftSendsNothing(t *testing.T) {
 	})
 }
 
-// What follows a POST needs time: it is cut off five seconds before the end.
+// A POST ends five seconds before the deadline: recording its outcome needs
+// time.
 func TestPOSTLeavesTimeToRecordItsOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -269,7 +271,7 @@ func TestPOSTLeavesTimeToRecordItsOutcome(t *testing.T) {
 	})
 }
 
-func TestAnnouncementSaysWhatWasSentAndAnswered(t *testing.T) {
+func TestAnnouncementHasTheRequestAndTheAnswer(t *testing.T) {
 	t.Parallel()
 	var answered amperity.Run
 	body := `{"id":"wf-1","state":"scheduled","type":"courier.group/run","name":"Daily","tenant":"acme","created_at":"2026-11-22T06:00:01.720Z","new_field":{"a":1}}`
@@ -311,7 +313,7 @@ func TestAnnouncementSaysWhatWasSentAndAnswered(t *testing.T) {
 	})
 }
 
-func TestRetriesOfManyAreSpreadOut(t *testing.T) {
+func TestRetriesAreSpreadOut(t *testing.T) {
 	t.Parallel()
 	// The jitter adds up to the same again: never sooner than the backoff's
 	// half, never later than the whole.
@@ -335,9 +337,9 @@ func (slowBus) Announce(ctx context.Context, _ ...announcement.Announcement) err
 	return ctx.Err()
 }
 
-// A run is never answered as an error because its announcement failed or hangs:
-// the caller would start another.
-func TestRunThatCannotBeAnnouncedIsStarted(t *testing.T) {
+// A started run is never answered as an error because its announcement fails or
+// hangs: the caller would start another run.
+func TestUnannouncedRunIsNoError(t *testing.T) {
 	t.Parallel()
 	const warning = "the outcome is recorded, but could not be announced yet: the sweep announces it within minutes"
 	for name, row := range map[string]struct {
@@ -362,9 +364,9 @@ func TestRunThatCannotBeAnnouncedIsStarted(t *testing.T) {
 	}
 }
 
-// A delivery that has the key of another input is refused. If that cannot be
-// announced, the caller is to deliver it again.
-func TestRefusalThatCannotBeAnnouncedIsAnError(t *testing.T) {
+// A delivery with the key of another input is refused. If the refusal cannot be
+// announced, the delivery is an error, so that it is repeated.
+func TestUnannouncedRefusalIsAnError(t *testing.T) {
 	t.Parallel()
 	b := &bus{}
 	l := launch.New(launch.Config{API: &api{answers: []answer{started}}, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock{},

@@ -16,10 +16,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// TestTheExamplesAreWhatIsPublished makes the announcements that the golden
+// TestExamplesMatchTheAnnouncements makes the announcements that the golden
 // files of package announcement pin, and that docs/events/README.md shows, as
 // this package makes them.
-func TestTheExamplesAreWhatIsPublished(t *testing.T) {
+func TestExamplesMatchTheAnnouncements(t *testing.T) {
 	t.Parallel()
 	at := func(s string) time.Time {
 		t.Helper()
@@ -114,8 +114,8 @@ func published(t *testing.T, name string) announcement.Detail {
 	return d
 }
 
-// TestHintsOfRareEnds are those that no history of the other tests comes to.
-func TestHintsOfRareEnds(t *testing.T) {
+// These states do not occur in the other tests.
+func TestHintsOfRareStates(t *testing.T) {
 	t.Parallel()
 	posted := []time.Time{time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)}
 	for _, row := range []struct {
