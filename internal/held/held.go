@@ -56,9 +56,9 @@ type Command struct {
 // Release starts a held or rejected launch, or launches a window with missing
 // files. If the command does not fit the state of the launch, the answer is
 // Duplicate with a warning.
-func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error) {
+func (r *Resolver) Release(ctx context.Context, cmd Command) (record.Result, error) {
 	for {
-		j, res, err := r.target(ctx, w, record.StateHeld, record.StateRejected)
+		j, res, err := r.target(ctx, cmd, record.StateHeld, record.StateRejected)
 		if err != nil {
 			return record.Result{}, err
 		}
@@ -66,7 +66,7 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 			return *res, nil
 		}
 		if j == nil {
-			return r.resolveWindow(ctx, w, "")
+			return r.resolveWindow(ctx, cmd, "")
 		}
 		if j.Reason == announcement.ReasonImplausibleDate {
 			res := j.DuplicateResult()
@@ -79,13 +79,13 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 				// A crash left the window without the outcome; the release
 				// updates it first.
 				if err := r.launches.UpdateWindow(ctx, j); err != nil {
-					return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+					return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 				}
 				j.WindowUpdated = true
 			}
 			j.Turn++
 			if more, err = r.launches.ReopenWindow(ctx, j); err != nil {
-				return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+				return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 			}
 			if more == nil {
 				res := j.DuplicateResult()
@@ -110,7 +110,7 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 			c.SetLaunch(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: j.LastPost(), Doubt: len(j.Posts) > 0})
 			c.NoteAnswer(j.Key, now)
 		}, more...)
-		if again, err := r.afterWrite(w, err); again {
+		if again, err := r.afterWrite(cmd, err); again {
 			continue
 		} else if err != nil {
 			return record.Result{}, err
@@ -121,9 +121,9 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 
 // Adopt records the run that the operator names as the launch's. It refuses a
 // run of another launch, and a run of another type than the config id's.
-func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) {
+func (r *Resolver) Adopt(ctx context.Context, cmd Command) (record.Result, error) {
 	for {
-		j, res, err := r.target(ctx, w, record.StateHeld)
+		j, res, err := r.target(ctx, cmd, record.StateHeld)
 		if err != nil {
 			return record.Result{}, err
 		}
@@ -131,21 +131,21 @@ func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) 
 			return *res, nil
 		}
 		if j == nil {
-			return r.nothingToAdopt(ctx, w)
+			return r.nothingToAdopt(ctx, cmd)
 		}
 		if j.Reason == announcement.ReasonImplausibleDate {
-			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: implausibleAdoptText}
+			return record.Result{}, &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: implausibleAdoptText}
 		}
-		run, err := r.runs.GetRun(ctx, w.RunID, amperity.ViewVerbose, runs.MaxQueries)
+		run, err := r.runs.GetRun(ctx, cmd.RunID, amperity.ViewVerbose, runs.MaxQueries)
 		if err != nil {
-			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
+			return record.Result{}, &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
 		}
 		c, err := r.store.ConfigID(ctx, j.Request.ConfigID)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		if c.Identity != nil && run.Type != c.Identity.Type {
-			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: otherTypeText(string(run.Type), string(c.Identity.Type))}
+			return record.Result{}, &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: otherTypeText(string(run.Type), string(c.Identity.Type))}
 		}
 		posted := run.CreatedAt.Add(-runs.Skew)
 		if len(j.Posts) > 0 && (run.CreatedAt.IsZero() || j.Posts[0].Before(posted)) {
@@ -153,7 +153,7 @@ func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) 
 		}
 		known, err := r.runs.ReadControlRun(ctx)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		principals := c.Principals(known.PrincipalID)
 		j.SetRun(run, posted, r.clock.Now())
@@ -166,13 +166,13 @@ func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) 
 		err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), began, owned)
 		var taken *record.RunOwnedError
 		if errors.As(err, &taken) {
-			if err := checkOwner(w, taken.Current); err != nil {
+			if err := checkOwner(cmd, taken.Current); err != nil {
 				return record.Result{}, err
 			}
 			owned.Version = taken.Current.Version
 			err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), began, owned)
 		}
-		if again, err := r.afterWrite(w, err); again {
+		if again, err := r.afterWrite(cmd, err); again {
 			continue
 		} else if err != nil {
 			return record.Result{}, err
@@ -183,36 +183,36 @@ func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) 
 
 // nothingToAdopt returns the error of an adopt for a window with missing files,
 // which has no run, or for an unknown key.
-func (r *Resolver) nothingToAdopt(ctx context.Context, w Command) (record.Result, error) {
-	if key, _, ok := record.WindowOf(w.Key); ok {
+func (r *Resolver) nothingToAdopt(ctx context.Context, cmd Command) (record.Result, error) {
+	if key, _, ok := record.WindowOf(cmd.Key); ok {
 		switch item, err := r.store.Get(ctx, key); {
 		case err != nil:
-			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		case item.Exists():
-			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: adoptText}
+			return record.Result{}, &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: adoptText}
 		}
 	}
-	return record.Result{}, &UnknownKeyError{Key: w.Key}
+	return record.Result{}, &UnknownKeyError{Key: cmd.Key}
 }
 
 // checkOwner returns an error if a run belongs to a launch that the command
 // does not name. run is the run's item.
-func checkOwner(w Command, run ledger.Item) error {
+func checkOwner(cmd Command, run ledger.Item) error {
 	owner, err := record.OwnerOf(run)
 	if err != nil {
 		return err
 	}
-	if owner != "" && owner != w.Key {
-		return &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it is the run of " + owner}
+	if owner != "" && owner != cmd.Key {
+		return &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: "it is the run of " + owner}
 	}
 	return nil
 }
 
 // Discard ends a held launch, or the next launch of a window with missing
 // files. Nothing more is started for it.
-func (r *Resolver) Discard(ctx context.Context, w Command) (record.Result, error) {
+func (r *Resolver) Discard(ctx context.Context, cmd Command) (record.Result, error) {
 	for {
-		j, res, err := r.target(ctx, w, record.StateHeld)
+		j, res, err := r.target(ctx, cmd, record.StateHeld)
 		if err != nil {
 			return record.Result{}, err
 		}
@@ -220,16 +220,16 @@ func (r *Resolver) Discard(ctx context.Context, w Command) (record.Result, error
 			return *res, nil
 		}
 		if j == nil {
-			return r.resolveWindow(ctx, w, w.Reason)
+			return r.resolveWindow(ctx, cmd, cmd.Reason)
 		}
 		j.Answered = r.launches.CountAnswered(ctx, j)
 		j.SetState(record.StateDiscarded, r.clock.Now())
-		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
+		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: cmd.Reason}
 		err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) {
 			c.AddDoubt(j)
 			c.NoteAnswer(j.Key, r.clock.Now())
 		})
-		if again, err := r.afterWrite(w, err); again {
+		if again, err := r.afterWrite(cmd, err); again {
 			continue
 		} else if err != nil {
 			return record.Result{}, err
@@ -241,21 +241,21 @@ func (r *Resolver) Discard(ctx context.Context, w Command) (record.Result, error
 // target returns the launch of a command if the launch is in one of the states
 // and waits for the command's hold. Otherwise it returns the answer. If there
 // is no such launch, it returns neither.
-func (r *Resolver) target(ctx context.Context, w Command, states ...record.State) (*record.Launch, *record.Result, error) {
-	item, err := r.store.Get(ctx, record.LaunchPrefix+w.Key)
+func (r *Resolver) target(ctx context.Context, cmd Command, states ...record.State) (*record.Launch, *record.Result, error) {
+	item, err := r.store.Get(ctx, record.LaunchPrefix+cmd.Key)
 	if err != nil {
-		return nil, nil, &record.LedgerError{LaunchKey: w.Key, Err: err}
+		return nil, nil, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 	}
 	if !item.Exists() {
 		return nil, nil, nil
 	}
 	j, err := record.DecodeLaunch(item)
 	if err != nil {
-		return nil, nil, &record.LedgerError{LaunchKey: w.Key, Err: err}
+		return nil, nil, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 	}
 	for _, s := range states {
 		// A launch that a release has put back into the queue counts as held.
-		if (j.State == s || s == record.StateHeld && j.State == record.StateClaimed && j.Queued) && j.Hold == w.Hold {
+		if (j.State == s || s == record.StateHeld && j.State == record.StateClaimed && j.Queued) && j.Hold == cmd.Hold {
 			return j, nil, nil
 		}
 	}
@@ -263,21 +263,21 @@ func (r *Resolver) target(ctx context.Context, w Command, states ...record.State
 	if j.State.Final() || j.State == record.StateHeld {
 		r.launches.DeliverOutcome(ctx, j)
 	}
-	res.Warning = notAskedText(w.Hold)
+	res.Warning = notAskedText(cmd.Hold)
 	return nil, &res, nil
 }
 
 // afterWrite reports whether another process was first, so that the command
 // must be tried again. Any other error of a write becomes a
 // [*record.LedgerError].
-func (r *Resolver) afterWrite(w Command, err error) (again bool, failed error) {
+func (r *Resolver) afterWrite(cmd Command, err error) (again bool, failed error) {
 	var lost *record.LostError
 	var taken *record.RunOwnedError
 	if errors.As(err, &lost) || errors.As(err, &taken) {
 		return true, nil
 	}
 	if err != nil {
-		return false, &record.LedgerError{LaunchKey: w.Key, Err: err}
+		return false, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 	}
 	return false, nil
 }
@@ -295,34 +295,34 @@ func (r *Resolver) deliverDecision(ctx context.Context, j *record.Launch) record
 
 // resolveWindow carries out a command for a window with missing files. It
 // launches the window, or discards its next launch if discard is not empty.
-func (r *Resolver) resolveWindow(ctx context.Context, word Command, discard string) (record.Result, error) {
-	key, text, ok := record.WindowOf(word.Key)
+func (r *Resolver) resolveWindow(ctx context.Context, cmd Command, discard string) (record.Result, error) {
+	key, text, ok := record.WindowOf(cmd.Key)
 	revision, err := strconv.Atoi(text)
 	if !ok || err != nil {
-		return record.Result{}, &UnknownKeyError{Key: word.Key}
+		return record.Result{}, &UnknownKeyError{Key: cmd.Key}
 	}
 	for {
 		item, err := r.store.Get(ctx, key)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		if !item.Exists() {
-			return record.Result{}, &UnknownKeyError{Key: word.Key}
+			return record.Result{}, &UnknownKeyError{Key: cmd.Key}
 		}
 		j, w, err := record.DecodeWindow(item, nil)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
-		if j.State.Launch != nil || j.State.Revision+1 != revision || j.State.Hold != word.Hold || word.Hold == 0 {
-			return record.Result{Outcome: record.Waiting, LaunchKey: word.Key, Hold: j.State.Hold, Warning: notAskedText(word.Hold)}, nil
+		if j.State.Launch != nil || j.State.Revision+1 != revision || j.State.Hold != cmd.Hold || cmd.Hold == 0 {
+			return record.Result{Outcome: record.Waiting, LaunchKey: cmd.Key, Hold: j.State.Hold, Warning: notAskedText(cmd.Hold)}, nil
 		}
 		at, err := r.store.Get(ctx, record.ConfigPrefix+w.ConfigID)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		c, err := record.DecodeConfigID(at, w.ConfigID)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		d := window.Decision{Do: window.Launch}
 		if discard != "" {
@@ -334,7 +334,7 @@ func (r *Resolver) resolveWindow(ctx context.Context, word Command, discard stri
 			continue
 		}
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		if discard != "" {
 			return r.deliverDecision(ctx, n), nil

@@ -62,13 +62,13 @@ func TestExamplesMatchTheAnnouncements(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(golden(t, name), string(got)+"\n"); diff != "" {
-				t.Errorf("(-the golden file +what is made)\n%s", diff)
+				t.Errorf("(-golden file +made)\n%s", diff)
 			}
 		})
 	}
 }
 
-// golden is a golden file of package announcement.
+// golden returns a golden file of package announcement.
 func golden(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "announcement", "testdata", name+".golden.json"))

@@ -116,7 +116,7 @@ func TestUndecodableItemIsAnError(t *testing.T) {
 				o := newOffice(t)
 				row.before(o)
 				if how == "unreadable" && row.key == "launch/"+firstOfWindow {
-					return // it is not read by itself
+					return // no function reads it alone
 				}
 				if how == "unreadable" {
 					o.getErr = func(key string) error {

@@ -23,8 +23,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// office is a launcher with the world around it: a ledger, Amperity, an event bus
-// and a clock that only the test moves.
+// office is a launcher with the world around it: a ledger, Amperity, an event
+// bus and a clock that only the test moves.
 type office struct {
 	t   *testing.T
 	now time.Time
@@ -37,17 +37,17 @@ type office struct {
 	putErr func(items []ledger.Item) error
 	// getErr returns the ledger's error for a read. It may be nil.
 	getErr func(key string) error
-	// posts are the answers to POSTs in turn. The last answer repeats. meanwhile
-	// is called during the next POST, once. It may be nil.
+	// posts are the answers to POSTs in turn. The last answer repeats.
+	// meanwhile is called during the next POST, once. It may be nil.
 	posts     []answer
 	sent      int
 	meanwhile func()
-	// runs are Amperity's runs. queryErr returns the error of a query for a run,
-	// or for the list, which has no id. It may be nil.
+	// runs are Amperity's runs. queryErr returns the error of a query for a
+	// run, or for the list, which has no id. It may be nil.
 	runs     []*amperity.Run
 	queryErr func(id string) error
-	// secondPageErr returns the error of the list's second page, which is empty.
-	// Without it there is no second page.
+	// secondPageErr returns the error of the list's second page, which is
+	// empty. Without it there is no second page.
 	secondPageErr func() error
 	// rounds is how much older than it is the list takes a run for.
 	rounds time.Duration

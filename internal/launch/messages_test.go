@@ -155,13 +155,13 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
 			"this launch had adopted the run wf-9, which belongs to manual/cg-2/b; whether this launch has started a run is unknown (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
 
-		{"a person ends what is held", func(o *office) {
+		{"a discard of a held launch", func(o *office) {
 			o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
 			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Discarded in tenant acme (too_old): not wanted any more; discarded by an operator: nothing more will be started [" + scheduleKey + ", hold 1]"}},
 
-		{"a person ends what may have a run", func(o *office) {
+		{"a discard of a launch that may have a run", func(o *office) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
 			o.wait(20 * time.Minute)
@@ -214,7 +214,7 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 			"files came after the window had been run again three times, which is the most that happens automatically; " +
 			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/5, hold 1]"}},
 
-		{"another run that goes on and on", func(o *office) {
+		{"another run that does not end", func(o *office) {
 			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}}
 			o.runs = []*amperity.Run{o.posts[0].run}
 			o.launch(nil)
@@ -240,7 +240,7 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 			"Amperity Workflow Run Started in tenant acme (): ;  [arrival/cg-1/2026-11-22/1, hold ]",
 		}},
 
-		{"a deadline at which it runs with what is there", func(o *office) {
+		{"a deadline with then: run", func(o *office) {
 			o.window = aWindow(window.Rerun, one, four)
 			o.window.Rules.Deadline, o.window.Rules.ThenRun = o.now.Add(time.Hour), true
 			o.arrive(o.arrivals("orders/*", "orders/1"))
@@ -271,7 +271,7 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 		}, []string{"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: 4 files for lines/*, a file for e0, a file for e1, and those of 2 more entries; " +
 			"nothing was started: the window launches automatically once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
-		{"files that nobody waits for any more", func(o *office) {
+		{"files of a window without a route", func(o *office) {
 			o.window = aWindow(window.Rerun, one, four)
 			o.window.Rules.Deadline = o.now.Add(time.Hour)
 			o.arrive(o.arrivals("orders/*", "orders/1"))
@@ -309,21 +309,21 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 	}
 }
 
-// errThrottled is what a ledger says that does not answer.
+// errThrottled is the error of a ledger that does not answer.
 var errThrottled = errors.New("throttled")
 
 // Each answer and each error describes the state of the launch.
 func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 	t.Parallel()
 	word := held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-7", Reason: "no"}
-	// tooOld leaves a launch that is held.
+	// tooOld leaves a held launch.
 	tooOld := func(o *office) {
 		o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
 	}
 	for _, row := range []struct {
 		name string
 		do   func(o *office) (record.Result, error)
-		// Of the answer, or of the error.
+		// The text of the answer or of the error.
 		warning, message, err string
 	}{
 		{"a launch that another delivery works on", func(o *office) (record.Result, error) {
@@ -393,7 +393,7 @@ func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 			return o.Adopt(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, RunID: "wf-7"})
 		}, "", "", "launch arrival/cg-1/2026-11-22/1 cannot adopt the run wf-7: nothing was sent to Amperity for this window: release it to start its run, or discard it"},
 
-		{"a word that comes too late", func(o *office) (record.Result, error) {
+		{"a command that comes too late", func(o *office) (record.Result, error) {
 			tooOld(o)
 			if _, err := o.Discard(o.t.Context(), word); err != nil {
 				return record.Result{}, err
@@ -468,7 +468,7 @@ func TestHeldListGivesReasons(t *testing.T) {
 	if got, want := list[0].Message, "files were missing at the deadline, and the window still waits for them"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	// Neither a bus that is away nor an item of another version hides one.
+	// A bus that fails and an item of another version hide no entry.
 	o.busErr = errors.New("no bus")
 	o.launch(func(l *launch.Launch) { l.Key, l.NotAfter = "manual/cg-1/k", o.now.Add(-time.Second) })
 	if err := o.ledger.Put(t.Context(), "other", ledger.Item{Key: "launch/manual/cg-1/new", Held: o.now, Doc: []byte(`{"format":2}`)}); err != nil {
@@ -481,7 +481,7 @@ func TestHeldListGivesReasons(t *testing.T) {
 	o.busErr = nil
 	o.wait(2 * time.Minute)
 
-	// A feed that has ended is less urgent than a launch that is held.
+	// Held launches come before the windows of a feed that has ended.
 	o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
 	list, _, err = o.List(t.Context())
 	if err != nil || len(list) != 4 || list[1].Reason != "unreadable" || list[3].Reason != "files_missing" {

@@ -12,7 +12,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// ending is a context of an invocation that ends at a time of the test's clock.
+// ending is the context of an invocation with a deadline by the test's clock.
 type ending struct {
 	context.Context
 	at time.Time
@@ -20,7 +20,7 @@ type ending struct {
 
 func (e ending) Deadline() (time.Time, bool) { return e.at, true }
 
-// posted are the times of the launch's requests, as the ledger has them.
+// posted returns the times of a launch's requests from the ledger.
 func (o *office) posted(key string) []time.Time {
 	o.t.Helper()
 	item, err := o.ledger.Get(o.t.Context(), "launch/"+key)
@@ -145,7 +145,7 @@ func TestSweepSendsARequestThatCannotWait(t *testing.T) {
 		if want == record.Blocked && (o.sent != 0 || !o.now.Equal(began)) {
 			t.Errorf("%s left: %d requests after %s", left, o.sent, o.now.Sub(began))
 		}
-		// A sweep that comes at once.
+		// The sweep starts immediately.
 		if _, err := o.Reconcile(t.Context(), "launch/"+firstOfWindow); err != nil {
 			t.Fatal(err)
 		}

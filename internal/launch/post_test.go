@@ -23,14 +23,14 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// answer is what the API answers to one POST, after a while.
+// answer is the API's delayed answer to one POST.
 type answer struct {
 	run   *amperity.Run
 	err   error
 	after time.Duration
 }
 
-// api answers the POSTs in turn; the last answer is repeated. It knows no run.
+// api answers the POSTs in turn. The last answer repeats. It has no runs.
 type api struct {
 	answers []answer
 	posts   []amperity.RunRequest
@@ -57,7 +57,7 @@ func (a *api) ListRunPages(context.Context, amperity.ListOptions) iter.Seq2[*amp
 	return func(func(*amperity.Page, error) bool) {}
 }
 
-// bus keeps what was announced.
+// bus stores announcements.
 type bus struct {
 	announced []announcement.Announcement
 	err       error
@@ -116,7 +116,7 @@ type outcome struct {
 	Elapsed   time.Duration
 }
 
-// run launches once, by default with 30 seconds of time, as trigger has.
+// run launches once with 30 seconds of time, as trigger has.
 func run(t *testing.T, a *api, b launch.Announcer, edit func(*launch.Config, *launch.Launch)) (outcome, record.Result, string) {
 	t.Helper()
 	return runFor(t, 30*time.Second, a, b, edit)
@@ -200,7 +200,7 @@ func TestEachAnswerHasOneOutcome(t *testing.T) {
 			[]answer{{err: &amperity.RequestError{Problems: []amperity.Problem{{Field: "config_id", Message: "is missing"}}}}}, nil,
 			outcome{record.Rejected, "invalid_input", 1, types(rejected), "invalid request: config_id is missing", 0}},
 
-		// Perhaps processed.
+		// Possibly processed.
 		{"500 is unknown", []answer{{err: status(500, 0)}}, nil,
 			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 500 Internal Server Error: no (request id r-1)", 0}},
 		{"504 is unknown", []answer{{err: status(504, 0)}}, nil,
@@ -315,8 +315,7 @@ func TestAnnouncementHasTheRequestAndTheAnswer(t *testing.T) {
 
 func TestRetriesAreSpreadOut(t *testing.T) {
 	t.Parallel()
-	// The jitter adds up to the same again: never sooner than the backoff's
-	// half, never later than the whole.
+	// The jitter keeps each delay between half of the backoff and the whole.
 	for _, r := range []float64{0, 0.5, 0.999} {
 		synctest.Test(t, func(t *testing.T) {
 			a := &api{answers: []answer{{err: status(429, 0)}, started}}
@@ -329,7 +328,7 @@ func TestRetriesAreSpreadOut(t *testing.T) {
 	}
 }
 
-// slowBus answers nothing until its context ends.
+// slowBus does not answer until its context ends.
 type slowBus struct{}
 
 func (slowBus) Announce(ctx context.Context, _ ...announcement.Announcement) error {
@@ -357,7 +356,7 @@ func TestUnannouncedRunIsNoError(t *testing.T) {
 					t.Errorf("got %+v, %q", got, res.Warning)
 				}
 				if !strings.Contains(log, "not announced") {
-					t.Errorf("the log does not tell: %s", log)
+					t.Errorf("the log lacks it: %s", log)
 				}
 			})
 		})

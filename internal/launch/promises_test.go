@@ -19,7 +19,7 @@ import (
 
 // Promises that code was once changed against without a failed test.
 
-// over is a run that has ended.
+// over returns a run that has ended.
 func over(id, name string, at time.Time) *amperity.Run {
 	run := aRun(id, name, at)
 	run.State = amperity.StateSucceeded
@@ -219,7 +219,7 @@ func TestFileAfterTheRequestGetsARun(t *testing.T) {
 		"before an operator adopts the run": func(o *office) int {
 			o.posts = []answer{noAnswer, {run: over("wf-2", "Orders", o.now)}}
 			o.arrive(o.arrivals("a", "a/1"))
-			run := over("wf-1", "Other", o.now.Add(time.Second)) // a name that nobody expects
+			run := over("wf-1", "Other", o.now.Add(time.Second)) // another name than the config id's runs have
 			o.wait(5 * time.Minute)
 			o.arrive(o.arrivals("a", "a/2"))
 			o.wait(15 * time.Minute)
@@ -342,8 +342,8 @@ func TestListFromBeforeTheRequestIsNotUsed(t *testing.T) {
 	o.wantNews("Started [manual/cg-2/b, hold ]")
 }
 
-// launchAndDie carries out a launch in a process that has so much time, and
-// dies after the request.
+// launchAndDie launches in a process with the time left, which dies after the
+// request.
 func (o *office) launchAndDie(edit func(*launch.Launch), left time.Duration) {
 	o.t.Helper()
 	in, sent := request(), o.sent
@@ -443,7 +443,7 @@ func TestLateAnswerIsAnnouncedAsASecondRun(t *testing.T) {
 	}
 }
 
-// busFunc is an event bus.
+// busFunc is an event bus that calls a function.
 type busFunc func() error
 
 func (f busFunc) Announce(context.Context, ...announcement.Announcement) error { return f() }
@@ -476,7 +476,7 @@ func TestWindowIgnoresARevokedRun(t *testing.T) {
 	o.runs = append(o.runs, theirs)
 	o.putErr = func(items []ledger.Item) error {
 		if items[0].Key == "launch/"+firstOfWindow && len(items) == 1 && strings.Contains(string(items[0].Doc), `"told":true`) {
-			return errThrottled // it adopts the run, tells the window, and dies
+			return errThrottled // it adopts the run, updates the window, and dies
 		}
 		return nil
 	}

@@ -88,13 +88,13 @@ func TestExamplesMatchTheAnnouncements(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(golden(t, name), string(got)+"\n"); diff != "" {
-				t.Errorf("(-the golden file +what is made)\n%s", diff)
+				t.Errorf("(-golden file +made)\n%s", diff)
 			}
 		})
 	}
 }
 
-// golden is a golden file of package announcement.
+// golden returns a golden file of package announcement.
 func golden(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "announcement", "testdata", name+".golden.json"))
@@ -104,7 +104,7 @@ func golden(t *testing.T, name string) string {
 	return string(data)
 }
 
-// published is its detail.
+// published returns the detail of a golden file.
 func published(t *testing.T, name string) announcement.Detail {
 	t.Helper()
 	var d announcement.Detail

@@ -53,8 +53,8 @@ func TestReleaseResumesAfterABlock(t *testing.T) {
 	}
 }
 
-// halfAWindow is a window for a and b with a deadline in an hour, at seven, of
-// which a has come.
+// halfAWindow makes a window for a and b with a deadline at seven, in an hour.
+// Of its files, a has arrived.
 func (o *office) halfAWindow() {
 	o.window = aWindow("", window.Entry{Pattern: "a"}, window.Entry{Pattern: "b"})
 	o.window.Rules.Settle, o.window.Rules.Deadline = time.Minute, o.now.Add(time.Hour)
@@ -77,7 +77,7 @@ func TestWindowWithSomeFilesIsListed(t *testing.T) {
 		}
 	}
 	listed("arrival/cg-1/2026-11-22/1")
-	// After a person has ended it, it is no question until files come.
+	// After a discard the window waits for the operator only once files arrive.
 	if res, err := o.Discard(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "r"}); err != nil || res.Outcome != record.Discarded {
 		t.Fatalf("answered %+v, %v", res, err)
 	}
@@ -98,8 +98,8 @@ func TestWindowWithSomeFilesIsListed(t *testing.T) {
 	}
 }
 
-// Files that arrived before a rejection need no launch of their own, unless they
-// could not be counted. Later files need one.
+// Files that arrived before a rejection need no launch of their own, unless
+// they could not be counted. Later files need one.
 func TestRejectionCoversEarlierFiles(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -179,7 +179,7 @@ func TestWindowsBehindABlockedLaunchResume(t *testing.T) {
 	}
 }
 
-// turns counts how often a turn was waited for.
+// turns is a Pacer that counts the turns.
 type turns int
 
 func (n *turns) Wait(context.Context) error { *n++; return nil }
@@ -265,8 +265,8 @@ func TestReleaseWithFailingLookupsIsHeldAgain(t *testing.T) {
 		outage time.Duration
 		want   string
 	}{
-		"a night":  {10 * time.Hour, "Amperity Workflow Run Started"},
-		"for ever": {100 * time.Hour, "Amperity Workflow Run Held in tenant acme (unknown_outcome): no answer came to the request, and the release of hold 1 could not be carried out for a day, so that nothing was sent for it: POST /workflow/runs: 503"},
+		"a night": {10 * time.Hour, "Amperity Workflow Run Started"},
+		"forever": {100 * time.Hour, "Amperity Workflow Run Held in tenant acme (unknown_outcome): no answer came to the request, and the release of hold 1 could not be carried out for a day, so that nothing was sent for it: POST /workflow/runs: 503"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -487,8 +487,8 @@ func TestRestartedListCountsEachRunOnce(t *testing.T) {
 	}
 }
 
-// A lookup whose list is readable but whose runs are not is not repeated forever.
-// The hold names the runs.
+// A lookup whose list is readable but whose runs are not is not repeated
+// forever. The hold names the runs.
 func TestUnreadableCandidatesAreHeld(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{

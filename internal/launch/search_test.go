@@ -16,7 +16,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// knowing lets the config id have a run, by which its runs are recognized.
+// knowing gives the config id a run, from which it has its identity.
 func (o *office) knowing(configID, name string) {
 	o.t.Helper()
 	posts := o.posts
@@ -29,7 +29,7 @@ func (o *office) knowing(configID, name string) {
 	o.posts, o.sent, o.mails, o.ids = posts, 0, nil, nil
 }
 
-// news are the types, launch keys and holds of what was announced.
+// news returns the types, launch keys and holds of the announcements.
 func (o *office) news() (lines []string) {
 	for _, m := range o.mails {
 		what, _, _ := strings.Cut(strings.TrimPrefix(m, "Amperity Workflow Run "), " in tenant")
@@ -173,7 +173,7 @@ func TestNewHoldNamesLaterRuns(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer}
-	o.launch(nil) // nobody knows what its runs look like
+	o.launch(nil) // the config id has no identity
 	o.wait(20 * time.Minute)
 	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now.Add(-3*time.Minute)))
 	o.wait(30 * time.Minute)

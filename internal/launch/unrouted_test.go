@@ -20,7 +20,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// newsBus keeps what is announced. It fails as its errors say, in turn.
+// newsBus stores announcements. It fails with its errors in turn.
 type newsBus struct {
 	mu    sync.Mutex
 	errs  []error
@@ -43,7 +43,7 @@ func (b *newsBus) Announce(_ context.Context, as ...announcement.Announcement) e
 	return nil
 }
 
-// counts are the announcements: the first file of each, and how many files.
+// counts returns the first file and the number of files of each announcement.
 func (b *newsBus) counts() (out []string) {
 	for _, a := range b.news {
 		n := fmt.Sprint(a.Detail.Unrouted.Count)
@@ -55,14 +55,14 @@ func (b *newsBus) counts() (out []string) {
 	return out
 }
 
-// unroutedOffice is an office whose bus is a newsBus.
+// unroutedOffice returns an office with a newsBus.
 func unroutedOffice(t *testing.T) (*office, *newsBus) {
 	o, b := newOffice(t), &newsBus{}
 	o.Announcer = b
 	return o, b
 }
 
-// lost are files of the bucket b that no route matches, with events of a time.
+// lost returns files of the bucket b that no route matches.
 func lost(at time.Time, keys ...string) (files []window.Arrival) {
 	for _, k := range keys {
 		files = append(files, window.Arrival{Bucket: "b", Key: k, Version: "1", EventTime: at})
@@ -70,7 +70,7 @@ func lost(at time.Time, keys ...string) (files []window.Arrival) {
 	return files
 }
 
-// keys are so many keys from one number on, each made by the format.
+// keys formats n keys with the numbers from from on.
 func keys(form string, from, n int) (ks []string) {
 	for i := range n {
 		ks = append(ks, fmt.Sprintf(form, from+i))
@@ -78,7 +78,7 @@ func keys(form string, from, n int) (ks []string) {
 	return ks
 }
 
-// take is what s3arrival does with files of one batch.
+// take records and announces the files of one batch, as s3arrival does.
 func (o *office) take(files ...window.Arrival) {
 	o.t.Helper()
 	a, err := o.unrouted.Record(o.t.Context(), "b", files)
@@ -88,7 +88,7 @@ func (o *office) take(files ...window.Arrival) {
 	o.unrouted.Announce(o.t.Context(), a)
 }
 
-// sweepUnrouted lets time pass, and looks at what is due then.
+// sweepUnrouted moves the clock, and works on due items.
 func (o *office) sweepUnrouted(d time.Duration) {
 	o.t.Helper()
 	o.now = o.now.Add(d)
@@ -103,7 +103,7 @@ func (o *office) sweepUnrouted(d time.Duration) {
 	}
 }
 
-// settled fails unless nothing is due any more, and the item expires.
+// settledUnrouted checks that an item is not due, and expires.
 func (o *office) settledUnrouted(key string) {
 	o.t.Helper()
 	item, err := o.ledger.Get(o.t.Context(), key)
@@ -168,7 +168,7 @@ func TestFolderIsAnnouncedOnceAnHour(t *testing.T) {
 		t.Errorf("at its end (-want +got)\n%s", diff)
 	}
 	o.settledUnrouted("unrouted/b")
-	// All twenty are taken, and then free again.
+	// All twenty groups are in use, and are then free again.
 	o.now = o.now.Add(2 * time.Hour)
 	o.take(lost(o.now, append(keys("%02d/x", 0, 20), "late/1")...)...)
 	o.now = o.now.Add(time.Hour)
@@ -249,8 +249,8 @@ func TestUnroutedAnnouncementsAreRetried(t *testing.T) {
 	errBus := errors.New("the bus is gone")
 	for name, row := range map[string]struct {
 		errs []error
-		// dies: s3arrival ends before it announces. unwritten: nothing can be
-		// written after the first announcement.
+		// dies: s3arrival ends before it announces. unwritten: every write
+		// after the first announcement fails.
 		dies, unwritten bool
 		want            []string
 	}{
@@ -328,7 +328,7 @@ func TestUnannouncedUnroutedFilesAreKept(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	o.settledUnrouted("unrouted/b")
-	// A group without files since is not removed while its announcement waits.
+	// A group without new files stays while its announcement waits.
 	bus.errs = []error{errors.New("the bus is gone")}
 	o.now = o.now.Add(2 * time.Hour)
 	o.take(lost(o.now, "y/1")...)
@@ -528,7 +528,7 @@ func TestUnrecordedUnroutedFilesAreAnError(t *testing.T) {
 	putDoc(t, o, "unrouted/b/x", `{"format":2}`)
 	for _, key := range []string{"unrouted/b", "unrouted/b/x"} {
 		if _, err := o.unrouted.Due(t.Context(), key); err == nil {
-			t.Errorf("%s of another format was looked at", key)
+			t.Errorf("%s of another format was announced", key)
 		}
 	}
 }
@@ -565,8 +565,8 @@ func TestFolderItemsOfEarlierVersionsAreAnnounced(t *testing.T) {
 	if want := `{"format":1,"bucket":"b","folder":"x","announced":"2026-11-22T06:01:00Z","count":0}`; err != nil || string(item.Doc) != want {
 		t.Errorf("is now %s (%v)", item.Doc, err)
 	}
-	// Its earlier version takes in more files during the announcement: they
-	// are announced with the rest.
+	// The earlier version adds files during the announcement. They are
+	// announced with the rest.
 	putDoc(t, o, "unrouted/b/y", strings.ReplaceAll(doc, "x", "y"))
 	o.putErr = func([]ledger.Item) error {
 		o.putErr = nil
@@ -577,7 +577,7 @@ func TestFolderItemsOfEarlierVersionsAreAnnounced(t *testing.T) {
 	if diff := cmp.Diff([]string{"x/1 25", "y/1 25", "y/1 26"}, bus.counts()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	// One that an earlier version has announced already has no files.
+	// An item that an earlier version has announced has no files.
 	putDoc(t, o, "unrouted/b/z", `{"format":1,"bucket":"b","folder":"z","count":0}`)
 	o.sweepUnrouted(0)
 	o.settledUnrouted("unrouted/b/z")

@@ -437,16 +437,16 @@ var namedMutants = []namedMutant{
 		Why: "It runs beside the run that was in its way.",
 	},
 	{
-		Name: "a word's failed write is no error", File: "internal/held/held.go",
-		Old: "	if err != nil {\n		return false, &record.LedgerError{LaunchKey: w.Key, Err: err}\n	}\n	return false, nil\n",
+		Name: "a command's failed write is no error", File: "internal/held/held.go",
+		Old: "	if err != nil {\n		return false, &record.LedgerError{LaunchKey: cmd.Key, Err: err}\n	}\n	return false, nil\n",
 		New: "	return false, nil\n",
-		Why: "The operator is told that the word was recorded, and it was not.",
+		Why: "The operator reads that the command was recorded, and it was not.",
 	},
 	{
-		Name: "a word for a window needs no hold number", File: "internal/held/held.go",
-		Old: "|| j.State.Hold != word.Hold || word.Hold == 0 {",
-		New: "|| word.Hold == 0 {",
-		Why: "A word that answers an earlier announcement starts the run without its files.",
+		Name: "a command for a window needs no hold number", File: "internal/held/held.go",
+		Old: "|| j.State.Hold != cmd.Hold || cmd.Hold == 0 {",
+		New: "|| cmd.Hold == 0 {",
+		Why: "A command that answers an earlier announcement starts the run without its files.",
 	},
 	{
 		Name: "a held launch expires", File: "internal/record/launch.go",
