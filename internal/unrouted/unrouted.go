@@ -341,9 +341,9 @@ func (u *document) confirm(announced map[string]time.Time) {
 	}
 }
 
-// due returns when the next announcement is to be published or retried. Zero
-// means never.
-func (u *document) due() (due time.Time) {
+// dueTime returns when the next announcement is to be published or retried.
+// Zero means never.
+func (u *document) dueTime() (due time.Time) {
 	for _, g := range u.Groups {
 		at := time.Time{}
 		switch {
@@ -365,7 +365,7 @@ func (fs *Files) write(ctx context.Context, item ledger.Item, u *document) (ledg
 	if err != nil {
 		return item, err
 	}
-	next := ledger.Item{Key: item.Key, Version: item.Version, Due: u.due(), Doc: doc}
+	next := ledger.Item{Key: item.Key, Version: item.Version, Due: u.dueTime(), Doc: doc}
 	if next.Due.IsZero() {
 		next.Expires = fs.clock.Now().Add(keptFor)
 	}
