@@ -94,7 +94,7 @@ func examples(t testing.TB) []example {
 				Tenant:    "acme",
 				Reason:    announcement.ReasonRefused,
 				Hold:      1,
-				Hint:      "no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held)",
+				Hint:      "no run was started: fix what Amperity names, then release the launch to start it (amperity-runs held)",
 				Cause:     scheduled,
 				Request:   customers,
 				Error: &announcement.Error{
@@ -126,7 +126,7 @@ func examples(t testing.TB) []example {
 				Request: &amperity.RunRequest{ConfigID: "og-5MNo6PQ"},
 				Error: &announcement.Error{
 					Kind:    announcement.ErrorInvalidInput,
-					Message: "the launch manual/og-5MNo6PQ/black-friday exists already, made of another input (its outcome: held); this input was not carried out",
+					Message: "launch manual/og-5MNo6PQ/black-friday already exists with a different input (outcome: held); this input was ignored",
 				},
 			},
 		}},
@@ -138,8 +138,8 @@ func examples(t testing.TB) []example {
 				LaunchKey: scheduledKey,
 				Tenant:    "acme",
 				Reason:    announcement.ReasonUnauthorized,
-				Hint: "no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes; " +
-					"if it still cannot be sent at 2026-11-24T06:00:00Z, it is held for a person",
+				Hint: "no run was started: renew the token, or fix the secret that holds it; the launch then resumes automatically within about 15 minutes; " +
+					"if it still cannot be sent at 2026-11-24T06:00:00Z, it is held for the operator",
 				Cause:   scheduled,
 				Request: customers,
 				Error: &announcement.Error{
@@ -199,7 +199,7 @@ func examples(t testing.TB) []example {
 				Tenant:    "acme",
 				Reason:    announcement.ReasonLateFile,
 				Hold:      1,
-				Hint:      "a person has ended it; nothing more is started for it",
+				Hint:      "discarded by an operator: nothing more will be started",
 				Cause:     &late,
 				Request:   sales,
 				Error:     &announcement.Error{Kind: announcement.ErrorDiscarded, Message: "the same orders again, put there by mistake"},
@@ -214,7 +214,7 @@ func examples(t testing.TB) []example {
 				Tenant:    "acme",
 				Reason:    announcement.ReasonFilesMissing,
 				Hold:      1,
-				Hint: "nothing was started: the window launches by itself once the files are there; " +
+				Hint: "nothing was started: the window launches automatically once the files are there; " +
 					"to start the run without them, release it, or discard it (amperity-runs held)",
 				Request: sales,
 				Error: &announcement.Error{
@@ -238,7 +238,7 @@ func examples(t testing.TB) []example {
 				ID:        id(announcement.FilesComplete, salesKey, "2026-11-23T12:14:40.9Z", "1"),
 				LaunchKey: salesKey,
 				Tenant:    "acme",
-				Hint:      "all files are there now: what becomes of the window's launch is announced next",
+				Hint:      "all files are there now: the outcome of the window's launch is announced next",
 				Request:   sales,
 				Window: &announcement.Window{
 					ConfigID: "cg-789GHi0JK", Period: "2026-11-22", Route: "sales",
@@ -274,7 +274,7 @@ func examples(t testing.TB) []example {
 				ID:        id(announcement.WindowAbandoned, "arrival/cg-456DEf7GH/2026-11-22T05:00:00Z/1", "2026-11-22T07:20:00Z", "0"),
 				LaunchKey: "arrival/cg-456DEf7GH/2026-11-22T05:00:00Z/1",
 				Tenant:    "acme",
-				Hint: "nothing was started for these files, and nothing will be: the routes file has no route for this window any more; " +
+				Hint: "nothing was started for these files, and nothing will be: the routes file no longer has a route for this window; " +
 					"start the run by hand if it is wanted",
 				Request: &amperity.RunRequest{
 					ConfigID: "cg-456DEf7GH", RangeFrom: "2026-11-22T05:00:00Z", RangeTo: "2026-11-22T06:00:00Z", RunMode: amperity.RunModeSource,

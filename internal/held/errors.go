@@ -2,14 +2,15 @@ package held
 
 import "fmt"
 
-// UnknownKeyError says that a person's word is for nothing that is known.
+// UnknownKeyError reports a command for a launch key that the ledger does not
+// know.
 type UnknownKeyError struct{ Key string }
 
 func (e *UnknownKeyError) Error() string {
 	return fmt.Sprintf("there is no launch %s in this stack: give the launch_key of the event", e.Key)
 }
 
-// AdoptError says why a run cannot be a launch's.
+// AdoptError reports why a launch cannot adopt a run.
 type AdoptError struct {
 	Key, RunID string
 	Problem    string
@@ -24,16 +25,16 @@ func (e *AdoptError) Error() string {
 func (e *AdoptError) Unwrap() error { return e.Err }
 
 func otherTypeText(got, want string) string {
-	return fmt.Sprintf("it is of the type %s, and this config id's runs are of %s", got, want)
+	return fmt.Sprintf("its type is %s, and this config id's runs have the type %s", got, want)
 }
 
 func notAskedText(hold int) string {
-	return fmt.Sprintf("nothing was done: it does not wait for an answer to hold %d, or no longer does; this is how it stands", hold)
+	return fmt.Sprintf("nothing was done: the launch does not wait, or no longer waits, for an answer to hold %d; this is its state", hold)
 }
 
-// What answers a command that changes nothing.
+// The messages of commands that change nothing.
 const (
-	movedOnText = "nothing was done: its window has gone on since, and has another launch"
+	movedOnText = "nothing was done: its window has moved on, and has another launch"
 	// implausibleText answers a release of files with implausible dates.
 	implausibleText = "nothing was done: a run for these dates is never started; correct the names and upload the files again, " +
 		"or start the run you want by hand, then discard this"

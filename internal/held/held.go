@@ -1,5 +1,5 @@
-// Package held lists what waits for the operator, and carries out the answers:
-// release, adopt and discard.
+// Package held lists the launches that wait for the operator, and carries out
+// the operator's commands: release, adopt and discard.
 package held
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Resolver carries out what the operator answers for held launches and waiting
-// windows.
+// Resolver carries out the operator's commands for held launches and windows
+// with missing files.
 type Resolver struct {
 	launches *launch.Launcher
 	windows  *intake.Windows
@@ -34,30 +34,31 @@ func New(l *launch.Launcher, w *intake.Windows) *Resolver {
 	return &Resolver{l, w, l.Store, l.Runs, l.Clock}
 }
 
-// releasedFor is how long a release is good for: what the operator wants now is
-// not wanted some other day.
-const releasedFor = 24 * time.Hour
+// releaseLifetime is how long a release is valid: the operator wants the run
+// now, not some other day.
+const releaseLifetime = 24 * time.Hour
 
-// Command is what a person says to a launch that is held or was rejected, or to a
-// window that waits.
+// Command is the operator's command for a held or rejected launch, or for a
+// window with missing files.
 type Command struct {
-	// Key is the launch key; of a window that waits, that of its next launch.
+	// Key is the launch key. For a window it is the key of its next launch.
 	Key string
-	// Hold is the number in the announcement that it answers. A word that
-	// answers an earlier one changes nothing, so that it may be repeated.
+	// Hold is the number in the announcement that the command answers. A
+	// command with an older number changes nothing, so that commands can be
+	// repeated.
 	Hold int
 	// RunID is the run to adopt.
 	RunID string
-	// Reason is why it is discarded.
+	// Reason is why the launch is discarded.
 	Reason string
 }
 
-// Release starts what is held or was rejected, or launches a window that waits,
-// now. Answers and errors are as of [Launcher.Launch]; where the word does not
-// fit how things stand, the answer is Duplicate, with a warning.
-func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error) {
+// Release starts a held or rejected launch, or launches a window with missing
+// files. If the command does not fit the state of the launch, the answer is
+// Duplicate with a warning.
+func (r *Resolver) Release(ctx context.Context, cmd Command) (record.Result, error) {
 	for {
-		j, res, err := r.target(ctx, w, record.StateHeld, record.StateRejected)
+		j, res, err := r.target(ctx, cmd, record.StateHeld, record.StateRejected)
 		if err != nil {
 			return record.Result{}, err
 		}
@@ -65,49 +66,51 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 			return *res, nil
 		}
 		if j == nil {
-			return r.targetWindow(ctx, w, "")
+			return r.resolveWindow(ctx, cmd, "")
 		}
 		if j.Reason == announcement.ReasonImplausibleDate {
-			res := j.Duplicate()
+			res := j.DuplicateResult()
 			res.Warning = implausibleText
 			return res, nil
 		}
 		var more []ledger.Item
 		if j.State == record.StateRejected && j.Window != "" {
-			if !j.Told {
-				// A crash left the window without the news; it is not over for it.
+			if !j.WindowUpdated {
+				// A crash left the window without the outcome; the release
+				// updates it first.
 				if err := r.launches.UpdateWindow(ctx, j); err != nil {
-					return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+					return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 				}
-				j.Told = true
+				j.WindowUpdated = true
 			}
 			j.Turn++
-			if more, err = r.launches.Reopen(ctx, j); err != nil {
-				return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+			if more, err = r.launches.ReopenWindow(ctx, j); err != nil {
+				return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 			}
 			if more == nil {
-				res := j.Duplicate()
+				res := j.DuplicateResult()
 				res.Warning = movedOnText
 				return res, nil
 			}
 		}
 		now := r.clock.Now()
-		j.To(record.StateClaimed, now)
-		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releasedFor), r.launches.Lease(ctx)
+		j.SetState(record.StateClaimed, now)
+		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releaseLifetime), r.launches.LeaseEnd(ctx)
 		if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {
-			j.NotAfter = now.Add(intake.NotAfter) // the queue may take days
+			j.NotAfter = now.Add(intake.NotAfter) // the wait in the queue may take days
 		}
-		j.Busy = nil // the operator outranks them; Posts keeps them
+		j.Busy = nil // the release outranks the answers 409; Posts keeps the requests
 		for _, candidate := range j.Candidates {
 			j.Declined = append(j.Declined, candidate.ID)
 		}
 		j.Reason, j.Error, j.Candidates, j.Blocked, j.Looked = "", nil, nil, record.Blockage{}, record.Lookup{}
-		// A crash after this leaves a claimed launch: the sweep starts it.
+		// A crash after this leaves a claimed launch; the sweep sends its
+		// request.
 		err = r.store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) {
-			c.Set(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: j.LastPost(), Doubt: len(j.Posts) > 0})
-			c.Answered(j.Key, now)
+			c.SetLaunch(record.LaunchRef{Key: j.Key, State: record.RefGoing, Last: j.LastPost(), Doubt: len(j.Posts) > 0})
+			c.NoteAnswer(j.Key, now)
 		}, more...)
-		if again, err := r.afterWrite(w, err); again {
+		if again, err := r.afterWrite(cmd, err); again {
 			continue
 		} else if err != nil {
 			return record.Result{}, err
@@ -116,11 +119,11 @@ func (r *Resolver) Release(ctx context.Context, w Command) (record.Result, error
 	}
 }
 
-// Adopt makes a run that a person has found the launch's. It is refused for a
-// run of another launch, or of another type than the config id's.
-func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) {
+// Adopt records the run that the operator names as the launch's. It refuses a
+// run of another launch, and a run of another type than the config id's.
+func (r *Resolver) Adopt(ctx context.Context, cmd Command) (record.Result, error) {
 	for {
-		j, res, err := r.target(ctx, w, record.StateHeld)
+		j, res, err := r.target(ctx, cmd, record.StateHeld)
 		if err != nil {
 			return record.Result{}, err
 		}
@@ -128,88 +131,88 @@ func (r *Resolver) Adopt(ctx context.Context, w Command) (record.Result, error) 
 			return *res, nil
 		}
 		if j == nil {
-			return r.nothingToAdopt(ctx, w)
+			return r.nothingToAdopt(ctx, cmd)
 		}
 		if j.Reason == announcement.ReasonImplausibleDate {
-			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: implausibleAdoptText}
+			return record.Result{}, &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: implausibleAdoptText}
 		}
-		run, err := r.runs.Get(ctx, w.RunID, amperity.ViewVerbose, runs.MaxQueries)
+		run, err := r.runs.GetRun(ctx, cmd.RunID, amperity.ViewVerbose, runs.MaxQueries)
 		if err != nil {
-			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
+			return record.Result{}, &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: "it cannot be read: " + err.Error(), Err: err}
 		}
 		c, err := r.store.ConfigID(ctx, j.Request.ConfigID)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		if c.Identity != nil && run.Type != c.Identity.Type {
-			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: otherTypeText(string(run.Type), string(c.Identity.Type))}
+			return record.Result{}, &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: otherTypeText(string(run.Type), string(c.Identity.Type))}
 		}
 		posted := run.CreatedAt.Add(-runs.Skew)
 		if len(j.Posts) > 0 && (run.CreatedAt.IsZero() || j.Posts[0].Before(posted)) {
 			posted = j.Posts[0]
 		}
-		known, err := r.runs.Control(ctx)
+		known, err := r.runs.ReadControlRun(ctx)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		principals := c.Principals(known.PrincipalID)
 		j.SetRun(run, posted, r.clock.Now())
 		j.Adopted, j.ByHand = true, len(principals) > 0 && run.PrincipalID != "" && !slices.Contains(principals, run.PrincipalID)
-		owned := record.OwnedBy(j.Key, run.ID, 0, r.clock.Now())
+		owned := record.RunItem(j.Key, run.ID, 0, r.clock.Now())
 		began := func(c *record.ConfigID) {
 			c.AddRuns(j)
-			c.Answered(j.Key, r.clock.Now())
+			c.NoteAnswer(j.Key, r.clock.Now())
 		}
 		err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), began, owned)
 		var taken *record.RunOwnedError
 		if errors.As(err, &taken) {
-			if err := checkOwner(w, taken.Current); err != nil {
+			if err := checkOwner(cmd, taken.Current); err != nil {
 				return record.Result{}, err
 			}
 			owned.Version = taken.Current.Version
 			err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), began, owned)
 		}
-		if again, err := r.afterWrite(w, err); again {
+		if again, err := r.afterWrite(cmd, err); again {
 			continue
 		} else if err != nil {
 			return record.Result{}, err
 		}
-		return r.deliver(ctx, j), nil
+		return r.deliverDecision(ctx, j), nil
 	}
 }
 
-// nothingToAdopt answers for a window that waits, which has no run, and for
-// anything that is not known.
-func (r *Resolver) nothingToAdopt(ctx context.Context, w Command) (record.Result, error) {
-	if key, _, ok := record.WindowOf(w.Key); ok {
+// nothingToAdopt returns the error of an adopt for a window with missing files,
+// which has no run, or for an unknown key.
+func (r *Resolver) nothingToAdopt(ctx context.Context, cmd Command) (record.Result, error) {
+	if key, _, ok := record.WindowOf(cmd.Key); ok {
 		switch item, err := r.store.Get(ctx, key); {
 		case err != nil:
-			return record.Result{}, &record.LedgerError{LaunchKey: w.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		case item.Exists():
-			return record.Result{}, &AdoptError{Key: w.Key, RunID: w.RunID, Problem: adoptText}
+			return record.Result{}, &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: adoptText}
 		}
 	}
-	return record.Result{}, &UnknownKeyError{Key: w.Key}
+	return record.Result{}, &UnknownKeyError{Key: cmd.Key}
 }
 
-// checkOwner returns an error if a run belongs to another launch than the one that
-// a command names. run is the run's item.
-func checkOwner(w Command, run ledger.Item) error {
+// checkOwner returns an error if a run belongs to a launch that the command
+// does not name. run is the run's item.
+func checkOwner(cmd Command, run ledger.Item) error {
 	owner, err := record.OwnerOf(run)
 	if err != nil {
 		return err
 	}
-	if owner != "" && owner != w.Key {
-		return &AdoptError{Key: w.Key, RunID: w.RunID, Problem: "it is the run of " + owner}
+	if owner != "" && owner != cmd.Key {
+		return &AdoptError{Key: cmd.Key, RunID: cmd.RunID, Problem: "it is the run of " + owner}
 	}
 	return nil
 }
 
-// Discard ends what is held, or a window whose files are missing. Nothing more is
-// started for it.
-func (r *Resolver) Discard(ctx context.Context, w Command) (record.Result, error) {
+// Discard ends a held launch, or the next launch of a window with missing
+// files. Nothing more is started for it.
+func (r *Resolver) Discard(ctx context.Context, cmd Command) (record.Result, error) {
 	for {
-		j, res, err := r.target(ctx, w, record.StateHeld)
+		j, res, err := r.target(ctx, cmd, record.StateHeld)
 		if err != nil {
 			return record.Result{}, err
 		}
@@ -217,105 +220,109 @@ func (r *Resolver) Discard(ctx context.Context, w Command) (record.Result, error
 			return *res, nil
 		}
 		if j == nil {
-			return r.targetWindow(ctx, w, w.Reason)
+			return r.resolveWindow(ctx, cmd, cmd.Reason)
 		}
-		j.Answered = r.launches.Answered(ctx, j)
-		j.To(record.StateDiscarded, r.clock.Now())
-		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: w.Reason}
+		j.Answered = r.launches.CountAnswered(ctx, j)
+		j.SetState(record.StateDiscarded, r.clock.Now())
+		j.Error = &announcement.Error{Kind: announcement.ErrorDiscarded, Message: cmd.Reason}
 		err = r.store.Transact(ctx, j, r.clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) {
 			c.AddDoubt(j)
-			c.Answered(j.Key, r.clock.Now())
+			c.NoteAnswer(j.Key, r.clock.Now())
 		})
-		if again, err := r.afterWrite(w, err); again {
+		if again, err := r.afterWrite(cmd, err); again {
 			continue
 		} else if err != nil {
 			return record.Result{}, err
 		}
-		return r.deliver(ctx, j), nil
+		return r.deliverDecision(ctx, j), nil
 	}
 }
 
-// target gives the launch that a word is for, if the word fits; else how it
-// stands. Neither: there is no such launch.
-func (r *Resolver) target(ctx context.Context, w Command, fits ...record.State) (*record.Launch, *record.Result, error) {
-	item, err := r.store.Get(ctx, record.LaunchPrefix+w.Key)
+// target returns the launch of a command if the launch is in one of the states
+// and waits for the command's hold. Otherwise it returns the answer. If there
+// is no such launch, it returns neither.
+func (r *Resolver) target(ctx context.Context, cmd Command, states ...record.State) (*record.Launch, *record.Result, error) {
+	item, err := r.store.Get(ctx, record.LaunchPrefix+cmd.Key)
 	if err != nil {
-		return nil, nil, &record.LedgerError{LaunchKey: w.Key, Err: err}
+		return nil, nil, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 	}
 	if !item.Exists() {
 		return nil, nil, nil
 	}
 	j, err := record.DecodeLaunch(item)
 	if err != nil {
-		return nil, nil, &record.LedgerError{LaunchKey: w.Key, Err: err}
+		return nil, nil, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 	}
-	for _, s := range fits {
-		// A launch that a release has put back into the queue is as good as held.
-		if (j.State == s || s == record.StateHeld && j.State == record.StateClaimed && j.Queued) && j.Hold == w.Hold {
+	for _, s := range states {
+		// A launch that a release has put back into the queue counts as held.
+		if (j.State == s || s == record.StateHeld && j.State == record.StateClaimed && j.Queued) && j.Hold == cmd.Hold {
 			return j, nil, nil
 		}
 	}
-	res := j.Duplicate()
+	res := j.DuplicateResult()
 	if j.State.Final() || j.State == record.StateHeld {
-		r.launches.Deliver(ctx, j)
+		r.launches.DeliverOutcome(ctx, j)
 	}
-	res.Warning = notAskedText(w.Hold)
+	res.Warning = notAskedText(cmd.Hold)
 	return nil, &res, nil
 }
 
-// afterWrite tells whether to look again after a write, or what went wrong.
-func (r *Resolver) afterWrite(w Command, err error) (again bool, failed error) {
+// afterWrite reports whether another process was first, so that the command
+// must be tried again. Any other error of a write becomes a
+// [*record.LedgerError].
+func (r *Resolver) afterWrite(cmd Command, err error) (again bool, failed error) {
 	var lost *record.LostError
 	var taken *record.RunOwnedError
 	if errors.As(err, &lost) || errors.As(err, &taken) {
 		return true, nil
 	}
 	if err != nil {
-		return false, &record.LedgerError{LaunchKey: w.Key, Err: err}
+		return false, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 	}
 	return false, nil
 }
 
-// deliver tells the others what a person has decided.
-func (r *Resolver) deliver(ctx context.Context, j *record.Launch) record.Result {
+// deliverDecision delivers what the operator has decided, and returns the
+// answer.
+func (r *Resolver) deliverDecision(ctx context.Context, j *record.Launch) record.Result {
 	res := j.Result()
-	r.launches.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
-	if !r.launches.Deliver(ctx, j) {
+	r.launches.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	if !r.launches.DeliverOutcome(ctx, j) {
 		res.Warning = launch.UnfinishedText
 	}
 	return res
 }
 
-// targetWindow carries out a word for a window that waits, whatever it waits
-// for: it is launched, or, where discard says why, ended.
-func (r *Resolver) targetWindow(ctx context.Context, word Command, discard string) (record.Result, error) {
-	key, text, ok := record.WindowOf(word.Key)
+// resolveWindow carries out a command for a window with missing files. It
+// launches the window, or discards its next launch if discard is not empty.
+func (r *Resolver) resolveWindow(ctx context.Context, cmd Command, discard string) (record.Result, error) {
+	key, text, ok := record.WindowOf(cmd.Key)
 	revision, err := strconv.Atoi(text)
 	if !ok || err != nil {
-		return record.Result{}, &UnknownKeyError{Key: word.Key}
+		return record.Result{}, &UnknownKeyError{Key: cmd.Key}
 	}
 	for {
 		item, err := r.store.Get(ctx, key)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		if !item.Exists() {
-			return record.Result{}, &UnknownKeyError{Key: word.Key}
+			return record.Result{}, &UnknownKeyError{Key: cmd.Key}
 		}
 		j, w, err := record.DecodeWindow(item, nil)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
-		if j.State.Launch != nil || j.State.Revision+1 != revision || j.State.Hold != word.Hold || word.Hold == 0 {
-			return record.Result{Outcome: record.Waiting, LaunchKey: word.Key, Hold: j.State.Hold, Warning: notAskedText(word.Hold)}, nil
+		if j.State.Launch != nil || j.State.Revision+1 != revision || j.State.Hold != cmd.Hold || cmd.Hold == 0 {
+			return record.Result{Outcome: record.Waiting, LaunchKey: cmd.Key, Hold: j.State.Hold, Warning: notAskedText(cmd.Hold)}, nil
 		}
 		at, err := r.store.Get(ctx, record.ConfigPrefix+w.ConfigID)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		c, err := record.DecodeConfigID(at, w.ConfigID)
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		d := window.Decision{Do: window.Launch}
 		if discard != "" {
@@ -327,10 +334,10 @@ func (r *Resolver) targetWindow(ctx context.Context, word Command, discard strin
 			continue
 		}
 		if err != nil {
-			return record.Result{}, &record.LedgerError{LaunchKey: word.Key, Err: err}
+			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
 		if discard != "" {
-			return r.deliver(ctx, n), nil
+			return r.deliverDecision(ctx, n), nil
 		}
 		return r.launches.Proceed(ctx, n), nil
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Launch is one entry of the list of what waits for a person.
+// Launch is one entry of the list of what waits for the operator.
 type Launch struct {
 	LaunchKey string `json:"launch_key"`
 	// Hold is the number to name in a release, adopt or discard.
@@ -27,22 +27,23 @@ type Launch struct {
 	Message    string                   `json:"message,omitempty"`
 	Candidates []announcement.Candidate `json:"candidates,omitempty"`
 	// Samples are some of the files, with the reason implausible_date. Like
-	// Cause.Files they include the files that came after the launch was held.
+	// Cause.Files they include files that arrived after the launch was held.
 	Samples []string `json:"samples,omitempty"`
 }
 
-// maxHeld bounds the list of what waits for a person.
+// maxHeld bounds the list of what waits for the operator.
 const maxHeld = 200
 
-// maxDueRows and maxHeldReads bound what the list of held launches looks
-// through: rows of the index, and items.
+// maxDueRows and maxHeldReads bound the rows of the index and the items that
+// one list reads.
 const (
 	maxDueRows   = 20_000
 	maxHeldReads = 1_000
 )
 
-// List lists what waits for a person, each the longest first: held launches,
-// and then windows whose files are missing. more says that there are others.
+// List returns what waits for the operator: held launches, and then windows
+// with missing files. Both begin with the longest wait. more reports that the
+// list is cut.
 func (r *Resolver) List(ctx context.Context) (list []Launch, more bool, err error) {
 	var launches, windows []string
 	for row, err := range r.store.Held(ctx) {
@@ -50,7 +51,8 @@ func (r *Resolver) List(ctx context.Context) (list []Launch, more bool, err erro
 		case err != nil:
 			return nil, false, &record.LedgerError{LaunchKey: "", Err: err}
 		case strings.HasPrefix(row.Key, record.WindowPrefix):
-			// A feed that has ended must not hide what is held.
+			// The many windows of a feed that has ended must not hide held
+			// launches.
 			if len(windows) <= maxHeld {
 				windows = append(windows, row.Key)
 			}
@@ -61,8 +63,9 @@ func (r *Resolver) List(ctx context.Context) (list []Launch, more bool, err erro
 			break
 		}
 	}
-	// A held launch whose run is searched for is due too, and one that could not be
-	// announced yet. A window of which some files are there is due within a day.
+	// A held launch is due instead while the sweep searches for its runs, or
+	// while its outcome is not delivered. A window with some of its files is
+	// due within a day.
 	due := 0
 	for row, err := range r.store.Due(ctx, r.clock.Now().Add(25*time.Hour)) {
 		if err != nil {
@@ -88,12 +91,12 @@ func (r *Resolver) List(ctx context.Context) (list []Launch, more bool, err erro
 		if err != nil {
 			return nil, false, &record.LedgerError{LaunchKey: key, Err: err}
 		}
-		h, ok := heldOf(item)
+		h, ok := heldEntry(item)
 		if !ok {
 			continue
 		}
 		if h.Reason == announcement.ReasonImplausibleDate {
-			if err := r.countSince(ctx, &h); err != nil {
+			if err := r.addFilesSince(ctx, &h); err != nil {
 				return nil, false, err
 			}
 		}
@@ -102,9 +105,9 @@ func (r *Resolver) List(ctx context.Context) (list []Launch, more bool, err erro
 	return list, more, nil
 }
 
-// heldOf tells of an item that waits for a person; false where it does not any
-// more.
-func heldOf(item ledger.Item) (Launch, bool) {
+// heldEntry returns the entry of an item, or false if the item does not wait
+// for the operator any longer.
+func heldEntry(item ledger.Item) (Launch, bool) {
 	switch {
 	case strings.HasPrefix(item.Key, record.LaunchPrefix):
 		j, err := record.DecodeLaunch(item)
@@ -134,8 +137,8 @@ func heldOf(item ledger.Item) (Launch, bool) {
 	return Launch{}, false
 }
 
-// countSince adds to h the files that came since its launch was held.
-func (r *Resolver) countSince(ctx context.Context, h *Launch) error {
+// addFilesSince adds to h the files that arrived since its launch was held.
+func (r *Resolver) addFilesSince(ctx context.Context, h *Launch) error {
 	key, _, ok := record.WindowOf(h.LaunchKey)
 	if !ok {
 		return nil
@@ -157,5 +160,5 @@ func (r *Resolver) countSince(ctx context.Context, h *Launch) error {
 	return nil
 }
 
-// reasonUnreadable is why a launch is listed that this version cannot read.
+// reasonUnreadable is the reason of a launch that this version cannot read.
 const reasonUnreadable = "unreadable"

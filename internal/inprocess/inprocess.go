@@ -20,8 +20,8 @@ type Functions struct {
 	Sweep     *sweep.Handler
 }
 
-// New builds the functions over one launcher. The sweep works on one item after
-// the other; set its Workers for more.
+// New builds the functions with one launcher. The sweep handles one item at a
+// time; its Workers changes that.
 func New(c launch.Config, routes *route.Routes) Functions {
 	l := launch.New(c)
 	windows := intake.New(l, routes.Lookup)

@@ -1,5 +1,4 @@
-// Package intake turns files into windows, and windows that are due into
-// launches.
+// Package intake folds files into windows, and turns due windows into launches.
 package intake
 
 import (
@@ -18,8 +17,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// Windows takes files into windows, and launches the windows that are due. It is
-// safe for concurrent use, in any number of processes.
+// Windows folds files into windows, and launches due windows. It is safe for
+// concurrent use, in any number of processes.
 type Windows struct {
 	launches *launch.Launcher
 	store    *record.Store
@@ -31,21 +30,22 @@ type Windows struct {
 	routes   Routes
 }
 
-// Routes returns what the routes say now of a window; false: none has it.
+// Routes returns the spec of a window by the present routes, or false if no
+// route has the window.
 type Routes func(configID, period string) (record.WindowSpec, bool)
 
-// New returns Windows whose launches a Launcher carries out. [Windows.Due]
-// needs routes; nil stands for none.
+// New returns Windows whose launches l carries out. Only [Windows.Due] needs
+// routes; without it they may be nil.
 func New(l *launch.Launcher, routes Routes) *Windows {
 	return &Windows{l, l.Store, l.Runs, l.Clock, l.Logger, l.Tenant, l.Paused, routes}
 }
 
-// MissingText is the message of a window whose files are missing, in the list of
-// what is held.
+// MissingText is the message of a window with missing files in the list of held
+// launches.
 const MissingText = "files were missing at the deadline, and the window still waits for them"
 
-// Expect sees to it that a window exists, and is looked at when its deadline
-// passes, whether or not a file comes.
+// Expect ensures that a window exists and falls due at its deadline, whether or
+// not a file arrives.
 func (ws *Windows) Expect(ctx context.Context, w record.WindowSpec) error {
 	item, err := ws.store.Get(ctx, w.Key())
 	for n := 1; err == nil; n++ {
@@ -60,34 +60,35 @@ func (ws *Windows) Expect(ctx context.Context, w record.WindowSpec) error {
 		d := j.State.Evaluate(w.Rules, now)
 		look := d.At
 		if d.Do != window.Nothing {
-			look = now // whoever looks at it then launches it
+			look = now // the sweep launches it
 		}
 		err = ws.store.PutWindow(ctx, j, &w, look)
 		var conflict *ledger.ConflictError
 		if !errors.As(err, &conflict) || n == record.MaxFolds {
 			return err
 		}
-		item, err = conflict.Current[0], ws.store.Pause(ctx, n)
+		item, err = conflict.Current[0], ws.store.PauseAfterConflict(ctx, n)
 	}
 	return err
 }
 
-// NotAfter is how long after its decision a window's run is wanted
-// without the operator's word: its dates are fixed, so it is not soon too late.
+// NotAfter is how long after its decision a window's run is wanted without a
+// release by the operator. The run's dates are fixed, so it stays useful for
+// days.
 const NotAfter = 7 * 24 * time.Hour
 
-// Arrived is what became of one window's files of a batch.
+// Arrived is the result of [Windows.Arrive].
 type Arrived struct {
 	Counts window.Counts
 	Result record.Result
-	// claimed is a launch that the caller is to carry out.
+	// claimed is a launch for [Windows.Launch], or nil.
 	claimed *record.Launch
 }
 
-// Arrive takes the files of one window into the ledger, in one write, and
-// decides for the window. A launch that is decided is claimed by this
-// invocation: give what Arrive returns to [Launcher.Carry]. The error says that
-// the files were not taken in; they must be delivered again.
+// Arrive folds the files of one window into the ledger in one write, and
+// decides about the window. If it decides on a launch, this invocation has
+// claimed the launch: pass the result to [Windows.Launch]. After an error the
+// files were not recorded, and must be delivered again.
 func (ws *Windows) Arrive(ctx context.Context, w record.WindowSpec, files []window.Arrival, received time.Time) (Arrived, error) {
 	item, err := ws.store.Get(ctx, w.Key())
 	for n := 1; err == nil; n++ {
@@ -99,11 +100,12 @@ func (ws *Windows) Arrive(ctx context.Context, w record.WindowSpec, files []wind
 		}
 		counts := j.State.Fold(files, w.Rules, received)
 		var claimed *record.Launch
-		claimed, err = ws.decide(ctx, j, &w, j.State.Evaluate(w.Rules, ws.clock.Now()))
+		claimed, err = ws.applyAndLog(ctx, j, &w, j.State.Evaluate(w.Rules, ws.clock.Now()))
 		var conflict *ledger.ConflictError
 		if errors.As(err, &conflict) && n < record.MaxFolds {
-			// Others write to the window too: fold the files into what it is now.
-			item, err = conflict.Current[0], ws.store.Pause(ctx, n)
+			// Another process has updated the window: fold the files into its
+			// present state.
+			item, err = conflict.Current[0], ws.store.PauseAfterConflict(ctx, n)
 			continue
 		}
 		if err != nil {
@@ -117,7 +119,7 @@ func (ws *Windows) Arrive(ctx context.Context, w record.WindowSpec, files []wind
 	return Arrived{}, &record.LedgerError{LaunchKey: w.Key(), Err: err}
 }
 
-// logFiles writes the line that tells what files did to a window.
+// logFiles logs what the files of a batch have changed in a window.
 func (ws *Windows) logFiles(ctx context.Context, j *record.Window, w *record.WindowSpec, n window.Counts, res record.Result) {
 	a := []any{
 		slog.String("window", w.Key()), slog.String(telemetry.ConfigID, w.ConfigID), slog.String(telemetry.Route, w.Route),
@@ -133,7 +135,7 @@ func (ws *Windows) logFiles(ctx context.Context, j *record.Window, w *record.Win
 	ws.logger.InfoContext(ctx, "window", a...)
 }
 
-// resultOf answers for a window that is not launched now.
+// resultOf returns the answer for a window that is not launched now.
 func resultOf(j *record.Window, n window.Counts) record.Result {
 	res := record.Result{Outcome: record.Waiting}
 	if n.New == 0 {
@@ -145,22 +147,22 @@ func resultOf(j *record.Window, n window.Counts) record.Result {
 	return res
 }
 
-// Launch carries out the launch that Arrive has claimed, and answers how far it
-// came. Without one the answer is what Arrive has said.
+// Launch carries out the launch that Arrive has claimed. Without one it returns
+// Arrive's answer.
 func (ws *Windows) Launch(ctx context.Context, a Arrived) record.Result {
 	if a.claimed == nil {
 		return a.Result
 	}
 	if a.claimed.State == record.StateHeld {
-		ws.launches.Log(ctx, a.claimed.Key, a.claimed.Request.ConfigID, a.claimed.Cause.Route, a.claimed.Result())
-		ws.launches.Deliver(ctx, a.claimed)
+		ws.launches.LogResult(ctx, a.claimed.Key, a.claimed.Request.ConfigID, a.claimed.Cause.Route, a.claimed.Result())
+		ws.launches.DeliverOutcome(ctx, a.claimed)
 		return a.claimed.Result()
 	}
 	return ws.launches.Proceed(ctx, a.claimed)
 }
 
-// Due decides for a window that fell due. It reports whether there was anything
-// to do. An error says that the item could not be worked on; it stays due.
+// Due decides about a window that fell due. It reports whether there was
+// anything to do. After an error the window stays due.
 func (ws *Windows) Due(ctx context.Context, key string) (bool, error) {
 	item, err := ws.store.Get(ctx, key)
 	if err != nil {
@@ -168,7 +170,7 @@ func (ws *Windows) Due(ctx context.Context, key string) (bool, error) {
 	}
 	now := ws.clock.Now()
 	if !item.Exists() || item.Due.IsZero() || item.Due.After(now) {
-		return false, nil // the list of what is due lags behind
+		return false, nil // the list of due items lags behind
 	}
 	j, w, err := record.DecodeWindow(item, nil)
 	if err != nil {
@@ -182,10 +184,10 @@ func (ws *Windows) Due(ctx context.Context, key string) (bool, error) {
 	} else {
 		d = j.State.Abandon(now)
 	}
-	claimed, err := ws.decide(ctx, j, w, d)
+	claimed, err := ws.applyAndLog(ctx, j, w, d)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
-		return true, nil // somebody else is at it; it is still due
+		return true, nil // another process has updated the window; it is still due
 	}
 	if err != nil {
 		return false, err
@@ -195,10 +197,9 @@ func (ws *Windows) Due(ctx context.Context, key string) (bool, error) {
 	return true, nil
 }
 
-// decide carries out a decision about a window, and logs what is worth knowing
-// of it. It writes the window, and with it the launch that begins. The error is a
-// [*ledger.ConflictError] where the window has a newer version.
-func (ws *Windows) decide(ctx context.Context, j *record.Window, w *record.WindowSpec, d window.Decision) (*record.Launch, error) {
+// applyAndLog applies a decision about a window, and logs it. If the window has
+// a newer version, the error is a [*ledger.ConflictError].
+func (ws *Windows) applyAndLog(ctx context.Context, j *record.Window, w *record.WindowSpec, d window.Decision) (*record.Launch, error) {
 	claimed, err := ws.apply(ctx, j, w, d)
 	if err == nil {
 		ws.logDecision(ctx, w, d)
@@ -206,12 +207,14 @@ func (ws *Windows) decide(ctx context.Context, j *record.Window, w *record.Windo
 	return claimed, err
 }
 
+// apply writes the window, with the launch that the decision creates. It
+// returns the launch, or nil.
 func (ws *Windows) apply(ctx context.Context, j *record.Window, w *record.WindowSpec, d window.Decision) (*record.Launch, error) {
 	now := ws.clock.Now()
 	if d.Do == window.Launch && ws.paused {
 		d = window.Decision{At: now.Add(launch.PausedFor)}
-		j.State.WaitsSince = time.Time{} // it waits for nothing else now
-		ws.launches.Log(ctx, record.LaunchKey(w.ConfigID, w.Period, j.State.Revision+1), w.ConfigID, w.Route, record.Result{Outcome: record.Blocked, Reason: announcement.ReasonPaused,
+		j.State.WaitsSince = time.Time{} // the window waits only for the end of the pause
+		ws.launches.LogResult(ctx, record.LaunchKey(w.ConfigID, w.Period, j.State.Revision+1), w.ConfigID, w.Route, record.Result{Outcome: record.Blocked, Reason: announcement.ReasonPaused,
 			Error: &announcement.Error{Kind: announcement.ErrorPaused, Message: launch.PausedText}})
 	}
 	if d.Do == window.Nothing {
@@ -243,26 +246,27 @@ func (ws *Windows) apply(ctx context.Context, j *record.Window, w *record.Window
 		case conflict.WindowChanged:
 			return nil, err
 		case conflict.Launch.Exists():
-			// The window was forgotten, and its launch was not.
+			// The ledger has forgotten the window, but not its launch.
 			if err := ws.restoreLaunch(j, conflict.Launch); err != nil {
 				return nil, err
 			}
 			return nil, ws.store.PutWindow(ctx, j, w, now)
 		}
-		// Another launch of the config id was written in between: look again.
+		// Another process has updated the document of the config id: try again.
 	}
 }
 
-// CreateLaunch writes the window's next launch, with the window and the config id in
-// one transaction: no other window of it can be decided at the same time. It is
-// discarded at once where discard says why a person wants that.
+// CreateLaunch writes the window's next launch, the window and the config id in
+// one transaction, so that no other window of the config id is launched at the
+// same time. If discard is not empty, the launch is created discarded, with
+// discard as the operator's reason.
 func (ws *Windows) CreateLaunch(ctx context.Context, j *record.Window, w *record.WindowSpec, d window.Decision, discard string, at ledger.Item, c *record.ConfigID) (*record.Launch, error) {
 	now := ws.clock.Now()
 	before := *j.State
 	revision := j.State.Decide(w.Rules, now, d.Do == window.HoldIt)
 	files := j.State.Launch.Files
 	n := &record.Launch{LaunchDoc: record.LaunchDoc{
-		Format: record.Format, State: record.StateClaimed, Since: now, Claimed: now, Lease: ws.launches.Lease(ctx),
+		Format: record.Format, State: record.StateClaimed, Since: now, Claimed: now, Lease: ws.launches.LeaseEnd(ctx),
 		Key:      record.LaunchKey(w.ConfigID, w.Period, revision),
 		Request:  w.Request,
 		Cause:    announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Revision: revision, Files: files.Count},
@@ -278,12 +282,12 @@ func (ws *Windows) CreateLaunch(ctx context.Context, j *record.Window, w *record
 	due := n.Lease
 	switch {
 	case discard != "":
-		n.To(record.StateDiscarded, now)
+		n.SetState(record.StateDiscarded, now)
 		n.Reason, n.Error = d.Reason, &announcement.Error{Kind: announcement.ErrorDiscarded, Message: discard}
 		due = now.Add(record.RevisitAfter)
 	case d.Do == window.HoldIt:
-		n.To(record.StateHeld, now)
-		n.Reason, n.Error, n.Hold = d.Reason, launch.HeldBy(d.Reason, d.RunID), n.Hold+1
+		n.SetState(record.StateHeld, now)
+		n.Reason, n.Error, n.Hold = d.Reason, launch.HeldError(d.Reason, d.RunID), n.Hold+1
 		if d.Reason == announcement.ReasonImplausibleDate {
 			n.Samples = files.Samples
 		}
@@ -292,10 +296,10 @@ func (ws *Windows) CreateLaunch(ctx context.Context, j *record.Window, w *record
 			c.Overlap = record.AskedOverlap{RunID: d.RunID, Launch: n.Key, At: now}
 		}
 	default:
-		c.Set(record.LaunchRef{Key: n.Key, State: record.RefGoing})
+		c.SetLaunch(record.LaunchRef{Key: n.Key, State: record.RefGoing})
 	}
-	// A crash before this leaves the window ripe, and due. A crash after it
-	// leaves a claimed launch.
+	// A crash before this leaves the window ready, and due. A crash after it
+	// leaves a claimed launch; the sweep sends its request.
 	err := ws.store.CreateLaunch(ctx, n, due, j, w, c, at.Version)
 	if err != nil {
 		*j.State = before
@@ -304,7 +308,7 @@ func (ws *Windows) CreateLaunch(ctx context.Context, j *record.Window, w *record
 	return n, nil
 }
 
-// restoreLaunch takes a launch into a window that has forgotten it.
+// restoreLaunch records an existing launch in a window that has forgotten it.
 func (ws *Windows) restoreLaunch(j *record.Window, item ledger.Item) error {
 	n, err := record.DecodeLaunch(item)
 	if err != nil {
@@ -319,12 +323,13 @@ func (ws *Windows) restoreLaunch(j *record.Window, item ledger.Item) error {
 	return nil
 }
 
-// announceNotices announces what a window has to tell, and then takes it out.
+// announceNotices announces the notices of a window, and then removes them.
 func (ws *Windows) announceNotices(ctx context.Context, j *record.Window, w *record.WindowSpec) {
 	if len(j.State.Notices) == 0 {
 		return
 	}
-	// A crash before the write repeats the announcements, with the same ids.
+	// A crash before the write leaves the window due; the sweep repeats the
+	// announcements with the same ids.
 	for _, n := range j.State.Notices {
 		if ws.launches.Announce(ctx, noticeOf(n, w, ws.tenant)) != nil {
 			return // the window is due
@@ -342,13 +347,13 @@ func (ws *Windows) announceNotices(ctx context.Context, j *record.Window, w *rec
 	}
 }
 
-// logNotice writes the line of what a window has told.
+// logNotice logs an announced notice of a window.
 func (ws *Windows) logNotice(ctx context.Context, n window.Notice, w *record.WindowSpec) {
 	a := []any{slog.String("window", w.Key()), slog.String(telemetry.ConfigID, w.ConfigID), slog.String(telemetry.Route, w.Route),
 		slog.String(telemetry.LaunchKey, record.LaunchKey(w.ConfigID, w.Period, n.Revision)), slog.Int("files", n.Files.Count)}
 	switch n.Type {
 	case announcement.FilesMissing:
-		ws.logger.WarnContext(ctx, "files missing", append(a, slog.String(telemetry.Error, missing(n, w)))...)
+		ws.logger.WarnContext(ctx, "files missing", append(a, slog.String(telemetry.Error, describeMissing(n, w)))...)
 	case announcement.FilesComplete:
 		ws.logger.InfoContext(ctx, "files complete", a...)
 	case announcement.WindowAbandoned:
@@ -356,7 +361,7 @@ func (ws *Windows) logNotice(ctx context.Context, n window.Notice, w *record.Win
 	}
 }
 
-// logDecision logs what is worth knowing of a decision.
+// logDecision logs the parts of a decision that no other line shows.
 func (ws *Windows) logDecision(ctx context.Context, w *record.WindowSpec, d window.Decision) {
 	a := []any{slog.String("window", w.Key()), slog.String(telemetry.ConfigID, w.ConfigID), slog.String(telemetry.Route, w.Route)}
 	if d.RouteChanged {

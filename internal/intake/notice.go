@@ -14,17 +14,17 @@ import (
 
 // Hints of a window's notices.
 const (
-	hintMissing = "nothing was started: the window launches by itself once the files are there; " +
+	hintMissing = "nothing was started: the window launches automatically once the files are there; " +
 		"to start the run without them, release it, or discard it (amperity-runs held)"
 	hintWaived  = "the window launches with what is there, as its route says (then: run)"
 	hintNothing = "nothing was started, since nothing is there: the window launches with the first files that come; " +
 		"to start the run all the same, release it, or discard it (amperity-runs held)"
-	hintComplete  = "all files are there now: what becomes of the window's launch is announced next"
-	hintAbandoned = "nothing was started for these files, and nothing will be: the routes file has no route for this window any more; " +
+	hintComplete  = "all files are there now: the outcome of the window's launch is announced next"
+	hintAbandoned = "nothing was started for these files, and nothing will be: the routes file no longer has a route for this window; " +
 		"start the run by hand if it is wanted"
 )
 
-// noticeOf is what a window announces.
+// noticeOf returns the announcement of a window's notice.
 func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement.Announcement {
 	key := record.LaunchKey(w.ConfigID, w.Period, n.Revision)
 	d := announcement.Detail{
@@ -41,7 +41,7 @@ func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement
 	switch n.Type {
 	case announcement.FilesMissing:
 		d.Reason, d.Hold = announcement.ReasonFilesMissing, n.Hold
-		d.Error = &announcement.Error{Kind: announcement.ErrorPolicy, Message: missing(n, w)}
+		d.Error = &announcement.Error{Kind: announcement.ErrorPolicy, Message: describeMissing(n, w)}
 		switch {
 		case n.Waived && n.Files.Count > 0:
 			d.Hint = hintWaived
@@ -68,13 +68,13 @@ func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement
 	return a
 }
 
-// maxNamed is how many of the entries that are not met a sentence names.
+// maxNamed is the most unmet entries that a message names.
 const maxNamed = 3
 
-// missing says in a sentence what is not there.
-func missing(n window.Notice, w *record.WindowSpec) string {
+// describeMissing returns a message that names the missing files.
+func describeMissing(n window.Notice, w *record.WindowSpec) string {
 	if len(n.Met) == 0 && !slices.ContainsFunc(n.Unmet, func(u window.Unmet) bool { return u.Have > 0 }) {
-		return fmt.Sprintf("no file of the route %s had come for %s by the deadline, %s", w.Route, w.Period, launch.Stamp(n.Deadline))
+		return fmt.Sprintf("no file of the route %s had arrived for %s by the deadline, %s", w.Route, w.Period, launch.Stamp(n.Deadline))
 	}
 	entries := make([]string, 0, maxNamed)
 	for _, u := range n.Unmet[:min(maxNamed, len(n.Unmet))] {

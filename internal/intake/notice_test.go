@@ -13,9 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTheExamplesAreWhatIsPublished makes the announcements of windows that the
-// golden files of package announcement pin, and that docs/events/README.md shows.
-func TestTheExamplesAreWhatIsPublished(t *testing.T) {
+// TestExamplesMatchTheAnnouncements makes the announcements of windows that the
+// golden files of package announcement pin, and that docs/events/README.md
+// shows.
+func TestExamplesMatchTheAnnouncements(t *testing.T) {
 	t.Parallel()
 	at := func(s string) time.Time {
 		t.Helper()
@@ -61,13 +62,13 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(golden(t, name), string(got)+"\n"); diff != "" {
-				t.Errorf("(-the golden file +what is made)\n%s", diff)
+				t.Errorf("(-golden file +made)\n%s", diff)
 			}
 		})
 	}
 }
 
-// golden is a golden file of package announcement.
+// golden returns a golden file of package announcement.
 func golden(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "announcement", "testdata", name+".golden.json"))

@@ -14,10 +14,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// announceTimeout bounds the publishing where the context does not.
+// announceTimeout bounds one announcement.
 const announceTimeout = 10 * time.Second
 
-// Announce publishes within the time that there is.
+// Announce publishes an announcement, and logs a failure.
 func (l *Launcher) Announce(ctx context.Context, a announcement.Announcement) error {
 	actx, cancel := l.Clock.WithTimeout(ctx, announceTimeout)
 	defer cancel()
@@ -29,8 +29,8 @@ func (l *Launcher) Announce(ctx context.Context, a announcement.Announcement) er
 	return err
 }
 
-// announcementOf tells how the launch stands: started, rejected, held or
-// discarded.
+// announcementOf returns the announcement of a launch that is started,
+// rejected, held or discarded.
 func announcementOf(r *record.LaunchDoc, tenant string) announcement.Announcement {
 	t := map[record.State]announcement.DetailType{
 		record.StateStarted:   announcement.RunStarted,
@@ -56,7 +56,7 @@ func announcementOf(r *record.LaunchDoc, tenant string) announcement.Announcemen
 	default:
 		d.Hold = r.Hold
 		d.ID = announcement.ID(t, r.Key, r.Reason, fmt.Sprint(r.Hold))
-		d.Hint = hint(r)
+		d.Hint = hintFor(r)
 	}
 	if len(r.Samples) > 0 {
 		d.Window = &announcement.Window{ConfigID: r.Request.ConfigID, Period: r.Cause.Period, Route: r.Cause.Route, Files: r.Cause.Files, Samples: r.Samples}
@@ -68,8 +68,8 @@ func announcementOf(r *record.LaunchDoc, tenant string) announcement.Announcemen
 	return a
 }
 
-// blockedNews tells that a launch is blocked.
-func (l *Launcher) blockedNews(j *record.Launch) announcement.Announcement {
+// blockedAnnouncement returns the announcement of a blocked launch.
+func (l *Launcher) blockedAnnouncement(j *record.Launch) announcement.Announcement {
 	a := announcement.Announcement{Type: announcement.RunBlocked, Detail: announcement.Detail{
 		Version:   announcement.Version,
 		ID:        announcement.ID(announcement.RunBlocked, j.Key, j.Reason, j.Blocked.Since.UTC().Format(time.RFC3339Nano)),
@@ -87,11 +87,12 @@ func (l *Launcher) blockedNews(j *record.Launch) announcement.Announcement {
 	return a
 }
 
-// further returns a copy of the record that announces a further run.
-func further(r *record.LaunchDoc, o record.OtherRun) *record.LaunchDoc {
+// furtherRunDoc returns a copy of the document from which a further run is
+// announced.
+func furtherRunDoc(r *record.LaunchDoc, o record.OtherRun) *record.LaunchDoc {
 	f := *r
 	if o.Hold == 0 {
-		f.Keep(o.Run)
+		f.KeepRun(o.Run)
 		return &f
 	}
 	f.State, f.Reason, f.Hold, f.Run, f.Candidates = record.StateHeld, announcement.ReasonUnknownOutcome, o.Hold, nil, []announcement.Candidate{candidateOf(o.Run)}
@@ -99,9 +100,9 @@ func further(r *record.LaunchDoc, o record.OtherRun) *record.LaunchDoc {
 	return &f
 }
 
-// hint says what a person should do about how the launch stands.
-func hint(r *record.LaunchDoc) string {
-	unclear := r.Reason == announcement.ReasonUnknownOutcome || r.MaySucceed()
+// hintFor returns what the operator should do about the state of a launch.
+func hintFor(r *record.LaunchDoc) string {
+	unclear := r.Reason == announcement.ReasonUnknownOutcome || r.MayHaveRun()
 	switch {
 	case r.State == record.StateRejected && r.Error != nil && r.Error.Kind == announcement.ErrorInvalidInput:
 		return hintInvalid
@@ -111,7 +112,7 @@ func hint(r *record.LaunchDoc) string {
 		return hintDiscardedSent
 	case r.State == record.StateDiscarded:
 		return hintDiscarded
-	case surplus(r):
+	case announcesFurtherRun(r):
 		return hintSurplus
 	case unclear && len(r.Candidates) > 0:
 		ids := make([]string, len(r.Candidates))
@@ -140,15 +141,15 @@ func hint(r *record.LaunchDoc) string {
 	return text
 }
 
-// surplus reports whether the record announces a further run that may be the
-// launch's.
-func surplus(r *record.LaunchDoc) bool {
+// announcesFurtherRun reports whether the document announces a further run that
+// may be the launch's. [furtherRunDoc] returns such documents.
+func announcesFurtherRun(r *record.LaunchDoc) bool {
 	return slices.ContainsFunc(r.Others, func(o record.OtherRun) bool { return o.Hold > 0 && o.Hold == r.Hold })
 }
 
-// blockedHint says what a person should do about a launch that is blocked.
+// blockedHint returns what the operator should do about a blocked launch.
 func blockedHint(r *record.LaunchDoc) string {
-	text := hintGoesOn
+	text := hintBlocked
 	if r.Reason == announcement.ReasonUnauthorized {
 		text = hintToken
 	}
@@ -158,22 +159,23 @@ func blockedHint(r *record.LaunchDoc) string {
 	return text
 }
 
-// ErrorWithTimes is the error as a person is told it: where nobody knows whether
-// there is a run, with when the requests were sent, to look for one by.
+// ErrorWithTimes returns the error as shown to the operator. If the outcome is
+// unknown, it lists when the requests were sent, so that the run can be found
+// in Amperity.
 func ErrorWithTimes(r *record.LaunchDoc) *announcement.Error {
 	if r.State != record.StateHeld || r.Reason != announcement.ReasonUnknownOutcome || r.Error == nil || len(r.Posts) == 0 {
 		return r.Error
 	}
-	told := *r.Error
-	told.Message += " (sent " + r.Posts[0].UTC().Format(time.RFC3339)
+	e := *r.Error
+	e.Message += " (sent " + r.Posts[0].UTC().Format(time.RFC3339)
 	for _, p := range r.Posts[1:] {
-		told.Message += " and " + p.UTC().Format(time.RFC3339)
+		e.Message += " and " + p.UTC().Format(time.RFC3339)
 	}
-	told.Message += ")"
-	return &told
+	e.Message += ")"
+	return &e
 }
 
-// candidatesOf describes the first of some runs to the operator.
+// candidatesOf describes runs to the operator, up to maxCandidates.
 func candidatesOf(runs []*amperity.Run) []announcement.Candidate {
 	var cs []announcement.Candidate
 	for _, run := range runs[:min(len(runs), maxCandidates)] {
@@ -192,6 +194,7 @@ func candidateOf(run *amperity.Run) announcement.Candidate {
 	return c
 }
 
+// Stamp formats a time for an event. The zero time is "".
 func Stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -92,10 +92,10 @@ func TestReleaseAfterA409SendsOneRequest(t *testing.T) {
 	o := newOffice(t)
 	o.posts = []answer{{err: status(409, 0)}, noAnswer}
 	o.launch(nil)
-	o.asked = func(string) error { return status(503, 0) }
+	o.queryErr = func(string) error { return status(503, 0) }
 	o.wait(25 * time.Minute)
 	o.wantNews("Held [" + scheduleKey + ", hold 1]")
-	o.asked = nil
+	o.queryErr = nil
 	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestListIsReadAgainAfterAPanic(t *testing.T) {
 	o.now = o.now.Add(2 * time.Minute)
 	mistake := errors.New("a mistake")
 	lists := 0
-	o.asked = func(id string) error {
+	o.queryErr = func(id string) error {
 		if lists++; lists == 1 {
 			panic(mistake)
 		}
@@ -181,8 +181,8 @@ func TestHoldNamesTheLikeliestRuns(t *testing.T) {
 	o.wantNews("Held [" + scheduleKey + ", hold 1]")
 	o.runs = append(o.runs, likely) // the list lagged behind
 	o.wait(2 * time.Minute)
-	if !slices.Contains(o.told, "wf-likely") || slices.Contains(o.told, "wf-19") || len(o.told) != 20 {
-		t.Errorf("named %q", o.told)
+	if !slices.Contains(o.named, "wf-likely") || slices.Contains(o.named, "wf-19") || len(o.named) != 20 {
+		t.Errorf("named %q", o.named)
 	}
 	o.wait(time.Hour)
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+scheduleKey+", hold 2]")

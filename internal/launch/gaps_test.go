@@ -19,9 +19,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// A repeated word changes nothing, answers how the launch stands, and announces
-// what could not be announced.
-func TestRepeatedWord(t *testing.T) {
+// A repeated command changes nothing and answers with the state of the launch.
+// It announces what could not be announced before.
+func TestRepeatedCommandChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		say  func(o *office, w held.Command) (record.Result, error)
@@ -54,9 +54,9 @@ func TestRepeatedWord(t *testing.T) {
 	}
 }
 
-// An item that cannot be read, or is of a later version, is an error, and stays
+// An item that cannot be decoded, or has a later format, is an error and stays
 // as it is.
-func TestItemThatCannotBeReadIsAnError(t *testing.T) {
+func TestUndecodableItemIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		before func(o *office)
@@ -116,10 +116,10 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 				o := newOffice(t)
 				row.before(o)
 				if how == "unreadable" && row.key == "launch/"+firstOfWindow {
-					return // it is not read by itself
+					return // no function reads it alone
 				}
 				if how == "unreadable" {
-					o.hides = func(key string) error {
+					o.getErr = func(key string) error {
 						if key == row.key {
 							return errThrottled
 						}
@@ -145,8 +145,9 @@ func TestItemThatCannotBeReadIsAnError(t *testing.T) {
 	}
 }
 
-// A run that lacks something does not say what runs look like.
-func TestRunsAreRecognizedByAllThree(t *testing.T) {
+// A run without name, type or principal does not define the identity of a
+// config id's runs.
+func TestIdentityNeedsNameTypeAndPrincipal(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(r *amperity.Run){
 		"no name":      func(r *amperity.Run) { r.Name = "" },
@@ -165,14 +166,14 @@ func TestRunsAreRecognizedByAllThree(t *testing.T) {
 			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 			o.wait(20 * time.Minute)
 			o.wantNews("Started ["+otherKey+", hold ]", "Held ["+scheduleKey+", hold 1]")
-			if d := cmp.Diff([]string{"wf-1"}, o.told); d != "" {
+			if d := cmp.Diff([]string{"wf-1"}, o.named); d != "" {
 				t.Errorf("named (-want +got)\n%s", d)
 			}
 		})
 	}
 }
 
-// One request has one run: of two, none is adopted.
+// One request starts one run, so of two found runs none is adopted.
 func TestTwoRunsForOneRequestAreHeld(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -184,13 +185,13 @@ func TestTwoRunsForOneRequestAreHeld(t *testing.T) {
 	o.wantNews("Held [" + scheduleKey + ", hold 1]")
 }
 
-// What an instance has learned it does not ask for again.
-func TestInstanceRemembers(t *testing.T) {
+// An instance does not query again what it remembers.
+func TestInstanceQueriesOnce(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.knowing("cg-1", "Orders")
 	controls := 0
-	o.hides = func(key string) error {
+	o.getErr = func(key string) error {
 		if key == "control" {
 			controls++
 		}
@@ -206,7 +207,7 @@ func TestInstanceRemembers(t *testing.T) {
 	theirs.PrincipalID = "user-1"
 	o.runs = append(o.runs, o.posts[0].run, theirs)
 	reads := 0
-	o.asked = func(id string) error {
+	o.queryErr = func(id string) error {
 		if id == "wf-2" {
 			reads++
 		}
@@ -218,9 +219,9 @@ func TestInstanceRemembers(t *testing.T) {
 	}
 }
 
-// A request that was certainly not processed leaves no doubt, and nothing waits
-// for it.
-func TestBlockedLaunchIsInNobodysWay(t *testing.T) {
+// A request that was certainly not processed leaves no doubt, and no other
+// launch waits for it.
+func TestBlockedLaunchLeavesNoDoubt(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.knowing("cg-1", "Orders")
@@ -240,7 +241,7 @@ func TestBlockedLaunchIsInNobodysWay(t *testing.T) {
 	}
 }
 
-// An answer that comes late and cannot be recorded is not announced before it is.
+// A late answer that cannot be recorded is not announced.
 func TestLateAnswerIsAnnouncedOnceItIsRecorded(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -248,7 +249,7 @@ func TestLateAnswerIsAnnouncedOnceItIsRecorded(t *testing.T) {
 	o.meanwhile = func() {
 		o.wait(10 * time.Minute)
 		writes := 0
-		o.refuses = func(items []ledger.Item) error {
+		o.putErr = func(items []ledger.Item) error {
 			if len(items) > 2 { // the launch, its config id and the run
 				writes++
 			}
@@ -264,8 +265,9 @@ func TestLateAnswerIsAnnouncedOnceItIsRecorded(t *testing.T) {
 	}
 }
 
-// A launch whose window and bus know how it ended is never due again.
-func TestWindowsLaunchComesToRest(t *testing.T) {
+// A launch whose outcome is delivered to its window and the bus is never due
+// again.
+func TestDeliveredLaunchIsNeverDue(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
@@ -276,7 +278,7 @@ func TestWindowsLaunchComesToRest(t *testing.T) {
 }
 
 // Announcements name the schedule or the first file as their resource.
-func TestAnnouncementsHaveTheirResource(t *testing.T) {
+func TestAnnouncementsNameTheirResource(t *testing.T) {
 	t.Parallel()
 	o, b := newOffice(t), &bus{}
 	o.Announcer = b
@@ -300,7 +302,7 @@ func TestAnnouncementsHaveTheirResource(t *testing.T) {
 	}
 }
 
-// Files with implausible dates are named in the announcement of their hold.
+// The announcement of a hold for implausible dates names the files.
 func TestHoldOfImplausibleDatesNamesTheFiles(t *testing.T) {
 	t.Parallel()
 	o, b := newOffice(t), &bus{}
@@ -317,8 +319,8 @@ func TestHoldOfImplausibleDatesNamesTheFiles(t *testing.T) {
 	}
 }
 
-// What is announced is not due, and is left alone.
-func TestAnnouncedUnroutedFilesAreLeftAlone(t *testing.T) {
+// Announced unrouted files are not due.
+func TestAnnouncedUnroutedFilesAreNotDue(t *testing.T) {
 	t.Parallel()
 	o, _ := unroutedOffice(t)
 	o.take(lost(o.now, "x/1")...)
@@ -328,8 +330,8 @@ func TestAnnouncedUnroutedFilesAreLeftAlone(t *testing.T) {
 	}
 }
 
-// A window that files have made is expected like any other.
-func TestExpectTakesInAWindowThatIsThere(t *testing.T) {
+// Expect also takes a window that files have created after its deadline.
+func TestExpectCoversAnExistingWindow(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow("", window.Entry{Pattern: "a"}, window.Entry{Pattern: "b"})
@@ -344,8 +346,8 @@ func TestExpectTakesInAWindowThatIsThere(t *testing.T) {
 	o.wantNews("Amperity Files Missing [" + firstOfWindow + ", hold 1]")
 }
 
-// Since is when a launch was held, not when it began.
-func TestHeldSince(t *testing.T) {
+// Since is when a launch was held, not when it was claimed.
+func TestHeldSinceIsTheTimeOfTheHold(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer}
@@ -357,13 +359,14 @@ func TestHeldSince(t *testing.T) {
 	}
 }
 
-// A file that comes while the window is told of its run delays nothing.
-func TestWindowIsToldInSpiteOfAFile(t *testing.T) {
+// A file that arrives while the outcome is recorded in the window delays
+// nothing.
+func TestWindowUpdateSurvivesAConcurrentFile(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
 	raced := false
-	o.refuses = func(items []ledger.Item) error {
+	o.putErr = func(items []ledger.Item) error {
 		if o.sent > 0 && len(items) == 1 && strings.HasPrefix(items[0].Key, "window/") && !raced {
 			raced = true
 			o.arrive(o.arrivals("a", "a/2"))
@@ -375,8 +378,8 @@ func TestWindowIsToldInSpiteOfAFile(t *testing.T) {
 	}
 }
 
-// A launch is remembered for 50 days once it is over.
-func TestLaunchThatIsOverExpires(t *testing.T) {
+// The ledger remembers a launch for 50 days after its end.
+func TestEndedLaunchExpires(t *testing.T) {
 	t.Parallel()
 	for name, a := range map[string]answer{"started": started, "rejected": {err: status(400, 0)}} {
 		o := newOffice(t)
@@ -389,7 +392,7 @@ func TestLaunchThatIsOverExpires(t *testing.T) {
 	}
 }
 
-// A group names files as far as their names fit into 2 KB of JSON.
+// A group names files until their names exceed 2 KB of JSON.
 func TestUnroutedFilesAreNamedUpToTheBound(t *testing.T) {
 	t.Parallel()
 	second := strings.Repeat("n", 100)

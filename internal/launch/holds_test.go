@@ -16,11 +16,11 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Histories by which a reader broke searches, holds and the queue.
+// Histories that have broken searches, holds and the queue.
 
-// A launch loses the run that the operator gave it, while a further run of it is
-// not announced yet.
-func TestDispossessedLaunchNamesItsFurtherRun(t *testing.T) {
+// A launch loses its adopted run while a further run of it is not announced
+// yet. Its hold names the further run.
+func TestRevokedAdoptionNamesTheFurtherRun(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.knowing("cg-1", "Orders")
@@ -51,9 +51,9 @@ func TestDispossessedLaunchNamesItsFurtherRun(t *testing.T) {
 	}
 }
 
-// The API key is changed while a request has no answer: the run of the new key is
-// found once the key is known, by the instance that took it for a foreign one.
-func TestRunOfANewKeyIsFoundOnceTheKeyIsKnown(t *testing.T) {
+// The API key changes while a request has no answer. An instance that took the
+// new key's run for a foreign one finds it once the key is known.
+func TestRunOfANewAPIKeyIsFound(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.knowing("cg-1", "Orders")
@@ -75,9 +75,9 @@ func TestRunOfANewKeyIsFoundOnceTheKeyIsKnown(t *testing.T) {
 	}
 }
 
-// The run of the former key is found although the config id's runs have another
-// principal by now.
-func TestRunOfTheFormerKeyIsFound(t *testing.T) {
+// The run of the former API key is found although newer runs have another
+// principal.
+func TestRunOfTheFormerAPIKeyIsFound(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.knowing("cg-1", "Orders")
@@ -96,9 +96,9 @@ func TestRunOfTheFormerKeyIsFound(t *testing.T) {
 	}
 }
 
-// The operator releases in spite of a run that the hold names, and the request
-// cannot be sent at once.
-func TestReleaseInSpiteOfACandidateGoesOn(t *testing.T) {
+// A release rules out the runs that its hold names, even if its request cannot
+// be sent immediately.
+func TestReleaseRulesOutItsCandidates(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{401, 409, 429} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
@@ -120,8 +120,8 @@ func TestReleaseInSpiteOfACandidateGoesOn(t *testing.T) {
 	}
 }
 
-// The operator gives a launch a run that a person has started: the launch's own
-// request may have started another one.
+// The operator adopts a run that was started by hand. The search continues,
+// since the launch's own request may have started another run.
 func TestRunByHandDoesNotEndTheSearch(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -143,9 +143,9 @@ func TestRunByHandDoesNotEndTheSearch(t *testing.T) {
 	}
 }
 
-// A run in front that cannot be read for three days makes a hold: windows do not
-// wait for ever in silence.
-func TestRunThatCannotBeReadForDaysMakesAHold(t *testing.T) {
+// A run in front that is unreadable for three days makes a hold, so that
+// windows do not wait forever unnoticed.
+func TestRunUnreadableForDaysMakesAHold(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
@@ -156,15 +156,15 @@ func TestRunThatCannotBeReadForDaysMakesAHold(t *testing.T) {
 		o.arrive(o.arrivals("a", fmt.Sprint("a/", i)))
 		o.wait(2 * time.Minute)
 	}
-	o.asked = func(string) error { return status(500, 0) }
+	o.queryErr = func(string) error { return status(500, 0) }
 	o.wait(71 * time.Hour)
 	o.wantNews("Started [arrival/cg-1/2026-11-20/1, hold ]")
 	o.wait(2 * time.Hour)
 	o.wantNews("Started [arrival/cg-1/2026-11-20/1, hold ]", "Held [arrival/cg-1/2026-11-21/1, hold 1]")
 }
 
-// The list of what is held shows a launch whose run is searched for, beside the
-// windows of a backfill.
+// The list shows a held launch whose runs the sweep searches for, even among
+// the windows of a backfill.
 func TestSearchedLaunchIsListedBesideABackfill(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -187,9 +187,9 @@ func TestSearchedLaunchIsListedBesideABackfill(t *testing.T) {
 	}
 }
 
-// Two launches that were released into the queue ask about the run in front once,
-// and either can still be discarded.
-func TestQueuedLaunches(t *testing.T) {
+// Two queued launches make one hold for the run in front, and either can still
+// be discarded.
+func TestQueuedLaunchesAskOnceAboutARun(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
@@ -242,8 +242,8 @@ func TestQueuedLaunches(t *testing.T) {
 	}
 }
 
-// A launch that may have a second run is a doubt as long as runs are searched
-// for, however many launches follow.
+// A launch that may have a second run stays in doubt as long as the sweep
+// searches for it, however many launches follow.
 func TestDoubtOutlastsManyLaunches(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -273,7 +273,7 @@ func TestDoubtOutlastsManyLaunches(t *testing.T) {
 	}
 }
 
-// Looks of one sweep share a list that takes long, and a failed one too.
+// The lookups of one sweep share a slow list, and a failed one.
 func TestSlowListIsShared(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]error{"read": nil, "failed": status(503, 0)} {
@@ -289,7 +289,7 @@ func TestSlowListIsShared(t *testing.T) {
 				o.launch(func(l *launch.Launch) { l.Key, l.Request.ConfigID = "manual/"+id+"/a", id })
 			}
 			lists := 0
-			o.asked = func(id string) error {
+			o.queryErr = func(id string) error {
 				if id == "" {
 					lists++
 					o.now = o.now.Add(31 * time.Second)

@@ -14,9 +14,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// recordLateAnswer records a run that Amperity has answered with to a launch that was taken
-// over meanwhile. The answer is certain; what others have concluded without it
-// is not. A launch that has another run by now has two.
+// recordLateAnswer records the run of an answer that arrived after another
+// process had taken over the launch. The answer is certain, and outranks what
+// the other process has concluded. If the launch has another run by now, it has
+// two.
 func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, run *amperity.Run, current ledger.Item) record.Result {
 	posted := mine.LastPost()
 	for range maxTakeovers {
@@ -24,8 +25,8 @@ func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, ru
 		if err != nil {
 			return record.Result{Outcome: record.Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(err)}
 		}
-		if j.Has(run.ID) {
-			return j.Duplicate()
+		if j.HasRun(run.ID) {
+			return j.DuplicateResult()
 		}
 		if !slices.ContainsFunc(j.Posts, posted.Equal) {
 			j.Posts = append(j.Posts, posted)
@@ -36,9 +37,9 @@ func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, ru
 			j.AddRun(run)
 		} else {
 			j.SetRun(run, posted, l.Clock.Now())
-			j.Lease = l.Lease(ctx)
+			j.Lease = l.LeaseEnd(ctx)
 		}
-		err = l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.OwnedBy(j.Key, run.ID, 0, l.Clock.Now()))
+		err = l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.RunItem(j.Key, run.ID, 0, l.Clock.Now()))
 		var taken *record.RunOwnedError
 		if errors.As(err, &taken) {
 			err = l.claimRun(ctx, j, run.ID, taken.Current)
@@ -53,32 +54,32 @@ func (l *Launcher) recordLateAnswer(ctx context.Context, mine *record.Launch, ru
 			res.Warning = unrecordedText(err)
 			return res
 		}
-		l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
-		l.Deliver(ctx, j)
+		l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+		l.DeliverOutcome(ctx, j)
 		return res
 	}
 	return record.Result{Outcome: record.Started, LaunchKey: mine.Key, Run: run, Warning: unrecordedText(&record.LostError{Current: current})}
 }
 
-// maxTakeovers bounds how often a late answer is recorded anew.
+// maxTakeovers bounds the attempts to record a late answer.
 const maxTakeovers = 10
 
-// claimRun records a run of j although another launch has adopted it. Amperity's
+// claimRun records j's run although another launch has adopted it. Amperity's
 // answer outranks an adoption, so the other launch is held: its own outcome is
 // unknown again.
 func (l *Launcher) claimRun(ctx context.Context, j *record.Launch, runID string, run ledger.Item) error {
 	for {
 		due := l.Clock.Now().Add(record.RevisitAfter)
-		other, err := l.owner(ctx, j, runID, run)
+		other, err := l.adoptedBy(ctx, j, runID, run)
 		if err != nil {
 			return err
 		}
-		mine := record.OwnedBy(j.Key, runID, run.Version, l.Clock.Now())
+		mine := record.RunItem(j.Key, runID, run.Version, l.Clock.Now())
 		if other == nil {
 			err = l.Store.Transact(ctx, j, due, func(c *record.ConfigID) { c.AddRuns(j) }, mine)
 		} else {
 			var items []ledger.Item
-			if items, err = l.dispossess(ctx, other, j.Key, runID); err != nil {
+			if items, err = l.revokeAdoption(ctx, other, j.Key, runID); err != nil {
 				return err
 			}
 			err = l.Store.Transact(ctx, j, due, func(c *record.ConfigID) {
@@ -89,7 +90,7 @@ func (l *Launcher) claimRun(ctx context.Context, j *record.Launch, runID string,
 			}, append([]ledger.Item{mine}, items...)...)
 		}
 		if err == nil && other != nil {
-			l.Log(ctx, other.Key, other.Request.ConfigID, other.Cause.Route, other.Result())
+			l.LogResult(ctx, other.Key, other.Request.ConfigID, other.Cause.Route, other.Result())
 		}
 		var taken *record.RunOwnedError
 		if !errors.As(err, &taken) {
@@ -101,8 +102,9 @@ func (l *Launcher) claimRun(ctx context.Context, j *record.Launch, runID string,
 	}
 }
 
-// owner returns the launch that has adopted a run of j's; nil if none has.
-func (l *Launcher) owner(ctx context.Context, j *record.Launch, runID string, run ledger.Item) (*record.Launch, error) {
+// adoptedBy returns the launch that has adopted j's run, or nil. run is the
+// run's item.
+func (l *Launcher) adoptedBy(ctx context.Context, j *record.Launch, runID string, run ledger.Item) (*record.Launch, error) {
 	key, err := record.OwnerOf(run)
 	if err != nil || key == "" || key == j.Key {
 		return nil, err
@@ -113,38 +115,39 @@ func (l *Launcher) owner(ctx context.Context, j *record.Launch, runID string, ru
 	}
 	other, err := record.DecodeLaunch(item)
 	if err != nil || !other.Adopted || other.Run == nil || other.Run.ID != runID {
-		return nil, err // it has another, or an answer of its own with this one
+		return nil, err // its run is another one, or is Amperity's answer to it
 	}
 	return other, nil
 }
 
-// dispossess makes a launch held that had adopted the run of another one, and
-// returns the items to write.
-func (l *Launcher) dispossess(ctx context.Context, other *record.Launch, owner, runID string) ([]ledger.Item, error) {
+// revokeAdoption takes a run away from the launch that had adopted it, and
+// holds that launch. It returns the items to write. owner is the key of the
+// run's launch.
+func (l *Launcher) revokeAdoption(ctx context.Context, other *record.Launch, owner, runID string) ([]ledger.Item, error) {
 	now := l.Clock.Now()
-	other.To(record.StateHeld, now)
+	other.SetState(record.StateHeld, now)
 	other.Reason, other.Run, other.Adopted, other.CoveredUntil = announcement.ReasonUnknownOutcome, nil, false, time.Time{}
-	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: tookAwayText(runID, owner)}
+	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: adoptionRevokedText(runID, owner)}
 	other.Hold++
 	other.Turn++
-	// The launch has no run now: a run that may be its own is a candidate.
+	// The launch has no run now, so a run that may be its own is a candidate.
 	other.Others = slices.DeleteFunc(slices.Clone(other.Others), func(o record.OtherRun) bool {
 		if o.Hold > 0 && o.Run != nil {
 			other.Candidates = append(other.Candidates, candidateOf(o.Run))
 		}
 		return o.Hold > 0
 	})
-	items, err := l.Reopen(ctx, other)
+	items, err := l.ReopenWindow(ctx, other)
 	if err != nil {
 		return nil, err
 	}
-	item, err := other.Write(now.Add(record.RevisitAfter))
+	item, err := other.NextItem(now.Add(record.RevisitAfter))
 	return append([]ledger.Item{item}, items...), err
 }
 
-// Reopen makes a launch its window's again, if it is the window's latest: it
-// gives the window's item as it is to be written, or nothing.
-func (l *Launcher) Reopen(ctx context.Context, n *record.Launch) ([]ledger.Item, error) {
+// ReopenWindow makes a launch the current launch of its window again, if it is
+// the window's latest. It returns the window's item to write, or nothing.
+func (l *Launcher) ReopenWindow(ctx context.Context, n *record.Launch) ([]ledger.Item, error) {
 	if n.Window == "" {
 		return nil, nil
 	}
@@ -156,6 +159,6 @@ func (l *Launcher) Reopen(ctx context.Context, n *record.Launch) ([]ledger.Item,
 	if err != nil || !w.State.Reopen(n.Revision, n.Turn, l.Clock.Now()) {
 		return nil, err
 	}
-	item, err = w.Write(by, time.Time{}, l.Clock.Now())
+	item, err = w.NextItem(by, time.Time{}, l.Clock.Now())
 	return []ledger.Item{item}, err
 }

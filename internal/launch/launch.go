@@ -1,22 +1,22 @@
-// Package launch turns the decision to start a workflow run into that run: it
-// sends the request to Amperity, learns what became of it, and announces it.
+// Package launch turns the decision to start a workflow run into that run. It
+// sends the request to Amperity, records the outcome, and announces it.
 //
 // [Launcher] keeps the guarantees of docs/guarantees.md across crashes, repeats
-// and lost answers: a launch key starts at most one run, and no launch is lost.
+// and lost answers. A launch key starts at most one run, and no launch is lost.
 //
 // # The order of writes
 //
-//	claim     the launch exists, and will be carried out
-//	mark      from here on a request may be under way
+//	claim     the launch exists
+//	mark      from here on a request may be in flight
 //	POST
-//	record    what became of it, with the run
-//	tell      the window takes in the outcome
+//	record    the outcome, with the run
+//	update    the window takes in the outcome
 //	announce
 //	confirm
 //
-// Each step is one conditional write; at each a comment says what a crash right
-// there leaves behind. Whatever is left is an item that falls due, and the
-// sweep goes on from it with the same functions.
+// Each step but the POST and the announcement is one conditional write. A
+// comment at each step says what a crash there leaves. That is always an item
+// that falls due, and the sweep continues it with the same functions.
 package launch
 
 import (
@@ -28,29 +28,29 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// An Announcer publishes announcements. When it returns nil the event bus has
-// accepted all of them; otherwise any number of them may have been published.
+// An Announcer publishes announcements. If it returns nil, the event bus has
+// accepted all of them. After an error any number of them may be published.
 type Announcer interface {
 	Announce(ctx context.Context, as ...announcement.Announcement) error
 }
 
 // A Launch is one decision to start one run.
 type Launch struct {
-	// Key names the decision: the same decision, delivered twice, has the
-	// same key.
+	// Key names the decision. The same decision, delivered twice, has the same
+	// key.
 	Key string
-	// Cause is what led to it, as announced.
+	// Cause is the cause that announcements name.
 	Cause announcement.Cause
-	// Request is what is sent to Amperity.
+	// Request is the request to Amperity.
 	Request amperity.RunRequest
-	// IfUnknown is what the route or the input asks for.
+	// IfUnknown is the choice of the route or the input.
 	IfUnknown record.IfUnknown
-	// NotAfter is the instant from which on the run is no longer wanted
-	// without a person's word; zero means that it always is.
+	// NotAfter is when the run is no longer wanted without a release by the
+	// operator. Zero means never.
 	NotAfter time.Time
 	// Resource is the ARN of the schedule or of the first file, or empty.
 	Resource string
-	// InputHash stands for the input as it was given. The same key with
-	// another one is refused.
+	// InputHash is a hash of the input. A delivery with the same key and
+	// another hash is refused.
 	InputHash string
 }

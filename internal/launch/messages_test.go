@@ -1,12 +1,8 @@
 package launch_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,291 +11,15 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/held"
-	"github.com/amperity-runs/amperity-runs/internal/intake"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/runs"
-	"github.com/amperity-runs/amperity-runs/internal/telemetry"
-	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// office is a launcher with a ledger, and all that it meets. Its clock moves
-// only as the test says.
-type office struct {
-	t   *testing.T
-	now time.Time
-	*launch.Launcher
-	*held.Resolver
-	windows  *intake.Windows
-	unrouted *unrouted.Files
-	ledger   *ledger.Memory
-	// refuses, unless it is nil, is what the ledger answers to a write.
-	refuses func(items []ledger.Item) error
-	// hides, unless it is nil, is what the ledger answers to a read.
-	hides func(key string) error
-	// posts are the answers to POSTs in turn; the last is repeated. meanwhile,
-	// unless it is nil, happens during the next.
-	posts     []answer
-	sent      int
-	meanwhile func()
-	// runs are those that Amperity lists. asked, unless it is nil, is the error
-	// of a question: for a run, or for the list, which has no id.
-	runs  []*amperity.Run
-	asked func(id string) error
-	// secondPage, unless it is nil, is the error of the list's second page, which
-	// is empty.
-	secondPage func() error
-	// rounds is by how much the list takes a run for older than it is.
-	rounds time.Duration
-	// window is what the routes say of any window; nil: there is none.
-	window *record.WindowSpec
-	busErr error
-	ids    []string
-	mails  []string
-	// told are the runs that the last announcement names as possible.
-	told   []string
-	logged strings.Builder
-	tokens int
-	// pacer, unless it is nil, delays requests.
-	pacer runs.Pacer
-}
-
-// paced delays the requests of an office.
-type paced struct{ o *office }
-
-func (p paced) Wait(ctx context.Context) error {
-	if p.o.pacer == nil {
-		return nil
-	}
-	return p.o.pacer.Wait(ctx)
-}
-
-func newOffice(t *testing.T) *office {
-	o := &office{t: t, now: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC), ledger: ledger.NewMemory(), posts: []answer{started}}
-	o.Launcher = launch.New(launch.Config{
-		API: o, Ledger: o, Announcer: o, Clock: o, Tenant: "acme", Logger: telemetry.NewLogger(&o.logged, slog.LevelInfo),
-		Token: func(context.Context) string { o.tokens++; return fmt.Sprint(o.tokens) }, Rand: func() float64 { return 0 }, Pacer: paced{o},
-	})
-	o.windows = intake.New(o.Launcher, func(configID, period string) (record.WindowSpec, bool) {
-		if o.window == nil {
-			return record.WindowSpec{}, false
-		}
-		w := *o.window
-		w.ConfigID, w.Period = configID, period
-		return w, true
-	})
-	o.Resolver = held.New(o.Launcher, o.windows)
-	o.unrouted = unrouted.New(o.Launcher)
-	return o
-}
-
-func (o *office) Now() time.Time { return o.now }
-
-func (o *office) Sleep(_ context.Context, d time.Duration) error {
-	o.now = o.now.Add(d)
-	return nil
-}
-
-func (o *office) WithTimeout(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithCancel(ctx)
-}
-
-func (o *office) Get(ctx context.Context, key string) (ledger.Item, error) {
-	if o.hides != nil {
-		if err := o.hides(key); err != nil {
-			return ledger.Item{}, err
-		}
-	}
-	return o.ledger.Get(ctx, key)
-}
-
-func (o *office) Put(ctx context.Context, token string, items ...ledger.Item) error {
-	if o.refuses != nil {
-		if err := o.refuses(items); err != nil {
-			return err
-		}
-	}
-	return o.ledger.Put(ctx, token, items...)
-}
-
-func (o *office) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] { return o.ledger.Held(ctx) }
-
-func (o *office) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error] {
-	return o.ledger.Due(ctx, until)
-}
-
-func (o *office) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, error) {
-	a := o.posts[min(o.sent, len(o.posts)-1)]
-	o.sent++
-	if do := o.meanwhile; do != nil {
-		o.meanwhile = nil
-		do()
-	}
-	return a.run, a.err
-}
-
-func (o *office) GetRun(_ context.Context, id string, _ amperity.View) (*amperity.Run, error) {
-	if o.asked != nil {
-		if err := o.asked(id); err != nil {
-			return nil, err
-		}
-	}
-	for _, r := range o.runs {
-		if r.ID == id {
-			return r, nil
-		}
-	}
-	return nil, &amperity.APIError{Method: "GET", Path: "/workflow/runs/" + id, Status: 404, Message: "no such run"}
-}
-
-func (o *office) ListRunPages(_ context.Context, opts amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
-	return func(yield func(*amperity.Page, error) bool) {
-		if o.asked != nil {
-			if err := o.asked(""); err != nil {
-				yield(nil, err)
-				return
-			}
-		}
-		runs := o.runs
-		if o.rounds > 0 {
-			runs = slices.DeleteFunc(slices.Clone(runs), func(r *amperity.Run) bool {
-				at := r.CreatedAt.Add(-o.rounds)
-				return at.Before(opts.CreatedFrom) || !opts.CreatedTo.IsZero() && !at.Before(opts.CreatedTo)
-			})
-		}
-		if !yield(&amperity.Page{Runs: runs}, nil) || o.secondPage == nil {
-			return
-		}
-		if err := o.secondPage(); err != nil {
-			yield(nil, err)
-			return
-		}
-		yield(&amperity.Page{}, nil)
-	}
-}
-
-// Announce keeps each announcement as the sentence that the template's
-// NotificationRule makes of it.
-func (o *office) Announce(_ context.Context, as ...announcement.Announcement) error {
-	if o.busErr != nil {
-		return o.busErr
-	}
-	for _, a := range as {
-		d := a.Detail
-		message := ""
-		if d.Error != nil {
-			message = d.Error.Message
-		}
-		mail := fmt.Sprintf("%s in tenant %s (%s): %s; %s [%s, hold %d]", a.Type, d.Tenant, d.Reason, message, d.Hint, d.LaunchKey, d.Hold)
-		o.ids = append(o.ids, d.ID)
-		o.told = nil
-		for _, c := range d.Candidates {
-			o.told = append(o.told, c.ID)
-		}
-		o.mails = append(o.mails, strings.ReplaceAll(mail, ", hold 0]", ", hold ]"))
-	}
-	return nil
-}
-
-// wait lets time pass, and sweeps each minute.
-func (o *office) wait(d time.Duration) {
-	o.t.Helper()
-	for end := o.now.Add(d); o.now.Before(end); {
-		o.now = o.now.Add(time.Minute)
-		var due []string
-		for row := range o.ledger.Due(o.t.Context(), o.now) {
-			due = append(due, row.Key)
-		}
-		for _, key := range due {
-			var err error
-			switch kind, _, _ := strings.Cut(key, "/"); kind {
-			case "launch":
-				_, err = o.Reconcile(o.t.Context(), key)
-			case "window":
-				_, err = o.windows.Due(o.t.Context(), key)
-			}
-			if err != nil {
-				o.t.Fatalf("%s: %v", key, err)
-			}
-		}
-	}
-}
-
-// launch carries out request, changed.
-func (o *office) launch(edit func(*launch.Launch)) record.Result {
-	o.t.Helper()
-	in := request()
-	if edit != nil {
-		edit(&in)
-	}
-	res, err := o.Launch(o.t.Context(), in)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	return res
-}
-
-// noAnswer is what leaves it unknown whether there is a run.
-var noAnswer = answer{err: status(500, 0)}
-
-// a run of others, or of the launch.
-func aRun(id, name string, at time.Time) *amperity.Run {
-	return &amperity.Run{ID: id, Name: name, Type: "courier.group/run", PrincipalID: "key-1", CreatedAt: at, State: amperity.StateRunning}
-}
-
-const heldFile = "s3://b/orders/1"
-
-// arrivals are files that come now.
-func (o *office) arrivals(entry string, names ...string) []window.Arrival {
-	var as []window.Arrival
-	for _, n := range names {
-		as = append(as, window.Arrival{Entry: entry, Bucket: "b", Key: n, EventTime: o.now})
-	}
-	return as
-}
-
-// arrive lets files come, and launches what is to be launched at once.
-func (o *office) arrive(files []window.Arrival) record.Result {
-	o.t.Helper()
-	a, err := o.windows.Arrive(o.t.Context(), *o.window, files, o.now)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	return o.windows.Launch(o.t.Context(), a)
-}
-
-// aWindow is a window of a route that launches at once when it has a file for
-// each pattern.
-func aWindow(late window.Late, entries ...window.Entry) *record.WindowSpec {
-	return &record.WindowSpec{
-		ConfigID: "cg-1", Period: "2026-11-22", Route: "orders",
-		Rules:     window.Rules{Hash: "h", Entries: entries, Length: 24 * time.Hour, Late: late},
-		Request:   amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-23"},
-		IfUnknown: record.Hold,
-	}
-}
-
-const (
-	scheduleKey = "schedule/cg-1/-/2026-11-22T06:00:00Z"
-	answerIt    = "release the launch to start it now, or discard it (amperity-runs held)"
-	lookForIt   = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, " + answerIt
-	// As the tests for all messages look for them: each in one piece.
-	hintHeldWhole       = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"
-	hintCandidatesWhole = "look at wf-7 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, release the launch to start it now, or discard it (amperity-runs held)"
-)
-
-// ids are those of the first runs.
-func ids(n int) (ids []string) {
-	for i := range n {
-		ids = append(ids, fmt.Sprint("wf-", i))
-	}
-	return ids
-}
-
-func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
+// Each mail says what happened and what to do.
+func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	one := window.Entry{Pattern: "orders/*", Count: 1}
 	four := window.Entry{Pattern: "lines/*", Count: 4}
@@ -312,7 +32,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.posts = []answer{{err: status(404, 0)}}
 			o.launch(nil)
 		}, []string{"Amperity Workflow Run Rejected in tenant acme (refused): POST /workflow/runs: 404 Not Found: no (request id r-1); " +
-			"no run was started: mend what Amperity names, then release the launch to start it (amperity-runs held) [" + scheduleKey + ", hold 1]"}},
+			"no run was started: fix what Amperity names, then release the launch to start it (amperity-runs held) [" + scheduleKey + ", hold 1]"}},
 
 		{"a request that is wrong in itself", func(o *office) {
 			o.posts = []answer{{err: &amperity.RequestError{Problems: []amperity.Problem{{Field: "config_id", Message: "is missing"}}}}}
@@ -325,7 +45,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.launch(func(l *launch.Launch) { l.InputHash = "other" })
 		}, []string{
 			"Amperity Workflow Run Started in tenant acme (): ;  [" + scheduleKey + ", hold ]",
-			"Amperity Workflow Run Rejected in tenant acme (invalid_input): the launch " + scheduleKey + " exists already, made of another input (its outcome: started); this input was not carried out; " +
+			"Amperity Workflow Run Rejected in tenant acme (invalid_input): launch " + scheduleKey + " already exists with a different input (outcome: started); this input was ignored; " +
 				"nothing was started for this input: give it another idempotency_key, or another scheduled_time, if it is another run [, hold ]",
 		}},
 
@@ -334,7 +54,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.launch(nil)
 			o.wait(15 * time.Minute)
 		}, []string{"Amperity Workflow Run Blocked in tenant acme (unreachable): POST /workflow/runs: not sent: connection refused; " +
-			"no run was started: it is tried again by itself, about every 15 minutes [" + scheduleKey + ", hold ]"}},
+			"no run was started: the launch is retried automatically, about every 15 minutes [" + scheduleKey + ", hold ]"}},
 
 		{"no connection, and then a token that is refused", func(o *office) {
 			o.posts = []answer{{err: refused()}}
@@ -343,9 +63,9 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.posts = []answer{{err: status(401, 0)}}
 			o.wait(time.Hour)
 		}, []string{"Amperity Workflow Run Blocked in tenant acme (unreachable): POST /workflow/runs: not sent: connection refused; " +
-			"no run was started: it is tried again by itself, about every 15 minutes [" + scheduleKey + ", hold ]",
+			"no run was started: the launch is retried automatically, about every 15 minutes [" + scheduleKey + ", hold ]",
 			"Amperity Workflow Run Blocked in tenant acme (unauthorized): POST /workflow/runs: 401 Unauthorized: no (request id r-1); " +
-				"no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes [" + scheduleKey + ", hold ]"}},
+				"no run was started: renew the token, or fix the secret that holds it; the launch then resumes automatically within about 15 minutes [" + scheduleKey + ", hold ]"}},
 
 		{"a token that is refused, until it is too late", func(o *office) {
 			o.posts = []answer{{err: status(401, 0)}}
@@ -353,8 +73,8 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(40 * time.Minute)
 		}, []string{
 			"Amperity Workflow Run Blocked in tenant acme (unauthorized): POST /workflow/runs: 401 Unauthorized: no (request id r-1); " +
-				"no run was started: renew the token, or mend the secret that holds it; it then goes on by itself within about 15 minutes; " +
-				"if it still cannot be sent at 2026-11-22T06:20:00Z, it is held for a person [" + scheduleKey + ", hold ]",
+				"no run was started: renew the token, or fix the secret that holds it; the launch then resumes automatically within about 15 minutes; " +
+				"if it still cannot be sent at 2026-11-22T06:20:00Z, it is held for the operator [" + scheduleKey + ", hold ]",
 			"Amperity Workflow Run Held in tenant acme (too_old): the run was wanted until 2026-11-22T06:20:00Z, and it is 2026-11-22T06:30:00Z; until then it was blocked (unauthorized); " +
 				"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held) [" + scheduleKey + ", hold 1]",
 		}},
@@ -391,13 +111,13 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			}
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: " +
-			"the list shows more runs of this name than one look reads; the next look skips those of other API keys" + " (sent 2026-11-22T06:00:00Z); " +
+			"the list shows more runs of this name than one lookup reads; the next lookup skips those of other API keys" + " (sent 2026-11-22T06:00:00Z); " +
 			"look at " + strings.Join(ids(20), ", ") + " on the Workflows page in Amperity: adopt the run that is this launch's; if none is, " + answerIt + " [" + scheduleKey + ", hold 1]"}},
 
 		{"no answer, and no list either", func(o *office) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
-			o.asked = func(string) error { return &amperity.APIError{Method: "GET", Path: "/workflow/runs", Status: 503} }
+			o.queryErr = func(string) error { return &amperity.APIError{Method: "GET", Path: "/workflow/runs", Status: 503} }
 			o.wait(20 * time.Minute)
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
 			"the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: GET /workflow/runs: 503 Service Unavailable (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
@@ -424,7 +144,8 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" })
 			o.launch(nil)
 			o.meanwhile = func() {
-				// The list shows the run, and the launch without an answer adopts it.
+				// The list shows the run, and the launch without an answer
+				// adopts it.
 				o.runs = []*amperity.Run{o.posts[0].run, same}
 				o.wait(3 * time.Minute)
 			}
@@ -432,22 +153,22 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(2 * time.Minute)
 			o.mails = o.mails[3:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (unknown_outcome): " +
-			"the run wf-9 was taken for this launch's and is that of manual/cg-2/b; whether this launch has started one is not known (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
+			"this launch had adopted the run wf-9, which belongs to manual/cg-2/b; whether this launch has started a run is unknown (sent 2026-11-22T06:00:00Z); " + lookForIt + " [" + scheduleKey + ", hold 1]"}},
 
-		{"a person ends what is held", func(o *office) {
+		{"a discard of a held launch", func(o *office) {
 			o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
 			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
 			o.mails = o.mails[1:]
-		}, []string{"Amperity Workflow Run Discarded in tenant acme (too_old): not wanted any more; a person has ended it; nothing more is started for it [" + scheduleKey + ", hold 1]"}},
+		}, []string{"Amperity Workflow Run Discarded in tenant acme (too_old): not wanted any more; discarded by an operator: nothing more will be started [" + scheduleKey + ", hold 1]"}},
 
-		{"a person ends what may have a run", func(o *office) {
+		{"a discard of a launch that may have a run", func(o *office) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
 			o.wait(20 * time.Minute)
 			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Discarded in tenant acme (unknown_outcome): not wanted any more; " +
-			"a person has ended it; nothing more is started for it, but a run that it may have started goes on [" + scheduleKey + ", hold 1]"}},
+			"discarded by an operator: nothing more will be started, but a run it may already have started continues [" + scheduleKey + ", hold 1]"}},
 
 		// Windows.
 		{"late files", func(o *office) {
@@ -490,10 +211,10 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			}
 			o.mails = o.mails[4:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (rerun_limit): " +
-			"files came after the window had been run again three times, which is the most that it is by itself; " +
+			"files came after the window had been run again three times, which is the most that happens automatically; " +
 			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/5, hold 1]"}},
 
-		{"another run that goes on and on", func(o *office) {
+		{"another run that does not end", func(o *office) {
 			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}}
 			o.runs = []*amperity.Run{o.posts[0].run}
 			o.launch(nil)
@@ -502,7 +223,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(13 * time.Hour)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Held in tenant acme (overlap): " +
-			"the run wf-1 of the same config id has been in the way for 12 hours or longer: it is still running, or cannot be read (\"run not seen\" in the log); " +
+			"the run wf-1 of the same config id has been in front for 12 hours or longer: it is still running, or cannot be read (\"run unreadable\" in the log); " +
 			"nothing was sent to Amperity for this launch, and other windows of the config id wait too: stop that run if it hangs, " +
 			"then release the launch to put it back into the queue, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
@@ -514,12 +235,12 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.arrive(append(o.arrivals("lines/*", "lines/2", "lines/3", "lines/4"), o.arrivals("orders/*", "orders/1")...))
 		}, []string{
 			"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: a file for orders/*, 3 of the 4 files for lines/*; " +
-				"nothing was started: the window launches by itself once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]",
-			"Amperity Files Complete in tenant acme (): ; all files are there now: what becomes of the window's launch is announced next [arrival/cg-1/2026-11-22/1, hold ]",
+				"nothing was started: the window launches automatically once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]",
+			"Amperity Files Complete in tenant acme (): ; all files are there now: the outcome of the window's launch is announced next [arrival/cg-1/2026-11-22/1, hold ]",
 			"Amperity Workflow Run Started in tenant acme (): ;  [arrival/cg-1/2026-11-22/1, hold ]",
 		}},
 
-		{"a deadline at which it runs with what is there", func(o *office) {
+		{"a deadline with then: run", func(o *office) {
 			o.window = aWindow(window.Rerun, one, four)
 			o.window.Rules.Deadline, o.window.Rules.ThenRun = o.now.Add(time.Hour), true
 			o.arrive(o.arrivals("orders/*", "orders/1"))
@@ -535,7 +256,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 				o.t.Fatal(err)
 			}
 			o.wait(2 * time.Hour)
-		}, []string{"Amperity Files Missing in tenant acme (files_missing): no file of the route orders had come for 2026-11-22 by the deadline, 2026-11-22T07:00:00Z; " +
+		}, []string{"Amperity Files Missing in tenant acme (files_missing): no file of the route orders had arrived for 2026-11-22 by the deadline, 2026-11-22T07:00:00Z; " +
 			"nothing was started, since nothing is there: the window launches with the first files that come; to start the run all the same, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"many entries that are not met", func(o *office) {
@@ -548,9 +269,9 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.arrive(o.arrivals("orders/*", "orders/1"))
 			o.wait(2 * time.Hour)
 		}, []string{"Amperity Files Missing in tenant acme (files_missing): files of the route orders were missing for 2026-11-22 at the deadline, 2026-11-22T07:00:00Z: 4 files for lines/*, a file for e0, a file for e1, and those of 2 more entries; " +
-			"nothing was started: the window launches by itself once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
+			"nothing was started: the window launches automatically once the files are there; to start the run without them, release it, or discard it (amperity-runs held) [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
-		{"files that nobody waits for any more", func(o *office) {
+		{"files of a window without a route", func(o *office) {
 			o.window = aWindow(window.Rerun, one, four)
 			o.window.Rules.Deadline = o.now.Add(time.Hour)
 			o.arrive(o.arrivals("orders/*", "orders/1"))
@@ -566,7 +287,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.wait(24 * time.Hour)
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Discarded in tenant acme (files_missing): the shop was closed; " +
-			"a person has ended it; nothing more is started for it [arrival/cg-1/2026-11-22/1, hold 1]"}},
+			"discarded by an operator: nothing more will be started [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"a route that is gone", func(o *office) {
 			o.window = aWindow(window.Rerun, one)
@@ -575,7 +296,7 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 			o.window = nil
 			o.wait(2 * time.Hour)
 		}, []string{"Amperity Window Abandoned in tenant acme (): ; " +
-			"nothing was started for these files, and nothing will be: the routes file has no route for this window any more; start the run by hand if it is wanted [arrival/cg-1/2026-11-22/1, hold ]"}},
+			"nothing was started for these files, and nothing will be: the routes file no longer has a route for this window; start the run by hand if it is wanted [arrival/cg-1/2026-11-22/1, hold ]"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -588,25 +309,26 @@ func TestMailsSayWhatIsAndWhatToDo(t *testing.T) {
 	}
 }
 
-// errThrottled is what a ledger says that does not answer.
+// errThrottled is the error of a ledger that does not answer.
 var errThrottled = errors.New("throttled")
 
-func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
+// Each answer and each error describes the state of the launch.
+func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 	t.Parallel()
 	word := held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-7", Reason: "no"}
-	// tooOld leaves a launch that is held.
+	// tooOld leaves a held launch.
 	tooOld := func(o *office) {
 		o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
 	}
 	for _, row := range []struct {
 		name string
 		do   func(o *office) (record.Result, error)
-		// Of the answer, or of the error.
+		// The text of the answer or of the error.
 		warning, message, err string
 	}{
 		{"a launch that another delivery works on", func(o *office) (record.Result, error) {
 			// Its process dies before it can record anything.
-			o.refuses = func(items []ledger.Item) error {
+			o.putErr = func(items []ledger.Item) error {
 				if len(items) > 1 {
 					return errThrottled
 				}
@@ -617,35 +339,35 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 		}, "", "", "launch " + scheduleKey + " is being carried out by another delivery, until 2026-11-22T06:05:00Z at the latest: its outcome will be announced"},
 
 		{"a ledger that does not answer at the beginning", func(o *office) (record.Result, error) {
-			o.refuses = func([]ledger.Item) error { return errThrottled }
+			o.putErr = func([]ledger.Item) error { return errThrottled }
 			return o.Launch(o.t.Context(), request())
 		}, "", "", "this call has started nothing, because the ledger could not be read or written for " + scheduleKey + "; try again: throttled"},
 
 		{"a ledger that does not answer when the request is to be sent", func(o *office) (record.Result, error) {
-			o.refuses = func(items []ledger.Item) error {
+			o.putErr = func(items []ledger.Item) error {
 				if len(items) > 1 {
 					return errThrottled
 				}
 				return nil
 			}
 			return o.Launch(o.t.Context(), request())
-		}, "", "nothing was sent, because the ledger could not be read or written; it goes on by itself: throttled", ""},
+		}, "", "nothing was sent, because the ledger could not be read or written; the launch resumes automatically: throttled", ""},
 
 		{"a ledger that does not answer when the run is to be recorded", func(o *office) (record.Result, error) {
 			writes := 0
-			o.refuses = func([]ledger.Item) error {
+			o.putErr = func([]ledger.Item) error {
 				if writes++; writes > 2 {
 					return errThrottled
 				}
 				return nil
 			}
 			return o.Launch(o.t.Context(), request())
-		}, "do not start it again: what became of it could not be recorded yet, and the sweep finds it out: throttled", "", ""},
+		}, "do not start it again: its outcome could not be recorded yet, and the sweep looks it up: throttled", "", ""},
 
 		{"a bus that does not answer", func(o *office) (record.Result, error) {
 			o.busErr = errors.New("bus is gone")
 			return o.Launch(o.t.Context(), request())
-		}, "it is recorded, but could not be announced yet: the sweep does so within minutes", "", ""},
+		}, "the outcome is recorded, but could not be announced yet: the sweep announces it within minutes", "", ""},
 
 		{"an item of a later version", func(o *office) (record.Result, error) {
 			o.put("launch/"+scheduleKey, `{"format":2}`)
@@ -671,13 +393,13 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 			return o.Adopt(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, RunID: "wf-7"})
 		}, "", "", "launch arrival/cg-1/2026-11-22/1 cannot adopt the run wf-7: nothing was sent to Amperity for this window: release it to start its run, or discard it"},
 
-		{"a word that comes too late", func(o *office) (record.Result, error) {
+		{"a command that comes too late", func(o *office) (record.Result, error) {
 			tooOld(o)
 			if _, err := o.Discard(o.t.Context(), word); err != nil {
 				return record.Result{}, err
 			}
 			return o.Release(o.t.Context(), word)
-		}, "nothing was done: it does not wait for an answer to hold 1, or no longer does; this is how it stands", "no", ""},
+		}, "nothing was done: the launch does not wait, or no longer waits, for an answer to hold 1; this is its state", "no", ""},
 
 		{"a release of a window's launch that was rejected, when the window has another", func(o *office) (record.Result, error) {
 			o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})
@@ -686,7 +408,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 			o.wait(time.Hour)
 			o.arrive(o.arrivals("orders/*", "orders/2"))
 			return o.Release(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1})
-		}, "nothing was done: its window has gone on since, and has another launch", "POST /workflow/runs: 404 Not Found: no (request id r-1)", ""},
+		}, "nothing was done: its window has moved on, and has another launch", "POST /workflow/runs: 404 Not Found: no (request id r-1)", ""},
 
 		{"a run that cannot be read", func(o *office) (record.Result, error) {
 			tooOld(o)
@@ -709,7 +431,7 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 			other.Type = "campaign/run"
 			o.runs = []*amperity.Run{other}
 			return o.Adopt(o.t.Context(), word)
-		}, "", "", "launch " + scheduleKey + " cannot adopt the run wf-7: it is of the type campaign/run, and this config id's runs are of courier.group/run"},
+		}, "", "", "launch " + scheduleKey + " cannot adopt the run wf-7: its type is campaign/run, and this config id's runs have the type courier.group/run"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -729,15 +451,8 @@ func TestAnswersAndErrorsSayHowItStands(t *testing.T) {
 	}
 }
 
-// put writes an item as another version of the functions may have.
-func (o *office) put(key, doc string) {
-	o.t.Helper()
-	if err := o.ledger.Put(o.t.Context(), "other", ledger.Item{Key: key, Doc: []byte(doc)}); err != nil {
-		o.t.Fatal(err)
-	}
-}
-
-func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
+// The list of what waits for the operator gives the reason of each entry.
+func TestHeldListGivesReasons(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})
@@ -753,7 +468,7 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 	if got, want := list[0].Message, "files were missing at the deadline, and the window still waits for them"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	// Neither a bus that is away nor an item of another version hides one.
+	// A bus that fails and an item of another version hide no entry.
 	o.busErr = errors.New("no bus")
 	o.launch(func(l *launch.Launch) { l.Key, l.NotAfter = "manual/cg-1/k", o.now.Add(-time.Second) })
 	if err := o.ledger.Put(t.Context(), "other", ledger.Item{Key: "launch/manual/cg-1/new", Held: o.now, Doc: []byte(`{"format":2}`)}); err != nil {
@@ -766,7 +481,7 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 	o.busErr = nil
 	o.wait(2 * time.Minute)
 
-	// A feed that has ended is less urgent than a launch that is held.
+	// Held launches come before the windows of a feed that has ended.
 	o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
 	list, _, err = o.List(t.Context())
 	if err != nil || len(list) != 4 || list[1].Reason != "unreadable" || list[3].Reason != "files_missing" {
@@ -774,13 +489,13 @@ func TestTheListOfWhatIsHeldSaysWhy(t *testing.T) {
 	}
 }
 
-// What Amperity has answered is known nowhere else: one read that fails on the
-// way to its record must not lose it (found by the simulation).
-func TestAnAnswerIsNotLostToOneReadThatFails(t *testing.T) {
+// No other place has Amperity's answer, so one failed read must not lose it
+// (found by the simulation).
+func TestAnswerSurvivesAFailedRead(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	failed := 0
-	o.hides = func(key string) error {
+	o.getErr = func(key string) error {
 		if o.sent == 1 && failed == 0 && key == "config/cg-1" {
 			failed++
 			return ledger.ErrThrottled
@@ -793,9 +508,9 @@ func TestAnAnswerIsNotLostToOneReadThatFails(t *testing.T) {
 	}
 }
 
-// TestAWindowToWhichNothingCameIsForgotten: a feed that has ended fills nobody's
-// list for ever, and one with files is never forgotten.
-func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
+// An expected window without files expires, so that a feed that has ended does
+// not fill the list. A window with files never expires.
+func TestEmptyWindowExpires(t *testing.T) {
 	t.Parallel()
 	for _, files := range []int{0, 1} {
 		o := newOffice(t)
@@ -815,7 +530,8 @@ func TestAWindowToWhichNothingCameIsForgotten(t *testing.T) {
 	}
 }
 
-func TestAnswersToImplausibleDates(t *testing.T) {
+// A hold for implausible dates can only be discarded.
+func TestImplausibleDatesAreOnlyDiscarded(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	const key = "arrival/cg-1/implausible-day-2026-11-22T06:00:00Z/1"

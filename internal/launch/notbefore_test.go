@@ -12,7 +12,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// ending is a context of an invocation that ends at a time of the test's clock.
+// ending is the context of an invocation with a deadline by the test's clock.
 type ending struct {
 	context.Context
 	at time.Time
@@ -20,7 +20,7 @@ type ending struct {
 
 func (e ending) Deadline() (time.Time, bool) { return e.at, true }
 
-// posted are the times of the launch's requests, as the ledger has them.
+// posted returns the times of a launch's requests from the ledger.
 func (o *office) posted(key string) []time.Time {
 	o.t.Helper()
 	item, err := o.ledger.Get(o.t.Context(), "launch/"+key)
@@ -38,9 +38,9 @@ func (o *office) posted(key string) []time.Time {
 
 const firstOfWindow = "arrival/cg-1/2026-11-22/1"
 
-// The mark's time decides what a run covers. It is six seconds after the latest
-// event time of the window's files at the earliest.
-func TestAWindowsRequestIsNotMarkedEarly(t *testing.T) {
+// The time of the mark decides what a run covers. The mark comes at least six
+// seconds after the latest event time of the window's files.
+func TestWindowRequestIsNotMarkedEarly(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		events []time.Duration // before the receipt
@@ -73,9 +73,9 @@ func TestAWindowsRequestIsNotMarkedEarly(t *testing.T) {
 	}
 }
 
-// A part whose event time is not later than the marker's belongs to the run,
-// when its event comes two seconds behind the marker's.
-func TestAPartBehindItsMarkerNeedsNoRunOfItsOwn(t *testing.T) {
+// The event of a part arrives two seconds after that of its marker. The run
+// covers the part if its event time is not later than the marker's.
+func TestPartBehindItsMarkerIsCovered(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]time.Duration{"a second before": time.Second, "of the same time": 0} {
 		for _, late := range []window.Late{window.Hold, window.Rerun} {
@@ -103,8 +103,8 @@ func TestAPartBehindItsMarkerNeedsNoRunOfItsOwn(t *testing.T) {
 	}
 }
 
-// The same part, when it comes while the request waits.
-func TestAPartThatComesWhileTheRequestWaits(t *testing.T) {
+// The run also covers a part whose event arrives while the request waits.
+func TestPartDuringTheWaitIsCovered(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Hold, window.Entry{Pattern: "part"}, window.Entry{Pattern: "marker"})
@@ -126,9 +126,9 @@ func TestAPartThatComesWhileTheRequestWaits(t *testing.T) {
 	}
 }
 
-// An invocation that ends too soon sends nothing. The sweep does, and not before
-// the same time.
-func TestARequestThatCannotWaitIsLeftToTheSweep(t *testing.T) {
+// An invocation with too little time to wait sends nothing. The sweep sends the
+// request, and not before the same time.
+func TestSweepSendsARequestThatCannotWait(t *testing.T) {
 	t.Parallel()
 	for left, want := range map[time.Duration]record.Outcome{13 * time.Second: record.Blocked, 14 * time.Second: record.Started} {
 		o := newOffice(t)
@@ -145,7 +145,7 @@ func TestARequestThatCannotWaitIsLeftToTheSweep(t *testing.T) {
 		if want == record.Blocked && (o.sent != 0 || !o.now.Equal(began)) {
 			t.Errorf("%s left: %d requests after %s", left, o.sent, o.now.Sub(began))
 		}
-		// A sweep that comes at once.
+		// The sweep starts immediately.
 		if _, err := o.Reconcile(t.Context(), "launch/"+firstOfWindow); err != nil {
 			t.Fatal(err)
 		}
@@ -155,9 +155,9 @@ func TestARequestThatCannotWaitIsLeftToTheSweep(t *testing.T) {
 	}
 }
 
-// The sweep launches windows too: one that no longer waits for quiet may have got
-// a file just now. One that was quiet for longer than six seconds never waits.
-func TestTheSweepsRequestsWaitToo(t *testing.T) {
+// The sweep also waits before the request of a window that got a file just now.
+// It never waits for a window that was quiet for more than six seconds.
+func TestSweepWaitsBeforeItsRequest(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		settle, length, second, want time.Duration

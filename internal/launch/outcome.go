@@ -14,9 +14,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// recordOutcome records what became of a request, or why none was sent, and tells
-// whom it concerns. The verdict's own request is still among j.Posts, unless it
-// certainly was not processed.
+// recordOutcome records the outcome of a request, or why none was sent, and
+// passes it on to the window and the event bus. j.Posts still has the verdict's
+// own request, unless that was certainly not processed.
 func (l *Launcher) recordOutcome(ctx context.Context, j *record.Launch, v runs.Verdict) record.Result {
 	now := l.Clock.Now()
 	j.Error, j.Reason = v.Detail, v.Reason
@@ -25,45 +25,46 @@ func (l *Launcher) recordOutcome(ctx context.Context, j *record.Launch, v runs.V
 	case v.Outcome == record.Started:
 		err = l.recordRun(ctx, j, v.Run)
 	case v.Outcome == record.Held && v.Reason != announcement.ReasonUnknownOutcome:
-		err = l.hold(ctx, j, v.Reason, v.Behind)
+		err = l.holdLaunch(ctx, j, v.Reason, v.InFront)
 	case v.Outcome == record.Held:
-		j.To(record.StateUnknown, now)
-		// A crash before this leaves it posting, which is looked into alike.
+		j.SetState(record.StateUnknown, now)
+		// A crash before this leaves the launch posting; the sweep looks its
+		// run up all the same.
 		err = l.Store.PutLaunch(ctx, j, now.Add(record.RevisitAfter))
 	case v.Outcome == record.Rejected && len(j.Posts) > 1:
-		// This request was refused. An earlier one may have started a run.
+		// Amperity refused this request. An earlier one may have started a run.
 		j.Unmark()
-		err = l.hold(ctx, j, announcement.ReasonUnknownOutcome, "")
+		err = l.holdLaunch(ctx, j, announcement.ReasonUnknownOutcome, "")
 	case v.Outcome == record.Rejected:
 		j.Unmark()
-		j.Answered = l.Answered(ctx, j)
-		j.To(record.StateRejected, now)
+		j.Answered = l.CountAnswered(ctx, j)
+		j.SetState(record.StateRejected, now)
 		j.Hold++
-		// A crash before this leaves it posting, although nothing was
-		// processed: in the end it is held.
-		err = l.Store.Transact(ctx, j, now.Add(record.RevisitAfter), func(c *record.ConfigID) { c.Remove(j.Key) })
+		// A crash before this leaves the launch posting although nothing was
+		// processed; the sweep finds no run and holds or resends it.
+		err = l.Store.Transact(ctx, j, now.Add(record.RevisitAfter), func(c *record.ConfigID) { c.RemoveLaunch(j.Key) })
 	default:
-		err = l.block(ctx, j, v)
+		err = l.blockLaunch(ctx, j, v)
 	}
 	if err != nil {
 		return l.recordFailed(ctx, j, v, err)
 	}
 	res := j.Result()
-	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
-	if !l.Deliver(ctx, j) && (j.State.Final() || j.State == record.StateHeld) {
+	l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+	if !l.DeliverOutcome(ctx, j) && (j.State.Final() || j.State == record.StateHeld) {
 		res.Warning = UnfinishedText
 	}
-	l.Runs.NoteControl(ctx, v.Run)
+	l.Runs.NoteControlRun(ctx, v.Run)
 	return res
 }
 
-// recordRun records the run that Amperity answered with.
+// recordRun records the run in Amperity's answer.
 func (l *Launcher) recordRun(ctx context.Context, j *record.Launch, run *amperity.Run) error {
 	posted := j.Posts[len(j.Posts)-1]
 	j.SetRun(run, posted, l.Clock.Now())
-	// A crash before this leaves it posting: the run is found by the list of
-	// runs, and adopted.
-	err := l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.OwnedBy(j.Key, run.ID, 0, l.Clock.Now()))
+	// A crash before this leaves the launch posting; the sweep finds the run in
+	// the list and adopts it.
+	err := l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.RunItem(j.Key, run.ID, 0, l.Clock.Now()))
 	var taken *record.RunOwnedError
 	if errors.As(err, &taken) {
 		return l.claimRun(ctx, j, run.ID, taken.Current)
@@ -71,24 +72,25 @@ func (l *Launcher) recordRun(ctx context.Context, j *record.Launch, run *amperit
 	return err
 }
 
-// hold leaves the launch to the operator. behind is the id of the run in front,
-// with the reason overlap.
-func (l *Launcher) hold(ctx context.Context, j *record.Launch, reason, behind string) error {
+// holdLaunch holds the launch for the operator. inFront is the id of the run in
+// front, with the reason overlap.
+func (l *Launcher) holdLaunch(ctx context.Context, j *record.Launch, reason, inFront string) error {
 	now := l.Clock.Now()
-	j.To(record.StateHeld, now)
+	j.SetState(record.StateHeld, now)
 	j.Reason = reason
 	j.Hold++
-	// A crash before this leaves it as it was, and due: it is held later.
+	// A crash before this leaves the launch as it was, and due; the sweep holds
+	// it.
 	return l.Store.Transact(ctx, j, now.Add(record.RevisitAfter), func(c *record.ConfigID) {
 		c.AddDoubt(j)
-		if behind != "" {
-			c.Overlap = record.AskedOverlap{RunID: behind, Launch: j.Key, At: now}
+		if inFront != "" {
+			c.Overlap = record.AskedOverlap{RunID: inFront, Launch: j.Key, At: now}
 		}
 	})
 }
 
-// block writes a launch back that could not be sent. It goes on by itself.
-func (l *Launcher) block(ctx context.Context, j *record.Launch, v runs.Verdict) error {
+// blockLaunch records that the request could not be sent. The sweep retries it.
+func (l *Launcher) blockLaunch(ctx context.Context, j *record.Launch, v runs.Verdict) error {
 	now := l.Clock.Now()
 	if j.Blocked.Since.IsZero() {
 		j.Blocked.Since = now
@@ -99,34 +101,35 @@ func (l *Launcher) block(ctx context.Context, j *record.Launch, v runs.Verdict) 
 	case v.Reason == announcement.ReasonPaused, v.Reason == announcement.ReasonOverlap && waits > patience:
 		delay = PausedFor
 	case v.Reason == announcement.ReasonOverlap:
-		delay = record.RevisitAfter // its place in the queue is all that it waits for
+		delay = record.RevisitAfter // the launch waits only for its turn in the queue
 	case v.Reason == announcement.ReasonBusy:
 		delay = max(delay, busyWait)
 	case v.Unannounced && v.Reason == announcement.ReasonRateLimited:
-		delay = 0 // its turn did not come in this invocation; the next one's will
+		delay = 0 // its turn comes in the next invocation
 	}
 	j.Lease = time.Time{}
 	if !v.Unannounced && !j.OnlyBusy() {
-		l.tellBlocked(ctx, j)
+		l.announceBlocked(ctx, j)
 	}
 	if len(j.Posts) > 0 {
-		// An earlier request may have started a run after all: the list of
-		// runs is looked at before each further one.
-		j.To(record.StateUnknown, now)
+		// An earlier request may have started a run: the sweep reads the list
+		// of runs before each further request.
+		j.SetState(record.StateUnknown, now)
 		return l.Store.PutLaunch(ctx, j, now.Add(delay))
 	}
 	wasPosting := j.State == record.StatePosting
-	j.To(record.StateClaimed, now)
+	j.SetState(record.StateClaimed, now)
 	if !wasPosting {
 		return l.Store.PutLaunch(ctx, j, now.Add(delay))
 	}
-	return l.Store.Transact(ctx, j, now.Add(delay), func(c *record.ConfigID) { c.Unmarked(j) })
+	return l.Store.Transact(ctx, j, now.Add(delay), func(c *record.ConfigID) { c.NoteUnmarked(j) })
 }
 
-// Answered counts the files that have come for a launch's window since its
-// decision: they are answered if it ends without a run. Where they cannot be
-// counted none is, and the window opens again for them.
-func (l *Launcher) Answered(ctx context.Context, n *record.Launch) int {
+// CountAnswered returns how many files have arrived in a launch's window since
+// the launch was decided. If the launch ends without a run, they need no launch
+// of their own. If they cannot be counted, it returns 0, and they reopen the
+// window.
+func (l *Launcher) CountAnswered(ctx context.Context, n *record.Launch) int {
 	if n.Window == "" {
 		return 0
 	}
@@ -138,17 +141,17 @@ func (l *Launcher) Answered(ctx context.Context, n *record.Launch) int {
 		}
 	}
 	if err != nil {
-		l.Logger.WarnContext(ctx, "window not seen", slog.String(telemetry.LaunchKey, n.Key), slog.String(telemetry.Error, err.Error()))
+		l.Logger.WarnContext(ctx, "window unreadable", slog.String(telemetry.LaunchKey, n.Key), slog.String(telemetry.Error, err.Error()))
 	}
 	return 0
 }
 
-// UpdateWindow gives the outcome of a launch to its window.
+// UpdateWindow records the outcome of a launch in its window.
 func (l *Launcher) UpdateWindow(ctx context.Context, n *record.Launch) error {
 	item, err := l.Store.Get(ctx, n.Window)
 	for try := 1; err == nil; try++ {
 		if !item.Exists() {
-			return nil // forgotten; if it comes back, it finds the launch
+			return nil // the window has expired; a new one finds the launch
 		}
 		var j *record.Window
 		var w *record.WindowSpec
@@ -167,32 +170,33 @@ func (l *Launcher) UpdateWindow(ctx context.Context, n *record.Launch) error {
 		if !errors.As(err, &conflict) {
 			return err
 		}
-		item, err = conflict.Current[0], l.Store.Pause(ctx, try)
+		item, err = conflict.Current[0], l.Store.PauseAfterConflict(ctx, try)
 	}
-	l.Logger.WarnContext(ctx, "window not told", slog.String(telemetry.LaunchKey, n.Key), slog.String(telemetry.Error, err.Error()))
+	l.Logger.WarnContext(ctx, "window not updated", slog.String(telemetry.LaunchKey, n.Key), slog.String(telemetry.Error, err.Error()))
 	return err
 }
 
-// tellBlocked announces that a launch has been blocked for long. A launch that
-// may have a run is counted, and not announced: blocked says that there is none.
-func (l *Launcher) tellBlocked(ctx context.Context, j *record.Launch) {
-	if j.Blocked.Told == j.Reason || l.Clock.Now().Sub(j.Blocked.Since) < blockedNews {
+// announceBlocked announces and counts a launch that stays blocked. It only
+// counts a launch that may have a run: Run Blocked says that none was started.
+func (l *Launcher) announceBlocked(ctx context.Context, j *record.Launch) {
+	if j.Blocked.Announced == j.Reason || l.Clock.Now().Sub(j.Blocked.Since) < announceBlockedAfter {
 		return
 	}
-	// A crash after the announcement repeats it, with the same id.
-	if len(j.Posts) > 0 || l.Announce(ctx, l.blockedNews(j)) == nil {
-		j.Blocked.Told = j.Reason
+	// A crash after the announcement leaves it unrecorded; the sweep repeats it
+	// with the same id.
+	if len(j.Posts) > 0 || l.Announce(ctx, l.blockedAnnouncement(j)) == nil {
+		j.Blocked.Announced = j.Reason
 	}
 	message := ""
 	if j.Error != nil {
 		message = j.Error.Message
 	}
 	l.Logger.WarnContext(ctx, "launch stays blocked", append(
-		attrs(Launch{Key: j.Key, Request: j.Request, Cause: j.Cause}, record.Result{Outcome: record.Blocked, Reason: j.Reason}),
+		resultAttrs(j.Key, j.Request.ConfigID, j.Cause.Route, record.Result{Outcome: record.Blocked, Reason: j.Reason}),
 		slog.String(telemetry.Error, message), telemetry.Count("StaysBlocked", ""))...)
 }
 
-// recordFailed answers where what became of a request could not be recorded.
+// recordFailed answers for a launch whose outcome could not be recorded.
 func (l *Launcher) recordFailed(ctx context.Context, j *record.Launch, v runs.Verdict, err error) record.Result {
 	res := record.Result{Outcome: v.Outcome, Reason: v.Reason, LaunchKey: j.Key, Run: v.Run, Error: v.Detail, Warning: unrecordedText(err)}
 	if v.Outcome == record.Held && v.Reason == announcement.ReasonUnknownOutcome {
@@ -200,29 +204,28 @@ func (l *Launcher) recordFailed(ctx context.Context, j *record.Launch, v runs.Ve
 	}
 	var lost *record.LostError
 	if !errors.As(err, &lost) {
-		l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
+		l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, res)
 		return res
 	}
-	// Somebody took the launch over, because this answer was so long in coming.
+	// The answer took so long that another process has taken over the launch.
 	if v.Outcome == record.Started {
 		return l.recordLateAnswer(ctx, j, v.Run, lost.Current)
 	}
 	if now, err := record.DecodeLaunch(lost.Current); err == nil {
-		return now.Duplicate()
+		return now.DuplicateResult()
 	}
 	return res
 }
 
-// Deliver tells the window and the event bus how the launch stands, as far as
-// they do not know. It reports whether both are done with.
-func (l *Launcher) Deliver(ctx context.Context, j *record.Launch) bool {
+// DeliverOutcome delivers the outcome of a launch to its window and the event
+// bus, unless they have it already. It reports whether both have it.
+func (l *Launcher) DeliverOutcome(ctx context.Context, j *record.Launch) bool {
 	if !j.State.Final() && j.State != record.StateHeld || j.Delivered() {
 		return true
 	}
-	// A crash here leaves the record as it is, and due. Both steps can be
-	// repeated.
-	if !j.Told && l.UpdateWindow(ctx, j) == nil {
-		j.Told = true
+	// A crash here leaves the launch due; the sweep repeats both steps.
+	if !j.WindowUpdated && l.UpdateWindow(ctx, j) == nil {
+		j.WindowUpdated = true
 	}
 	if !j.Announced && l.Announce(ctx, announcementOf(&j.LaunchDoc, l.Tenant)) == nil {
 		j.Announced = true
@@ -231,7 +234,7 @@ func (l *Launcher) Deliver(ctx context.Context, j *record.Launch) bool {
 		if o.Run == nil {
 			continue
 		}
-		if l.Announce(ctx, announcementOf(further(&j.LaunchDoc, o), l.Tenant)) == nil {
+		if l.Announce(ctx, announcementOf(furtherRunDoc(&j.LaunchDoc, o), l.Tenant)) == nil {
 			j.Others[i].Run = nil
 		}
 	}
@@ -240,8 +243,8 @@ func (l *Launcher) Deliver(ctx context.Context, j *record.Launch) bool {
 	delivered := j.Delivered()
 	if !delivered {
 		due = now.Add(record.RevisitAfter)
-		if now.Sub(j.Since) >= untoldNews {
-			l.Logger.ErrorContext(ctx, "launch stays untold", slog.String(telemetry.LaunchKey, j.Key), telemetry.Count("StaysUndone", ""))
+		if now.Sub(j.Since) >= countUndeliveredAfter {
+			l.Logger.ErrorContext(ctx, "outcome not delivered", slog.String(telemetry.LaunchKey, j.Key), telemetry.Count("StaysUndone", ""))
 		}
 	}
 	err := l.Store.PutLaunch(ctx, j, due)

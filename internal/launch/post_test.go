@@ -23,14 +23,14 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// answer is what the API answers to one POST, after a while.
+// answer is the API's delayed answer to one POST.
 type answer struct {
 	run   *amperity.Run
 	err   error
 	after time.Duration
 }
 
-// api answers the POSTs in turn; the last answer is repeated. It knows no run.
+// api answers the POSTs in turn. The last answer repeats. It has no runs.
 type api struct {
 	answers []answer
 	posts   []amperity.RunRequest
@@ -57,7 +57,7 @@ func (a *api) ListRunPages(context.Context, amperity.ListOptions) iter.Seq2[*amp
 	return func(func(*amperity.Page, error) bool) {}
 }
 
-// bus keeps what was announced.
+// bus stores announcements.
 type bus struct {
 	announced []announcement.Announcement
 	err       error
@@ -116,7 +116,7 @@ type outcome struct {
 	Elapsed   time.Duration
 }
 
-// run launches once, by default with 30 seconds of time, as trigger has.
+// run launches once with 30 seconds of time, as trigger has.
 func run(t *testing.T, a *api, b launch.Announcer, edit func(*launch.Config, *launch.Launch)) (outcome, record.Result, string) {
 	t.Helper()
 	return runFor(t, 30*time.Second, a, b, edit)
@@ -152,8 +152,9 @@ func runFor(t *testing.T, limit time.Duration, a *api, b launch.Announcer, edit 
 	return o, res, log.String()
 }
 
-// Each answer of Amperity to a POST has one outcome. What was certainly not
-// processed is sent again while the time allows, and what may have been is not.
+// Each answer of Amperity to a POST has one outcome. A request that was
+// certainly not processed is retried while time is left. A request that may
+// have been processed is not.
 func TestEachAnswerHasOneOutcome(t *testing.T) {
 	t.Parallel()
 	const (
@@ -199,7 +200,7 @@ func TestEachAnswerHasOneOutcome(t *testing.T) {
 			[]answer{{err: &amperity.RequestError{Problems: []amperity.Problem{{Field: "config_id", Message: "is missing"}}}}}, nil,
 			outcome{record.Rejected, "invalid_input", 1, types(rejected), "invalid request: config_id is missing", 0}},
 
-		// Perhaps processed.
+		// Possibly processed.
 		{"500 is unknown", []answer{{err: status(500, 0)}}, nil,
 			outcome{record.Unknown, "unknown_outcome", 1, nil, "POST /workflow/runs: 500 Internal Server Error: no (request id r-1)", 0}},
 		{"504 is unknown", []answer{{err: status(504, 0)}}, nil,
@@ -216,7 +217,7 @@ func TestEachAnswerHasOneOutcome(t *testing.T) {
 		// Not sent.
 		{"a paused stack sends and announces nothing", []answer{started},
 			func(c *launch.Config, _ *launch.Launch) { c.Paused = true },
-			outcome{record.Blocked, "paused", 0, nil, "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to go on", 0}},
+			outcome{record.Blocked, "paused", 0, nil, "the stack is paused and sends nothing to Amperity: deploy it with Paused=false to resume", 0}},
 		{"a launch past its age is held", []answer{started},
 			func(_ *launch.Config, l *launch.Launch) { l.NotAfter = time.Now().Add(-time.Hour) },
 			// A synctest bubble begins at midnight UTC of 2000-01-01.
@@ -258,7 +259,8 @@ func TestLittleTimeLeftSendsNothing(t *testing.T) {
 	})
 }
 
-// What follows a POST needs time: it is cut off five seconds before the end.
+// A POST ends five seconds before the deadline: recording its outcome needs
+// time.
 func TestPOSTLeavesTimeToRecordItsOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -269,7 +271,7 @@ func TestPOSTLeavesTimeToRecordItsOutcome(t *testing.T) {
 	})
 }
 
-func TestAnnouncementSaysWhatWasSentAndAnswered(t *testing.T) {
+func TestAnnouncementHasTheRequestAndTheAnswer(t *testing.T) {
 	t.Parallel()
 	var answered amperity.Run
 	body := `{"id":"wf-1","state":"scheduled","type":"courier.group/run","name":"Daily","tenant":"acme","created_at":"2026-11-22T06:00:01.720Z","new_field":{"a":1}}`
@@ -311,10 +313,9 @@ func TestAnnouncementSaysWhatWasSentAndAnswered(t *testing.T) {
 	})
 }
 
-func TestRetriesOfManyAreSpreadOut(t *testing.T) {
+func TestRetriesAreSpreadOut(t *testing.T) {
 	t.Parallel()
-	// The jitter adds up to the same again: never sooner than the backoff's
-	// half, never later than the whole.
+	// The jitter keeps each delay between half of the backoff and the whole.
 	for _, r := range []float64{0, 0.5, 0.999} {
 		synctest.Test(t, func(t *testing.T) {
 			a := &api{answers: []answer{{err: status(429, 0)}, started}}
@@ -327,7 +328,7 @@ func TestRetriesOfManyAreSpreadOut(t *testing.T) {
 	}
 }
 
-// slowBus answers nothing until its context ends.
+// slowBus does not answer until its context ends.
 type slowBus struct{}
 
 func (slowBus) Announce(ctx context.Context, _ ...announcement.Announcement) error {
@@ -335,11 +336,11 @@ func (slowBus) Announce(ctx context.Context, _ ...announcement.Announcement) err
 	return ctx.Err()
 }
 
-// A run is never answered as an error because its announcement failed or hangs:
-// the caller would start another.
-func TestRunThatCannotBeAnnouncedIsStarted(t *testing.T) {
+// A started run is never answered as an error because its announcement fails or
+// hangs: the caller would start another run.
+func TestUnannouncedRunIsNoError(t *testing.T) {
 	t.Parallel()
-	const warning = "it is recorded, but could not be announced yet: the sweep does so within minutes"
+	const warning = "the outcome is recorded, but could not be announced yet: the sweep announces it within minutes"
 	for name, row := range map[string]struct {
 		bus     launch.Announcer
 		elapsed time.Duration
@@ -355,16 +356,16 @@ func TestRunThatCannotBeAnnouncedIsStarted(t *testing.T) {
 					t.Errorf("got %+v, %q", got, res.Warning)
 				}
 				if !strings.Contains(log, "not announced") {
-					t.Errorf("the log does not tell: %s", log)
+					t.Errorf("the log lacks it: %s", log)
 				}
 			})
 		})
 	}
 }
 
-// A delivery that has the key of another input is refused. If that cannot be
-// announced, the caller is to deliver it again.
-func TestRefusalThatCannotBeAnnouncedIsAnError(t *testing.T) {
+// A delivery with the key of another input is refused. If the refusal cannot be
+// announced, the delivery is an error, so that it is repeated.
+func TestUnannouncedRefusalIsAnError(t *testing.T) {
 	t.Parallel()
 	b := &bus{}
 	l := launch.New(launch.Config{API: &api{answers: []answer{started}}, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock{},
@@ -376,7 +377,7 @@ func TestRefusalThatCannotBeAnnouncedIsAnError(t *testing.T) {
 	in.InputHash = "another"
 	b.err = errors.New("bus is gone")
 	_, err := l.Launch(t.Context(), in)
-	if _, ok := err.(*launch.AnnounceError); !ok || err.Error() != "the input ended as rejected, nothing was started, but that could not be announced: bus is gone" {
+	if _, ok := err.(*launch.AnnounceError); !ok || err.Error() != "the input was rejected and nothing was started, but that could not be announced: bus is gone" {
 		t.Errorf("got %T: %v", err, err)
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 // Promises that code was once changed against without a failed test.
 
-// over is a run that has ended.
+// over returns a run that has ended.
 func over(id, name string, at time.Time) *amperity.Run {
 	run := aRun(id, name, at)
 	run.State = amperity.StateSucceeded
@@ -36,9 +36,9 @@ func (o *office) exists(key string) bool {
 	return item.Exists()
 }
 
-// A window that runs with what is there is not quiet at its deadline: it
-// launches once it is.
-func TestWindowThatIsNotQuietAtItsDeadlineLaunchesLater(t *testing.T) {
+// A window that runs with the files it has still waits for quiet after its
+// deadline.
+func TestWindowWaitsForQuietAfterItsDeadline(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"}, window.Entry{Pattern: "b"})
@@ -51,7 +51,8 @@ func TestWindowThatIsNotQuietAtItsDeadlineLaunchesLater(t *testing.T) {
 	}
 }
 
-func TestWindowIsAnnouncedOnceTheBusIsBack(t *testing.T) {
+// The notice of a window is announced once the bus is back.
+func TestNoticeIsAnnouncedOnceTheBusIsBack(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.halfAWindow()
@@ -62,9 +63,9 @@ func TestWindowIsAnnouncedOnceTheBusIsBack(t *testing.T) {
 	o.wantNews("Amperity Files Missing [arrival/cg-1/2026-11-22/1, hold 1]")
 }
 
-// A decided launch takes the turn of its config id, before its request is sent
-// and also if the request is blocked.
-func TestDecidedLaunchHasTheTurn(t *testing.T) {
+// A decided launch takes the turn of its config id before its request is sent,
+// and keeps it if the request is blocked.
+func TestDecidedLaunchTakesTheTurn(t *testing.T) {
 	t.Parallel()
 	for name, carried := range map[string]bool{"before its request": false, "while it is blocked": true} {
 		t.Run(name, func(t *testing.T) {
@@ -91,15 +92,16 @@ func TestDecidedLaunchHasTheTurn(t *testing.T) {
 	}
 }
 
-// Files that come while the sweep decides are launched too, and the sweep goes on.
-func TestLookThatLosesARaceIsNoError(t *testing.T) {
+// Files that arrive while the sweep decides are launched too, and the sweep
+// continues.
+func TestSweepIgnoresAConflict(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
 	o.window.Rules.Settle = 2 * time.Minute
 	o.arrive(o.arrivals("a", "a/1"))
 	raced := false
-	o.hides = func(key string) error {
+	o.getErr = func(key string) error {
 		if key == "config/cg-1" && !raced {
 			raced = true
 			o.arrive(o.arrivals("a", "a/2"))
@@ -112,8 +114,8 @@ func TestLookThatLosesARaceIsNoError(t *testing.T) {
 	}
 }
 
-// The index of what is due lags behind.
-func TestItemThatIsNotDueIsLeftAlone(t *testing.T) {
+// The index of due items lags behind, so the sweep checks the item itself.
+func TestSweepLeavesItemsThatAreNotDue(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
@@ -125,11 +127,12 @@ func TestItemThatIsNotDueIsLeftAlone(t *testing.T) {
 	}
 }
 
-// The lease of a function outlasts its time by 11 s: Lambda kills late.
-func TestSweepLeavesALaunchToItsFunction(t *testing.T) {
+// The lease of a function outlasts its deadline by 11 s, since Lambda kills
+// late.
+func TestSweepRespectsTheLease(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.refuses = func(items []ledger.Item) error {
+	o.putErr = func(items []ledger.Item) error {
 		if len(items) > 1 {
 			return errThrottled // it dies before it can send
 		}
@@ -139,7 +142,7 @@ func TestSweepLeavesALaunchToItsFunction(t *testing.T) {
 	if _, err := o.Launch(ending{t.Context(), end}, request()); err != nil {
 		t.Fatal(err)
 	}
-	o.refuses = nil
+	o.putErr = nil
 	for _, at := range []time.Duration{-20 * time.Second, 10 * time.Second} {
 		o.now = end.Add(at)
 		if worked, err := o.Reconcile(t.Context(), "launch/"+scheduleKey); worked || err != nil || o.sent > 0 {
@@ -159,8 +162,9 @@ func TestTokensDiffer(t *testing.T) {
 	}
 }
 
-// A released launch that waits behind one run after the other is not held again.
-func TestReleasedLaunchWaitsForEachRun(t *testing.T) {
+// A released launch that waits behind one run after the other is not held
+// again.
+func TestQueuedLaunchWaitsForEachRun(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
@@ -185,8 +189,8 @@ func TestReleasedLaunchWaitsForEachRun(t *testing.T) {
 	o.wantNews("Started [arrival/cg-1/2026-11-22/1, hold ]", "Held ["+key+", hold 1]", "Started ["+scheduleKey+", hold ]", "Started ["+key+", hold ]")
 }
 
-// What a run has is decided by when its request was sent: a file after that gets
-// another run.
+// The time of the request decides what a run covers. A later file gets another
+// run.
 func TestFileAfterTheRequestGetsARun(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(o *office) (requests int){
@@ -215,7 +219,7 @@ func TestFileAfterTheRequestGetsARun(t *testing.T) {
 		"before an operator adopts the run": func(o *office) int {
 			o.posts = []answer{noAnswer, {run: over("wf-2", "Orders", o.now)}}
 			o.arrive(o.arrivals("a", "a/1"))
-			run := over("wf-1", "Other", o.now.Add(time.Second)) // a name that nobody expects
+			run := over("wf-1", "Other", o.now.Add(time.Second)) // another name than the config id's runs have
 			o.wait(5 * time.Minute)
 			o.arrive(o.arrivals("a", "a/2"))
 			o.wait(15 * time.Minute)
@@ -241,8 +245,8 @@ func TestFileAfterTheRequestGetsARun(t *testing.T) {
 	}
 }
 
-// A discard answers the files that had come by then.
-func TestDiscardAnswersWhatHadCome(t *testing.T) {
+// A discard ends the files that had arrived by then.
+func TestDiscardCoversEarlierFiles(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
@@ -262,8 +266,9 @@ func TestDiscardAnswersWhatHadCome(t *testing.T) {
 	}
 }
 
-// After a request without an answer, the list is read before each further one.
-func TestFurtherRequestIsSentOnceALook(t *testing.T) {
+// After a request without an answer, the sweep reads the list before each
+// further request.
+func TestFurtherRequestFollowsALookup(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer, {err: status(429, 0)}}
@@ -280,7 +285,7 @@ func TestFurtherRequestIsSentOnceALook(t *testing.T) {
 	}
 }
 
-func TestBlockedLaunchWaitsAsLongAsAmperityAsks(t *testing.T) {
+func TestBlockedLaunchRespectsRetryAfter(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{{err: status(429, 30*time.Minute)}, started}
@@ -297,9 +302,9 @@ func TestBlockedLaunchWaitsAsLongAsAmperityAsks(t *testing.T) {
 	}
 }
 
-// The API may round times: the list reaches a little further back than the
+// The API may round times, so the list reaches a little further back than the
 // control run's time.
-func TestControlRunIsSeenAlthoughTheAPIRounds(t *testing.T) {
+func TestControlRunIsListedDespiteRounding(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]time.Duration{"in the same list": time.Minute, "in a list of its own": 3 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -317,8 +322,9 @@ func TestControlRunIsSeenAlthoughTheAPIRounds(t *testing.T) {
 	}
 }
 
-// A list that another launch's look has read says nothing of later requests.
-func TestListOfBeforeTheRequestIsNotUsed(t *testing.T) {
+// A list that was read for another launch decides nothing about a later
+// request.
+func TestListFromBeforeTheRequestIsNotUsed(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.knowing("cg-1", "Orders")
@@ -336,13 +342,13 @@ func TestListOfBeforeTheRequestIsNotUsed(t *testing.T) {
 	o.wantNews("Started [manual/cg-2/b, hold ]")
 }
 
-// launchAndDie carries out a launch in a process that has so much time, and dies
-// after the request.
+// launchAndDie launches in a process with the time left, which dies after the
+// request.
 func (o *office) launchAndDie(edit func(*launch.Launch), left time.Duration) {
 	o.t.Helper()
 	in, sent := request(), o.sent
 	edit(&in)
-	o.refuses = func([]ledger.Item) error {
+	o.putErr = func([]ledger.Item) error {
 		if o.sent > sent {
 			return context.DeadlineExceeded
 		}
@@ -353,10 +359,10 @@ func (o *office) launchAndDie(edit func(*launch.Launch), left time.Duration) {
 	if _, err := o.Launch(ctx, in); err != nil {
 		o.t.Fatal(err)
 	}
-	o.refuses = nil
+	o.putErr = nil
 }
 
-// Right before a request the list is read anew.
+// The sweep reads a new list right before a request.
 func TestListIsReadRightBeforeTheRequest(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -380,8 +386,8 @@ func TestListIsReadRightBeforeTheRequest(t *testing.T) {
 	}
 }
 
-// While a launch reads the runs that it found, one of them is recorded as another
-// launch's.
+// While a launch reads the runs that it found, another launch records one of
+// them. The launch does not adopt it.
 func TestRunRecordedMeanwhileIsNotAdopted(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -391,7 +397,7 @@ func TestRunRecordedMeanwhileIsNotAdopted(t *testing.T) {
 	theirs := aRun("wf-1", "Orders", o.now)
 	o.runs = append(o.runs, theirs)
 	met := false
-	o.asked = func(id string) error {
+	o.queryErr = func(id string) error {
 		if id == "wf-1" && !met {
 			met = true
 			o.posts = []answer{{run: theirs}}
@@ -403,8 +409,9 @@ func TestRunRecordedMeanwhileIsNotAdopted(t *testing.T) {
 	o.wantNews("Started ["+otherKey+", hold ]", "Held ["+scheduleKey+", hold 1]")
 }
 
-// An adopted run is not certain: it does not say what later runs look like.
-func TestAdoptedRunDoesNotSayWhatRunsLookLike(t *testing.T) {
+// An adopted run is not certain, so it does not define the identity of later
+// runs.
+func TestAdoptedRunDoesNotDefineTheIdentity(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer}
@@ -420,7 +427,8 @@ func TestAdoptedRunDoesNotSayWhatRunsLookLike(t *testing.T) {
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Started ["+scheduleKey+", hold ]", "Held ["+otherKey+", hold 1]")
 }
 
-// The answer to the first request comes after the second has started a run.
+// The answer to the first request arrives after the second request has started
+// a run. Both runs are announced.
 func TestLateAnswerIsAnnouncedAsASecondRun(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -435,7 +443,7 @@ func TestLateAnswerIsAnnouncedAsASecondRun(t *testing.T) {
 	}
 }
 
-// busFunc is an event bus.
+// busFunc is an event bus that calls a function.
 type busFunc func() error
 
 func (f busFunc) Announce(context.Context, ...announcement.Announcement) error { return f() }
@@ -445,19 +453,19 @@ func TestOutcomeIsConfirmedAfterItIsAnnounced(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.Announcer = busFunc(func() error {
-		o.refuses = func([]ledger.Item) error { return errThrottled }
+		o.putErr = func([]ledger.Item) error { return errThrottled }
 		return errThrottled
 	})
 	o.launch(nil)
-	o.Announcer, o.refuses = o, nil
+	o.Announcer, o.putErr = o, nil
 	o.wait(5 * time.Minute)
 	o.wantNews("Started [" + scheduleKey + ", hold ]")
 }
 
-// A run turns out to be another launch's while a second sweep tells the window
-// that the first launch has it. The window does not hear that: its launch is
-// held, and files that come wait for it.
-func TestWindowIsNotToldOfARunThatWasTakenAway(t *testing.T) {
+// A run turns out to belong to another launch while a second sweep updates the
+// window with it. The window ignores that update. Its launch is held, and later
+// files wait for it.
+func TestWindowIgnoresARevokedRun(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.knowing("cg-1", "Orders")
@@ -466,9 +474,9 @@ func TestWindowIsNotToldOfARunThatWasTakenAway(t *testing.T) {
 	o.arrive(o.arrivals("a", "a/1"))
 	theirs := aRun("wf-9", "Orders", o.now)
 	o.runs = append(o.runs, theirs)
-	o.refuses = func(items []ledger.Item) error {
+	o.putErr = func(items []ledger.Item) error {
 		if items[0].Key == "launch/"+firstOfWindow && len(items) == 1 && strings.Contains(string(items[0].Doc), `"told":true`) {
-			return errThrottled // it adopts the run, tells the window, and dies
+			return errThrottled // it adopts the run, updates the window, and dies
 		}
 		return nil
 	}
@@ -478,10 +486,10 @@ func TestWindowIsNotToldOfARunThatWasTakenAway(t *testing.T) {
 		}
 	}
 	o.wantNews("Started [" + firstOfWindow + ", hold ]")
-	o.now, o.refuses = o.now.Add(2*time.Minute), nil
-	o.hides = func(key string) error {
+	o.now, o.putErr = o.now.Add(2*time.Minute), nil
+	o.getErr = func(key string) error {
 		if strings.HasPrefix(key, "window/") {
-			o.hides, o.posts = nil, []answer{{run: theirs}}
+			o.getErr, o.posts = nil, []answer{{run: theirs}}
 			o.launch(nil)
 		}
 		return nil
@@ -496,7 +504,8 @@ func TestWindowIsNotToldOfARunThatWasTakenAway(t *testing.T) {
 	}
 }
 
-// The run of a released launch that cannot be sent yet is not another's.
+// No other launch adopts the run of a released launch whose request cannot be
+// sent yet.
 func TestReleasedLaunchLeavesDoubt(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -514,8 +523,8 @@ func TestReleasedLaunchLeavesDoubt(t *testing.T) {
 	o.wantNews("Held [" + scheduleKey + ", hold 1]")
 }
 
-// An operator's word that could not be written is an error.
-func TestWordThatIsNotWrittenIsAnError(t *testing.T) {
+// A command that could not be recorded is an error.
+func TestUnrecordedCommandIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, say := range map[string]func(o *office, w held.Command) (record.Result, error){
 		"release": func(o *office, w held.Command) (record.Result, error) { return o.Release(o.t.Context(), w) },
@@ -529,7 +538,7 @@ func TestWordThatIsNotWrittenIsAnError(t *testing.T) {
 			o.launch(nil)
 			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 			o.wait(20 * time.Minute)
-			o.refuses = func([]ledger.Item) error { return errThrottled }
+			o.putErr = func([]ledger.Item) error { return errThrottled }
 			res, err := say(o, held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-1", Reason: "r"})
 			var failed *record.LedgerError
 			if !errors.As(err, &failed) || o.sent > 1 {
@@ -539,8 +548,8 @@ func TestWordThatIsNotWrittenIsAnError(t *testing.T) {
 	}
 }
 
-// A word for a window answers one announcement.
-func TestWordForAWindowNamesItsHold(t *testing.T) {
+// A command for a window answers one announcement.
+func TestWindowCommandNeedsItsHoldNumber(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.halfAWindow()

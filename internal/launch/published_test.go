@@ -16,10 +16,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// TestTheExamplesAreWhatIsPublished makes the announcements that the golden
+// TestExamplesMatchTheAnnouncements makes the announcements that the golden
 // files of package announcement pin, and that docs/events/README.md shows, as
 // this package makes them.
-func TestTheExamplesAreWhatIsPublished(t *testing.T) {
+func TestExamplesMatchTheAnnouncements(t *testing.T) {
 	t.Parallel()
 	at := func(s string) time.Time {
 		t.Helper()
@@ -42,7 +42,7 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 	late := record.LaunchDoc{
 		Key: "arrival/cg-789GHi0JK/2026-11-22/2", State: record.StateHeld, Request: sales, Cause: arrived.Cause,
 		Resource: "arn:aws:s3:::" + strings.TrimPrefix(order, "s3://") + "2.csv.gz",
-		Reason:   announcement.ReasonLateFile, Error: HeldBy(announcement.ReasonLateFile, ""), Hold: 1,
+		Reason:   announcement.ReasonLateFile, Error: HeldError(announcement.ReasonLateFile, ""), Hold: 1,
 	}
 	late.Cause.FirstFile, late.Cause.Files, late.Cause.Revision = order+"2.csv.gz", 1, 2
 	ended := late
@@ -76,7 +76,7 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 	for name, made := range map[string]announcement.Announcement{
 		"run-started":   announcementOf(&arrived, "acme"),
 		"run-rejected":  announcementOf(&scheduled, "acme"),
-		"run-blocked":   l.blockedNews(stuck),
+		"run-blocked":   l.blockedAnnouncement(stuck),
 		"run-held":      announcementOf(&doubtful, "acme"),
 		"run-held-late": announcementOf(&late, "acme"),
 		"run-discarded": announcementOf(&ended, "acme"),
@@ -88,13 +88,13 @@ func TestTheExamplesAreWhatIsPublished(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(golden(t, name), string(got)+"\n"); diff != "" {
-				t.Errorf("(-the golden file +what is made)\n%s", diff)
+				t.Errorf("(-golden file +made)\n%s", diff)
 			}
 		})
 	}
 }
 
-// golden is a golden file of package announcement.
+// golden returns a golden file of package announcement.
 func golden(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "announcement", "testdata", name+".golden.json"))
@@ -104,7 +104,7 @@ func golden(t *testing.T, name string) string {
 	return string(data)
 }
 
-// published is its detail.
+// published returns the detail of a golden file.
 func published(t *testing.T, name string) announcement.Detail {
 	t.Helper()
 	var d announcement.Detail
@@ -114,8 +114,8 @@ func published(t *testing.T, name string) announcement.Detail {
 	return d
 }
 
-// TestHintsOfRareEnds are those that no history of the other tests comes to.
-func TestHintsOfRareEnds(t *testing.T) {
+// These states do not occur in the other tests.
+func TestHintsOfRareStates(t *testing.T) {
 	t.Parallel()
 	posted := []time.Time{time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)}
 	for _, row := range []struct {
@@ -128,14 +128,14 @@ func TestHintsOfRareEnds(t *testing.T) {
 			"look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"},
 		{"ended, and yet it may have a run",
 			record.LaunchDoc{State: record.StateDiscarded, Reason: announcement.ReasonTooOld, Posts: posted},
-			"a person has ended it; nothing more is started for it, but a run that it may have started goes on"},
+			"discarded by an operator: nothing more will be started, but a run it may already have started continues"},
 		{"a second request that was invalid, after one without an answer",
 			record.LaunchDoc{State: record.StateHeld, Reason: announcement.ReasonUnknownOutcome, Posts: posted, Error: &announcement.Error{Kind: announcement.ErrorInvalidInput}},
 			"this answers a later request, and an earlier one without an answer may have started a run: look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if got := hint(&row.LaunchDoc); got != row.want {
+			if got := hintFor(&row.LaunchDoc); got != row.want {
 				t.Errorf("got  %s\nwant %s", got, row.want)
 			}
 		})

@@ -16,27 +16,26 @@ import (
 )
 
 const (
-	// patience is how long lists of runs are asked that show no run, or decide
-	// nothing.
+	// patience is how long the sweep continues to read lists that show no
+	// candidate, or decide nothing.
 	patience = 15 * time.Minute
-	// maxCandidates is how many runs a hold names.
+	// maxCandidates is the most runs that a hold names.
 	maxCandidates = 20
 	// maxUnresolved is how many POSTs with an unknown outcome a launch may have
 	// before it is held.
 	maxUnresolved = 2
-	// busyWait is the least time between an answer 409 and the next request: the
-	// list read before that request shows the run of an earlier copy, if a
-	// gateway has sent one.
+	// busyWait is the least time between an answer 409 and the next request.
+	// The list read before that request then shows the run of an earlier copy,
+	// if a gateway has sent one.
 	busyWait = 5 * time.Minute
-	// searchFor is how long after a launch's last request the sweep searches for
-	// its runs.
+	// searchFor is how long after a launch's last request the sweep searches
+	// for its unknown runs.
 	searchFor = 7 * 24 * time.Hour
 )
 
-// Reconcile goes on with a launch that fell due: one whose process died, that
-// was blocked, of which nobody knows whether a run was started, or that was
-// not announced. It reports whether there was anything to do. An error says
-// that the item could not be worked on; it stays due.
+// Reconcile continues a launch that fell due: its process died, it was blocked,
+// its outcome is unknown, or its outcome is not delivered. It reports whether
+// there was anything to do. After an error the launch stays due.
 func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 	item, err := l.Store.Get(ctx, key)
 	if err != nil {
@@ -44,7 +43,7 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 	}
 	now := l.Clock.Now()
 	if !item.Exists() || item.Due.IsZero() || item.Due.After(now) {
-		return false, nil // the list of what is due lags behind
+		return false, nil // the list of due items lags behind
 	}
 	j, err := record.DecodeLaunch(item)
 	if err != nil {
@@ -52,13 +51,13 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 	}
 	switch j.State {
 	case record.StateClaimed:
-		// Nothing was sent since it was claimed, or written back. Marking it
-		// takes it over.
-		j.Lease = l.Lease(ctx)
-		v, err := l.start(ctx, j)
+		// Nothing was sent since the launch was last written. The mark takes it
+		// over.
+		j.Lease = l.LeaseEnd(ctx)
+		v, err := l.sendIfReady(ctx, j)
 		if err != nil {
 			l.markFailed(ctx, j, err)
-			return true, unlessLost(err)
+			return true, ignoreLost(err)
 		}
 		l.recordOutcome(ctx, j, v)
 	case record.StatePosting, record.StateUnknown:
@@ -66,9 +65,9 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 	default:
 		switch {
 		case !j.Delivered():
-			l.Deliver(ctx, j)
+			l.DeliverOutcome(ctx, j)
 		case nextSearch(&j.LaunchDoc, now).IsZero():
-			return true, unlessLost(l.Store.PutLaunch(ctx, j, time.Time{}))
+			return true, ignoreLost(l.Store.PutLaunch(ctx, j, time.Time{}))
 		default:
 			return true, l.reconcileUnknown(ctx, j)
 		}
@@ -76,11 +75,12 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 	return true, nil
 }
 
-// reconcileUnknown searches for the runs of a launch whose requests have an unknown outcome.
+// reconcileUnknown searches for the runs of a launch whose requests have an
+// unknown outcome.
 //
-// Nothing is concluded from a list that is not whole, or does not show the
-// control run. An empty list proves nothing either: Amperity may start the run
-// later. Runs are adopted only if they are certainly this launch's.
+// A list that is not whole or lacks the control run decides nothing. An empty
+// list proves nothing either: Amperity may start the run later. A run is
+// adopted only if it is certainly this launch's.
 func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error {
 	now := l.Clock.Now()
 	c, err := l.Store.ConfigID(ctx, j.Request.ConfigID)
@@ -94,9 +94,9 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 	if mayBeSent(&j.LaunchDoc, now) {
 		notBefore = now // the list is read right before a request
 	}
-	f, unread := l.Runs.Search(ctx, j, c, notBefore)
-	if unread == nil && len(f.Runs) > 0 && f.Certain && !c.Doubts(j.Key, j.Posts[0]) {
-		adopted, err := l.adopt(ctx, j, f.Runs)
+	f, unread := l.Runs.FindRuns(ctx, j, c, notBefore)
+	if unread == nil && len(f.Runs) > 0 && f.Certain && !c.MayBeAnothers(j.Key, j.Posts[0]) {
+		adopted, err := l.adoptRuns(ctx, j, f.Runs)
 		if adopted || err != nil {
 			return err
 		}
@@ -104,9 +104,9 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 	if j.State != record.StateUnknown {
 		var crowded *runs.CrowdedError
 		if unread != nil && !errors.As(unread, &crowded) {
-			f.Runs = nil // they may be those of others
+			f.Runs = nil // they may belong to other principals
 		}
-		return l.searchOn(ctx, j, f.Runs)
+		return l.continueSearch(ctx, j, f.Runs)
 	}
 	if j.Looked.Undecided.IsZero() {
 		j.Looked.Undecided = now
@@ -119,27 +119,28 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 		return l.inconclusive(ctx, j, undecidedText(unread), unread)
 	case len(f.Runs) == 0:
 		return l.noCandidate(ctx, j, f.Begun)
-	case j.Pending():
+	case j.ReleasePending():
 		return l.holdUnknown(ctx, j, doubtfulText(len(f.Runs)))
 	}
 	return l.inconclusive(ctx, j, doubtfulText(len(f.Runs)), errDoubtful)
 }
 
-// mayBeSent reports whether the next look may lead to a request.
+// mayBeSent reports whether the next lookup may lead to a request.
 func mayBeSent(r *record.LaunchDoc, now time.Time) bool {
-	return r.Pending() || len(r.Busy) > 0 ||
+	return r.ReleasePending() || len(r.Busy) > 0 ||
 		r.IfUnknown == record.Retry && !r.Looked.Empty.IsZero() && now.Sub(r.Looked.Empty) >= patience
 }
 
-// searchOn writes back a settled launch after a further search for its runs. It
-// announces each run that may be the launch's and was not named before: by a new
-// hold or discard, or, if the launch has a run, by a hold of that further run.
-func (l *Launcher) searchOn(ctx context.Context, j *record.Launch, runs []*amperity.Run) error {
+// continueSearch writes an ended or held launch after a further search for its
+// runs. It announces each run that may be the launch's and that no event has
+// named. A launch without a run is announced again with the run as a candidate.
+// If the launch has a run, the further run gets a hold.
+func (l *Launcher) continueSearch(ctx context.Context, j *record.Launch, runs []*amperity.Run) error {
 	now := l.Clock.Now()
 	due := nextSearch(&j.LaunchDoc, now)
 	for _, run := range runs {
 		switch {
-		case j.Names(run.ID): // the operator knows
+		case j.NamesRun(run.ID): // the operator knows the run
 		case j.Run != nil && len(j.Others) < maxCandidates:
 			j.Hold++
 			j.AddOther(run, j.Hold)
@@ -155,11 +156,12 @@ func (l *Launcher) searchOn(ctx context.Context, j *record.Launch, runs []*amper
 			due = now
 		}
 	}
-	// A crash before this leaves the launch due: the runs are found again.
+	// A crash before this leaves the launch due; the sweep finds the runs
+	// again.
 	if err := l.Store.PutLaunch(ctx, j, due); err != nil {
-		return unlessLost(err)
+		return ignoreLost(err)
 	}
-	l.Deliver(ctx, j)
+	l.DeliverOutcome(ctx, j)
 	return nil
 }
 
@@ -185,8 +187,8 @@ func addCandidate(j *record.Launch, run *amperity.Run) bool {
 	return true
 }
 
-// nextSearch returns when the sweep next searches for the runs of a settled
-// launch; zero: never.
+// nextSearch returns when the sweep next searches for the runs of an ended or
+// held launch. Zero means never.
 func nextSearch(r *record.LaunchDoc, now time.Time) time.Time {
 	switch age := now.Sub(r.LastPost()); {
 	case r.Unaccounted() == 0 || age >= searchFor:
@@ -197,14 +199,14 @@ func nextSearch(r *record.LaunchDoc, now time.Time) time.Time {
 	return now.Add(time.Hour)
 }
 
-// inconclusive writes back a launch after a look that decided nothing. If that
-// lasts for patience, the launch is held with the message why. cause is the error
-// of the look.
+// inconclusive writes a launch after a lookup that decided nothing. After
+// patience without a decision it holds the launch with the message why. cause
+// is the error of the lookup.
 func (l *Launcher) inconclusive(ctx context.Context, j *record.Launch, why string, cause error) error {
 	now := l.Clock.Now()
-	l.Logger.WarnContext(ctx, "run not found out", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, cause.Error()))
+	l.Logger.WarnContext(ctx, "run lookup inconclusive", slog.String(telemetry.LaunchKey, j.Key), slog.String(telemetry.Error, cause.Error()))
 	next := record.RevisitAfter
-	if j.Pending() {
+	if j.ReleasePending() {
 		next = PausedFor // an operator has decided already
 	}
 	var api *amperity.APIError
@@ -212,24 +214,24 @@ func (l *Launcher) inconclusive(ctx context.Context, j *record.Launch, why strin
 		next = max(next, api.RetryAfter)
 	}
 	switch {
-	case j.Pending() && j.TooLate(now):
+	case j.ReleasePending() && j.TooLate(now):
 		return l.holdUnknown(ctx, j, unsentText(j.Hold, cause.Error()))
-	case j.Pending() || now.Sub(j.Looked.Undecided) < patience:
-		return l.later(ctx, j, next)
+	case j.ReleasePending() || now.Sub(j.Looked.Undecided) < patience:
+		return l.recheckLater(ctx, j, next)
 	}
 	return l.holdUnknown(ctx, j, why)
 }
 
-// noCandidate continues a launch after a list that shows no run of it. begun is
+// noCandidate continues a launch after a list that shows no candidate. begun is
 // when the list was requested.
 func (l *Launcher) noCandidate(ctx context.Context, j *record.Launch, begun time.Time) error {
 	now := l.Clock.Now()
 	if len(j.Busy) > 0 {
 		if wait := j.Busy[len(j.Busy)-1].Add(busyWait); begun.Before(wait) {
-			return l.later(ctx, j, max(record.RevisitAfter, wait.Sub(now)))
+			return l.recheckLater(ctx, j, max(record.RevisitAfter, wait.Sub(now)))
 		}
 		if j.OnlyBusy() {
-			return l.sendAgain(ctx, j)
+			return l.resend(ctx, j)
 		}
 		j.ForgetBusy()
 	}
@@ -237,90 +239,90 @@ func (l *Launcher) noCandidate(ctx context.Context, j *record.Launch, begun time
 		j.Looked.Empty = begun
 	}
 	switch {
-	case j.Pending() && j.TooLate(now):
+	case j.ReleasePending() && j.TooLate(now):
 		why := PausedText
 		if j.Error != nil {
 			why = j.Error.Message
 		}
 		return l.holdUnknown(ctx, j, unsentText(j.Hold, why))
-	case j.Pending() && l.Paused:
-		return l.later(ctx, j, PausedFor)
-	case j.Pending():
-		// An operator has released it, and the request could not be sent yet.
+	case j.ReleasePending() && l.Paused:
+		return l.recheckLater(ctx, j, PausedFor)
+	case j.ReleasePending():
+		// The operator has released the launch, so it needs no patience.
 	case begun.Sub(j.Looked.Empty) < patience && (j.IfUnknown == record.Retry || now.Sub(j.Looked.Undecided) < patience):
-		return l.later(ctx, j, record.RevisitAfter)
+		return l.recheckLater(ctx, j, record.RevisitAfter)
 	case j.IfUnknown != record.Retry || len(j.Posts) >= maxUnresolved || j.TooLate(now):
 		return l.holdUnknown(ctx, j, noCandidateText)
 	case l.Paused:
-		return l.later(ctx, j, PausedFor)
+		return l.recheckLater(ctx, j, PausedFor)
 	}
-	// The one place where two runs are possible without a person. The list was
-	// read just now; marking takes the launch over.
+	// Without a release, this is the one place where two runs are possible. The
+	// list was read just now. The mark takes the launch over.
 	looked := j.Looked
-	v, err := l.start(ctx, j)
+	v, err := l.sendIfReady(ctx, j)
 	if err != nil {
 		l.markFailed(ctx, j, err)
-		return unlessLost(err)
+		return ignoreLost(err)
 	}
 	if v.Outcome == record.Blocked && len(j.Busy) == 0 {
-		// Nothing new is under way: what the lists said continues to count.
+		// No new request is in flight, so the earlier lookups still count.
 		j.Looked = looked
 	}
 	l.recordOutcome(ctx, j, v)
 	return nil
 }
 
-// sendAgain sends the request of a launch once more. Amperity has answered each of
+// resend sends the request of a launch once more. Amperity has answered each of
 // its requests with 409, and a later list shows no run of it.
-func (l *Launcher) sendAgain(ctx context.Context, j *record.Launch) error {
+func (l *Launcher) resend(ctx context.Context, j *record.Launch) error {
 	now := l.Clock.Now()
 	j.ForgetBusy()
-	j.To(record.StateClaimed, now)
-	j.Lease, j.Looked = l.Lease(ctx), record.Lookup{}
-	// A crash before this leaves it unknown, and due. A crash after it leaves a
-	// claimed launch: the sweep starts it.
-	if err := l.Store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) { c.Unmarked(j) }); err != nil {
-		return unlessLost(err)
+	j.SetState(record.StateClaimed, now)
+	j.Lease, j.Looked = l.LeaseEnd(ctx), record.Lookup{}
+	// A crash before this leaves the launch unknown, and due. A crash after it
+	// leaves a claimed launch; the sweep sends its request.
+	if err := l.Store.Transact(ctx, j, j.Lease, func(c *record.ConfigID) { c.NoteUnmarked(j) }); err != nil {
+		return ignoreLost(err)
 	}
-	l.tellBlocked(ctx, j)
-	v, err := l.start(ctx, j)
+	l.announceBlocked(ctx, j)
+	v, err := l.sendIfReady(ctx, j)
 	if err != nil {
 		l.markFailed(ctx, j, err)
-		return unlessLost(err)
+		return ignoreLost(err)
 	}
 	l.recordOutcome(ctx, j, v)
 	return nil
 }
 
-// later writes an unknown launch back, to be looked at again.
-func (l *Launcher) later(ctx context.Context, j *record.Launch, after time.Duration) error {
-	// A crash before this leaves it due: the look is repeated.
-	return unlessLost(l.Store.PutLaunch(ctx, j, l.Clock.Now().Add(after)))
+// recheckLater writes an unknown launch. The sweep looks its run up again after
+// a delay.
+func (l *Launcher) recheckLater(ctx context.Context, j *record.Launch, after time.Duration) error {
+	// A crash before this leaves the launch due; the sweep repeats the lookup.
+	return ignoreLost(l.Store.PutLaunch(ctx, j, l.Clock.Now().Add(after)))
 }
 
-// holdUnknown leaves a launch to a person of which nobody knows whether it has
-// a run, and says why.
+// holdUnknown holds a launch whose outcome is unknown, and records the reason.
 func (l *Launcher) holdUnknown(ctx context.Context, j *record.Launch, why string) error {
 	j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: why}
-	if err := l.hold(ctx, j, announcement.ReasonUnknownOutcome, ""); err != nil {
-		return unlessLost(err)
+	if err := l.holdLaunch(ctx, j, announcement.ReasonUnknownOutcome, ""); err != nil {
+		return ignoreLost(err)
 	}
-	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.Result())
-	l.Deliver(ctx, j)
+	l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.Result())
+	l.DeliverOutcome(ctx, j)
 	return nil
 }
 
-// adopt records found runs as the launch's. The first run covers the files that
-// the earliest request would. It reports false if another launch of the config id
-// may have started them after all: the transaction checks that again, since a list
-// takes seconds.
-func (l *Launcher) adopt(ctx context.Context, j *record.Launch, runs []*amperity.Run) (bool, error) {
+// adoptRuns records found runs as the launch's. The first run covers the files
+// that the earliest request would. It returns false if another launch of the
+// config id may have started the runs after all. The transaction checks that
+// again, since reading a list takes seconds.
+func (l *Launcher) adoptRuns(ctx context.Context, j *record.Launch, runs []*amperity.Run) (bool, error) {
 	was := j.LaunchDoc
 	var owned []ledger.Item
 	for _, run := range runs {
-		free, version, err := l.Runs.Unowned(ctx, run)
+		free, version, err := l.Runs.IsUnowned(ctx, run)
 		if !free || err != nil {
-			return true, err // another launch was first; this one is still due
+			return true, err // another launch was first; this launch is still due
 		}
 		if j.Run == nil {
 			j.SetRun(run, j.Posts[0], l.Clock.Now())
@@ -328,11 +330,12 @@ func (l *Launcher) adopt(ctx context.Context, j *record.Launch, runs []*amperity
 		} else {
 			j.AddRun(run)
 		}
-		owned = append(owned, record.OwnedBy(j.Key, run.ID, version, l.Clock.Now()))
+		owned = append(owned, record.RunItem(j.Key, run.ID, version, l.Clock.Now()))
 	}
-	// A crash before this leaves it as it was: the runs are found again.
+	// A crash before this leaves the launch as it was; the sweep finds the runs
+	// again.
 	err := l.Store.TransactIf(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) error {
-		if c.Doubts(j.Key, j.Posts[0]) {
+		if c.MayBeAnothers(j.Key, j.Posts[0]) {
 			return errDoubtful
 		}
 		c.AddRuns(j)
@@ -344,20 +347,21 @@ func (l *Launcher) adopt(ctx context.Context, j *record.Launch, runs []*amperity
 		j.LaunchDoc = was
 		return false, nil
 	case errors.As(err, &taken):
-		return true, nil // another launch was first; this one is still due
+		return true, nil // another launch was first; this launch is still due
 	case err != nil:
-		return true, unlessLost(err)
+		return true, ignoreLost(err)
 	}
-	l.Log(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.Result())
-	l.Deliver(ctx, j)
+	l.LogResult(ctx, j.Key, j.Request.ConfigID, j.Cause.Route, j.Result())
+	l.DeliverOutcome(ctx, j)
 	return true, nil
 }
 
-// errDoubtful says that another launch of the config id may have started a run.
+// errDoubtful means that another launch of the config id may have started a
+// run.
 var errDoubtful = errors.New("another launch of the config id may have started the run")
 
-// unlessLost is the error, unless somebody else has gone on with the launch.
-func unlessLost(err error) error {
+// ignoreLost returns err, or nil if another process has taken over the launch.
+func ignoreLost(err error) error {
 	var lost *record.LostError
 	if errors.As(err, &lost) {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// knowing lets the config id have a run, by which its runs are recognized.
+// knowing gives the config id a run, from which it has its identity.
 func (o *office) knowing(configID, name string) {
 	o.t.Helper()
 	posts := o.posts
@@ -29,7 +29,7 @@ func (o *office) knowing(configID, name string) {
 	o.posts, o.sent, o.mails, o.ids = posts, 0, nil, nil
 }
 
-// news are the types, launch keys and holds of what was announced.
+// news returns the types, launch keys and holds of the announcements.
 func (o *office) news() (lines []string) {
 	for _, m := range o.mails {
 		what, _, _ := strings.Cut(strings.TrimPrefix(m, "Amperity Workflow Run "), " in tenant")
@@ -47,8 +47,8 @@ func (o *office) wantNews(want ...string) {
 
 const otherKey = "manual/cg-1/other"
 
-// V1: while a launch reads the list, another one of the config id is marked, and
-// its run is the one that the list shows.
+// V1: while a launch reads the list, another launch of the config id is marked,
+// and the list shows that launch's run.
 func TestRunOfLaunchMarkedDuringListIsNotAdopted(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -56,7 +56,7 @@ func TestRunOfLaunchMarkedDuringListIsNotAdopted(t *testing.T) {
 	o.posts = []answer{noAnswer}
 	o.launch(nil) // A: never processed
 	met := false
-	o.asked = func(id string) error {
+	o.queryErr = func(id string) error {
 		if id == "" && !met {
 			met = true
 			o.launch(func(l *launch.Launch) { l.Key = otherKey }) // B: its answer is lost
@@ -73,8 +73,8 @@ func TestRunOfLaunchMarkedDuringListIsNotAdopted(t *testing.T) {
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+otherKey+", hold 1]")
 }
 
-// V2: a hold does not end the search: every sweep for two hours, then once an
-// hour for seven days.
+// V2: a hold does not end the search. Every sweep searches for two hours, then
+// once an hour for seven days.
 func TestRunIsFoundAfterTheHold(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -109,7 +109,7 @@ func TestRunIsFoundAfterTheHold(t *testing.T) {
 	}
 }
 
-// V2: a discard does not end the search either: Amperity's list wins.
+// V2: a discard does not end the search. Amperity's list wins.
 func TestRunIsFoundAfterADiscard(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -125,9 +125,9 @@ func TestRunIsFoundAfterADiscard(t *testing.T) {
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Discarded ["+scheduleKey+", hold 1]", "Started ["+scheduleKey+", hold ]")
 }
 
-// V2: a launch that sent two requests may have two runs: the second is announced
-// too, and windows wait for both.
-func TestSecondRunIsAnnouncedAndWaitedFor(t *testing.T) {
+// V2: a launch that sent two requests may have two runs. The second run is
+// announced too, and windows wait for both.
+func TestWindowsWaitForTheSecondRun(t *testing.T) {
 	t.Parallel()
 	for name, crash := range map[string]bool{"at once": false, "after the bus has failed": true} {
 		t.Run(name, func(t *testing.T) {
@@ -167,24 +167,24 @@ func TestSecondRunIsAnnouncedAndWaitedFor(t *testing.T) {
 	}
 }
 
-// The runs of a held launch that come later and are not certain are named in a
-// new hold, each once.
-func TestHoldNamesRunsThatComeLater(t *testing.T) {
+// A new hold names each run that appears later and is not certainly the held
+// launch's.
+func TestNewHoldNamesLaterRuns(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer}
-	o.launch(nil) // nobody knows what its runs look like
+	o.launch(nil) // the config id has no identity
 	o.wait(20 * time.Minute)
 	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now.Add(-3*time.Minute)))
 	o.wait(30 * time.Minute)
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+scheduleKey+", hold 2]")
-	if !slices.Equal(o.told, []string{"wf-1"}) {
-		t.Errorf("named %q", o.told)
+	if !slices.Equal(o.named, []string{"wf-1"}) {
+		t.Errorf("named %q", o.named)
 	}
 }
 
-// V4: a gateway repeats the request, and the repeat is answered 409 because the
-// run of the first is in the way.
+// V4: a gateway repeats a request. Amperity answers the repeat with 409,
+// because the run of the first copy is in the way.
 func TestListIsReadAfterA409(t *testing.T) {
 	t.Parallel()
 	for name, own := range map[string]bool{"its own run": true, "another run": false} {
@@ -218,8 +218,8 @@ func TestListIsReadAfterA409(t *testing.T) {
 	}
 }
 
-// What can be the launch's run: by name, type and principal.
-func TestCandidates(t *testing.T) {
+// A run may be the launch's if its name, type and principal match.
+func TestCandidatesMatchNameTypeAndPrincipal(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		change func(r *amperity.Run)
@@ -248,16 +248,16 @@ func TestCandidates(t *testing.T) {
 				o.runs = append(o.runs, run)
 			}
 			o.wait(20 * time.Minute)
-			if news := o.news(); len(news) != 1 || !strings.HasPrefix(news[0], row.want) || len(o.told) > 0 {
-				t.Errorf("announced %q, of %q", news, o.told)
+			if news := o.news(); len(news) != 1 || !strings.HasPrefix(news[0], row.want) || len(o.named) > 0 {
+				t.Errorf("announced %q, of %q", news, o.named)
 			}
 		})
 	}
 }
 
 // Several config ids that lose their answers in one minute do not doubt each
-// other's runs, and their looks share one list.
-func TestLostAnswersOfSeveralConfigIDs(t *testing.T) {
+// other's runs, and their lookups share one list.
+func TestConfigIDsDoNotDoubtEachOther(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	ids := []string{"cg-1", "cg-2", "cg-3", "cg-4"}
@@ -270,7 +270,7 @@ func TestLostAnswersOfSeveralConfigIDs(t *testing.T) {
 		o.runs = append(o.runs, aRun("wf-"+id, "Group "+id, o.now))
 	}
 	lists := 0
-	o.asked = func(id string) error {
+	o.queryErr = func(id string) error {
 		if id == "" {
 			lists++
 		}
@@ -287,8 +287,8 @@ func TestLostAnswersOfSeveralConfigIDs(t *testing.T) {
 	}
 }
 
-// The windows of a config id go one after the other, however long that takes, and
-// ask once a sweep for the run in front.
+// The windows of a config id launch one after the other, however long that
+// takes. Each sweep queries the run in front once.
 func TestQueueHasNoLimit(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -300,7 +300,7 @@ func TestQueueHasNoLimit(t *testing.T) {
 		o.arrive(o.arrivals("a", fmt.Sprint("a/", i)))
 	}
 	asked, minutes := 0, 0
-	o.asked = func(string) error { asked++; return nil }
+	o.queryErr = func(string) error { asked++; return nil }
 	for ; len(o.runs) < windows && minutes < 40*60; minutes++ {
 		o.posts = []answer{{run: aRun(fmt.Sprint("wf-", len(o.runs)), "Orders", o.now.Add(time.Minute))}}
 		before := o.sent
@@ -327,7 +327,7 @@ func TestQueueHasNoLimit(t *testing.T) {
 
 // One run in front for twelve hours makes one hold, which names it. A release
 // puts the launch back into the queue, in front of the other windows.
-func TestRunInFrontForLongIsAskedAboutOnce(t *testing.T) {
+func TestLongRunInFrontMakesOneHold(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
@@ -367,8 +367,9 @@ func TestRunInFrontForLongIsAskedAboutOnce(t *testing.T) {
 }
 
 // Two launches of a config id have a run each, and one of their first requests
-// has started one more: the operator is told of it, and nothing waits.
-func TestFurtherRunThatMayBeAnothersIsNamed(t *testing.T) {
+// has started a third run. A hold of each launch names that run, and nothing
+// waits.
+func TestDoubtfulFurtherRunIsNamed(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.knowing("cg-1", "Orders")

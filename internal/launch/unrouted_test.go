@@ -20,7 +20,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// newsBus keeps what is announced. It fails as its errors say, in turn.
+// newsBus stores announcements. It fails with its errors in turn.
 type newsBus struct {
 	mu    sync.Mutex
 	errs  []error
@@ -43,7 +43,7 @@ func (b *newsBus) Announce(_ context.Context, as ...announcement.Announcement) e
 	return nil
 }
 
-// counts are the announcements: the first file of each, and how many files.
+// counts returns the first file and the number of files of each announcement.
 func (b *newsBus) counts() (out []string) {
 	for _, a := range b.news {
 		n := fmt.Sprint(a.Detail.Unrouted.Count)
@@ -55,14 +55,14 @@ func (b *newsBus) counts() (out []string) {
 	return out
 }
 
-// unroutedOffice is an office whose bus is a newsBus.
+// unroutedOffice returns an office with a newsBus.
 func unroutedOffice(t *testing.T) (*office, *newsBus) {
 	o, b := newOffice(t), &newsBus{}
 	o.Announcer = b
 	return o, b
 }
 
-// lost are files of the bucket b that no route matches, with events of a time.
+// lost returns files of the bucket b that no route matches.
 func lost(at time.Time, keys ...string) (files []window.Arrival) {
 	for _, k := range keys {
 		files = append(files, window.Arrival{Bucket: "b", Key: k, Version: "1", EventTime: at})
@@ -70,7 +70,7 @@ func lost(at time.Time, keys ...string) (files []window.Arrival) {
 	return files
 }
 
-// keys are so many keys from one number on, each made by the format.
+// keys formats n keys with the numbers from from on.
 func keys(form string, from, n int) (ks []string) {
 	for i := range n {
 		ks = append(ks, fmt.Sprintf(form, from+i))
@@ -78,7 +78,7 @@ func keys(form string, from, n int) (ks []string) {
 	return ks
 }
 
-// take is what s3arrival does with files of one batch.
+// take records and announces the files of one batch, as s3arrival does.
 func (o *office) take(files ...window.Arrival) {
 	o.t.Helper()
 	a, err := o.unrouted.Record(o.t.Context(), "b", files)
@@ -88,7 +88,7 @@ func (o *office) take(files ...window.Arrival) {
 	o.unrouted.Announce(o.t.Context(), a)
 }
 
-// sweepUnrouted lets time pass, and looks at what is due then.
+// sweepUnrouted moves the clock, and works on due items.
 func (o *office) sweepUnrouted(d time.Duration) {
 	o.t.Helper()
 	o.now = o.now.Add(d)
@@ -103,7 +103,7 @@ func (o *office) sweepUnrouted(d time.Duration) {
 	}
 }
 
-// settled fails unless nothing is due any more, and the item expires.
+// settledUnrouted checks that an item is not due, and expires.
 func (o *office) settledUnrouted(key string) {
 	o.t.Helper()
 	item, err := o.ledger.Get(o.t.Context(), key)
@@ -112,7 +112,7 @@ func (o *office) settledUnrouted(key string) {
 	}
 }
 
-func TestTwentyFoldersOfABucketAreAnnouncedApart(t *testing.T) {
+func TestTwentyFoldersHaveTheirOwnAnnouncements(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		keys   []string
@@ -151,7 +151,7 @@ func TestTwentyFoldersOfABucketAreAnnouncedApart(t *testing.T) {
 	}
 }
 
-func TestFoldersOfABucketAreAnnouncedOnceAnHour(t *testing.T) {
+func TestFolderIsAnnouncedOnceAnHour(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	o.take(lost(o.now, "x/1", "r")...)
@@ -168,7 +168,7 @@ func TestFoldersOfABucketAreAnnouncedOnceAnHour(t *testing.T) {
 		t.Errorf("at its end (-want +got)\n%s", diff)
 	}
 	o.settledUnrouted("unrouted/b")
-	// All twenty are taken, and then free again.
+	// All twenty groups are in use, and are then free again.
 	o.now = o.now.Add(2 * time.Hour)
 	o.take(lost(o.now, append(keys("%02d/x", 0, 20), "late/1")...)...)
 	o.now = o.now.Add(time.Hour)
@@ -178,7 +178,7 @@ func TestFoldersOfABucketAreAnnouncedOnceAnHour(t *testing.T) {
 	}
 }
 
-func TestARepeatedEventOfAnUnroutedFileCountsOnce(t *testing.T) {
+func TestRepeatedUnroutedEventCountsOnce(t *testing.T) {
 	t.Parallel()
 	type batch struct {
 		from, n int // of the keys
@@ -221,7 +221,7 @@ func TestARepeatedEventOfAnUnroutedFileCountsOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsKnownOfUnroutedFilesIsNotWritten(t *testing.T) {
+func TestKnownUnroutedFilesAreNotWritten(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	for range 2 {
@@ -242,15 +242,15 @@ func TestWhatIsKnownOfUnroutedFilesIsNotWritten(t *testing.T) {
 	}
 }
 
-// A crash delays an announcement, and a failure repeats it: the same files under
-// the same id, whatever comes meanwhile.
-func TestUnroutedAnnouncementsAreRepeated(t *testing.T) {
+// A crash delays an announcement, and a failure leads to a retry. Both announce
+// the same files under the same id, even if more files arrive.
+func TestUnroutedAnnouncementsAreRetried(t *testing.T) {
 	t.Parallel()
 	errBus := errors.New("the bus is gone")
 	for name, row := range map[string]struct {
 		errs []error
-		// dies: s3arrival ends before it announces. unwritten: nothing can be
-		// written after the first announcement.
+		// dies: s3arrival ends before it announces. unwritten: every write
+		// after the first announcement fails.
 		dies, unwritten bool
 		want            []string
 	}{
@@ -270,12 +270,12 @@ func TestUnroutedAnnouncementsAreRepeated(t *testing.T) {
 			}
 			decided := o.now
 			if row.unwritten {
-				o.refuses = func([]ledger.Item) error { return errThrottled }
+				o.putErr = func([]ledger.Item) error { return errThrottled }
 			}
 			if !row.dies {
 				o.unrouted.Announce(t.Context(), a)
 			}
-			o.refuses = nil
+			o.putErr = nil
 			o.now = decided.Add(30 * time.Second)
 			o.take(lost(o.now, "x/2")...)
 			o.sweepUnrouted(29 * time.Second) // not yet: s3arrival may be about to do it
@@ -305,9 +305,9 @@ func TestUnroutedAnnouncementsAreRepeated(t *testing.T) {
 	}
 }
 
-// What could not be announced for hours is not lost, and is not mixed with what
-// came later.
-func TestUnroutedAnnouncementsOutlastTheirHour(t *testing.T) {
+// Files that could not be announced for hours are not lost, and do not mix with
+// later files.
+func TestUnannouncedUnroutedFilesAreKept(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	bus.errs = slices.Repeat([]error{errors.New("the bus is gone")}, 4)
@@ -328,7 +328,7 @@ func TestUnroutedAnnouncementsOutlastTheirHour(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	o.settledUnrouted("unrouted/b")
-	// A group without files since is not removed while its announcement waits.
+	// A group without new files stays while its announcement waits.
 	bus.errs = []error{errors.New("the bus is gone")}
 	o.now = o.now.Add(2 * time.Hour)
 	o.take(lost(o.now, "y/1")...)
@@ -340,9 +340,9 @@ func TestUnroutedAnnouncementsOutlastTheirHour(t *testing.T) {
 	}
 }
 
-// A process that was frozen before it announced does not confirm what others
-// have decided since.
-func TestALateConfirmationOfUnroutedFiles(t *testing.T) {
+// A process that froze before it announced does not confirm notices that were
+// decided since.
+func TestLateConfirmationRemovesNoNewNotice(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	frozen, err := o.unrouted.Record(t.Context(), "b", lost(o.now, "x/1"))
@@ -361,8 +361,8 @@ func TestALateConfirmationOfUnroutedFiles(t *testing.T) {
 	}
 }
 
-// The item is due with the first of its groups.
-func TestUnroutedFilesAreDueWithTheFirstGroup(t *testing.T) {
+// The item is due as soon as its first group is.
+func TestUnroutedItemIsDueWithItsFirstGroup(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	o.take(lost(o.now, "x/1")...)
@@ -375,7 +375,7 @@ func TestUnroutedFilesAreDueWithTheFirstGroup(t *testing.T) {
 	}
 }
 
-func TestAnUnroutedFileIsNamedOnce(t *testing.T) {
+func TestUnroutedFileIsNamedOnce(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	o.take(lost(o.now, "x/0", "r")...)
@@ -389,8 +389,8 @@ func TestAnUnroutedFileIsNamedOnce(t *testing.T) {
 	}
 }
 
-// A bus that does not answer costs two tries, not one for each folder.
-func TestAFailingBusIsTriedTwice(t *testing.T) {
+// A bus that does not answer costs two attempts, not one for each folder.
+func TestFailingBusIsTriedTwice(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	bus.errs = slices.Repeat([]error{errors.New("the bus is gone")}, 50)
@@ -400,8 +400,8 @@ func TestAFailingBusIsTriedTwice(t *testing.T) {
 	}
 }
 
-// Several instances take files in at the same time. Each file is announced once.
-func TestUnroutedFilesOfSeveralInstances(t *testing.T) {
+// Several instances record files at the same time. Each file is announced once.
+func TestInstancesAnnounceEachUnroutedFileOnce(t *testing.T) {
 	t.Parallel()
 	const instances, batches, each = 4, 5, 40
 	memory, bus := ledger.NewMemory(), &newsBus{}
@@ -438,12 +438,12 @@ func TestUnroutedFilesOfSeveralInstances(t *testing.T) {
 	}
 }
 
-// More files come between an announcement and its confirmation.
-func TestUnroutedFilesBetweenAnnouncementAndConfirmation(t *testing.T) {
+// More files arrive between an announcement and its confirmation.
+func TestFilesDuringAnAnnouncementStayOpen(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	met := false
-	o.refuses = func([]ledger.Item) error {
+	o.putErr = func([]ledger.Item) error {
 		if len(bus.news) == 1 && !met {
 			met = true
 			o.take(lost(o.now, "x/2", "x/3")...)
@@ -451,7 +451,7 @@ func TestUnroutedFilesBetweenAnnouncementAndConfirmation(t *testing.T) {
 		return nil
 	}
 	o.take(lost(o.now, "x/1")...)
-	if o.refuses = nil; !met {
+	if o.putErr = nil; !met {
 		t.Fatal("they did not meet")
 	}
 	o.sweepUnrouted(time.Minute) // nothing to repeat
@@ -462,9 +462,9 @@ func TestUnroutedFilesBetweenAnnouncementAndConfirmation(t *testing.T) {
 	o.settledUnrouted("unrouted/b")
 }
 
-// Two writers that meet fold into the same item. One that meets too many gives
-// the files back.
-func TestUnroutedFilesMeetOtherWriters(t *testing.T) {
+// Two processes fold files into the same item. A process with too many
+// conflicts returns an error, so that its files are delivered again.
+func TestUnroutedFilesSurviveConflicts(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		meets int
@@ -474,7 +474,7 @@ func TestUnroutedFilesMeetOtherWriters(t *testing.T) {
 			t.Parallel()
 			o, bus := unroutedOffice(t)
 			n, inside := 0, false
-			o.refuses = func([]ledger.Item) error {
+			o.putErr = func([]ledger.Item) error {
 				if n < row.meets && !inside {
 					n++
 					inside = true
@@ -488,7 +488,7 @@ func TestUnroutedFilesMeetOtherWriters(t *testing.T) {
 			if (err != nil) != row.fails || row.fails && !errors.As(err, &lerr) {
 				t.Fatalf("%T %v", err, err)
 			}
-			o.refuses = nil
+			o.putErr = nil
 			o.sweepUnrouted(time.Minute)
 			o.sweepUnrouted(time.Hour)
 			sum := 0
@@ -506,11 +506,11 @@ func TestUnroutedFilesMeetOtherWriters(t *testing.T) {
 	}
 }
 
-func TestUnroutedFilesThatCannotBeTakenIn(t *testing.T) {
+func TestUnrecordedUnroutedFilesAreAnError(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(o *office){
-		"a read fails":   func(o *office) { o.hides = func(string) error { return errThrottled } },
-		"a write fails":  func(o *office) { o.refuses = func([]ledger.Item) error { return errThrottled } },
+		"a read fails":   func(o *office) { o.getErr = func(string) error { return errThrottled } },
+		"a write fails":  func(o *office) { o.putErr = func([]ledger.Item) error { return errThrottled } },
 		"a newer format": func(o *office) { putDoc(t, o, "unrouted/b", `{"format":2}`) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -528,7 +528,7 @@ func TestUnroutedFilesThatCannotBeTakenIn(t *testing.T) {
 	putDoc(t, o, "unrouted/b/x", `{"format":2}`)
 	for _, key := range []string{"unrouted/b", "unrouted/b/x"} {
 		if _, err := o.unrouted.Due(t.Context(), key); err == nil {
-			t.Errorf("%s of another format was looked at", key)
+			t.Errorf("%s of another format was announced", key)
 		}
 	}
 }
@@ -540,9 +540,9 @@ func putDoc(t *testing.T, o *office, key, doc string) {
 	}
 }
 
-// An item of an earlier version, one for each folder, is announced under the id
-// that the earlier version would give it, and is over then.
-func TestUnroutedItemsOfEarlierVersionsAreAnnounced(t *testing.T) {
+// Earlier versions wrote an item for each folder. Its files are announced under
+// the id of the earlier version, and the item then expires.
+func TestFolderItemsOfEarlierVersionsAreAnnounced(t *testing.T) {
 	t.Parallel()
 	const doc = `{"format":1,"bucket":"b","folder":"x","announced":"2026-11-22T05:30:00Z","since":"2026-11-22T05:40:00.5Z","count":25,` +
 		`"files":[{"bucket":"b","key":"x/1"},{"bucket":"b","key":"x/2"}]}`
@@ -565,11 +565,11 @@ func TestUnroutedItemsOfEarlierVersionsAreAnnounced(t *testing.T) {
 	if want := `{"format":1,"bucket":"b","folder":"x","announced":"2026-11-22T06:01:00Z","count":0}`; err != nil || string(item.Doc) != want {
 		t.Errorf("is now %s (%v)", item.Doc, err)
 	}
-	// Its earlier version takes in more files during the announcement: they
-	// are announced with the rest.
+	// The earlier version adds files during the announcement. They are
+	// announced with the rest.
 	putDoc(t, o, "unrouted/b/y", strings.ReplaceAll(doc, "x", "y"))
-	o.refuses = func([]ledger.Item) error {
-		o.refuses = nil
+	o.putErr = func([]ledger.Item) error {
+		o.putErr = nil
 		return o.ledger.Put(t.Context(), "earlier version", ledger.Item{Key: "unrouted/b/y", Version: 1, Due: o.now, Doc: []byte(strings.ReplaceAll(strings.ReplaceAll(doc, "x", "y"), "25", "26"))})
 	}
 	o.sweepUnrouted(0)
@@ -577,14 +577,14 @@ func TestUnroutedItemsOfEarlierVersionsAreAnnounced(t *testing.T) {
 	if diff := cmp.Diff([]string{"x/1 25", "y/1 25", "y/1 26"}, bus.counts()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	// One that an earlier version has announced already has no files.
+	// An item that an earlier version has announced has no files.
 	putDoc(t, o, "unrouted/b/z", `{"format":1,"bucket":"b","folder":"z","count":0}`)
 	o.sweepUnrouted(0)
 	o.settledUnrouted("unrouted/b/z")
 }
 
-// Whatever the names, the document fits into the ledger with room to spare.
-func TestTheDocumentOfUnroutedFilesStaysSmall(t *testing.T) {
+// The document fits into the ledger with room to spare, whatever the names.
+func TestUnroutedDocumentStaysSmall(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		fill string
@@ -615,9 +615,9 @@ func TestTheDocumentOfUnroutedFilesStaysSmall(t *testing.T) {
 	}
 }
 
-// What is not the name of a bucket makes no item of its own, and no item of an
+// A name that no bucket can have gets no item of its own, and no item of an
 // earlier version.
-func TestBucketsWithoutAnItemOfTheirOwn(t *testing.T) {
+func TestInvalidBucketNamesShareAnItem(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	for i, name := range []string{"", "a/b", strings.Repeat("n", 256)} {
@@ -634,16 +634,16 @@ func TestBucketsWithoutAnItemOfTheirOwn(t *testing.T) {
 	o.settledUnrouted("unrouted/")
 }
 
-// The sweep leaves an item alone that s3arrival writes at the same time.
-func TestTheSweepMeetsAnotherWriter(t *testing.T) {
+// The sweep leaves an item alone that s3arrival updates at the same time.
+func TestSweepLeavesAConflictToS3Arrival(t *testing.T) {
 	t.Parallel()
 	o, bus := unroutedOffice(t)
 	o.take(lost(o.now, "x/1")...)
 	o.now = o.now.Add(time.Minute)
 	o.take(lost(o.now, "x/2")...)
 	o.now = o.now.Add(time.Hour)
-	o.refuses = func([]ledger.Item) error {
-		o.refuses = nil
+	o.putErr = func([]ledger.Item) error {
+		o.putErr = nil
 		o.take(lost(o.now, "x/3")...)
 		return nil
 	}
@@ -655,7 +655,7 @@ func TestTheSweepMeetsAnotherWriter(t *testing.T) {
 	}
 	o.take(lost(o.now, "x/4")...)
 	o.now = o.now.Add(time.Hour)
-	o.refuses = func([]ledger.Item) error { return errThrottled }
+	o.putErr = func([]ledger.Item) error { return errThrottled }
 	if did, err := o.unrouted.Due(t.Context(), "unrouted/b"); did || !errors.Is(err, errThrottled) {
 		t.Errorf("did %t, %v", did, err)
 	}

@@ -9,31 +9,31 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// ConfigID is the document of a config id: what is, or may be, running.
+// ConfigID is the document of a config id: its launches in progress, and the
+// runs that are or may be running.
 type ConfigID struct {
 	Format   int    `json:"format"`
 	ConfigID string `json:"config_id"`
-	// Launches are those that go on, or may have started a run that nobody
-	// knows of.
+	// Launches are in progress, or have or may have a run.
 	Launches []LaunchRef `json:"launches,omitempty"`
-	// Identity is what runs of this config id look like.
+	// Identity describes the runs of this config id.
 	Identity *Identity `json:"identity,omitempty"`
-	// Overlap is the latest run in front about which the operator was asked.
+	// Overlap is the latest run in front that the operator was asked about.
 	Overlap AskedOverlap `json:"overlap,omitzero"`
 }
 
 // AskedOverlap is a run that the operator was asked about.
 type AskedOverlap struct {
 	RunID string `json:"run_id"`
-	// Launch is the key of the launch that is held for it; empty once the operator
-	// has answered.
+	// Launch is the key of the launch that is held for the run. It is empty
+	// once the operator has answered.
 	Launch string `json:"launch,omitempty"`
 	// At is when the operator was asked, or has answered.
 	At time.Time `json:"at"`
 }
 
-// Asked reports whether the operator knows about a run: the question about it is
-// open, or was answered less than [window.MaxWait] ago.
+// Asked reports whether the operator knows about a run: a launch is held for
+// it, or the operator answered less than [window.MaxWait] ago.
 func (o AskedOverlap) Asked(runID string, now time.Time) bool {
 	return o.RunID == runID && (o.Launch != "" || now.Sub(o.At) < window.MaxWait)
 }
@@ -41,30 +41,31 @@ func (o AskedOverlap) Asked(runID string, now time.Time) bool {
 // LaunchRef is one launch of a config id.
 type LaunchRef struct {
 	Key string `json:"key"`
-	// State is going, started or held. The runs of others wait for a launch
-	// that is going, and for a run that was started.
+	// State is going, started or held. Other launches wait for a launch that is
+	// going, and for a run that was started.
 	State string `json:"state"`
-	// Last is when the last request was sent that may have started a run.
+	// Last is when the launch sent its last request that may have started a
+	// run.
 	Last time.Time `json:"last,omitzero"`
-	// RunID is the run that was started.
+	// RunID is the started run.
 	RunID string `json:"run_id,omitempty"`
-	// Doubt: there may be a run of it that nobody knows of.
+	// Doubt: the launch may have an unknown run.
 	Doubt bool `json:"doubt,omitempty"`
 }
 
-// The states of an entry.
+// The states of a [LaunchRef].
 const (
 	RefGoing   = "going"
 	RefStarted = "started"
 	RefHeld    = "held"
 )
 
-// Identity is what tells the runs of a config id from others.
+// Identity describes the runs of a config id: Amperity's runs do not name it.
 type Identity struct {
 	Name        string           `json:"name"`
 	Type        amperity.RunType `json:"type"`
 	PrincipalID string           `json:"principal_id"`
-	// FormerPrincipalID is that of the runs before the API key was changed.
+	// FormerPrincipalID is the principal from before the API key changed.
 	FormerPrincipalID string `json:"former_principal_id,omitempty"`
 }
 
@@ -73,20 +74,20 @@ func identityOf(run *amperity.Run) *Identity {
 }
 
 const (
-	// doubtFor is how long a launch whose run is not known makes the runs of
-	// its config id doubtful to others.
+	// doubtFor is how long after its last request a launch with an unknown run
+	// puts the runs of other launches in doubt.
 	doubtFor = 24 * time.Hour
-	// doubtKept is how long the entry of such a launch is kept: as long as the
-	// sweep searches for the run of a launch that it makes doubtful.
+	// doubtKept is how long such a launch keeps its entry. That covers the
+	// search for the runs of every launch that it puts in doubt.
 	doubtKept = 8 * 24 * time.Hour
-	// maxEntries bounds the launches of a config id that have started: of those
-	// without doubt, the oldest go.
+	// maxEntries bounds the entries of a config id. Beyond it, the oldest
+	// started launches without doubt are dropped.
 	maxEntries = 50
 )
 
-// Set adds or replaces the entry of a launch. A second run of the launch has an
-// entry of its own.
-func (c *ConfigID) Set(e LaunchRef) {
+// SetLaunch adds or replaces the entry of a launch. Each further run of the
+// launch has its own entry.
+func (c *ConfigID) SetLaunch(e LaunchRef) {
 	i := slices.IndexFunc(c.Launches, func(o LaunchRef) bool {
 		return o.Key == e.Key && (o.State != RefStarted || o.RunID == e.RunID)
 	})
@@ -97,19 +98,20 @@ func (c *ConfigID) Set(e LaunchRef) {
 	}
 }
 
-// Answered notes that the operator has answered for a launch.
-func (c *ConfigID) Answered(key string, now time.Time) {
+// NoteAnswer records that the operator has answered for a launch.
+func (c *ConfigID) NoteAnswer(key string, now time.Time) {
 	if c.Overlap.Launch == key {
 		c.Overlap.Launch, c.Overlap.At = "", now
 	}
 }
 
-// Remove takes out the entry of a launch.
-func (c *ConfigID) Remove(key string) {
+// RemoveLaunch removes the entries of a launch.
+func (c *ConfigID) RemoveLaunch(key string) {
 	c.Launches = slices.DeleteFunc(c.Launches, func(e LaunchRef) bool { return e.Key == key })
 }
 
-// prune drops what is of no use any more.
+// prune drops held launches whose doubt has expired, and started launches
+// beyond maxEntries.
 func (c *ConfigID) prune(now time.Time) {
 	c.Launches = slices.DeleteFunc(c.Launches, func(e LaunchRef) bool {
 		return e.State == RefHeld && now.Sub(e.Last) > doubtKept
@@ -123,16 +125,17 @@ func (c *ConfigID) prune(now time.Time) {
 	}
 }
 
-// Doubts reports whether a run found for a launch whose first request was sent
-// at a time may be another launch's.
-func (c *ConfigID) Doubts(key string, first time.Time) bool {
+// MayBeAnothers reports whether a run found for a launch may belong to another
+// launch. first is when the launch sent its first request.
+func (c *ConfigID) MayBeAnothers(key string, first time.Time) bool {
 	return slices.ContainsFunc(c.Launches, func(e LaunchRef) bool {
 		return e.Key != key && e.Doubt && e.Last.Sub(first) >= -doubtFor
 	})
 }
 
-// saw learns from a run that is certainly of this config id.
-func (c *ConfigID) saw(run *amperity.Run) {
+// learnIdentity updates Identity from a run that certainly belongs to this
+// config id.
+func (c *ConfigID) learnIdentity(run *amperity.Run) {
 	if run.Name != "" && run.Type != "" && run.PrincipalID != "" {
 		now := identityOf(run)
 		if was := c.Identity; was != nil {
@@ -145,9 +148,9 @@ func (c *ConfigID) saw(run *amperity.Run) {
 	}
 }
 
-// Principals returns the principals that this stack's runs may have: those of the
-// config id's runs and that of the control run, which differ after a change of
-// the API key.
+// Principals returns the principals that this stack's runs may have: the config
+// id's principals and the control run's. They differ after a change of the API
+// key.
 func (c *ConfigID) Principals(control string) []string {
 	var ps []string
 	if c.Identity != nil {
@@ -162,52 +165,54 @@ func (c *ConfigID) Principals(control string) []string {
 	return ps
 }
 
-// Fits reports whether a run can be one of the config id's, by its name and
-// type. Without an identity any run can.
-func (i *Identity) Fits(run *amperity.Run) bool {
+// MayMatch reports whether the name and type of a run, if known, are those of
+// the config id's runs. Without an identity every run may match.
+func (i *Identity) MayMatch(run *amperity.Run) bool {
 	return i == nil || (run.Name == "" || run.Name == i.Name) && (run.Type == "" || run.Type == i.Type)
 }
 
-// Matches reports whether a run is one of the config id's.
+// Matches reports whether the name, type and principal of a run are those of
+// the config id's runs.
 func (i *Identity) Matches(run *amperity.Run, principals []string) bool {
 	return run.Name == i.Name && run.Type == i.Type && slices.Contains(principals, run.PrincipalID)
 }
 
-// AddRuns notes the runs of a launch. If it has sent further requests, further
-// runs of it may exist.
+// AddRuns records the runs of a launch. The entry is in doubt if the launch has
+// sent more requests than it has known runs.
 func (c *ConfigID) AddRuns(j *Launch) {
-	c.Set(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: j.Run.ID, Doubt: j.Unaccounted() > 0})
+	c.SetLaunch(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: j.Run.ID, Doubt: j.Unaccounted() > 0})
 	for _, o := range j.Others {
 		if o.Run != nil && o.Hold == 0 { // found just now
-			c.Set(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: o.RunID})
+			c.SetLaunch(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: o.RunID})
 		}
 	}
 	if !j.Adopted {
-		c.saw(j.Run)
+		c.learnIdentity(j.Run)
 	}
 }
 
-// AddDoubt notes a launch that nobody waits for any more.
+// AddDoubt records a launch that may have an unknown run and that no other
+// launch waits for any longer. A launch without such a request is removed.
 func (c *ConfigID) AddDoubt(j *Launch) {
 	if len(j.Posts) == 0 {
-		c.Remove(j.Key)
+		c.RemoveLaunch(j.Key)
 		return
 	}
-	c.Set(LaunchRef{Key: j.Key, State: RefHeld, Last: j.LastPost(), Doubt: true})
+	c.SetLaunch(LaunchRef{Key: j.Key, State: RefHeld, Last: j.LastPost(), Doubt: true})
 }
 
-// Unmarked notes that no request of a launch is under way or has started a run. A
-// window's launch keeps its place in the queue of the config id.
-func (c *ConfigID) Unmarked(j *Launch) {
+// NoteUnmarked records that no request of a launch is in flight or has started
+// a run. A window's launch keeps its place in the queue of the config id.
+func (c *ConfigID) NoteUnmarked(j *Launch) {
 	if j.Window == "" {
-		c.Remove(j.Key)
+		c.RemoveLaunch(j.Key)
 	} else {
-		c.Set(LaunchRef{Key: j.Key, State: RefGoing})
+		c.SetLaunch(LaunchRef{Key: j.Key, State: RefGoing})
 	}
 }
 
-// RunEnded drops the entry of a run that has ended, unless the launch may have
-// another one.
+// RunEnded drops the entry of a run that has ended. If the launch may have
+// another run, the entry becomes held.
 func (c *ConfigID) RunEnded(e LaunchRef) {
 	i := slices.Index(c.Launches, e)
 	switch {
@@ -219,6 +224,8 @@ func (c *ConfigID) RunEnded(e LaunchRef) {
 	}
 }
 
+// DecodeConfigID decodes the document of a config id. An item that does not
+// exist yet is an empty document.
 func DecodeConfigID(item ledger.Item, configID string) (*ConfigID, error) {
 	c := &ConfigID{Format: Format, ConfigID: configID}
 	if !item.Exists() {

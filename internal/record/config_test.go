@@ -9,14 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestAConfigItemIsBounded: whatever happens to a config id, what is kept of
-// its launches stays small, and a doubt is never forgotten before its time.
-func TestAConfigItemIsBounded(t *testing.T) {
+// The document of a config id stays small, and keeps every doubt until it
+// expires.
+func TestConfigIDDocumentIsBounded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 	many := func(n int, e LaunchRef) (es []LaunchRef) {
 		for i := range n {
-			// The first are the oldest, a minute after each other.
+			// The first is the oldest. They are a minute apart.
 			e.Key, e.Last = fmt.Sprint(e.State, i), now.Add(time.Duration(i-n)*time.Minute)
 			es = append(es, e)
 		}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// WindowOf gives the key of the window's item for a launch key of an arrival,
-// and the revision; false for any other launch key.
+// WindowOf returns the key of the window's item and the revision for the launch
+// key of a window. It returns false for any other launch key.
 func WindowOf(launchKey string) (key string, revision string, ok bool) {
 	rest, ok := strings.CutPrefix(launchKey, "arrival/")
 	i := strings.LastIndexByte(rest, '/')
@@ -16,7 +16,7 @@ func WindowOf(launchKey string) (key string, revision string, ok bool) {
 	return WindowPrefix + rest[:i], rest[i+1:], true
 }
 
-// The kinds of items, as their keys begin.
+// The prefixes of the keys of items, by kind.
 const (
 	LaunchPrefix = "launch/"
 	WindowPrefix = "window/"
@@ -24,7 +24,7 @@ const (
 	runPrefix    = "run/"
 )
 
-// LaunchKey is the key of a window's launch.
+// LaunchKey returns the launch key of a window's launch.
 func LaunchKey(configID, period string, revision int) string {
 	return strings.Join([]string{"arrival", configID, period, strconv.Itoa(revision)}, "/")
 }

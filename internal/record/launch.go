@@ -10,7 +10,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Result answers how a launch stands.
+// Result returns the state of the launch as an answer.
 func (r *LaunchDoc) Result() Result {
 	res := Result{Outcome: r.Outcome(), Reason: r.Reason, LaunchKey: r.Key, Run: r.Run, Error: r.Error}
 	if r.State == StateHeld || r.State == StateRejected {
@@ -19,13 +19,15 @@ func (r *LaunchDoc) Result() Result {
 	return res
 }
 
-// Duplicate answers for a launch that was known already.
-func (r *LaunchDoc) Duplicate() Result {
+// DuplicateResult returns the answer to a repeated delivery of the launch.
+func (r *LaunchDoc) DuplicateResult() Result {
 	res := r.Result()
 	res.Recorded, res.Outcome = res.Outcome, Duplicate
 	return res
 }
 
+// Outcome returns the state of the launch in the words of the functions'
+// answers.
 func (r *LaunchDoc) Outcome() Outcome {
 	switch r.State {
 	case StateClaimed:
@@ -39,25 +41,25 @@ func (r *LaunchDoc) Outcome() Outcome {
 	return Outcome(r.State)
 }
 
-// maxRun bounds what is kept of Amperity's answer, in bytes: an item has at
-// most 400 KB, and an event less.
+// maxRun bounds the stored run, in bytes: an item has at most 400 KB, and an
+// event less.
 const maxRun = 96 << 10
 
-// State is where a launch stands.
+// State is the state of a launch.
 type State string
 
 const (
-	StateClaimed   State = "claimed"   // it will be carried out; no request is under way
-	StatePosting   State = "posting"   // a request may be under way
-	StateUnknown   State = "unknown"   // a request was sent, its outcome is not known
-	StateStarted   State = "started"   // there is a run
-	StateRejected  State = "rejected"  // Amperity refused, or the request is wrong
-	StateHeld      State = "held"      // a person decides
-	StateDiscarded State = "discarded" // a person has ended it
+	StateClaimed   State = "claimed"   // the request will be sent; none is in flight
+	StatePosting   State = "posting"   // a request may be in flight
+	StateUnknown   State = "unknown"   // a request was sent, and its outcome is unknown
+	StateStarted   State = "started"   // the launch has a run
+	StateRejected  State = "rejected"  // Amperity refused the request, or the request is wrong
+	StateHeld      State = "held"      // the operator decides
+	StateDiscarded State = "discarded" // the operator has ended the launch
 )
 
-// Final reports whether nothing more happens by itself, and a person has
-// nothing to decide.
+// Final reports whether the launch has ended: it does not wait for the sweep or
+// for the operator.
 func (s State) Final() bool { return s == StateStarted || s == StateRejected || s == StateDiscarded }
 
 // LaunchDoc is the document of one launch; docs/ledger.md describes it.
@@ -65,112 +67,123 @@ type LaunchDoc struct {
 	Format int    `json:"format"`
 	Key    string `json:"key"`
 	State  State  `json:"state"`
-	// Since is when it came into the state.
+	// Since is when the launch entered its state.
 	Since time.Time `json:"since"`
-	// Claimed is when it came to be.
+	// Claimed is when the launch was created.
 	Claimed time.Time `json:"claimed"`
-	// Lease is until when the one who works on it may do so undisturbed.
+	// Lease is until when the sweep leaves the launch to its owner.
 	Lease time.Time `json:"lease,omitzero"`
 
 	InputHash string              `json:"input_hash,omitempty"`
 	Cause     announcement.Cause  `json:"cause"`
 	Request   amperity.RunRequest `json:"request"`
 	Resource  string              `json:"resource,omitempty"`
-	// Samples are some of the files, as s3://bucket/key, of a launch for files
-	// with implausible dates.
+	// Samples are some of the files, as s3://bucket/key. Only a launch for
+	// files with implausible dates has them.
 	Samples   []string  `json:"samples,omitempty"`
 	IfUnknown IfUnknown `json:"if_unknown"`
 	NotAfter  time.Time `json:"not_after,omitzero"`
-	// NotBefore is the earliest time for the request, of a window's launch.
+	// NotBefore is the earliest time for the request of a window's launch.
 	NotBefore time.Time `json:"not_before,omitzero"`
-	// Window is the key of the window's item, Revision the window's.
+	// Window is the key of the window's item. Revision is the launch's number
+	// within the window.
 	Window   string `json:"window,omitempty"`
 	Revision int    `json:"revision,omitempty"`
-	// Turn counts how often the launch became the window's again.
+	// Turn counts how often the launch became the window's current launch
+	// again.
 	Turn int `json:"turn,omitempty"`
 
-	// Posts are the times of the requests that may have started a run; each is
-	// noted before it is sent, and taken out if it certainly was not processed.
+	// Posts are the times of the requests that may have started a run. Each
+	// time is recorded before the request is sent, and removed if the request
+	// was certainly not processed.
 	Posts []time.Time `json:"posts,omitempty"`
-	// Busy are those of Posts that were answered with 409. A gateway may have sent
-	// an earlier copy of the request, so that the launch's own run is in the way.
+	// Busy are the times in Posts whose requests were answered with 409. A
+	// gateway may have sent an earlier copy of such a request, so that the
+	// launch's own run is in the way.
 	Busy []time.Time `json:"busy,omitempty"`
-	// Looked is what the lists of runs have told so far, of an unknown launch.
+	// Looked is the result of the lookups of an unknown launch so far.
 	Looked Lookup `json:"looked,omitzero"`
-	// Blocked is why and since when it cannot be sent.
+	// Blocked is why and since when the request cannot be sent.
 	Blocked Blockage `json:"blocked,omitzero"`
 
 	Run *amperity.Run `json:"run,omitempty"`
-	// RunCut: Run lacks something for its size.
+	// RunCut: fields of Run were dropped because of its size.
 	RunCut bool `json:"run_cut,omitempty"`
-	// Others are further runs of the launch, and runs that may be its own.
+	// Others are further runs of the launch, and runs that may be further runs
+	// of it.
 	Others []OtherRun `json:"others,omitempty"`
-	// Adopted: the run was found, not answered.
+	// Adopted: the run was found in a list, or named by the operator. It is not
+	// Amperity's answer to the launch's request.
 	Adopted bool `json:"adopted,omitempty"`
-	// CoveredUntil is the instant before which the run has every file.
+	// CoveredUntil: the run covers every file that arrived before this instant.
 	CoveredUntil time.Time `json:"covered_until,omitzero"`
 
 	Reason     string                   `json:"reason,omitempty"`
 	Error      *announcement.Error      `json:"error,omitempty"`
 	Candidates []announcement.Candidate `json:"candidates,omitempty"`
-	// Answered counts the files that had come for the window since the decision
-	// when the launch ended without a run.
+	// Answered is how many files had arrived between the decision and the end
+	// of a launch that ended without a run. They need no launch of their own.
 	Answered int `json:"answered,omitempty"`
-	// Hold counts how often a person was asked.
+	// Hold counts how often the operator was asked.
 	Hold int `json:"hold,omitempty"`
 	// Declined are runs that the operator has ruled out by a release.
 	Declined []string `json:"declined,omitempty"`
-	// ByHand: the operator has given the launch a run that the stack's API key has
-	// not started, so that each of Posts may have started another one.
+	// ByHand: the operator has named a run that the stack's API key has not
+	// started. Each of Posts may have started another run.
 	ByHand bool `json:"by_hand,omitempty"`
-	// Released: a person said to start it, after so many of Posts.
+	// Released: the operator has released the launch. ReleasedAfter is the
+	// number of Posts at that time.
 	Released      bool `json:"released,omitempty"`
 	ReleasedAfter int  `json:"released_after,omitempty"`
-	// Queued: an operator released it while another run was in the way. It is
-	// sent once the config id is free.
+	// Queued: the operator released the launch from a hold for overlap. Its
+	// request is sent once nothing is in front of it.
 	Queued bool `json:"queued,omitempty"`
 
-	// Told: the window has taken in the state. Announced: the event bus has.
-	Told      bool `json:"told,omitempty"`
-	Announced bool `json:"announced,omitempty"`
+	// WindowUpdated: the window has taken in the state. Announced: the event
+	// bus has accepted its announcement.
+	WindowUpdated bool `json:"told,omitempty"`
+	Announced     bool `json:"announced,omitempty"`
 }
 
-// Lookup is what lists of runs have told of an unknown launch.
+// Lookup is the result of the lookups of an unknown launch since its last
+// request.
 type Lookup struct {
-	// Undecided is when a list first decided nothing since the last request. Empty
-	// is when the lists began to show no candidate.
+	// Empty is when the lists began to show no candidate. Undecided is when a
+	// lookup first decided nothing.
 	Empty     time.Time `json:"empty,omitzero"`
 	Undecided time.Time `json:"undecided,omitzero"`
 }
 
-// Blockage is why a launch cannot be sent.
+// Blockage is why and since when the request of a launch cannot be sent.
 type Blockage struct {
 	Since    time.Time `json:"since,omitzero"`
 	Attempts int       `json:"attempts,omitempty"`
-	// Told is the reason that was announced last, once it lasted.
-	Told string `json:"told,omitempty"`
+	// Announced is the reason that was last announced or, for a launch that may
+	// have a run, logged.
+	Announced string `json:"told,omitempty"`
 }
 
-// OtherRun is a further run of a launch.
+// OtherRun is a further run of a launch, or a run that may be one.
 type OtherRun struct {
 	RunID string `json:"run_id"`
 	// Run is the run until it has been announced.
 	Run *amperity.Run `json:"run,omitempty"`
-	// Hold is set for a run that may be another launch's: it is the number of the
-	// announcement that names it.
+	// Hold is the number of the announcement that names a run that may belong
+	// to another launch. It is 0 for a run that is certainly the launch's.
 	Hold int `json:"hold,omitempty"`
 }
 
-// Launch is a launch as it was read or written last, on its way to the next write.
+// Launch is the document of a launch, with its item as last read or written.
 type Launch struct {
 	Item ledger.Item
 	LaunchDoc
 }
 
-// MaySucceed reports whether a run may exist that nobody knows of.
-func (r *LaunchDoc) MaySucceed() bool { return len(r.Posts) > 0 && r.Run == nil }
+// MayHaveRun reports whether the launch has no known run but may have started
+// one.
+func (r *LaunchDoc) MayHaveRun() bool { return len(r.Posts) > 0 && r.Run == nil }
 
-// Unaccounted returns how many of Posts may have started a run that is unknown.
+// Unaccounted returns how many of Posts may have started an unknown run.
 func (r *LaunchDoc) Unaccounted() int {
 	known := 0
 	if r.Run != nil && !r.ByHand {
@@ -184,23 +197,23 @@ func (r *LaunchDoc) Unaccounted() int {
 	return max(0, len(r.Posts)-known)
 }
 
-// Mark adds a request that is about to be sent to Posts. What was known of the
-// launch no longer counts.
+// Mark adds a request that is about to be sent to Posts. It clears what earlier
+// requests and lookups have left.
 func (r *LaunchDoc) Mark(now time.Time) {
 	r.Posts = append(slices.Clip(r.Posts), now)
 	r.Looked, r.Error, r.Reason, r.Candidates, r.Queued = Lookup{}, nil, "", nil, false
 }
 
-// Unmark takes the latest request out of Posts: it was certainly not processed.
+// Unmark removes the latest request from Posts: it was certainly not processed.
 func (r *LaunchDoc) Unmark() { r.Posts = r.Posts[:len(r.Posts)-1] }
 
-// AddRun adds a run to those of a launch that has one.
+// AddRun adds a further run to a launch that has a run.
 func (r *LaunchDoc) AddRun(run *amperity.Run) {
 	r.Others = slices.DeleteFunc(slices.Clone(r.Others), func(o OtherRun) bool { return o.RunID == run.ID })
 	r.AddOther(run, 0)
 }
 
-// AddOther adds a run to Others. hold is as of [otherRun].
+// AddOther adds a run to Others. hold is [OtherRun.Hold].
 func (r *LaunchDoc) AddOther(run *amperity.Run, hold int) {
 	most := maxRun / 4
 	if hold > 0 {
@@ -210,56 +223,57 @@ func (r *LaunchDoc) AddOther(run *amperity.Run, hold int) {
 	r.Others = append(r.Others, OtherRun{run.ID, bounded, hold})
 }
 
-// Has reports whether a run is one of the launch's.
-func (r *LaunchDoc) Has(runID string) bool {
+// HasRun reports whether a run is certainly the launch's.
+func (r *LaunchDoc) HasRun(runID string) bool {
 	return r.Run != nil && r.Run.ID == runID || slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.RunID == runID && o.Hold == 0 })
 }
 
-// Names reports whether an event has named a run to the operator, or will.
-func (r *LaunchDoc) Names(runID string) bool {
+// NamesRun reports whether an event names a run to the operator, or will.
+func (r *LaunchDoc) NamesRun(runID string) bool {
 	return slices.ContainsFunc(r.Candidates, func(c announcement.Candidate) bool { return c.ID == runID }) ||
 		slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.RunID == runID })
 }
 
-// OnlyBusy reports whether each request was answered with 409.
+// OnlyBusy reports whether every request in Posts was answered with 409.
 func (r *LaunchDoc) OnlyBusy() bool { return len(r.Busy) > 0 && len(r.Busy) == len(r.Posts) }
 
-// ForgetBusy drops the requests that were answered with 409: they have certainly
-// started no run.
+// ForgetBusy removes the requests that were answered with 409 from Posts. The
+// caller knows that they have started no run.
 func (r *LaunchDoc) ForgetBusy() {
 	r.Posts = slices.DeleteFunc(slices.Clone(r.Posts), func(t time.Time) bool { return slices.ContainsFunc(r.Busy, t.Equal) })
 	r.Busy = nil
 }
 
-// Delivered reports whether the window and the event bus know how the launch
-// stands.
+// Delivered reports whether the window has taken in the state, and every
+// announcement was accepted.
 func (r *LaunchDoc) Delivered() bool {
-	return r.Told && r.Announced && !slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.Run != nil })
+	return r.WindowUpdated && r.Announced && !slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.Run != nil })
 }
 
-// Pending reports whether a person has said to send the request, and that could
-// not be done yet.
-func (r *LaunchDoc) Pending() bool { return r.Released && len(r.Posts) <= r.ReleasedAfter }
+// ReleasePending reports whether the operator has released the launch, and its
+// request could not be sent yet.
+func (r *LaunchDoc) ReleasePending() bool { return r.Released && len(r.Posts) <= r.ReleasedAfter }
 
-// TooLate reports whether the run is no longer wanted without a person's word,
-// or another one.
+// TooLate reports whether NotAfter has passed: the run then needs a release by
+// the operator, or another one.
 func (r *LaunchDoc) TooLate(now time.Time) bool { return !r.NotAfter.IsZero() && now.After(r.NotAfter) }
 
-// To changes the state.
-func (r *LaunchDoc) To(s State, now time.Time) {
+// SetState changes the state. The new state is to be announced, and the window
+// of an ended launch is to be updated.
+func (r *LaunchDoc) SetState(s State, now time.Time) {
 	if r.State != s {
 		r.Since = now
 	}
 	r.State = s
-	r.Announced, r.Told = false, r.Window == "" || !s.Final()
+	r.Announced, r.WindowUpdated = false, r.Window == "" || !s.Final()
 }
 
-// Keep stores Amperity's answer, as far as there is room for it.
-func (r *LaunchDoc) Keep(run *amperity.Run) {
+// KeepRun stores a run, cut to maxRun.
+func (r *LaunchDoc) KeepRun(run *amperity.Run) {
 	r.Run, r.RunCut = announcement.BoundedRun(run, maxRun)
 }
 
-// DecodeLaunch reads the document of a launch.
+// DecodeLaunch decodes the document of a launch.
 func DecodeLaunch(item ledger.Item) (*Launch, error) {
 	j := &Launch{Item: item}
 	if err := Decode(item, &j.LaunchDoc, func() int { return j.Format }); err != nil {
@@ -268,15 +282,16 @@ func DecodeLaunch(item ledger.Item) (*Launch, error) {
 	return j, nil
 }
 
-// SetRun makes the record that of a launch with a run, whose request was sent
-// at a time.
+// SetRun makes the launch started with a run. posted is when its request was
+// sent.
 func (r *LaunchDoc) SetRun(run *amperity.Run, posted, now time.Time) {
-	r.To(StateStarted, now)
-	r.Keep(run)
+	r.SetState(StateStarted, now)
+	r.KeepRun(run)
 	r.CoveredUntil = posted.Add(-window.Margin)
 	r.Reason, r.Error, r.Candidates, r.Blocked, r.Looked = "", nil, nil, Blockage{}, Lookup{}
 }
 
+// LastPost returns the last of Posts, or the zero time.
 func (r *LaunchDoc) LastPost() time.Time {
 	if len(r.Posts) == 0 {
 		return time.Time{}
@@ -284,14 +299,14 @@ func (r *LaunchDoc) LastPost() time.Time {
 	return r.Posts[len(r.Posts)-1]
 }
 
-// WindowOutcome is how a launch ended, for its window.
+// WindowOutcome returns how the launch ended, for its window.
 func (r *LaunchDoc) WindowOutcome() window.Outcome {
 	return window.Outcome{Revision: r.Revision, Turn: r.Turn, Started: r.State == StateStarted, CoveredUntil: r.CoveredUntil, LastPost: r.LastPost(), Answered: r.Answered, At: r.Since}
 }
 
-// Write gives the launch's item as it is to be written, due at a time; zero:
-// never.
-func (j *Launch) Write(due time.Time) (ledger.Item, error) {
+// NextItem returns the item to write for the launch. The item falls due at due;
+// zero means never.
+func (j *Launch) NextItem(due time.Time) (ledger.Item, error) {
 	doc, err := Encode(&j.LaunchDoc)
 	if err != nil {
 		return ledger.Item{}, err
@@ -306,7 +321,8 @@ func (j *Launch) Write(due time.Time) (ledger.Item, error) {
 	return item, nil
 }
 
-func (j *Launch) wrote(item ledger.Item) {
+// setWritten takes in that item was written.
+func (j *Launch) setWritten(item ledger.Item) {
 	item.Version++
 	j.Item = item
 }

@@ -5,15 +5,14 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// IfUnknown says what may be done where it cannot be known whether Amperity
-// processed a request.
+// IfUnknown is what to do with a launch whose request has an unknown outcome.
 type IfUnknown string
 
 const (
-	// Hold leaves the launch to a person.
+	// Hold holds the launch for the operator.
 	Hold IfUnknown = "hold"
-	// Retry permits one more request, once lists of runs have shown no run
-	// for 15 minutes.
+	// Retry permits one more request after 15 minutes of lists without a
+	// candidate.
 	Retry IfUnknown = "retry"
 )
 
@@ -21,30 +20,30 @@ const (
 type Outcome string
 
 const (
-	// Started: Amperity answered with a run.
+	// Started: the launch has a run.
 	Started Outcome = "started"
-	// Rejected: the request or Amperity's configuration is wrong; no run
-	// was started and sending the same again will not help.
+	// Rejected: the request or Amperity's configuration is wrong. No run was
+	// started, and sending the same request again does not help.
 	Rejected Outcome = "rejected"
-	// Blocked: certainly nothing was started, for a reason that may pass.
+	// Blocked: no run was started yet, and the launch resumes automatically.
 	Blocked Outcome = "blocked"
-	// Held: left to a person; see the reason.
+	// Held: the launch waits for the operator. Reason says why.
 	Held Outcome = "held"
-	// Discarded: a person has ended it; nothing more is started.
+	// Discarded: the operator has ended the launch. Nothing more is started.
 	Discarded Outcome = "discarded"
-	// Unknown: a run may have been started. The sweep finds out, and what it
-	// finds is announced.
+	// Unknown: a run may have been started. The sweep looks it up and announces
+	// the outcome.
 	Unknown Outcome = "unknown"
-	// Duplicate: the launch was known already; Recorded says what became of it.
+	// Duplicate: the launch existed already. Recorded is its outcome.
 	Duplicate Outcome = "duplicate"
-	// Waiting: the window waits, for files, quiet or another run.
+	// Waiting: the window waits for files, for quiet or for another run.
 	Waiting Outcome = "waiting"
 )
 
-// Result is what became of a launch, as returned to a synchronous caller.
+// Result is the answer about a launch.
 type Result struct {
 	Outcome Outcome `json:"outcome"`
-	// Recorded is the outcome of a launch that was known already.
+	// Recorded is the outcome of a launch that existed already.
 	Recorded  Outcome `json:"recorded,omitempty"`
 	Reason    string  `json:"reason,omitempty"`
 	LaunchKey string  `json:"launch_key,omitempty"`

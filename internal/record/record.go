@@ -1,8 +1,8 @@
 // Package record is the ledger's schema: the documents of launches, windows,
 // config ids and runs, their keys, and the transactions that write them.
 //
-// Fields of documents are read by every package. They are changed by methods
-// where an invariant spans several of them.
+// Every package reads the fields of documents. Where an invariant spans several
+// fields, a method changes them.
 package record
 
 import (
@@ -13,10 +13,11 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// Format is the version of the documents' form.
+// Format is the version of the documents' format.
 const Format = 1
 
-// Decode reads a document of this version's form.
+// Decode decodes a document into doc, and returns a [*DocumentError] unless its
+// format is [Format]. version returns the format of doc.
 func Decode(item ledger.Item, doc any, version func() int) error {
 	if err := json.Unmarshal(item.Doc, doc); err != nil {
 		return &DocumentError{Key: item.Key, Err: err}
@@ -27,12 +28,12 @@ func Decode(item ledger.Item, doc any, version func() int) error {
 	return nil
 }
 
-// Encode writes a document: texts, numbers and what Amperity answered, which
-// was JSON when it came.
+// Encode encodes a document. It does not fail for documents of texts, numbers,
+// times and runs, which came as JSON.
 func Encode(doc any) ([]byte, error) { return json.Marshal(doc) }
 
-// DocumentError says that an item of the ledger cannot be read. Nothing is done
-// about it until it can.
+// DocumentError reports an item of the ledger that this version cannot decode.
+// The item stays as it is.
 type DocumentError struct {
 	Key string
 	Err error
@@ -42,18 +43,20 @@ func (e *DocumentError) Error() string {
 	return fmt.Sprintf("the ledger's item %s cannot be read: %v", e.Key, e.Err)
 }
 
-// Unwrap returns why.
+// Unwrap returns the reason.
 func (e *DocumentError) Unwrap() error { return e.Err }
 
 const (
-	// soon is when the sweep revisits an item that its owner is about to write.
+	// RevisitAfter is when the sweep revisits an item that its current owner is
+	// about to update.
 	RevisitAfter = time.Minute
-	// keptFor is how long a launch is remembered once it is over. Retries and
-	// redrives reach less than 45 days.
+	// KeptFor is how long the ledger remembers a launch after its end. Retries
+	// and redrives arrive within 45 days.
 	KeptFor = 50 * 24 * time.Hour
-	// keptWindow is how long a window is remembered after its launches.
+	// keptWindow is how long the ledger remembers a window. It exceeds the time
+	// for which it remembers the window's launches.
 	keptWindow = KeptFor + 50*24*time.Hour
-	// maxFolds bounds how often a batch is folded anew into an item that others
-	// write too.
+	// MaxFolds bounds how often files are folded into an item that other
+	// processes update too.
 	MaxFolds = 20
 )

@@ -8,29 +8,30 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// runDoc is the document of a run: whose it is.
+// runDoc is the document of a run. It names the run's launch.
 type runDoc struct {
 	Format int    `json:"format"`
-	Launch string `json:"launch"` // empty: no launch's, as earlier versions wrote
+	Launch string `json:"launch"` // empty: no owner; earlier versions wrote that
 }
 
-// OwnerOf returns the key of the launch that a run's item names; empty: none.
+// OwnerOf returns the key of the launch that owns a run, or "". run is the
+// run's item.
 func OwnerOf(run ledger.Item) (string, error) {
 	var of runDoc
 	err := Decode(run, &of, func() int { return of.Format })
 	return of.Launch, err
 }
 
-// OwnedBy is the item that names the launch that a run belongs to. version is the
-// item's own; 0: it does not exist yet.
-func OwnedBy(launchKey, runID string, version int64, now time.Time) ledger.Item {
+// RunItem returns the item that makes a launch the owner of a run. version is
+// the present version of the run's item, or 0 if the item does not exist yet.
+func RunItem(launchKey, runID string, version int64, now time.Time) ledger.Item {
 	doc, _ := Encode(runDoc{Format: Format, Launch: launchKey}) // texts
 	return ledger.Item{Key: RunKey(runID), Version: version, Doc: doc, Expires: now.Add(KeptFor)}
 }
 
-// RunKey is the key of a run's item.
+// RunKey returns the key of a run's item.
 func RunKey(id string) string {
-	const longest = 512 // no id of Amperity's comes near it
+	const longest = 512 // Amperity's ids are much shorter
 	if len(id) > longest {
 		sum := sha256.Sum256([]byte(id))
 		id = hex.EncodeToString(sum[:])

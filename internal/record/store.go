@@ -11,12 +11,13 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// LedgerError says that the ledger could not be read or written, so that this
-// invocation has started nothing: deliver the input again. If the launch was
-// claimed after all and only the answer was lost, the sweep goes on with it, and
-// the input is known by its key.
+// LedgerError reports that the ledger could not be read or written, so that
+// this invocation has started nothing. Deliver the input again. If only the
+// ledger's answer was lost, the sweep continues the claimed launch, and the
+// repeated input is a duplicate.
 type LedgerError struct {
-	// LaunchKey is the launch, or the window's item; empty for all of them.
+	// LaunchKey is the launch key, or the key of the item. It is empty if the
+	// list of items could not be read.
 	LaunchKey string
 	Err       error
 }
@@ -32,10 +33,10 @@ func (e *LedgerError) Error() string {
 // Unwrap returns the ledger's error.
 func (e *LedgerError) Unwrap() error { return e.Err }
 
-// Ledger keeps what must outlive a process; see package ledger for what it must
-// promise. Its errors are [*ledger.ConflictError], where a write did not take
-// effect, [*ledger.SizeError], and others, after which a write may or may not
-// have taken effect.
+// Ledger stores what must outlive a process. Package ledger lists the
+// guarantees that it must give. A [*ledger.ConflictError] or a
+// [*ledger.SizeError] means that a write did not take effect. After any other
+// error it may have taken effect.
 type Ledger interface {
 	Get(ctx context.Context, key string) (ledger.Item, error)
 	Put(ctx context.Context, token string, items ...ledger.Item) error
@@ -43,7 +44,7 @@ type Ledger interface {
 	Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error]
 }
 
-// A Clock tells the time and waits.
+// A Clock returns the time and waits.
 type Clock interface {
 	Now() time.Time
 	// Sleep waits for d, or returns the context's error as soon as it ends.
@@ -52,7 +53,8 @@ type Clock interface {
 	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 }
 
-// Backoff is the n-th delay of a series that doubles.
+// Backoff returns the n-th of a series of delays. The first delay is first;
+// each further one is twice as long, up to most.
 func Backoff(n int, first, most time.Duration) time.Duration {
 	return min(most, first<<min(n-1, 10))
 }
@@ -61,37 +63,38 @@ func Backoff(n int, first, most time.Duration) time.Duration {
 type Store struct {
 	Ledger
 	Clock Clock
-	// Token makes the token of a write, which must be new each time: it tells
-	// a write's own repeat from another's write, also within one invocation.
+	// Token returns a new token for each write. The ledger uses it to recognize
+	// the retry of a write that has taken effect.
 	Token func(ctx context.Context) string
-	// Rand returns numbers in [0,1) for the jitter of repeats.
+	// Rand returns numbers in [0,1) for the jitter of pauses.
 	Rand func() float64
 }
 
-// PutLaunch writes the launch alone. A lost race is a [*lostError], but for a launch
-// that must not exist yet, where it is the [*ledger.ConflictError].
+// PutLaunch writes the launch alone. If another process has updated the launch,
+// the error is a [*LostError]. If a new launch exists already, the error is the
+// [*ledger.ConflictError].
 func (s *Store) PutLaunch(ctx context.Context, j *Launch, due time.Time) error {
-	item, err := j.Write(due)
+	item, err := j.NextItem(due)
 	if err != nil {
 		return err
 	}
-	err = s.Write(ctx, item)
+	err = s.WriteItems(ctx, item)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) && item.Version > 0 {
 		return &LostError{conflict.Current[0]}
 	}
 	if err == nil {
-		j.wrote(item)
+		j.setWritten(item)
 	}
 	return err
 }
 
-// Transact writes the launch together with its config id's item, as change
-// makes it, and more. Errors are as of put; and a [*takenError] where the run
-// that more begins with belongs to somebody.
+// Transact writes the launch, the item of its config id and the items of more
+// in one transaction. change edits the document of the config id. Transact
+// calls it again if another process has updated that document.
 //
-// change is called again if another launch of the config id was written in
-// between.
+// If another process has updated the launch, the error is a [*LostError]. If
+// one of more has another version, the error is a [*RunOwnedError].
 func (s *Store) Transact(ctx context.Context, j *Launch, due time.Time, change func(*ConfigID), more ...ledger.Item) error {
 	return s.TransactIf(ctx, j, due, func(c *ConfigID) error {
 		change(c)
@@ -99,14 +102,14 @@ func (s *Store) Transact(ctx context.Context, j *Launch, due time.Time, change f
 	}, more...)
 }
 
-// TransactIf is transact with a change that may refuse: its error ends the
-// transaction.
+// TransactIf is [Store.Transact] with a change that may fail. Its error ends
+// the transaction.
 func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change func(*ConfigID) error, more ...ledger.Item) error {
-	item, err := j.Write(due)
+	item, err := j.NextItem(due)
 	if err != nil {
 		return err
 	}
-	at, err := s.Read(ctx, ConfigPrefix+j.Request.ConfigID)
+	at, err := s.ReadItem(ctx, ConfigPrefix+j.Request.ConfigID)
 	for err == nil {
 		var c *ConfigID
 		if c, err = DecodeConfigID(at, j.Request.ConfigID); err != nil {
@@ -120,10 +123,10 @@ func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change
 			break
 		}
 		items := append([]ledger.Item{item, at}, more...)
-		err = s.Write(ctx, items...)
+		err = s.WriteItems(ctx, items...)
 		var conflict *ledger.ConflictError
 		if err == nil {
-			j.wrote(item)
+			j.setWritten(item)
 			return nil
 		}
 		if !errors.As(err, &conflict) {
@@ -137,18 +140,18 @@ func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change
 				return &RunOwnedError{conflict.Current[2+i]}
 			}
 		}
-		// Another launch of the config id was written in between.
+		// Another process has updated the document of the config id.
 		at, err = conflict.Current[1], nil
 	}
 	return err
 }
 
-// LaunchConflict says that another writer was first while a window's launch was
-// created.
+// LaunchConflict reports that another process was first while a window's launch
+// was created.
 type LaunchConflict struct {
 	// WindowChanged: the window has a newer version.
 	WindowChanged bool
-	// Launch is the launch's item as it is now. It may exist already.
+	// Launch is the present item of the launch. It may exist already.
 	Launch ledger.Item
 	Err    *ledger.ConflictError
 }
@@ -158,16 +161,17 @@ func (e *LaunchConflict) Error() string { return e.Err.Error() }
 // Unwrap returns the ledger's error.
 func (e *LaunchConflict) Unwrap() error { return e.Err }
 
-// CreateLaunch writes a window's new launch together with the window and its
-// config id's document, which was read with a version. A lost race is a
-// [*LaunchConflict].
+// CreateLaunch writes a window's new launch, the window and the document of its
+// config id in one transaction. version is the version of the config id's item
+// as it was read. If another process has updated one of the three, the error is
+// a [*LaunchConflict].
 func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *Window, spec *WindowSpec, c *ConfigID, version int64) error {
 	now := s.Clock.Now()
-	window, err := w.Write(spec, time.Time{}, now)
+	window, err := w.NextItem(spec, time.Time{}, now)
 	if err != nil {
 		return err
 	}
-	launch, err := j.Write(due)
+	launch, err := j.NextItem(due)
 	if err != nil {
 		return err
 	}
@@ -176,7 +180,7 @@ func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *W
 	if err != nil {
 		return err
 	}
-	err = s.Write(ctx, window, ledger.Item{Key: ConfigPrefix + c.ConfigID, Version: version, Doc: doc}, launch)
+	err = s.WriteItems(ctx, window, ledger.Item{Key: ConfigPrefix + c.ConfigID, Version: version, Doc: doc}, launch)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		return &LaunchConflict{WindowChanged: conflict.Current[0].Version != window.Version, Launch: conflict.Current[2], Err: conflict}
@@ -184,22 +188,23 @@ func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *W
 	if err != nil {
 		return err
 	}
-	j.wrote(launch)
+	j.setWritten(launch)
 	window.Version++
 	w.Item = window
 	return nil
 }
 
-// PutWindow writes a window alone, unless that would change nothing.
+// PutWindow writes a window alone, unless nothing has changed. The window falls
+// due at look.
 func (s *Store) PutWindow(ctx context.Context, j *Window, w *WindowSpec, look time.Time) error {
-	item, err := j.Write(w, look, s.Clock.Now())
+	item, err := j.NextItem(w, look, s.Clock.Now())
 	if err != nil {
 		return err
 	}
 	if item.Version > 0 && bytes.Equal(item.Doc, j.Item.Doc) && item.Due.Truncate(time.Millisecond).Equal(j.Item.Due) {
 		return nil
 	}
-	if err := s.Write(ctx, item); err != nil {
+	if err := s.WriteItems(ctx, item); err != nil {
 		return err
 	}
 	item.Version++
@@ -207,7 +212,7 @@ func (s *Store) PutWindow(ctx context.Context, j *Window, w *WindowSpec, look ti
 	return nil
 }
 
-// ConfigID reads what is known of a config id.
+// ConfigID reads the document of a config id.
 func (s *Store) ConfigID(ctx context.Context, configID string) (*ConfigID, error) {
 	item, err := s.Ledger.Get(ctx, ConfigPrefix+configID)
 	if err != nil {
@@ -216,16 +221,17 @@ func (s *Store) ConfigID(ctx context.Context, configID string) (*ConfigID, error
 	return DecodeConfigID(item, configID)
 }
 
-// Write writes items, and again after a failure that says nothing, while there
-// is time: what it writes is known nowhere else. One token stands for all the
-// tries, so that one which took effect although it failed is known as our own.
-func (s *Store) Write(ctx context.Context, items ...ledger.Item) error {
+// WriteItems writes items, and retries after an error that leaves the effect
+// unknown: no other place has what is written. All attempts share one token, so
+// that the ledger recognizes an earlier attempt that has taken effect.
+func (s *Store) WriteItems(ctx context.Context, items ...ledger.Item) error {
 	token := s.Token(ctx)
 	return s.retry(ctx, func() error { return s.Ledger.Put(ctx, token, items...) })
 }
 
-// Read reads an item that is needed to record what is known nowhere else.
-func (s *Store) Read(ctx context.Context, key string) (item ledger.Item, err error) {
+// ReadItem reads an item, and retries after an error. It serves writes of what
+// no other place has.
+func (s *Store) ReadItem(ctx context.Context, key string) (item ledger.Item, err error) {
 	err = s.retry(ctx, func() error {
 		item, err = s.Ledger.Get(ctx, key)
 		return err
@@ -233,7 +239,8 @@ func (s *Store) Read(ctx context.Context, key string) (item ledger.Item, err err
 	return item, err
 }
 
-// retry repeats a call of the ledger after failures that say nothing.
+// retry calls the ledger up to maxTries times. A conflict, an item that is too
+// large and the end of the context are final.
 func (s *Store) retry(ctx context.Context, call func() error) error {
 	for n := 1; ; n++ {
 		err := call()
@@ -248,26 +255,29 @@ func (s *Store) retry(ctx context.Context, call func() error) error {
 	}
 }
 
-// Pause lets others go first after a lost race, the longer the more there were.
-func (s *Store) Pause(ctx context.Context, n int) error {
+// PauseAfterConflict waits for a random time after the nth conflict in a row,
+// so that concurrent processes do not collide again. It does not wait after the
+// first. The limit doubles with each conflict.
+func (s *Store) PauseAfterConflict(ctx context.Context, n int) error {
 	if n == 1 {
 		return nil
 	}
 	return s.Clock.Sleep(ctx, time.Duration(s.Rand()*float64(Backoff(n, 10*time.Millisecond, 500*time.Millisecond))))
 }
 
-// LostError says that the launch has a newer version: somebody else has gone on
-// with it.
+// LostError reports that the launch has a newer version: another process has
+// taken it over.
 type LostError struct{ Current ledger.Item }
 
 func (e *LostError) Error() string {
 	return fmt.Sprintf("%s was taken over (version %d)", e.Current.Key, e.Current.Version)
 }
 
-// RunOwnedError says that the run belongs to somebody already.
+// RunOwnedError reports that a run's item has another version: the run may
+// belong to another launch.
 type RunOwnedError struct{ Current ledger.Item }
 
 func (e *RunOwnedError) Error() string { return e.Current.Key + " belongs to another launch" }
 
-// maxTries bounds the repeats of one call.
+// maxTries bounds the attempts of one call.
 const maxTries = 4

@@ -6,9 +6,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// TestLostRacesNameTheItem are those that are told to others only within an
-// error of theirs.
-func TestLostRacesNameTheItem(t *testing.T) {
+// Users see these errors only inside other errors.
+func TestConflictErrorNamesItsItem(t *testing.T) {
 	t.Parallel()
 	item := ledger.Item{Key: "launch/manual/cg-1/a", Version: 7}
 	for _, row := range []struct {

@@ -8,38 +8,38 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// WindowSpec names a window, and says what its route says of it.
+// WindowSpec names a window, and holds what its route says about it.
 type WindowSpec struct {
 	ConfigID string
-	// Period is the day or the hour, as in launch keys.
+	// Period is the window's period, as in launch keys.
 	Period string
 	// Route is the route's name.
 	Route string
 	Rules window.Rules
-	// Request is what is sent to Amperity for it.
+	// Request is the request to Amperity for the window's runs.
 	Request   amperity.RunRequest
 	IfUnknown IfUnknown
 }
 
-// Key is the key of the window's item.
+// Key returns the key of the window's item.
 func (w WindowSpec) Key() string { return WindowPrefix + w.ConfigID + "/" + w.Period }
 
-// Window is a window as it was read or written last.
+// Window is the state of a window, with its item as last read or written.
 type Window struct {
 	Item  ledger.Item
 	State *window.State
 }
 
-// windowDoc is the document of a window: its state, and what a person's word
-// needs to launch it when nobody has the routes at hand.
+// windowDoc is the document of a window: its state, and what a release needs to
+// launch it without the routes.
 type windowDoc struct {
 	*window.State
 	Request   amperity.RunRequest `json:"request"`
 	IfUnknown IfUnknown           `json:"if_unknown"`
 }
 
-// DecodeWindow reads a window's document. w, unless it is nil, is what its route
-// says now.
+// DecodeWindow decodes a window's document. w is the window's present spec; nil
+// takes the spec from the document.
 func DecodeWindow(item ledger.Item, w *WindowSpec) (*Window, *WindowSpec, error) {
 	doc := windowDoc{State: &window.State{}}
 	if err := Decode(item, &doc, func() int { return doc.Format }); err != nil {
@@ -53,9 +53,9 @@ func DecodeWindow(item ledger.Item, w *WindowSpec) (*Window, *WindowSpec, error)
 	return &Window{item, doc.State}, w, nil
 }
 
-// Write gives the window's item as it is to be written, to be looked at at a
-// time.
-func (j *Window) Write(w *WindowSpec, look, now time.Time) (ledger.Item, error) {
+// NextItem returns the item to write for the window. The item falls due at
+// look, or immediately if the window has notices to announce.
+func (j *Window) NextItem(w *WindowSpec, look, now time.Time) (ledger.Item, error) {
 	doc, err := Encode(windowDoc{j.State, w.Request, w.IfUnknown})
 	item := ledger.Item{Key: w.Key(), Version: j.Item.Version, Due: look, Doc: doc}
 	if len(j.State.Notices) > 0 {
@@ -65,8 +65,8 @@ func (j *Window) Write(w *WindowSpec, look, now time.Time) (ledger.Item, error) 
 		item.Held = j.State.Missing
 	}
 	if j.State.Idle() && item.Due.IsZero() {
-		// One that was expected and to which nothing came at all is forgotten
-		// too, and is in nobody's list any more.
+		// An expected window that never got a file expires too. No list names
+		// it any longer.
 		item.Expires = now.Add(keptWindow)
 	}
 	return item, err

@@ -1,3 +1,5 @@
+// Package runs queries Amperity within one invocation: it starts runs, reads
+// them, and finds the runs of launches whose requests have an unknown outcome.
 package runs
 
 import (
@@ -11,14 +13,14 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Client asks Amperity on behalf of one instance of a function. It paces what it
-// sends, ends it before the invocation's deadline, and remembers answers that
+// Client sends the requests of one instance of a function to Amperity. It paces
+// them, ends them before the invocation's deadline, and remembers results that
 // several launches of one sweep need. It is safe for concurrent use.
 type Client struct {
 	API   API
 	Store *record.Store
 	Clock record.Clock
-	// Pacer delays requests; nil sends them at once.
+	// Pacer delays requests; nil sends them immediately.
 	Pacer  Pacer
 	Rand   func() float64
 	Logger *slog.Logger
@@ -26,9 +28,9 @@ type Client struct {
 	memory memory
 }
 
-// Turn waits for this instance's turn within the rate limit. It reports whether
-// there is time left for the request after that.
-func (cl *Client) Turn(ctx context.Context) bool {
+// WaitForTurn waits for this instance's turn within the rate limit. It reports
+// whether enough time is left for a request.
+func (cl *Client) WaitForTurn(ctx context.Context) bool {
 	if cl.Pacer == nil {
 		return true
 	}
@@ -38,78 +40,81 @@ func (cl *Client) Turn(ctx context.Context) bool {
 	}
 	wctx, cancel := cl.Clock.WithTimeout(ctx, wait)
 	defer cancel()
-	return cl.Pacer.Wait(wctx) == nil && cl.TimeFor(ctx, MinPost)
+	return cl.Pacer.Wait(wctx) == nil && cl.HasTimeFor(ctx, MinPost)
 }
 
-// Start sends a request once, and returns what the answer means.
-func (cl *Client) Start(ctx context.Context, r amperity.RunRequest) Verdict {
-	if !cl.TimeFor(ctx, MinPost) {
+// StartRun sends a request once, and returns what the answer means.
+func (cl *Client) StartRun(ctx context.Context, r amperity.RunRequest) Verdict {
+	if !cl.HasTimeFor(ctx, MinPost) {
 		return OutOfTime(NoTime)
 	}
 	limit := postTimeout
 	if d, ok := ctx.Deadline(); ok {
-		limit = min(limit, d.Sub(cl.Clock.Now())-reserve) // what follows needs time too
+		limit = min(limit, d.Sub(cl.Clock.Now())-reserve) // recording the outcome needs time too
 	}
 	pctx, cancel := cl.Clock.WithTimeout(ctx, limit)
 	defer cancel()
 	return Judge(cl.API.StartRun(pctx, r))
 }
 
-// TimeFor reports whether d may pass before the time kept in reserve begins.
-func (cl *Client) TimeFor(ctx context.Context, d time.Duration) bool {
+// HasTimeFor reports whether the invocation has time for d besides the reserve.
+func (cl *Client) HasTimeFor(ctx context.Context, d time.Duration) bool {
 	end, ok := ctx.Deadline()
 	return ctx.Err() == nil && (!ok || end.Sub(cl.Clock.Now())-reserve >= d)
 }
 
-// Rest waits before a request is sent again, for as long as Amperity asks at
-// least. It reports whether there was time for that, and there is for the
-// request. Half of the delay is random, so that many schedules of the same second
-// do not come back in the same second.
-func (cl *Client) Rest(ctx context.Context, backoff, atLeast time.Duration) bool {
+// WaitForRetry waits before a retry, for at least as long as Amperity asks. It
+// reports whether there was time to wait, and is time for the request. Half of
+// the delay is random, so that schedules of the same second do not retry in the
+// same second.
+func (cl *Client) WaitForRetry(ctx context.Context, backoff, atLeast time.Duration) bool {
 	wait := max(backoff/2+time.Duration(cl.Rand()*float64(backoff/2)), atLeast)
-	return cl.TimeFor(ctx, wait+MinPost) && cl.Clock.Sleep(ctx, wait) == nil
+	return cl.HasTimeFor(ctx, wait+MinPost) && cl.Clock.Sleep(ctx, wait) == nil
 }
 
-// paced waits until the next question may be asked.
-func (cl *Client) paced(ctx context.Context) error {
+// pace waits until the next query may be sent.
+func (cl *Client) pace(ctx context.Context) error {
 	if cl.Pacer == nil {
 		return nil
 	}
 	return cl.Pacer.Wait(ctx)
 }
 
-// query puts a question to Amperity when it is its turn, with so much time for an
-// answer; and again, at most so many times in all, where too many have asked:
-// whoever began anew with all that he has to ask would find as many there.
-func (cl *Client) query(ctx context.Context, limit time.Duration, most int, question func(context.Context) error) error {
+// query sends one query to Amperity, paced and bounded by limit. A rate-limited
+// query is retried in place, up to most times in total: starting the whole
+// lookup over would hit the same limit.
+func (cl *Client) query(ctx context.Context, limit time.Duration, most int, call func(context.Context) error) error {
 	backoff := FirstBackoff
 	for n := 1; ; n++ {
-		if err := cl.paced(ctx); err != nil {
+		if err := cl.pace(ctx); err != nil {
 			return err
 		}
-		err := cl.within(ctx, limit, question)
+		err := cl.queryOnce(ctx, limit, call)
 		var api *amperity.APIError
 		if n == most || !errors.As(err, &api) || !errors.Is(err, amperity.ErrRateLimited) || api.RetryAfter > maxPause {
 			return err
 		}
-		if !cl.Rest(ctx, backoff, api.RetryAfter) {
+		if !cl.WaitForRetry(ctx, backoff, api.RetryAfter) {
 			return err
 		}
 		backoff = min(2*backoff, MaxBackoff)
 	}
 }
 
-// within bounds a question to Amperity: what follows needs time too.
-func (cl *Client) within(ctx context.Context, limit time.Duration, question func(context.Context) error) error {
+// queryOnce sends one query to Amperity. It ends the query after limit, and
+// early enough before the invocation's deadline.
+func (cl *Client) queryOnce(ctx context.Context, limit time.Duration, call func(context.Context) error) error {
 	if d, ok := ctx.Deadline(); ok {
 		limit = min(limit, d.Sub(cl.Clock.Now())-reserve)
 	}
 	ctx, cancel := cl.Clock.WithTimeout(ctx, max(0, limit))
 	defer cancel()
-	return question(ctx)
+	return call(ctx)
 }
 
-func (cl *Client) Get(ctx context.Context, id string, view amperity.View, most int) (run *amperity.Run, err error) {
+// GetRun reads a run. It retries a rate-limited query, up to most times in
+// total.
+func (cl *Client) GetRun(ctx context.Context, id string, view amperity.View, most int) (run *amperity.Run, err error) {
 	err = cl.query(ctx, getTimeout, most, func(ctx context.Context) error {
 		run, err = cl.API.GetRun(ctx, id, view)
 		return err
@@ -117,53 +122,52 @@ func (cl *Client) Get(ctx context.Context, id string, view amperity.View, most i
 	return run, err
 }
 
-// Starter starts workflow runs. Its errors are those of [amperity.Client]:
-// [amperity.NotProcessed] and errors.Is alone read what a failure means for the
-// run.
+// Starter starts workflow runs. Its errors are those of [amperity.Client]. Only
+// [amperity.NotProcessed] and errors.Is decide what an error means for the run.
 type Starter interface {
 	StartRun(ctx context.Context, r amperity.RunRequest) (*amperity.Run, error)
 }
 
-// API starts workflow runs and looks at them; [amperity.Client] does.
+// API starts and reads workflow runs. [amperity.Client] implements it.
 type API interface {
 	Starter
 	GetRun(ctx context.Context, id string, view amperity.View) (*amperity.Run, error)
-	// ListRunPages lists runs page by page; an error ends the list, and what came
-	// before it is not the whole.
+	// ListRunPages lists runs page by page. An error ends the list, and the
+	// pages before it are not the whole list.
 	ListRunPages(ctx context.Context, o amperity.ListOptions) iter.Seq2[*amperity.Page, error]
 }
 
 // A Pacer delays requests so that this instance stays within its share of
 // Amperity's rate limit.
 type Pacer interface {
-	// Wait blocks until the next request may be sent. It returns an error,
-	// and nothing may be sent, when the context ends before that.
+	// Wait blocks until the next request may be sent. If the context ends
+	// first, Wait returns an error, and nothing may be sent.
 	Wait(ctx context.Context) error
 }
 
 const (
-	// firstBackoff and maxBackoff bound the delay before a request is repeated.
-	// It doubles each time.
+	// FirstBackoff and MaxBackoff bound the delay before a retry. It doubles
+	// each time.
 	FirstBackoff = 500 * time.Millisecond
 	MaxBackoff   = 8 * time.Second
 )
 
 const (
-	// reserve is kept of the invocation's time for what follows the POST:
-	// Lambda kills at the deadline, and an outcome that nobody was told is
-	// as good as lost.
+	// reserve is the part of the invocation's time that no request may use.
+	// Lambda kills the function at the deadline, and the outcome must be
+	// recorded and announced before that.
 	reserve = 5 * time.Second
-	// postTimeout bounds one POST; the API reference says that "some
-	// requests may take seconds".
+	// postTimeout bounds one POST. The API reference says that "some requests
+	// may take seconds".
 	postTimeout = 20 * time.Second
-	// minPost is the least time worth beginning a POST with: a request cut
-	// off early is one whose outcome nobody knows.
+	// MinPost is the least time to begin a POST with. A request that is cut off
+	// early has an unknown outcome.
 	MinPost = 3 * time.Second
 )
 
 const (
-	// getTimeout and listTimeout bound what is asked of Amperity, so that an
-	// answer which does not come holds up nothing else.
+	// getTimeout and listTimeout bound queries, so that a missing answer delays
+	// nothing else.
 	getTimeout  = 5 * time.Second
 	listTimeout = 20 * time.Second
 )

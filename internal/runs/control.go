@@ -9,8 +9,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// ControlRun is the document of a run that every list must show. There is one
-// for the whole stack.
+// ControlRun is the document of the control run, which every list must show. A
+// stack has one.
 type ControlRun struct {
 	Format      int       `json:"format"`
 	RunID       string    `json:"run_id"`
@@ -21,8 +21,9 @@ type ControlRun struct {
 // controlKey is the key of the control run's item.
 const controlKey = "control"
 
-// Control reads the control run.
-func (cl *Client) Control(ctx context.Context) (ControlRun, error) {
+// ReadControlRun reads the control run. A stack without one has the zero
+// ControlRun.
+func (cl *Client) ReadControlRun(ctx context.Context) (ControlRun, error) {
 	item, err := cl.Store.Get(ctx, controlKey)
 	if err != nil || !item.Exists() {
 		return ControlRun{}, err
@@ -32,19 +33,19 @@ func (cl *Client) Control(ctx context.Context) (ControlRun, error) {
 	return known, err
 }
 
-// NoteControl makes a run the control run, unless there is a recent one. It is
-// best effort: without it, lists are checked by an older run or none.
-func (cl *Client) NoteControl(ctx context.Context, run *amperity.Run) {
+// NoteControlRun makes a run the control run, unless there is a recent one. If
+// it fails, an older control run or none checks the lists.
+func (cl *Client) NoteControlRun(ctx context.Context, run *amperity.Run) {
 	if run == nil || run.CreatedAt.IsZero() {
 		return
 	}
 	recentEnough := func(known ControlRun) bool {
 		return known.RunID != "" && run.CreatedAt.Sub(known.Created) < controlEvery && known.PrincipalID == run.PrincipalID
 	}
-	if recentEnough(cl.memory.knownControl()) || !cl.memory.noteOnce() {
+	if recentEnough(cl.memory.knownControl()) || !cl.memory.beginNoting() {
 		return
 	}
-	defer cl.memory.noted()
+	defer cl.memory.endNoting()
 	item, err := cl.Store.Get(ctx, controlKey)
 	if err != nil {
 		return
@@ -57,21 +58,22 @@ func (cl *Client) NoteControl(ctx context.Context, run *amperity.Run) {
 		known = ControlRun{Format: record.Format, RunID: run.ID, Created: run.CreatedAt, PrincipalID: run.PrincipalID}
 		doc, _ := record.Encode(known) // texts and a time
 		if cl.Store.Put(ctx, cl.Store.Token(ctx), ledger.Item{Key: controlKey, Version: item.Version, Doc: doc}) != nil {
-			return // another instance was first, or there is none
+			return // another instance was first, or the ledger failed
 		}
 	}
 	cl.memory.setControl(known)
 }
 
+// knownControl returns the control run that this instance read or wrote last.
 func (m *memory) knownControl() ControlRun {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.control
 }
 
-// noteOnce reports whether no other launch of the instance is noting the control
-// run.
-func (m *memory) noteOnce() bool {
+// beginNoting reports whether the caller may write the control run: no other
+// launch of the instance is writing it.
+func (m *memory) beginNoting() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	was := m.noting
@@ -79,12 +81,14 @@ func (m *memory) noteOnce() bool {
 	return !was
 }
 
-func (m *memory) noted() {
+// endNoting ends what beginNoting began.
+func (m *memory) endNoting() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.noting = false
 }
 
+// setControl remembers the control run.
 func (m *memory) setControl(c ControlRun) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -13,31 +13,31 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// askAbove is how much time must be left to ask whether a run has ended.
-const askAbove = 15 * time.Second
+// minEndQuery is the least time left in which the end of a run is queried.
+const minEndQuery = 15 * time.Second
 
 // hasEnded reports whether a run has ended. It queries the run once for all
-// windows that wait for it in one sweep. A run that cannot be read counts as still
+// windows that wait for it in one sweep. An unreadable run counts as still
 // running, and as unread unless Amperity refuses to show it. since is when the
 // run's request was sent.
 func (cl *Client) hasEnded(ctx context.Context, runID string, since time.Time) (ended, unread bool) {
-	if d, ok := ctx.Deadline(); ok && d.Sub(cl.Clock.Now()) < askAbove {
-		return false, true // the files that are to be written come first
+	if d, ok := ctx.Deadline(); ok && d.Sub(cl.Clock.Now()) < minEndQuery {
+		return false, true // writing the files comes first
 	}
 	q, known := cl.memory.endQuery(runID, cl.Clock.Now())
 	if known {
 		return q.ended, q.unread
 	}
 	unread = true
-	defer func() { cl.memory.answer(runID, ended, unread) }()
-	run, err := cl.Get(ctx, runID, amperity.ViewOverview, 1)
+	defer func() { cl.memory.setEnd(runID, ended, unread) }()
+	run, err := cl.GetRun(ctx, runID, amperity.ViewOverview, 1)
 	switch {
 	case errors.Is(err, amperity.ErrNotFound):
-		// A run that Amperity does not know does not run. A new one may not be
-		// known everywhere yet.
+		// A run that Amperity does not know is not running, unless it is so new
+		// that Amperity may not show it everywhere yet.
 		ended, unread = cl.Clock.Now().Sub(since) > time.Hour, false
 	case err != nil:
-		cl.unreadable(ctx, runID, err)
+		cl.logUnreadable(ctx, runID, err)
 		unread = !errors.Is(err, amperity.ErrRejected)
 	default:
 		ended, unread = run.Ended(), false
@@ -45,8 +45,9 @@ func (cl *Client) hasEnded(ctx context.Context, runID string, since time.Time) (
 	return ended, unread
 }
 
-// endQuery returns the latest query of a run, or leaves a new one to the caller,
-// who reports it to answer. A run that is being queried counts as still running.
+// endQuery returns the latest query of a run. If known is false, the caller
+// queries the run and reports the result to setEnd. Until then the run counts
+// as still running.
 func (m *memory) endQuery(runID string, now time.Time) (q endQuery, known bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -60,8 +61,8 @@ func (m *memory) endQuery(runID string, now time.Time) (q endQuery, known bool) 
 	return endQuery{}, false
 }
 
-// answer takes in the result of a query that endQuery left to the caller.
-func (m *memory) answer(runID string, ended, unread bool) {
+// setEnd stores the result of a query that endQuery left to the caller.
+func (m *memory) setEnd(runID string, ended, unread bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if q := m.ends[runID]; q != nil {
@@ -69,9 +70,9 @@ func (m *memory) answer(runID string, ended, unread bool) {
 	}
 }
 
-// Front returns what is in front of the launch with a key, or of a window, whose
-// key is empty. A launch in front may itself wait for its turn. queue drops the
-// runs that have ended from c.
+// Front returns what is in front of a launch in the queue of its config id. An
+// empty key stands for a window, which is behind everything. A launch in front
+// may itself wait for its turn. Front drops runs that have ended from c.
 func (cl *Client) Front(ctx context.Context, c *record.ConfigID, key string) (f window.Front) {
 	own := slices.IndexFunc(c.Launches, func(e record.LaunchRef) bool { return key != "" && e.Key == key })
 	var ahead []record.LaunchRef
@@ -81,7 +82,7 @@ func (cl *Client) Front(ctx context.Context, c *record.ConfigID, key string) (f 
 			ahead = append(ahead, e)
 		}
 	}
-	// The newest first: one that is still running is most likely among them.
+	// The newest run comes first: it is the likeliest to be still running.
 	slices.SortStableFunc(ahead, func(a, b record.LaunchRef) int { return b.Last.Compare(a.Last) })
 	for _, e := range ahead {
 		switch {
@@ -99,7 +100,7 @@ func (cl *Client) Front(ctx context.Context, c *record.ConfigID, key string) (f 
 	return f
 }
 
-// unreadable logs that a run which a window waits for cannot be read.
-func (cl *Client) unreadable(ctx context.Context, runID string, err error) {
-	cl.Logger.WarnContext(ctx, "run not seen", slog.String(telemetry.RunID, runID), slog.String(telemetry.Error, err.Error()))
+// logUnreadable logs that a run cannot be read that a window waits for.
+func (cl *Client) logUnreadable(ctx context.Context, runID string, err error) {
+	cl.Logger.WarnContext(ctx, "run unreadable", slog.String(telemetry.RunID, runID), slog.String(telemetry.Error, err.Error()))
 }

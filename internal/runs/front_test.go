@@ -6,8 +6,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/record"
 )
 
-// Of two launches that wait in the queue, the first waits for nothing.
-func TestTheFirstInTheQueueWaitsForNoneBehindIt(t *testing.T) {
+// A launch does not wait for the launches behind it in the queue.
+func TestFirstLaunchInTheQueueWaitsForNothing(t *testing.T) {
 	t.Parallel()
 	c := &record.ConfigID{Launches: []record.LaunchRef{{Key: "first", State: record.RefGoing}, {Key: "second", State: record.RefGoing}}}
 	for key, want := range map[string]bool{"first": true, "second": false, "": false} {

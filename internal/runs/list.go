@@ -7,19 +7,19 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// list returns a list of the runs that were created in a period, and perhaps
-// others. It is asked for no earlier than notBefore. Looks of the same sweep
-// share a list, a failed one too.
-func (cl *Client) list(ctx context.Context, p period, notBefore time.Time) listing {
+// sharedList returns a list of the runs that were created in a period, and
+// perhaps of other runs. The list was requested no earlier than notBefore, or
+// failed. Lookups of the same sweep share lists, failed ones included.
+func (cl *Client) sharedList(ctx context.Context, p period, notBefore time.Time) listing {
 	for {
 		cache := &cl.memory.recent
-		if cl.Clock.Now().Sub(p.from) > recent {
+		if cl.Clock.Now().Sub(p.from) > recentFor {
 			cache = &cl.memory.older
 		}
-		list, read := cl.memory.list(cache, p, notBefore, cl.Clock.Now())
+		list, read := cl.memory.latestList(cache, p, notBefore, cl.Clock.Now())
 		switch {
 		case read:
-			return cl.readShared(ctx, cache, list.from, list.to)
+			return cl.readSharedList(ctx, cache, list.from, list.to)
 		case !list.begun.IsZero():
 			return list
 		}
@@ -29,9 +29,10 @@ func (cl *Client) list(ctx context.Context, p period, notBefore time.Time) listi
 	}
 }
 
-// list returns the latest list if it serves, or reports that the caller is to
-// read one with the bounds returned. Neither: another look reads one.
-func (m *memory) list(cache *listCache, p period, notBefore, now time.Time) (serves listing, read bool) {
+// latestList returns the latest list if it serves the caller. If read is true,
+// the caller reads a list with the bounds of serves. If neither, another lookup
+// is reading one.
+func (m *memory) latestList(cache *listCache, p period, notBefore, now time.Time) (serves listing, read bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if cache.wanted.IsZero() || p.from.Before(cache.wanted) {
@@ -49,16 +50,16 @@ func (m *memory) list(cache *listCache, p period, notBefore, now time.Time) (ser
 	from := cache.wanted
 	cache.wanted = time.Time{}
 	if cache == &m.older {
-		return listing{from: p.from.Add(-widened), to: p.to.Add(widened)}, true
+		return listing{from: p.from.Add(-widening), to: p.to.Add(widening)}, true
 	}
-	if oldest := now.Add(-recent); from.Before(oldest) && oldest.Before(p.from) {
+	if oldest := now.Add(-recentFor); from.Before(oldest) && oldest.Before(p.from) {
 		from = oldest
 	}
 	return listing{from: from}, true
 }
 
-// readShared reads a list for all looks of the sweep.
-func (cl *Client) readShared(ctx context.Context, cache *listCache, from, to time.Time) (list listing) {
+// readSharedList reads a list for all lookups of the sweep.
+func (cl *Client) readSharedList(ctx context.Context, cache *listCache, from, to time.Time) (list listing) {
 	defer func() {
 		cl.memory.mu.Lock()
 		defer cl.memory.mu.Unlock()
@@ -71,11 +72,11 @@ func (cl *Client) readShared(ctx context.Context, cache *listCache, from, to tim
 	return cl.readList(ctx, from, to)
 }
 
-// readList reads the list of runs between two times. Nothing may be concluded
-// from a list that is not whole, or does not show the control run.
+// readList reads the list of runs between two times. A list decides nothing if
+// it is not whole or lacks the control run.
 func (cl *Client) readList(ctx context.Context, from, to time.Time) listing {
 	list := listing{from: from, to: to, begun: cl.Clock.Now()}
-	known, err := cl.Control(ctx)
+	known, err := cl.ReadControlRun(ctx)
 	if err != nil {
 		list.err = err
 		return list
@@ -91,7 +92,7 @@ func (cl *Client) readList(ctx context.Context, from, to time.Time) listing {
 			list.err = err
 			return list
 		}
-		if shown = has(around, known.RunID); !shown {
+		if shown = hasRun(around, known.RunID); !shown {
 			list.err = &incompleteError{known.RunID}
 			return list
 		}
@@ -99,7 +100,7 @@ func (cl *Client) readList(ctx context.Context, from, to time.Time) listing {
 		from = known.Created.Add(-Skew) // the API may round times
 	}
 	list.runs, list.err = cl.readPages(ctx, amperity.ListOptions{CreatedFrom: from, CreatedTo: to})
-	if list.err == nil && !shown && !has(list.runs, known.RunID) {
+	if list.err == nil && !shown && !hasRun(list.runs, known.RunID) {
 		list.err = &incompleteError{known.RunID}
 	}
 	return list
@@ -120,7 +121,7 @@ func (cl *Client) readPages(ctx context.Context, o amperity.ListOptions) (runs [
 					runs = append(runs, run)
 				}
 			}
-			if err := cl.paced(ctx); err != nil {
+			if err := cl.pace(ctx); err != nil {
 				return err
 			}
 		}

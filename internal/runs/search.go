@@ -13,59 +13,63 @@ import (
 )
 
 const (
-	// skew is how far Amperity's clock may be from ours.
+	// Skew bounds the difference between Amperity's clock and ours.
 	Skew = 5 * time.Second
-	// questions is how often a query is sent in a row, and maxPause how long
-	// Amperity may ask to wait in between: others wait, too.
+	// MaxQueries is how often a rate-limited query is sent in a row. maxPause
+	// is the longest wait in between that Amperity may ask for: other launches
+	// wait too.
 	MaxQueries = 3
 	maxPause   = 2 * time.Second
-	// searchOften is how long after a launch's last request every sweep searches
-	// for its runs. Then the sweep searches once an hour.
+	// SearchOften is how long after a launch's last request every sweep
+	// searches for its runs. After that the sweep searches once an hour.
 	SearchOften = 2*time.Hour + 15*time.Minute
-	// fresh is how long the answer to a query serves other launches and windows
+	// fresh is how long the result of a query serves other launches and windows
 	// of the same sweep.
 	fresh = 30 * time.Second
-	// waitForList is how often a look checks whether another look has read the
-	// list.
+	// waitForList is how often a lookup checks whether another lookup has read
+	// the list.
 	waitForList = 250 * time.Millisecond
-	// control is the age up to which a list must show the control run.
+	// listHorizon is the age up to which a list must show the control run.
 	listHorizon = 7 * 24 * time.Hour
-	// controlNear is how much further back a list reaches to include the control
-	// run. An older control run gets a list of its own.
+	// controlNear is how much further back a list reaches to include the
+	// control run. An older control run gets a list of its own.
 	controlNear = time.Hour
 	// controlEvery is the least time between two control runs. It exceeds the
-	// time by which a list lags behind.
+	// lag of Amperity's list.
 	controlEvery = 10 * time.Minute
-	// processedWithin is how long after its request a run is created at most.
+	// processedWithin is the longest time from a request to the creation of its
+	// run.
 	processedWithin = 3 * time.Hour
-	// recent is the age up to which requests share a list without an end. Older
-	// ones share lists that reach widened further than one of them needs.
-	recent  = processedWithin
-	widened = 10 * time.Minute
-	// slice is how much of the periods an hourly look searches, so that it takes
-	// no longer in a busy tenant.
-	slice = 30 * time.Minute
-	// reach is the age up to which a run may be adopted. The ledger remembers the
-	// owners of runs for longer than that.
+	// recentFor is the age up to which requests share a list without an end.
+	// Older requests share lists that reach widening further than one request
+	// needs.
+	recentFor = processedWithin
+	widening  = 10 * time.Minute
+	// sliceLength is how much of the periods an hourly lookup searches, which
+	// bounds its duration in a busy tenant.
+	sliceLength = 30 * time.Minute
+	// reach is the age up to which a run may be adopted. The ledger remembers
+	// the owners of runs for longer than that.
 	reach = record.KeptFor - 10*24*time.Hour
-	// maxRead is how many runs one look reads to learn their principals. The next
-	// look of the instance skips the runs of other principals, and so reads on.
+	// maxRead is how many runs one lookup reads to learn their principals. The
+	// instance's next lookup skips runs of other principals, and reads further.
 	maxRead = 20
 	// maxRemembered bounds the runs that an instance remembers.
 	maxRemembered = 10_000
 )
 
-// Found are the runs that a search finds for a launch.
+// Found is the result of a search for the runs of a launch.
 type Found struct {
 	Runs []*amperity.Run
-	// certain: each of them is the launch's, unless another launch of the config
-	// id can have started it.
+	// Certain: each run is the launch's, unless another launch of the config id
+	// may have started it.
 	Certain bool
-	// begun is when the list was requested.
+	// Begun is when the list was requested.
 	Begun time.Time
 }
 
-// AfterPost returns how long after the latest request before it a run was created.
+// AfterPost returns the time from the last request before a run's creation to
+// its creation.
 func AfterPost(posts []time.Time, created time.Time) time.Duration {
 	after := time.Duration(math.MaxInt64)
 	for _, post := range posts {
@@ -76,16 +80,17 @@ func AfterPost(posts []time.Time, created time.Time) time.Duration {
 	return after
 }
 
-// period is a stretch of time, both ends included.
+// period is a period of time, both ends included.
 type period struct{ from, to time.Time }
 
-// holds reports whether a run that was created at a time is of the period. A run
-// without a time may be of any.
-func (p period) holds(created time.Time) bool {
+// contains reports whether a run may have been created within the period. A run
+// without a time may belong to every period.
+func (p period) contains(created time.Time) bool {
 	return created.IsZero() || !created.Before(p.from) && !created.After(p.to)
 }
 
-// searched returns the periods in which the runs of a launch were created.
+// searched returns the periods in which the runs of a launch may have been
+// created.
 func searched(r *record.LaunchDoc, now time.Time) (ps []period) {
 	oldest := now.Add(-reach) // the ledger has forgotten the owners of older runs
 	for _, post := range r.Posts {
@@ -102,14 +107,14 @@ func searched(r *record.LaunchDoc, now time.Time) (ps []period) {
 	return ps
 }
 
-// sliceOf returns the slice of some periods that the nth look searches: the first
-// one every other time, since Amperity mostly starts a run within minutes, and
-// the others in turn.
+// sliceOf returns the slice of ps that the nth lookup searches. Every other
+// lookup searches the first slice, since Amperity mostly starts a run within
+// minutes. The others search all slices in turn.
 func sliceOf(ps []period, n int) []period {
 	var all []period
 	for _, p := range ps {
-		for from := p.from; from.Before(p.to); from = from.Add(slice) {
-			all = append(all, period{from, from.Add(slice)})
+		for from := p.from; from.Before(p.to); from = from.Add(sliceLength) {
+			all = append(all, period{from, from.Add(sliceLength)})
 		}
 	}
 	if len(all) == 0 {
@@ -121,32 +126,33 @@ func sliceOf(ps []period, n int) []period {
 	return all[n/2%len(all):][:1]
 }
 
-func has(runs []*amperity.Run, id string) bool {
+// hasRun reports whether a run is among runs.
+func hasRun(runs []*amperity.Run, id string) bool {
 	return slices.ContainsFunc(runs, func(r *amperity.Run) bool { return r.ID == id })
 }
 
-// incompleteError says that a list of runs lacks the control run.
+// incompleteError reports that a list of runs lacks the control run.
 type incompleteError struct{ runID string }
 
 func (e *incompleteError) Error() string {
 	return fmt.Sprintf("the list of runs does not show the run %s, which is known to be there", e.runID)
 }
 
-// CrowdedError says that a look met more runs than it may read.
+// CrowdedError reports that a lookup found more runs than it may read.
 type CrowdedError struct{}
 
 func (e *CrowdedError) Error() string {
-	return "the list shows more runs of this name than one look reads; the next look skips those of other API keys"
+	return "the list shows more runs of this name than one lookup reads; the next lookup skips those of other API keys"
 }
 
-// Search finds the runs that j's requests may have started, in a list that is no
-// older than notBefore. The error says why the list decides nothing. The result
-// then has the runs found before the error.
+// FindRuns finds the runs that j's requests may have started, in a list that is
+// no older than notBefore. An error means that the lookup decides nothing. The
+// result then has the runs found before the error.
 //
-// A run may be j's if it was created within three hours after one of j's
-// requests, if no other launch has it, and if its name, type and principal can
-// be those of the config id's runs.
-func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.ConfigID, notBefore time.Time) (Found, error) {
+// A run may be j's if three conditions hold. It was created within three hours
+// after one of j's requests. No other launch owns it. Its name, type and
+// principal may be those of the config id's runs.
+func (cl *Client) FindRuns(ctx context.Context, j *record.Launch, c *record.ConfigID, notBefore time.Time) (Found, error) {
 	f := Found{Certain: c.Identity != nil, Begun: cl.Clock.Now()}
 	var principals []string
 	periods := searched(&j.LaunchDoc, cl.Clock.Now())
@@ -154,7 +160,7 @@ func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.Config
 		periods = sliceOf(periods, int(age/time.Hour))
 	}
 	for _, r := range periods {
-		list := cl.list(ctx, r, notBefore)
+		list := cl.sharedList(ctx, r, notBefore)
 		if list.err != nil {
 			return Found{}, list.err
 		}
@@ -163,11 +169,11 @@ func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.Config
 			f.Begun = list.begun
 		}
 		for _, run := range list.runs {
-			if !r.holds(run.CreatedAt) || !c.Identity.Fits(run) || has(f.Runs, run.ID) || slices.Contains(j.Declined, run.ID) ||
+			if !r.contains(run.CreatedAt) || !c.Identity.MayMatch(run) || hasRun(f.Runs, run.ID) || slices.Contains(j.Declined, run.ID) ||
 				cl.isForeign(run.ID, principals) {
 				continue
 			}
-			free, _, err := cl.Unowned(ctx, run)
+			free, _, err := cl.IsUnowned(ctx, run)
 			if err != nil {
 				return f, err
 			}
@@ -176,8 +182,8 @@ func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.Config
 			}
 		}
 	}
-	// Amperity mostly starts a run within seconds: the runs right after a request
-	// come first.
+	// Amperity mostly starts a run within seconds, so the runs right after a
+	// request come first.
 	slices.SortStableFunc(f.Runs, func(a, b *amperity.Run) int {
 		return cmp.Or(cmp.Compare(AfterPost(j.Posts, a.CreatedAt), AfterPost(j.Posts, b.CreatedAt)), a.CreatedAt.Compare(b.CreatedAt))
 	})
@@ -186,8 +192,9 @@ func (cl *Client) Search(ctx context.Context, j *record.Launch, c *record.Config
 	return f, err
 }
 
-// readPrincipals reads the runs of f, since the list may lack principals, and
-// drops the runs of other principals. After an error the rest stays unread.
+// readPrincipals reads the runs of f, since the list may lack principals. It
+// drops the runs of other principals. After an error the remaining runs stay in
+// f, unread.
 func (cl *Client) readPrincipals(ctx context.Context, f *Found, c *record.ConfigID, principals []string) error {
 	runs := f.Runs
 	f.Runs = nil
@@ -195,7 +202,7 @@ func (cl *Client) readPrincipals(ctx context.Context, f *Found, c *record.Config
 		if i == maxRead {
 			return &CrowdedError{}
 		}
-		run, err := cl.Get(ctx, run.ID, amperity.ViewVerbose, MaxQueries)
+		run, err := cl.GetRun(ctx, run.ID, amperity.ViewVerbose, MaxQueries)
 		if err != nil {
 			f.Runs = append(f.Runs, runs[i:]...)
 			return err
@@ -210,9 +217,9 @@ func (cl *Client) readPrincipals(ctx context.Context, f *Found, c *record.Config
 	return nil
 }
 
-// Unowned reports whether a run belongs to no launch, and returns the version of
+// IsUnowned reports whether no launch owns a run, and returns the version of
 // the run's item.
-func (cl *Client) Unowned(ctx context.Context, run *amperity.Run) (free bool, version int64, err error) {
+func (cl *Client) IsUnowned(ctx context.Context, run *amperity.Run) (free bool, version int64, err error) {
 	item, err := cl.Store.Get(ctx, record.RunKey(run.ID))
 	if err != nil || !item.Exists() {
 		return err == nil, 0, err
@@ -221,7 +228,8 @@ func (cl *Client) Unowned(ctx context.Context, run *amperity.Run) (free bool, ve
 	return err == nil && owner == "", item.Version, err
 }
 
-// isForeign reports whether this instance has read a run of another principal.
+// isForeign reports whether this instance has read that another principal
+// started a run.
 func (cl *Client) isForeign(runID string, principals []string) bool {
 	cl.memory.mu.Lock()
 	defer cl.memory.mu.Unlock()
@@ -229,6 +237,7 @@ func (cl *Client) isForeign(runID string, principals []string) bool {
 	return principal != "" && !slices.Contains(principals, principal)
 }
 
+// noteForeign remembers the principal of a run that this stack did not start.
 func (cl *Client) noteForeign(runID, principal string) {
 	cl.memory.mu.Lock()
 	defer cl.memory.mu.Unlock()

@@ -9,30 +9,31 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Why a request was not sent.
+// The messages of a request that was not sent.
 const (
 	NoTime = "too little of the function's time was left to send the request safely"
 	NoTurn = "too little of the function's time was left to wait for this instance's turn within Amperity's rate limit"
 )
 
-// Verdict is what is known of a launch once its request was sent, or not sent.
+// Verdict is the result of an attempt to send a launch's request.
 type Verdict struct {
 	Outcome record.Outcome
 	Reason  string
 	Run     *amperity.Run
 	Detail  *announcement.Error
-	// behind is the id of the run in front, with the reason overlap.
-	Behind string
-	// unannounced: nobody has to know; it is logged and delivered again.
+	// InFront is the id of the run in front, with the reason overlap.
+	InFront string
+	// Unannounced: the launch is blocked by its turn or by the operator's
+	// pause. A Run Blocked event would tell nothing new.
 	Unannounced bool
-	// retryAfter is what Amperity asked for before the next request.
+	// RetryAfter is the wait before the next request that Amperity asks for.
 	RetryAfter time.Duration
 }
 
-// Judge says what the answer to a POST means for the launch. Only failures
-// after which certainly nothing was processed are blocked or rejected; all
-// others leave it unknown whether a run exists. A 409 is blocked although it
-// proves nothing: the list is read before the next request.
+// Judge returns what the answer to a POST means for the launch. A failure is
+// blocked or rejected only if the request was certainly not processed. After
+// any other failure the outcome is unknown. A 409 is blocked although it proves
+// nothing: the list is read before the next request.
 func Judge(run *amperity.Run, err error) Verdict {
 	if err == nil {
 		return Verdict{Outcome: record.Started, Run: run}
@@ -64,8 +65,8 @@ func Judge(run *amperity.Run, err error) Verdict {
 	return v
 }
 
-// OutOfTime is the verdict on a launch whose turn did not come in this
-// invocation, as in a batch of very many windows.
+// OutOfTime returns the verdict on a launch whose turn did not come in this
+// invocation, as in a batch of very many windows. text is the message.
 func OutOfTime(text string) Verdict {
 	return Verdict{Outcome: record.Blocked, Reason: announcement.ReasonRateLimited, Unannounced: true,
 		Detail: &announcement.Error{Kind: announcement.ErrorRateLimited, Message: text}}

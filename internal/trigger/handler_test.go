@@ -259,7 +259,7 @@ func TestErrorsOfTheLaunchAreReturnedByTheirOwnType(t *testing.T) {
 		t.Errorf("got %T", err)
 	}
 	_, err = invoke(t, &launcher{}, &bus{err: errors.New("bus is gone")}, `{}`)
-	if _, ok := err.(*launch.AnnounceError); !ok || err.Error() != "the input ended as rejected, nothing was started, but that could not be announced: bus is gone" {
+	if _, ok := err.(*launch.AnnounceError); !ok || err.Error() != "the input was rejected and nothing was started, but that could not be announced: bus is gone" {
 		t.Errorf("got %T: %v", err, err)
 	}
 }

@@ -27,7 +27,7 @@ type Files struct {
 	tenant   string
 }
 
-// New returns Unrouted.
+// New returns Files that announces through l.
 func New(l *launch.Launcher) *Files {
 	return &Files{l, l.Store, l.Clock, l.Logger, l.Tenant}
 }
@@ -35,9 +35,9 @@ func New(l *launch.Launcher) *Files {
 const prefix = "unrouted/"
 
 const (
-	// unroutedEvery is how often at most the files of one group are announced.
+	// every is the least time between two announcements of one group.
 	every = time.Hour
-	// keptUnrouted is how long a bucket's item is kept after its last announcement.
+	// keptFor is how long a bucket's item is kept after its last announcement.
 	keptFor = 48 * time.Hour
 	// maxFolders is how many folders of a bucket have a group of their own.
 	maxFolders = 20
@@ -45,8 +45,8 @@ const (
 	maxFolderName = 256
 	// maxBucketName is the longest name of a bucket, in bytes.
 	maxBucketName = 255
-	// maxUnroutedMarks is how many files of a bucket are recognized when their
-	// events are delivered again.
+	// maxMarks is how many files of a bucket are recognized when their events
+	// are delivered again.
 	maxMarks = 1000
 	// maxNames bounds the names that a group keeps of its files, in bytes of
 	// JSON. A single name may be longer, 6 KB at most. A document of 21 groups
@@ -58,12 +58,12 @@ const (
 type document struct {
 	Format int    `json:"format"`
 	Bucket string `json:"bucket,omitempty"`
-	// Groups are the files that share announcements: one group for each of at most
-	// maxFolders folders, and one for all other files of the bucket.
+	// Groups are the files that share announcements: one group for each of at
+	// most maxFolders folders, and one for all other files of the bucket.
 	Groups []*group `json:"groups"`
-	// Marks are hashes of the files that were taken in last, the latest at the
-	// end. Latest is the latest event time of all files taken in. Fallen is the
-	// latest event time of the files whose marks were dropped.
+	// Marks are hashes of the files that were counted last, in that order.
+	// Latest is the latest event time of all counted files. Fallen bounds the
+	// event times of the files whose marks were dropped.
 	Marks  window.Hashes `json:"marks,omitempty"`
 	Latest time.Time     `json:"latest,omitzero"`
 	Fallen time.Time     `json:"fallen,omitzero"`
@@ -84,15 +84,14 @@ type group struct {
 
 // sample are some files of a group.
 type sample struct {
-	// Count is how many there are. With AtLeast there may be more.
+	// Count is the number of files. With AtLeast there may be more.
 	Count   int  `json:"count"`
 	AtLeast bool `json:"at_least,omitempty"`
 	// Files are the first of them.
 	Files []announcement.File `json:"files,omitempty"`
 }
 
-// Unannounced are files that [Launcher.Unrouted] has taken in, and that are to
-// be announced now.
+// Unannounced are recorded files that [Files.Announce] is to announce now.
 type Unannounced struct {
 	item ledger.Item
 	doc  *document
@@ -100,10 +99,10 @@ type Unannounced struct {
 	since time.Time
 }
 
-// Record takes files of one bucket that no route matches into the ledger, in
-// one write. Give what it returns to [Launcher.AnnounceUnrouted]. An empty
-// bucket stands for buckets without an item of their own. An error says that
-// the files were not taken in.
+// Record counts files of one bucket that no route matches in the ledger, in one
+// write. Pass its result to [Files.Announce]. An empty bucket stands for
+// buckets without an item of their own. After an error the files were not
+// recorded.
 func (fs *Files) Record(ctx context.Context, bucket string, files []window.Arrival) (Unannounced, error) {
 	if strings.Contains(bucket, "/") || len(bucket) > maxBucketName {
 		bucket = "" // not the name of a bucket
@@ -119,35 +118,34 @@ func (fs *Files) Record(ctx context.Context, bucket string, files []window.Arriv
 		}
 		now := fs.clock.Now()
 		if !u.fold(files, now) {
-			return Unannounced{}, nil // all of them were known
+			return Unannounced{}, nil // all files were counted before
 		}
 		decided := u.decide(now)
-		item, err = fs.put(ctx, item, u)
+		item, err = fs.write(ctx, item, u)
 		var conflict *ledger.ConflictError
 		switch {
 		case err == nil && decided:
-			// A crash here leaves an item that is due in a minute. The sweep
+			// A crash here leaves an item that is due in a minute; the sweep
 			// announces the files.
 			return Unannounced{item, u, now}, nil
 		case err == nil:
 			return Unannounced{}, nil
 		case errors.As(err, &conflict) && n < record.MaxFolds:
-			item, err = conflict.Current[0], fs.store.Pause(ctx, n)
+			item, err = conflict.Current[0], fs.store.PauseAfterConflict(ctx, n)
 		}
 	}
 	return Unannounced{}, &record.LedgerError{LaunchKey: key, Err: err}
 }
 
-// Due announces the unrouted files of one item, once that is due. It
-// reports whether there was anything to do. An error says that the item could not
-// be worked on; it stays due.
+// Due announces the unrouted files of an item that fell due. It reports whether
+// there was anything to do. After an error the item stays due.
 func (fs *Files) Due(ctx context.Context, key string) (bool, error) {
 	item, err := fs.store.Get(ctx, key)
 	if err != nil || item.Due.IsZero() || item.Due.After(fs.clock.Now()) {
 		return false, err
 	}
 	if strings.Contains(strings.TrimPrefix(key, prefix), "/") {
-		return fs.dueFolder(ctx, item)
+		return fs.announceFolder(ctx, item)
 	}
 	u := &document{}
 	if err := record.Decode(item, u, func() int { return u.Format }); err != nil {
@@ -155,7 +153,7 @@ func (fs *Files) Due(ctx context.Context, key string) (bool, error) {
 	}
 	if u.decide(fs.clock.Now()) {
 		var conflict *ledger.ConflictError
-		item, err = fs.put(ctx, item, u)
+		item, err = fs.write(ctx, item, u)
 		if errors.As(err, &conflict) {
 			return false, nil // s3arrival was first; the item is still due
 		}
@@ -167,8 +165,8 @@ func (fs *Files) Due(ctx context.Context, key string) (bool, error) {
 	return true, nil
 }
 
-// Announce makes the announcements that Unrouted has decided on, and then
-// confirms them. An announcement that fails stays due.
+// Announce publishes the announcements that Record has decided on, and then
+// confirms them. A failed announcement stays due.
 func (fs *Files) Announce(ctx context.Context, a Unannounced) {
 	if a.doc == nil {
 		return
@@ -184,7 +182,7 @@ func (fs *Files) Announce(ctx context.Context, a Unannounced) {
 				slog.Int("count", g.Notice.Count), slog.Bool("at_least", g.Notice.AtLeast))
 			confirmed[g.Folder] = g.Announced
 		} else if failed++; failed == 2 {
-			break // The event bus fails, and not one event: each try takes seconds.
+			break // The event bus fails, not one event, and each attempt takes seconds.
 		}
 	}
 	if len(confirmed) > 0 {
@@ -192,29 +190,31 @@ func (fs *Files) Announce(ctx context.Context, a Unannounced) {
 	}
 }
 
-// confirm writes that notices were announced: by folder, when they were
-// decided.
+// confirm records that notices were announced. announced maps folders to when
+// their notice was decided.
 func (fs *Files) confirm(ctx context.Context, item ledger.Item, u *document, announced map[string]time.Time) {
 	for n := 1; ; n++ {
 		u.confirm(announced)
-		// A crash before this repeats the announcements, with the same ids.
-		_, err := fs.put(ctx, item, u)
+		// A crash before this leaves the item due; the sweep repeats the
+		// announcements with the same ids.
+		_, err := fs.write(ctx, item, u)
 		var conflict *ledger.ConflictError
 		if !errors.As(err, &conflict) || n == record.MaxFolds {
-			return // announced; at worst the sweep repeats it
+			return // at worst the sweep repeats the announcements
 		}
 		item, u = conflict.Current[0], &document{}
-		if record.Decode(item, u, func() int { return u.Format }) != nil || fs.store.Pause(ctx, n) != nil {
+		if record.Decode(item, u, func() int { return u.Format }) != nil || fs.store.PauseAfterConflict(ctx, n) != nil {
 			return
 		}
 	}
 }
 
-// announcementOf is the announcement of a group's notice.
+// announcementOf returns the announcement of a group's notice.
 func (fs *Files) announcementOf(bucket string, g *group) announcement.Announcement {
 	return fs.filesUnrouted(g.Notice, announcement.ID(announcement.FilesUnrouted, bucket, g.Folder, g.Announced.UTC().Format(time.RFC3339Nano)))
 }
 
+// filesUnrouted returns the announcement of some files.
 func (fs *Files) filesUnrouted(f sample, id string) announcement.Announcement {
 	return announcement.Announcement{
 		Type:      announcement.FilesUnrouted,
@@ -228,11 +228,12 @@ func (fs *Files) filesUnrouted(f sample, id string) announcement.Announcement {
 	}
 }
 
-// fold counts files that are not known yet. It reports whether there were any.
+// fold counts files without a mark. It reports whether there were any.
 //
-// A file without a mark is certainly new if its event is later than the events of
-// all dropped marks. Other files without a mark may have been counted before. The
-// files of one call differ from each other, so there are at least that many.
+// A file without a mark is certainly new if its event is later than the events
+// of all dropped marks. Another file without a mark may have been counted
+// before. The files of one call differ, so the count is at least the number of
+// such files.
 func (u *document) fold(files []window.Arrival, now time.Time) bool {
 	u.Groups = slices.DeleteFunc(u.Groups, func(g *group) bool {
 		return g.Open.Count == 0 && g.Notice.Count == 0 && !now.Before(g.Announced.Add(every))
@@ -251,7 +252,7 @@ func (u *document) fold(files []window.Arrival, now time.Time) bool {
 		known[mark] = true
 		u.Marks = append(u.Marks, mark)
 		g := u.group(f.Key)
-		g.Open.name(announcement.File{Bucket: f.Bucket, Key: f.Key})
+		g.Open.addFile(announcement.File{Bucket: f.Bucket, Key: f.Key})
 		if f.EventTime.After(u.Fallen) {
 			certain[g]++
 		} else {
@@ -278,7 +279,7 @@ func (u *document) fold(files []window.Arrival, now time.Time) bool {
 	return true
 }
 
-// group returns the group of a key.
+// group returns the group of a key, and creates it if needed.
 func (u *document) group(key string) *group {
 	folder, _, ok := strings.Cut(key, "/")
 	if !ok || len(folder) > maxFolderName || u.Bucket == "" {
@@ -307,8 +308,8 @@ func (u *document) group(key string) *group {
 	return g
 }
 
-// name keeps the name of a file, if there is room.
-func (f *sample) name(file announcement.File) {
+// addFile adds the name of a file if there is room for it.
+func (f *sample) addFile(file announcement.File) {
 	if len(f.Files) == announcement.MaxFiles || slices.Contains(f.Files, file) {
 		return
 	}
@@ -318,17 +319,17 @@ func (f *sample) name(file announcement.File) {
 	}
 }
 
-// decide moves the files of each group that may be announced again to its notice.
-// It reports whether there are any.
+// decide moves the files of each group that may be announced again to its
+// notice. It reports whether there are any.
 func (u *document) decide(now time.Time) bool {
-	any := false
+	decided := false
 	for _, g := range u.Groups {
 		if g.Open.Count > 0 && g.Notice.Count == 0 && !now.Before(g.Announced.Add(every)) {
 			g.Notice, g.Open, g.Announced = g.Open, sample{}, now
-			any = true
+			decided = true
 		}
 	}
-	return any
+	return decided
 }
 
 // confirm removes the notices that were announced.
@@ -340,8 +341,9 @@ func (u *document) confirm(announced map[string]time.Time) {
 	}
 }
 
-// due returns when the next announcement is to be made or repeated; zero: never.
-func (u *document) due() (due time.Time) {
+// dueTime returns when the next announcement is to be published or retried.
+// Zero means never.
+func (u *document) dueTime() (due time.Time) {
 	for _, g := range u.Groups {
 		at := time.Time{}
 		switch {
@@ -357,38 +359,39 @@ func (u *document) due() (due time.Time) {
 	return due
 }
 
-func (fs *Files) put(ctx context.Context, item ledger.Item, u *document) (ledger.Item, error) {
+// write writes the document, and returns the written item.
+func (fs *Files) write(ctx context.Context, item ledger.Item, u *document) (ledger.Item, error) {
 	doc, err := record.Encode(u)
 	if err != nil {
 		return item, err
 	}
-	next := ledger.Item{Key: item.Key, Version: item.Version, Due: u.due(), Doc: doc}
+	next := ledger.Item{Key: item.Key, Version: item.Version, Due: u.dueTime(), Doc: doc}
 	if next.Due.IsZero() {
 		next.Expires = fs.clock.Now().Add(keptFor)
 	}
-	if err := fs.store.Write(ctx, next); err != nil {
+	if err := fs.store.WriteItems(ctx, next); err != nil {
 		return item, err
 	}
 	next.Version++
 	return next, nil
 }
 
-// folder is the document of unrouted/<bucket>/<folder>. Earlier
-// versions had such an item for each first folder. No new ones are made.
+// folder is the document of unrouted/<bucket>/<folder>. Earlier versions wrote
+// such an item for each first folder. This version only announces them.
 type folder struct {
 	Format    int       `json:"format"`
 	Bucket    string    `json:"bucket"`
 	Folder    string    `json:"folder"`
 	Announced time.Time `json:"announced,omitzero"`
-	// Since is when the first unannounced file came. Count counts the unannounced
-	// files, and Files are some of them.
+	// Since is when the first unannounced file arrived. Count is the number of
+	// unannounced files, and Files are some of them.
 	Since time.Time           `json:"since,omitzero"`
 	Count int                 `json:"count"`
 	Files []announcement.File `json:"files,omitempty"`
 }
 
-// dueFolder announces the files of an earlier version's item.
-func (fs *Files) dueFolder(ctx context.Context, item ledger.Item) (bool, error) {
+// announceFolder announces the files of an earlier version's item.
+func (fs *Files) announceFolder(ctx context.Context, item ledger.Item) (bool, error) {
 	var f folder
 	if err := record.Decode(item, &f, func() int { return f.Format }); err != nil {
 		return false, err
@@ -404,9 +407,10 @@ func (fs *Files) dueFolder(ctx context.Context, item ledger.Item) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	// A crash before this repeats the announcement, with the same id. So does
-	// an earlier version that has taken in more files meanwhile.
-	err = fs.store.Write(ctx, ledger.Item{Key: item.Key, Version: item.Version, Expires: f.Announced.Add(keptFor), Doc: doc})
+	// A crash before this leaves the item due; the sweep repeats the
+	// announcement with the same id. An earlier version that has added files
+	// does the same.
+	err = fs.store.WriteItems(ctx, ledger.Item{Key: item.Key, Version: item.Version, Expires: f.Announced.Add(keptFor), Doc: doc})
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		err = nil

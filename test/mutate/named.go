@@ -62,7 +62,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a decision leaves the config id free", File: "internal/intake/intake.go",
-		Old: "	default:\n		c.Set(record.LaunchRef{Key: n.Key, State: record.RefGoing})\n	}\n", New: "	}\n",
+		Old: "	default:\n		c.SetLaunch(record.LaunchRef{Key: n.Key, State: record.RefGoing})\n	}\n", New: "	}\n",
 		Why: "Two windows of one config id are decided at the same time.",
 	},
 	{
@@ -72,8 +72,8 @@ var namedMutants = []namedMutant{
 		Why: "A 404 for a run of a moment ago lets the next run begin beside it.",
 	},
 	{
-		Name: "a conflict fails Look", File: "internal/intake/intake.go",
-		Old: "		return true, nil // somebody else is at it; it is still due\n", New: "		return true, err\n",
+		Name: "a conflict fails Due", File: "internal/intake/intake.go",
+		Old: "		return true, nil // another process has updated the window; it is still due\n", New: "		return true, err\n",
 		Why: "The sweep postpones a window that another process writes.",
 	},
 	{
@@ -158,7 +158,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a discard does not count what it answers", File: "internal/held/held.go",
-		Old: "		j.Answered = r.launches.Answered(ctx, j)\n		j.To(record.StateDiscarded", New: "		j.To(record.StateDiscarded",
+		Old: "		j.Answered = r.launches.CountAnswered(ctx, j)\n		j.SetState(record.StateDiscarded", New: "		j.SetState(record.StateDiscarded",
 		Why: "Files that the operator discarded start a run.",
 	},
 	{
@@ -176,12 +176,12 @@ var namedMutants = []namedMutant{
 	{
 		Name: "the request is sent before the claim", File: "internal/launch/launcher.go",
 		Old: "	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	return l.Proceed(ctx, j), nil\n",
-		New: "	v := l.Runs.Start(ctx, in.Request)\n	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	j.Posts = append(j.Posts, now)\n	return l.recordOutcome(ctx, j, v), nil\n",
+		New: "	v := l.Runs.StartRun(ctx, in.Request)\n	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	j.Posts = append(j.Posts, now)\n	return l.recordOutcome(ctx, j, v), nil\n",
 		Why: "A crash after the request leaves a run that nobody knows.",
 	},
 	{
 		Name: "the request is sent without the mark", File: "internal/launch/launcher.go",
-		Old: "		if err := l.mark(ctx, j); err != nil {\n			return runs.Verdict{}, err\n		}\n", New: "		j.Mark(l.Clock.Now())\n",
+		Old: "		if err := l.writeMark(ctx, j); err != nil {\n			return runs.Verdict{}, err\n		}\n", New: "		j.Mark(l.Clock.Now())\n",
 		Why: "After a crash nobody knows that a request was sent.",
 	},
 	{
@@ -192,12 +192,12 @@ var namedMutants = []namedMutant{
 	{
 		Name: "a further request is repeated without a list", File: "internal/launch/launcher.go",
 		Old: "		most = 1 // the list",
-		New: "		most = attempts // the list",
+		New: "		most = maxAttempts // the list",
 		Why: "A further request is repeated although the run of an earlier one may have begun.",
 	},
 	{
 		Name: "a 409 is sent again at once", File: "internal/launch/launcher.go",
-		Old: "		case v.Reason == announcement.ReasonBusy:\n			// A gateway may have sent an earlier copy, whose run is in the way now.\n			j.Busy = append(j.Busy, j.LastPost())\n			return v, nil\n",
+		Old: "		case v.Reason == announcement.ReasonBusy:\n			// A gateway may have sent an earlier copy, whose run is in the way.\n			j.Busy = append(j.Busy, j.LastPost())\n			return v, nil\n",
 		New: "",
 		Why: "The launch's own run may be in the way, and the next request starts a second one.",
 	},
@@ -218,7 +218,7 @@ var namedMutants = []namedMutant{
 		Old:        "; begun.Before(wait) {",
 		New:        "; false && begun.Before(wait) {",
 		Why:        "The list that is read before the next request does not show the launch's own run yet.",
-		Equivalent: "block makes the launch due no earlier than that, and each look at a launch with an answer 409 reads the list anew.",
+		Equivalent: "blockLaunch makes the launch due no earlier than that, and each look at a launch with an answer 409 reads the list anew.",
 	},
 	{
 		Name: "a lease without its margin", File: "internal/launch/launcher.go",
@@ -242,8 +242,8 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a blocked launch gives its turn back", File: "internal/record/config.go",
-		Old: "		c.Set(LaunchRef{Key: j.Key, State: RefGoing})\n	}\n}\n",
-		New: "		c.Remove(j.Key)\n	}\n}\n",
+		Old: "		c.SetLaunch(LaunchRef{Key: j.Key, State: RefGoing})\n	}\n}\n",
+		New: "		c.RemoveLaunch(j.Key)\n	}\n}\n",
 		Why: "Two runs of one config id at the same time.",
 	},
 	{
@@ -253,7 +253,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "an unknown launch becomes claimed", File: "internal/launch/outcome.go",
-		Old: "		j.To(record.StateUnknown, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n", New: "		j.To(record.StateClaimed, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n",
+		Old: "		j.SetState(record.StateUnknown, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n", New: "		j.SetState(record.StateClaimed, now)\n		return l.Store.PutLaunch(ctx, j, now.Add(delay))\n",
 		Why: "The next request is sent without a list.",
 	},
 
@@ -338,21 +338,21 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a look does not ask about doubts", File: "internal/launch/reconcile.go",
-		Old:        " && !c.Doubts(j.Key, j.Posts[0]) {",
+		Old:        " && !c.MayBeAnothers(j.Key, j.Posts[0]) {",
 		New:        " {",
 		Why:        "A launch adopts a run that another launch may have started.",
 		Equivalent: "The adopting transaction asks again, and gives the launch back as it was.",
 	},
 	{
 		Name: "the adopting transaction does not ask about doubts again", File: "internal/launch/reconcile.go",
-		Old: "		if c.Doubts(j.Key, j.Posts[0]) {\n			return errDoubtful\n		}\n",
+		Old: "		if c.MayBeAnothers(j.Key, j.Posts[0]) {\n			return errDoubtful\n		}\n",
 		New: "",
 		Why: "A launch adopts the run of another one that was marked while the list was read.",
 	},
 	{
 		Name: "a run's owner is not asked for again", File: "internal/launch/reconcile.go",
-		Old: "		free, version, err := l.Runs.Unowned(ctx, run)\n		if !free || err != nil {\n",
-		New: "		_, version, err := l.Runs.Unowned(ctx, run)\n		if err != nil {\n",
+		Old: "		free, version, err := l.Runs.IsUnowned(ctx, run)\n		if !free || err != nil {\n",
+		New: "		_, version, err := l.Runs.IsUnowned(ctx, run)\n		if err != nil {\n",
 		Why: "A launch takes the run of another one that was recorded while the list was read.",
 	},
 	{
@@ -385,13 +385,13 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "identity from an adopted run", File: "internal/record/config.go",
-		Old: "	if !j.Adopted {\n		c.saw(j.Run)\n	}\n", New: "	c.saw(j.Run)\n",
+		Old: "	if !j.Adopted {\n		c.learnIdentity(j.Run)\n	}\n", New: "	c.learnIdentity(j.Run)\n",
 		Why: "A wrong adoption decides what later runs look like.",
 	},
 	{
 		Name: "a look waits for other launches", File: "internal/launch/reconcile.go",
 		Old: "	if j.State == record.StatePosting {\n		j.State, j.Since",
-		New: "	for _, e := range c.Launches {\n		if e.Key != j.Key && e.State == record.RefGoing && e.Doubt {\n			return l.later(ctx, j, record.RevisitAfter)\n		}\n	}\n	if j.State == record.StatePosting {\n		j.State, j.Since",
+		New: "	for _, e := range c.Launches {\n		if e.Key != j.Key && e.State == record.RefGoing && e.Doubt {\n			return l.recheckLater(ctx, j, record.RevisitAfter)\n		}\n	}\n	if j.State == record.StatePosting {\n		j.State, j.Since",
 		Why: "Two interrupted launches wait for each other.",
 	},
 
@@ -404,14 +404,14 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a further run is not announced", File: "internal/launch/outcome.go",
-		Old: "		if l.Announce(ctx, announcementOf(further(&j.LaunchDoc, o), l.Tenant)) == nil {\n",
+		Old: "		if l.Announce(ctx, announcementOf(furtherRunDoc(&j.LaunchDoc, o), l.Tenant)) == nil {\n",
 		New: "		if true {\n",
 		Why: "A run that this launch started is known to the ledger alone.",
 	},
 	{
 		Name: "an announcement is confirmed before it is sent", File: "internal/launch/outcome.go",
-		Old: "	// A crash here leaves the record as it is, and due. Both steps can be\n	// repeated.\n",
-		New: "	if !j.Announced {\n		sent := *j\n		sent.Announced, sent.Told = true, true\n		if l.Store.PutLaunch(ctx, &sent, time.Time{}) == nil {\n			j.Item = sent.Item\n		}\n	}\n",
+		Old: "	// A crash here leaves the launch due; the sweep repeats both steps.\n",
+		New: "	if !j.Announced {\n		sent := *j\n		sent.Announced, sent.WindowUpdated = true, true\n		if l.Store.PutLaunch(ctx, &sent, time.Time{}) == nil {\n			j.Item = sent.Item\n		}\n	}\n",
 		Why: "A crash in between loses the outcome.",
 	},
 	{
@@ -437,16 +437,16 @@ var namedMutants = []namedMutant{
 		Why: "It runs beside the run that was in its way.",
 	},
 	{
-		Name: "a word's failed write is no error", File: "internal/held/held.go",
-		Old: "	if err != nil {\n		return false, &record.LedgerError{LaunchKey: w.Key, Err: err}\n	}\n	return false, nil\n",
+		Name: "a command's failed write is no error", File: "internal/held/held.go",
+		Old: "	if err != nil {\n		return false, &record.LedgerError{LaunchKey: cmd.Key, Err: err}\n	}\n	return false, nil\n",
 		New: "	return false, nil\n",
-		Why: "The operator is told that the word was recorded, and it was not.",
+		Why: "The operator reads that the command was recorded, and it was not.",
 	},
 	{
-		Name: "a word for a window needs no hold number", File: "internal/held/held.go",
-		Old: "|| j.State.Hold != word.Hold || word.Hold == 0 {",
-		New: "|| word.Hold == 0 {",
-		Why: "A word that answers an earlier announcement starts the run without its files.",
+		Name: "a command for a window needs no hold number", File: "internal/held/held.go",
+		Old: "|| j.State.Hold != cmd.Hold || cmd.Hold == 0 {",
+		New: "|| cmd.Hold == 0 {",
+		Why: "A command that answers an earlier announcement starts the run without its files.",
 	},
 	{
 		Name: "a held launch expires", File: "internal/record/launch.go",
@@ -500,17 +500,17 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "an adoption leaves the question open", File: "internal/held/held.go",
-		Old: "			c.AddRuns(j)\n			c.Answered(j.Key, r.clock.Now())\n", New: "			c.AddRuns(j)\n",
+		Old: "			c.AddRuns(j)\n			c.NoteAnswer(j.Key, r.clock.Now())\n", New: "			c.AddRuns(j)\n",
 		Why: "The operator is not asked about a run that is in front for another 12 hours.",
 	},
 	{
 		Name: "a discard leaves the question open", File: "internal/held/held.go",
-		Old: "			c.AddDoubt(j)\n			c.Answered(j.Key, r.clock.Now())\n", New: "			c.AddDoubt(j)\n",
+		Old: "			c.AddDoubt(j)\n			c.NoteAnswer(j.Key, r.clock.Now())\n", New: "			c.AddDoubt(j)\n",
 		Why: "The operator is not asked about a run that is in front for another 12 hours.",
 	},
 	{
 		Name: "a release keeps the answers 409", File: "internal/held/held.go",
-		Old: "		j.Busy = nil // the operator outranks them; Posts keeps them\n", New: "",
+		Old: "		j.Busy = nil // the release outranks the answers 409; Posts keeps the requests\n", New: "",
 		Why: "A later list drops requests that the release answered for.",
 	},
 	{
@@ -552,7 +552,7 @@ var namedMutants = []namedMutant{
 		Old:        "	if err != nil || key == \"\" || key == j.Key {\n",
 		New:        "	if err != nil {\n",
 		Why:        "A launch takes the run from itself.",
-		Equivalent: "The launch of an empty name does not exist, which ends alike. A launch that has the run already is seen as a newer version, or by late.",
+		Equivalent: "The launch of an empty name does not exist, which ends alike. A launch that has the run already is seen as a newer version, or by recordLateAnswer.",
 	},
 	{
 		Name: "files since a hold are counted for any key", File: "internal/held/list.go",

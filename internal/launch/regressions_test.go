@@ -18,9 +18,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Sequences by which readers have broken the launcher.
+// Sequences that have broken the launcher.
 
-func TestAReleaseThatCannotBeSentYetGoesOn(t *testing.T) {
+// A release that cannot be sent yet is retried, and is not held again.
+func TestReleaseResumesAfterABlock(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		refused answer
@@ -52,15 +53,17 @@ func TestAReleaseThatCannotBeSentYetGoesOn(t *testing.T) {
 	}
 }
 
-// halfAWindow is a window for a and b with a deadline in an hour, at seven, of
-// which a has come.
+// halfAWindow makes a window for a and b with a deadline at seven, in an hour.
+// Of its files, a has arrived.
 func (o *office) halfAWindow() {
 	o.window = aWindow("", window.Entry{Pattern: "a"}, window.Entry{Pattern: "b"})
 	o.window.Rules.Settle, o.window.Rules.Deadline = time.Minute, o.now.Add(time.Hour)
 	o.arrive(o.arrivals("a", "a/1"))
 }
 
-func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
+// A window with some of its files is in the list of what waits for the
+// operator.
+func TestWindowWithSomeFilesIsListed(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.halfAWindow()
@@ -74,7 +77,7 @@ func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
 		}
 	}
 	listed("arrival/cg-1/2026-11-22/1")
-	// After a person has ended it, it is no question until files come.
+	// After a discard the window waits for the operator only once files arrive.
 	if res, err := o.Discard(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "r"}); err != nil || res.Outcome != record.Discarded {
 		t.Fatalf("answered %+v, %v", res, err)
 	}
@@ -95,9 +98,9 @@ func TestAWindowWithSomeOfItsFilesIsListed(t *testing.T) {
 	}
 }
 
-// What had come for a window when its launch was rejected is answered by that,
-// and what came later is not, however the ledger behaves.
-func TestARejectionAnswersWhatHadCome(t *testing.T) {
+// Files that arrived before a rejection need no launch of their own, unless
+// they could not be counted. Later files need one.
+func TestRejectionCoversEarlierFiles(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		hidden bool // the window, when the launch is rejected
@@ -111,9 +114,9 @@ func TestARejectionAnswersWhatHadCome(t *testing.T) {
 			o.meanwhile = func() {
 				o.arrive(o.arrivals("a", "a/2"))
 				if row.hidden {
-					o.hides = func(key string) error {
+					o.getErr = func(key string) error {
 						if strings.HasPrefix(key, "window/") {
-							o.hides = nil
+							o.getErr = nil
 							return errThrottled
 						}
 						return nil
@@ -134,8 +137,8 @@ func TestARejectionAnswersWhatHadCome(t *testing.T) {
 	}
 }
 
-// While a bus is down it is said since when files are missing all the same.
-func TestAWindowIsListedBeforeItIsAnnounced(t *testing.T) {
+// While the bus is down, the list shows since when files are missing.
+func TestMissingFilesAreListedWhileTheBusIsDown(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.halfAWindow()
@@ -147,9 +150,9 @@ func TestAWindowIsListedBeforeItIsAnnounced(t *testing.T) {
 	}
 }
 
-// An outage, however long, leaves no window to a person: what waits for a launch
-// that is blocked goes on after it.
-func TestWindowsBehindABlockedLaunchGoOnByThemselves(t *testing.T) {
+// Windows behind a blocked launch resume automatically after an outage of any
+// length.
+func TestWindowsBehindABlockedLaunchResume(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{{err: status(401, 0)}}
@@ -176,13 +179,13 @@ func TestWindowsBehindABlockedLaunchGoOnByThemselves(t *testing.T) {
 	}
 }
 
-// turns counts how often a turn was waited for.
+// turns is a Pacer that counts the turns.
 type turns int
 
 func (n *turns) Wait(context.Context) error { *n++; return nil }
 
-// Each question to Amperity waits for its turn.
-func TestEachQuestionIsPaced(t *testing.T) {
+// Each query of Amperity waits for its turn.
+func TestEachQueryIsPaced(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer}
@@ -198,9 +201,9 @@ func TestEachQuestionIsPaced(t *testing.T) {
 	}
 }
 
-// Where too many ask at once, as three sweeps do that go on after a crash, each
-// asks again: none begins anew with all of its questions.
-func TestAQuestionTooManyIsAskedAgain(t *testing.T) {
+// Three sweeps that continue after a crash hit the rate limit. Each retries its
+// query in place, and none starts its lookup over.
+func TestRateLimitedQueryIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, of := range []string{"", "wf-0", "wf-1"} {
 		t.Run("of "+of, func(t *testing.T) {
@@ -212,7 +215,7 @@ func TestAQuestionTooManyIsAskedAgain(t *testing.T) {
 				o.runs = append(o.runs, aRun(fmt.Sprint("wf-", i), "Orders", o.now))
 			}
 			questions, from := map[string]int{}, o.now
-			o.asked = func(id string) error {
+			o.queryErr = func(id string) error {
 				if questions[id]++; id == of && questions[id] < 3 {
 					return status(429, time.Second)
 				}
@@ -230,9 +233,8 @@ func TestAQuestionTooManyIsAskedAgain(t *testing.T) {
 	}
 }
 
-// Whether a run is over is asked once: its window is looked at again anyway, and
-// others wait.
-func TestWhetherARunIsOverIsAskedOnce(t *testing.T) {
+// A window queries the run it waits for once per look, without retries.
+func TestRunEndIsQueriedOncePerLook(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
@@ -241,7 +243,7 @@ func TestWhetherARunIsOverIsAskedOnce(t *testing.T) {
 	o.wait(5 * time.Minute)
 	o.arrive(o.arrivals("a", "a/2"))
 	looks, asked := 0, 0
-	o.asked = func(string) error {
+	o.queryErr = func(string) error {
 		if asked++; asked > looks {
 			t.Errorf("asked %d times in %d minutes", asked, looks)
 		}
@@ -256,22 +258,22 @@ func TestWhetherARunIsOverIsAskedOnce(t *testing.T) {
 	}
 }
 
-// A release waits for Amperity to answer questions again, and not for ever.
-func TestAReleaseThatCannotBeLookedIntoIsHeldAgain(t *testing.T) {
+// A release waits while lookups in Amperity fail, but not forever.
+func TestReleaseWithFailingLookupsIsHeldAgain(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		outage time.Duration
 		want   string
 	}{
-		"a night":  {10 * time.Hour, "Amperity Workflow Run Started"},
-		"for ever": {100 * time.Hour, "Amperity Workflow Run Held in tenant acme (unknown_outcome): no answer came to the request, and the release of hold 1 could not be carried out for a day, so that nothing was sent for it: POST /workflow/runs: 503"},
+		"a night": {10 * time.Hour, "Amperity Workflow Run Started"},
+		"forever": {100 * time.Hour, "Amperity Workflow Run Held in tenant acme (unknown_outcome): no answer came to the request, and the release of hold 1 could not be carried out for a day, so that nothing was sent for it: POST /workflow/runs: 503"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t)
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
-			o.asked = func(string) error { return status(503, 0) }
+			o.queryErr = func(string) error { return status(503, 0) }
 			o.wait(20 * time.Minute) // held
 			o.posts = []answer{{err: status(429, 0)}}
 			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
@@ -279,7 +281,7 @@ func TestAReleaseThatCannotBeLookedIntoIsHeldAgain(t *testing.T) {
 			}
 			o.posts = []answer{started}
 			o.wait(row.outage)
-			o.asked = nil
+			o.queryErr = nil
 			o.wait(time.Hour)
 			if last := o.mails[len(o.mails)-1]; len(o.mails) != 2 || !strings.HasPrefix(last, row.want) {
 				t.Errorf("%d mails, the last %s", len(o.mails), last)
@@ -288,9 +290,9 @@ func TestAReleaseThatCannotBeLookedIntoIsHeldAgain(t *testing.T) {
 	}
 }
 
-// A release is good for a day. Until then it is counted that it is not carried out,
-// and announced where no run can exist.
-func TestAReleaseThatIsBlockedForEverIsHeldAgain(t *testing.T) {
+// A release expires after a day. Until then the launch is counted as blocked,
+// and announced as blocked if it cannot have a run.
+func TestBlockedReleaseIsHeldAgain(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		posts []answer // the first before the release, the others after it
@@ -327,16 +329,16 @@ func TestAReleaseThatIsBlockedForEverIsHeldAgain(t *testing.T) {
 	}
 }
 
-// A list that lags behind, after lists that have shown a run, is no proof that
+// A list without the run, after lists that have shown it, does not prove that
 // there is none.
-func TestARunThatWasSeenIsNotStartedAgainAtOnce(t *testing.T) {
+func TestListedRunDelaysTheRetry(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer, started}
 	o.launch(func(l *launch.Launch) { l.IfUnknown = record.Retry })
 	o.wait(3 * time.Minute) // no run is listed yet
 	runs := []*amperity.Run{aRun("wf-9", "Orders", o.now.Add(-3*time.Minute))}
-	o.runs, o.asked = runs, func(id string) error {
+	o.runs, o.queryErr = runs, func(id string) error {
 		if id != "" {
 			return status(503, 0)
 		}
@@ -347,14 +349,14 @@ func TestARunThatWasSeenIsNotStartedAgainAtOnce(t *testing.T) {
 	o.wait(2 * time.Minute)
 	o.runs = runs
 	o.wait(20 * time.Minute)
-	if o.sent != 1 || len(o.mails) != 1 || !slices.Equal(o.told, []string{"wf-9"}) {
-		t.Errorf("%d requests, %q, of %q", o.sent, o.mails, o.told)
+	if o.sent != 1 || len(o.mails) != 1 || !slices.Equal(o.named, []string{"wf-9"}) {
+		t.Errorf("%d requests, %q, of %q", o.sent, o.mails, o.named)
 	}
 }
 
-// A launch with two requests may have a second run, also when its first is over:
-// that is nobody else's.
-func TestTheLateSecondRunOfALaunchIsNotTakenByTheNext(t *testing.T) {
+// A launch with two requests may have a second run, even after its first run
+// has ended. No other launch adopts it.
+func TestLateSecondRunIsNotAdoptedByTheNextLaunch(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
@@ -378,22 +380,22 @@ func TestTheLateSecondRunOfALaunchIsNotTakenByTheNext(t *testing.T) {
 	}
 	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now)) // of the very first request
 	o.wait(20 * time.Minute)
-	if last := o.mails[len(o.mails)-1]; !strings.HasPrefix(last, "Amperity Workflow Run Held") || !slices.Equal(o.told, []string{"wf-1"}) {
-		t.Errorf("%q, of %q", o.mails, o.told)
+	if last := o.mails[len(o.mails)-1]; !strings.HasPrefix(last, "Amperity Workflow Run Held") || !slices.Equal(o.named, []string{"wf-1"}) {
+		t.Errorf("%q, of %q", o.mails, o.named)
 	}
 }
 
-// A launch is held 15 minutes after its first look, whatever the looks show in
-// turn: no run, one that may be another's, or an error.
-func TestLooksThatDifferHoldAfter15Minutes(t *testing.T) {
+// A launch is held 15 minutes after its first lookup, even if the lookups
+// alternate between no run, a doubtful run and an error.
+func TestDifferingLookupsHoldAfter15Minutes(t *testing.T) {
 	t.Parallel()
 	doubtful := aRun("wf-1", "Orders", time.Date(2026, 11, 22, 6, 0, 30, 0, time.UTC))
 	down := func(string) error { return status(503, 0) }
 	for name, look := range map[string]func(o *office, minute int){
 		"down, then up, then down": func(o *office, minute int) {
-			o.asked = down
+			o.queryErr = down
 			if 10 <= minute && minute < 12 {
-				o.asked = nil
+				o.queryErr = nil
 			}
 		},
 		"a run that only some lists show": func(o *office, minute int) {
@@ -423,15 +425,14 @@ func TestLooksThatDifferHoldAfter15Minutes(t *testing.T) {
 	}
 }
 
-// A release that was sent, and has no answer either, waits no longer than any
-// request.
-func TestAReleaseWithoutAnAnswerIsHeldAgainSoon(t *testing.T) {
+// A released request without an answer waits no longer than any other request.
+func TestUnansweredReleaseIsHeldAgainSoon(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{noAnswer}
 	o.launch(nil)
 	o.wait(20 * time.Minute)
-	o.asked = func(string) error { return status(503, 0) }
+	o.queryErr = func(string) error { return status(503, 0) }
 	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -441,16 +442,15 @@ func TestAReleaseWithoutAnAnswerIsHeldAgainSoon(t *testing.T) {
 	}
 }
 
-// What cannot be announced is counted after a while: there is nobody else to
-// tell.
-func TestWhatStaysUntoldIsCounted(t *testing.T) {
+// An outcome that cannot be announced is counted after 15 minutes.
+func TestUndeliveredOutcomeIsCounted(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.busErr = errors.New("AccessDenied")
 	o.posts = []answer{{err: status(400, 0)}}
 	o.launch(nil)
 	o.wait(14 * time.Minute)
-	const untold = `"msg":"launch stays untold"`
+	const untold = `"msg":"outcome not delivered"`
 	if n := strings.Count(o.logged.String(), untold); n > 0 {
 		t.Errorf("counted %d times after 14 minutes", n)
 	}
@@ -465,8 +465,8 @@ func TestWhatStaysUntoldIsCounted(t *testing.T) {
 	}
 }
 
-// A list that begins anew after a 429 counts no run twice.
-func TestAListThatBeginsAnewCountsNoRunTwice(t *testing.T) {
+// A list that starts over after a 429 counts each run once.
+func TestRestartedListCountsEachRunOnce(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.posts = []answer{{run: aRun("wf-known", "Orders", o.now)}, noAnswer}
@@ -475,7 +475,7 @@ func TestAListThatBeginsAnewCountsNoRunTwice(t *testing.T) {
 	o.launch(nil)
 	o.runs = []*amperity.Run{o.posts[0].run, aRun("wf-mine", "Orders", o.now)}
 	asked := 0
-	o.secondPage = func() error {
+	o.secondPageErr = func() error {
 		if asked++; asked == 1 {
 			return status(429, time.Second)
 		}
@@ -487,9 +487,9 @@ func TestAListThatBeginsAnewCountsNoRunTwice(t *testing.T) {
 	}
 }
 
-// A list that can be read is no use where its runs cannot: that is not tried for
-// ever. Whoever is asked then is told of the runs.
-func TestRunsThatCannotBeReadAreLeftToAPerson(t *testing.T) {
+// A lookup whose list is readable but whose runs are not is not repeated
+// forever. The hold names the runs.
+func TestUnreadableCandidatesAreHeld(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
 		"too many": status(429, time.Second), "too many, for long": status(429, time.Hour), "gone": status(404, 0), "down": status(503, 0),
@@ -501,7 +501,7 @@ func TestRunsThatCannotBeReadAreLeftToAPerson(t *testing.T) {
 			o.launch(nil)
 			o.runs = []*amperity.Run{aRun("wf-1", "Orders", o.now), aRun("wf-2", "Orders", o.now)}
 			asked := 0
-			o.asked = func(id string) error {
+			o.queryErr = func(id string) error {
 				if id != "" {
 					asked++
 					return err
@@ -512,16 +512,16 @@ func TestRunsThatCannotBeReadAreLeftToAPerson(t *testing.T) {
 			if once := !errors.Is(err, amperity.ErrRateLimited); once && asked > 70 {
 				t.Errorf("asked %d times", asked)
 			}
-			if len(o.mails) != 1 || !strings.Contains(o.mails[0], "Held") || !slices.Equal(o.told, []string{"wf-1", "wf-2"}) {
-				t.Errorf("%q, of %q", o.mails, o.told)
+			if len(o.mails) != 1 || !strings.Contains(o.mails[0], "Held") || !slices.Equal(o.named, []string{"wf-1", "wf-2"}) {
+				t.Errorf("%q, of %q", o.mails, o.named)
 			}
 		})
 	}
 }
 
-// An old run whose owner the ledger has forgotten is not the run of a launch
-// that was held for so long.
-func TestARunWhoseOwnerIsForgottenIsNotTaken(t *testing.T) {
+// A launch that was held for long does not adopt a run whose owner the ledger
+// has forgotten.
+func TestRunOfAForgottenLaunchIsNotAdopted(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	old := aRun("wf-old", "Orders", o.now.Add(time.Hour))
@@ -540,8 +540,9 @@ func TestARunWhoseOwnerIsForgottenIsNotTaken(t *testing.T) {
 	}
 }
 
-// A launch that cannot be marked is not tried each minute for ever.
-func TestWhatCannotBeMarkedIsAnError(t *testing.T) {
+// A launch that cannot be marked is an error of the sweep, so that it is not
+// retried every minute forever.
+func TestFailedMarkIsAnError(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	if err := o.ledger.Put(t.Context(), "newer", ledger.Item{Key: "config/cg-1", Doc: []byte(`{"format":2}`)}); err != nil {
