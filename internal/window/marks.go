@@ -65,8 +65,8 @@ func (ms Marks) after(t time.Time) int {
 	return n
 }
 
-// settle ends the distinction between before and after a decision.
-func (ms Marks) settle() {
+// clearAfter ends the distinction between before and after a decision.
+func (ms Marks) clearAfter() {
 	for i := range ms {
 		ms[i].after = false
 	}

@@ -171,7 +171,7 @@ func (s *State) Idle() bool {
 // Asks reports whether the window waits for files that were missing at its
 // deadline, and a person may be wanted.
 func (s *State) Asks() bool {
-	return !s.Missing.IsZero() && s.Launch == nil && !s.late() && (s.Revision == 0 || s.Open.Count > 0 && !s.Complete && !s.Waived)
+	return !s.Missing.IsZero() && s.Launch == nil && !s.launched() && (s.Revision == 0 || s.Open.Count > 0 && !s.Complete && !s.Waived)
 }
 
 func (s *State) notify(n Notice) {
@@ -352,10 +352,10 @@ func (r Rules) want(pattern string) int {
 	return 1
 }
 
-// carryOver counts what came for entries that the route no longer has for those
+// migrateEntries counts what came for entries that the route no longer has for those
 // that take the same files now: a pattern was widened, say, or two became one.
 // Where fewer are wanted now than came, the entry is met.
-func (s *State) carryOver(r Rules, now time.Time) {
+func (s *State) migrateEntries(r Rules, now time.Time) {
 	has := map[string]bool{}
 	for _, e := range r.Entries {
 		has[e.Pattern] = true

@@ -170,7 +170,7 @@ func (s *State) Evaluate(r Rules, now time.Time) Decision {
 		return d
 	}
 	look := s.deadline(r, now)
-	late := s.late()
+	late := s.launched()
 	if late && r.Late == Ignore && s.Open.Count > 0 {
 		d.Ignored = s.Open.Count
 		s.Ignored += s.Open.Count
@@ -189,7 +189,7 @@ func (s *State) Evaluate(r Rules, now time.Time) Decision {
 		d.At = earliest(look, now.Add(min(max(now.Sub(s.Open.First), Grace), 24*time.Hour)))
 		return d
 	}
-	if ripe := earliest(s.Open.Last.Add(r.Settle), s.began(r).Add(r.Length)); now.Before(ripe) {
+	if ripe := earliest(s.Open.Last.Add(r.Settle), s.quietSince(r).Add(r.Length)); now.Before(ripe) {
 		d.At = earliest(look, ripe)
 		return d
 	}
@@ -218,7 +218,7 @@ func (s *State) see(r Rules, now time.Time) bool {
 	}
 	s.RouteHash = r.Hash
 	if changed {
-		s.carryOver(r, now)
+		s.migrateEntries(r, now)
 	}
 	return changed
 }
@@ -228,14 +228,14 @@ func (s *State) see(r Rules, now time.Time) bool {
 // entries that the route no longer has, there is nothing to wait for: it goes
 // with what is there.
 func (s *State) waits(r Rules) bool {
-	return !s.late() && !s.Waived && len(s.unmet(r)) > 0 && !s.empty(r)
+	return !s.launched() && !s.Waived && len(s.unmet(r)) > 0 && !s.empty(r)
 }
 
-// began is from when on quiet is waited for: since the first file that is not
+// quietSince is from when on quiet is waited for: since the first file that is not
 // covered, and all are there that the first launch waits for.
-func (s *State) began(r Rules) time.Time {
+func (s *State) quietSince(r Rules) time.Time {
 	t := s.Open.First
-	if !s.late() && !s.Waived {
+	if !s.launched() && !s.Waived {
 		for _, e := range r.Entries {
 			if !e.Optional {
 				t = latest(t, s.Entries[e.Pattern].Met)
@@ -245,14 +245,14 @@ func (s *State) began(r Rules) time.Time {
 	return t
 }
 
-// late reports whether the window has a run, or may have one: files that are
+// launched reports whether the window has a run, or may have one: files that are
 // not covered then come late.
-func (s *State) late() bool { return !s.LastPost.IsZero() || !s.CoveredUntil.IsZero() }
+func (s *State) launched() bool { return !s.LastPost.IsZero() || !s.CoveredUntil.IsZero() }
 
 // deadline tells when the deadline is to be looked at, zero if no more, and
 // notes that files are missing once it has passed.
 func (s *State) deadline(r Rules, now time.Time) time.Time {
-	if s.late() || !s.Missing.IsZero() || r.Deadline.IsZero() || !s.Expected && s.Made.After(r.Deadline) {
+	if s.launched() || !s.Missing.IsZero() || r.Deadline.IsZero() || !s.Expected && s.Made.After(r.Deadline) {
 		return time.Time{}
 	}
 	if now.Before(r.Deadline) {
@@ -326,7 +326,7 @@ func (s *State) Wait(now time.Time, f Front) Decision {
 // that a person must let it go.
 func (s *State) Decide(r Rules, now time.Time, held bool) int {
 	s.Revision++
-	s.Launch = &Flight{Revision: s.Revision, Decided: now, Rerun: s.late() && !held, Files: s.Open}
+	s.Launch = &Flight{Revision: s.Revision, Decided: now, Rerun: s.launched() && !held, Files: s.Open}
 	s.Open, s.WaitsSince = Files{}, time.Time{}
 	// A person may launch it without its route: then nobody knows.
 	if !s.Missing.IsZero() && !s.Complete && len(r.Entries) > 0 && len(s.unmet(r)) == 0 {
@@ -369,7 +369,7 @@ func (s *State) Outcome(o Outcome) bool {
 	}
 	s.Declined = !o.Started
 	if o.Started {
-		if o.CoveredUntil.Add(Margin + surely).Before(f.Decided) {
+		if o.CoveredUntil.Add(Margin + clockErrorMax).Before(f.Decided) {
 			// The run is older than the decision, which then says nothing of what
 			// it has: a person has named it, or it was not the launch's after all
 			// and another is. Its files count by their times, as those after do.
@@ -382,9 +382,9 @@ func (s *State) Outcome(o Outcome) bool {
 	} else {
 		// What came later is not answered, however old it is, and however long
 		// it was on its way to the ledger.
-		s.remain(o.At.Add(-Margin), s.After.Count > o.Answered, s.After.Count)
+		s.reopenWindow(o.At.Add(-Margin), s.After.Count > o.Answered, s.After.Count)
 	}
-	s.Marks.settle()
+	s.Marks.clearAfter()
 	s.Launch, s.After = nil, Files{}
 	return true
 }
@@ -398,24 +398,24 @@ func (s *State) Since(revision, turn int) int {
 	return s.After.Count
 }
 
-// surely is by how much a time that others have told is surely off, at most.
-const surely = 10 * time.Second
+// clockErrorMax is by how much a time that others have told is surely off, at most.
+const clockErrorMax = 10 * time.Second
 
 // cover moves CoveredUntil.
 func (s *State) cover(until time.Time) {
 	// To the millisecond, as event times are kept.
 	s.CoveredUntil = latest(s.CoveredUntil, until.Truncate(time.Millisecond))
-	s.remain(s.CoveredUntil, !s.After.Latest.Before(s.CoveredUntil), s.Marks.after(s.CoveredUntil))
+	s.reopenWindow(s.CoveredUntil, !s.After.Latest.Before(s.CoveredUntil), s.Marks.after(s.CoveredUntil))
 	s.Marks.forget(s.CoveredUntil)
 	if s.Fallen.Before(s.CoveredUntil) {
 		s.Fallen = time.Time{}
 	}
 }
 
-// remain opens the window again for what came since the decision, at most so
+// reopenWindow opens the window again for what came since the decision, at most so
 // many of it, if any of it remains: none that does came before a time.
-func (s *State) remain(from time.Time, any bool, count int) {
-	if s.After.Count == 0 || !any {
+func (s *State) reopenWindow(from time.Time, open bool, count int) {
+	if s.After.Count == 0 || !open {
 		return
 	}
 	s.Open = s.After

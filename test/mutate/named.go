@@ -140,7 +140,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a launch without a run covers", File: "internal/window/window.go",
-		Old: "		s.remain(o.At.Add(-Margin), s.After.Count > o.Answered, s.After.Count)\n", New: "		s.cover(o.At)\n",
+		Old: "		s.reopenWindow(o.At.Add(-Margin), s.After.Count > o.Answered, s.After.Count)\n", New: "		s.cover(o.At)\n",
 		Why: "Files before a rejection never get a run.",
 	},
 
