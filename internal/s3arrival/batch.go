@@ -9,9 +9,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// work is one batch on its way: which messages want which windows, and what
+// batch is one batch on its way: which messages want which windows, and what
 // became of these.
-type work struct {
+type batch struct {
 	received   time.Time
 	messages   []*message
 	windows    []*batchWindow
@@ -69,38 +69,38 @@ type fileKey struct {
 
 // fold gathers the files of a batch by window. Nothing of a message that
 // cannot be read is acted upon: it is delivered again whole.
-func (h *Handler) fold(batch arrival.Batch) *work {
+func (h *Handler) fold(decoded arrival.Batch) *batch {
 	received := h.Now()
-	w := &work{received: received, others: map[string]int{}}
+	b := &batch{received: received, others: map[string]int{}}
 	windows := make(map[windowKey]*batchWindow)
 	seen := make(map[fileKey]bool)
-	for _, bm := range batch.Messages {
+	for _, bm := range decoded.Messages {
 		m := &message{id: bm.ID, err: bm.Err}
-		w.messages = append(w.messages, m)
+		b.messages = append(b.messages, m)
 		if bm.Err != nil {
 			continue
 		}
-		w.ignored += bm.Ignored
+		b.ignored += bm.Ignored
 		for kind, n := range bm.Others {
-			w.others[kind] += n
+			b.others[kind] += n
 		}
 		for _, a := range bm.Arrivals {
-			w.arrivals++
+			b.arrivals++
 			if h.Routes.Ignored(a) {
-				w.ignored++
+				b.ignored++
 				continue
 			}
 			matches := h.Routes.Match(a, received)
 			if len(matches) == 0 {
-				b := w.bucket(a.Bucket)
-				if !slices.Contains(m.buckets, b) {
-					m.buckets = append(m.buckets, b)
+				item := b.bucket(a.Bucket)
+				if !slices.Contains(m.buckets, item) {
+					m.buckets = append(m.buckets, item)
 				}
 				file := fileKey{bucket: a.Bucket, key: a.Key, version: version(a)}
 				if !seen[file] {
 					seen[file] = true
-					w.unrouted = append(w.unrouted, a)
-					b.files = append(b.files, window.Arrival{Bucket: a.Bucket, Key: a.Key, Version: version(a), EventTime: a.EventTime})
+					b.unrouted = append(b.unrouted, a)
+					item.files = append(item.files, window.Arrival{Bucket: a.Bucket, Key: a.Key, Version: version(a), EventTime: a.EventTime})
 				}
 			}
 			for _, match := range matches {
@@ -109,31 +109,31 @@ func (h *Handler) fold(batch arrival.Batch) *work {
 				if win == nil {
 					win = &batchWindow{match: match, first: a}
 					windows[k] = win
-					w.windows = append(w.windows, win)
+					b.windows = append(b.windows, win)
 				}
 				file := fileKey{k, a.Bucket, a.Key, version(a)}
 				if a.VersionID != "" {
 					file.bucket = "" // its replica in another bucket is the same file
 				}
-				if win.take(m, file, seen, w) {
+				if win.count(m, file, seen, b) {
 					win.arrivals = append(win.arrivals, window.Arrival{Entry: match.Pattern, Bucket: a.Bucket, Key: a.Key,
 						Version: version(a), Versioned: a.VersionID != "", EventTime: a.EventTime})
 				}
 			}
 		}
 	}
-	return w
+	return b
 }
 
-// take counts one file for the window, unless it is there already, and reports
+// count counts one file for the window, unless it is there already, and reports
 // whether it was counted.
-func (win *batchWindow) take(m *message, file fileKey, seen map[fileKey]bool, w *work) bool {
+func (win *batchWindow) count(m *message, file fileKey, seen map[fileKey]bool, b *batch) bool {
 	if n := len(win.messages); n == 0 || win.messages[n-1] != m {
 		win.messages = append(win.messages, m)
 		m.windows = append(m.windows, win)
 	}
 	if seen[file] {
-		w.duplicates++
+		b.duplicates++
 		return false
 	}
 	seen[file] = true
@@ -142,25 +142,25 @@ func (win *batchWindow) take(m *message, file fileKey, seen map[fileKey]bool, w 
 }
 
 // bucket returns the unrouted files of a bucket's item.
-func (w *work) bucket(name string) *bucket {
-	for _, b := range w.buckets {
-		if b.name == name {
-			return b
+func (b *batch) bucket(name string) *bucket {
+	for _, item := range b.buckets {
+		if item.name == name {
+			return item
 		}
 	}
-	if len(w.buckets) >= maxBuckets && name != "" {
-		return w.bucket("")
+	if len(b.buckets) >= maxBuckets && name != "" {
+		return b.bucket("")
 	}
-	b := &bucket{name: name}
-	w.buckets = append(w.buckets, b)
-	return b
+	item := &bucket{name: name}
+	b.buckets = append(b.buckets, item)
+	return item
 }
 
-// settle returns the messages to deliver again: those that could not be read, and
+// failures returns the messages to deliver again: those that could not be read, and
 // those with files that could not be recorded.
-func (w *work) settle() []*message {
+func (b *batch) failures() []*message {
 	var again []*message
-	for _, m := range w.messages {
+	for _, m := range b.messages {
 		if m.again() {
 			again = append(again, m)
 		}
@@ -180,20 +180,20 @@ func (m *message) reason() error {
 			return win.err
 		}
 	}
-	for _, b := range m.buckets {
-		if b.err != nil {
-			return b.err
+	for _, item := range m.buckets {
+		if item.err != nil {
+			return item.err
 		}
 	}
 	return nil
 }
 
-func (w *work) summary() Summary {
-	s := Summary{Arrivals: w.arrivals, Ignored: w.ignored, Windows: []WindowResult{}, Unrouted: []string{}}
-	for _, win := range w.windows {
+func (b *batch) summary() Summary {
+	s := Summary{Arrivals: b.arrivals, Ignored: b.ignored, Windows: []WindowResult{}, Unrouted: []string{}}
+	for _, win := range b.windows {
 		s.Windows = append(s.Windows, WindowResult{ConfigID: win.match.Route.ConfigID, Period: win.match.Period.String(), Result: win.result})
 	}
-	for _, a := range w.unrouted {
+	for _, a := range b.unrouted {
 		s.Unrouted = append(s.Unrouted, uri(a))
 	}
 	return s

@@ -92,16 +92,16 @@ func (e *UnsettledError) Unwrap() error { return e.Err }
 // of them again. To every other envelope it answers with a [Summary], or
 // returns an error where the whole of it should be delivered again.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	batch, err := arrival.Decode(payload)
+	decoded, err := arrival.Decode(payload)
 	if err != nil {
 		h.Logger.ErrorContext(ctx, "event not readable", slog.String("error", err.Error()))
 		return nil, err
 	}
-	w := h.fold(batch)
-	h.keep(ctx, w)
-	again := w.settle()
-	h.report(ctx, w, again)
-	if batch.Envelope == arrival.SQS {
+	b := h.fold(decoded)
+	h.record(ctx, b)
+	again := b.failures()
+	h.report(ctx, b, again)
+	if decoded.Envelope == arrival.SQS {
 		answer := Answer{BatchItemFailures: []ItemFailure{}}
 		for _, m := range again {
 			answer.BatchItemFailures = append(answer.BatchItemFailures, ItemFailure{m.id})
@@ -111,36 +111,36 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if len(again) > 0 {
 		return nil, &UnsettledError{Err: again[0].reason()}
 	}
-	return json.Marshal(w.summary())
+	return json.Marshal(b.summary())
 }
 
-// keep takes the files into their windows, and only then starts what is to start
+// record takes the files into their windows, and only then starts what is to start
 // at once: a request may take long, and no file must wait for it to be safe.
 //
 // The first request waits, at most until [window.Lead] after the receipt of the
 // batch. The others are then ready too. Windows come first in each step, so that
 // no number of unrouted files delays the file of a route.
-func (h *Handler) keep(ctx context.Context, w *work) {
-	arrived := make([]intake.Arrived, len(w.windows))
-	for i, win := range w.windows {
+func (h *Handler) record(ctx context.Context, b *batch) {
+	arrived := make([]intake.Arrived, len(b.windows))
+	for i, win := range b.windows {
 		asked := routefile.Window(win.match.Route, win.match.Period)
-		arrived[i], win.err = h.Windows.Arrive(ctx, asked, win.arrivals, w.received)
+		arrived[i], win.err = h.Windows.Arrive(ctx, asked, win.arrivals, b.received)
 		if win.err != nil {
 			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("window", asked.Key()), slog.String(telemetry.ConfigID, asked.ConfigID),
 				slog.String(telemetry.Route, asked.Route), slog.Int("count", len(win.arrivals)), slog.String(telemetry.Error, win.err.Error()))
 		}
-		w.duplicates += arrived[i].Counts.Duplicates + arrived[i].Counts.Covered
+		b.duplicates += arrived[i].Counts.Duplicates + arrived[i].Counts.Covered
 	}
-	announce := make([]unrouted.Unannounced, len(w.buckets))
-	for i, b := range w.buckets {
-		if announce[i], b.err = h.Unrouted.Record(ctx, b.name, b.files); b.err != nil {
-			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("bucket", b.files[0].Bucket), slog.Int("count", len(b.files)),
-				slog.String(telemetry.Error, b.err.Error()))
+	announce := make([]unrouted.Unannounced, len(b.buckets))
+	for i, item := range b.buckets {
+		if announce[i], item.err = h.Unrouted.Record(ctx, item.name, item.files); item.err != nil {
+			h.Logger.ErrorContext(ctx, "files not recorded", slog.String("bucket", item.files[0].Bucket), slog.Int("count", len(item.files)),
+				slog.String(telemetry.Error, item.err.Error()))
 			continue
 		}
-		h.logUnrouted(ctx, b)
+		h.logUnrouted(ctx, item)
 	}
-	for i, win := range w.windows {
+	for i, win := range b.windows {
 		if win.err == nil {
 			// A crash here leaves a launch that the sweep goes on with.
 			win.result = h.Windows.Launch(ctx, arrived[i])
@@ -153,23 +153,23 @@ func (h *Handler) keep(ctx context.Context, w *work) {
 }
 
 // logUnrouted warns of the unrouted files of one item.
-func (h *Handler) logUnrouted(ctx context.Context, b *bucket) {
-	h.Logger.WarnContext(ctx, "files unrouted", slog.String("bucket", b.files[0].Bucket), slog.Int("count", len(b.files)),
-		slog.String("first_file", "s3://"+b.files[0].Bucket+"/"+b.files[0].Key), telemetry.Gauge("Unrouted", telemetry.Files, float64(len(b.files))))
+func (h *Handler) logUnrouted(ctx context.Context, item *bucket) {
+	h.Logger.WarnContext(ctx, "files unrouted", slog.String("bucket", item.files[0].Bucket), slog.Int("count", len(item.files)),
+		slog.String("first_file", "s3://"+item.files[0].Bucket+"/"+item.files[0].Key), telemetry.Gauge("Unrouted", telemetry.Files, float64(len(item.files))))
 }
 
 // report writes what the launcher has not written: the batch as a whole, and what
 // could not be read.
-func (h *Handler) report(ctx context.Context, w *work, again []*message) {
-	for _, m := range w.messages {
+func (h *Handler) report(ctx context.Context, b *batch, again []*message) {
+	for _, m := range b.messages {
 		if m.err != nil {
 			h.Logger.ErrorContext(ctx, "message not readable", slog.String("message_id", m.id), slog.String("error", m.err.Error()))
 		}
 	}
-	h.reportOthers(ctx, w.others)
-	h.Logger.InfoContext(ctx, "batch", slog.Int("messages", len(w.messages)), slog.Int("arrivals", w.arrivals),
-		slog.Int("duplicates", w.duplicates), slog.Int("ignored", w.ignored), slog.Int("windows", len(w.windows)),
-		slog.Int("unrouted", len(w.unrouted)), slog.Int("again", len(again)))
+	h.reportOthers(ctx, b.others)
+	h.Logger.InfoContext(ctx, "batch", slog.Int("messages", len(b.messages)), slog.Int("arrivals", b.arrivals),
+		slog.Int("duplicates", b.duplicates), slog.Int("ignored", b.ignored), slog.Int("windows", len(b.windows)),
+		slog.Int("unrouted", len(b.unrouted)), slog.Int("again", len(again)))
 }
 
 // maxKinds is how many kinds of other events a line names.
