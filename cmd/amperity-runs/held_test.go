@@ -248,7 +248,7 @@ func TestWhatTheTriggerAnswersInstead(t *testing.T) {
 		failed        bool
 		want          string
 	}{
-		{"an error of its own", `{"errorType":"WordError","errorMessage":"hold: must be the number"}`, true, "the trigger answers with an error: WordError: hold: must be the number"},
+		{"an error of its own", `{"errorType":"CommandError","errorMessage":"hold: must be the number"}`, true, "the trigger answers with an error: CommandError: hold: must be the number"},
 		{"a time-out", `{"errorType":"Sandbox.Timedout","errorMessage":"Task timed out after 30.00 seconds"}`, true,
 			"the trigger failed: Sandbox.Timedout: Task timed out after 30.00 seconds; it may have been done: run \"amperity-runs held list\" before you repeat it, and read the trigger's log"},
 		{"its end", `{"errorType":"Runtime.ExitError","errorMessage":"exit status 1"}`, true,

@@ -8,25 +8,25 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/held"
 )
 
-// word is what a person says of what is held.
-type word struct {
+// command is what a person says of what is held.
+type command struct {
 	// verb is list, release, adopt or discard.
 	verb string
 	held.Command
 	faults []Fault
 }
 
-// WordError lists everything that is wrong with what a person says.
-type WordError struct {
+// CommandError lists everything that is wrong with what a person says.
+type CommandError struct {
 	Faults []Fault
 }
 
-func (e *WordError) Error() string { return (&InputError{Faults: e.Faults}).Error() }
+func (e *CommandError) Error() string { return (&InputError{Faults: e.Faults}).Error() }
 
 // maxReason bounds why something is discarded, in bytes.
 const maxReason = 1000
 
-// parseWord reads an input that is about what is held:
+// parseCommand reads an input that is about what is held:
 //
 //	{"list":"held"}
 //	{"release":"<launch key>","hold":2}
@@ -34,71 +34,71 @@ const maxReason = 1000
 //	{"discard":"<launch key>","hold":2,"reason":"…"}
 //
 // False: it is another input.
-func parseWord(payload []byte) (word, bool) {
+func parseCommand(payload []byte) (command, bool) {
 	if len(payload) > maxInput {
-		return word{}, false
+		return command{}, false
 	}
-	var any map[string]json.RawMessage
-	if json.Unmarshal(payload, &any) != nil {
-		return word{}, false
+	var members map[string]json.RawMessage
+	if json.Unmarshal(payload, &members) != nil {
+		return command{}, false
 	}
 	var verbs []string
 	for _, verb := range []string{"list", "release", "adopt", "discard"} {
-		if _, ok := any[verb]; ok {
+		if _, ok := members[verb]; ok {
 			verbs = append(verbs, verb)
 		}
 	}
 	if len(verbs) == 0 {
-		return word{}, false
+		return command{}, false
 	}
-	w := word{verb: verbs[0]}
+	c := command{verb: verbs[0]}
 	var f faults
 	o, _ := object(payload, "", &f)
 	switch {
 	case len(verbs) > 1:
 		f.faultf("", "%s exclude each other: give one of them", strings.Join(verbs, " and "))
 	case o.has("config_id"):
-		f.faultf("", "config_id asks for a new run, and %s is about what is held: give one of them", w.verb)
+		f.faultf("", "config_id asks for a new run, and %s is about what is held: give one of them", c.verb)
 	default:
-		w.read(o, &f)
+		c.read(o, &f)
 	}
-	w.faults = f
-	return w, true
+	c.faults = f
+	return c, true
 }
 
 // read reads what belongs to the verb.
-func (w *word) read(o fields, f *faults) {
-	switch w.verb {
+func (c *command) read(o fields, f *faults) {
+	switch c.verb {
 	case "list":
 		if what, ok := o.given("list", f); ok && what != "held" {
 			f.faultf("list", `must be "held"`)
 		}
 		o.unknown([]string{"list"}, "", f)
 	case "release":
-		w.ask(o, []string{"release", "hold"}, f)
+		c.parseTarget(o, []string{"release", "hold"}, f)
 	case "adopt":
-		w.ask(o, []string{"adopt", "run_id", "hold"}, f)
+		c.parseTarget(o, []string{"adopt", "run_id", "hold"}, f)
 		var ok bool
-		if w.RunID, ok = o.given("run_id", f); ok && w.RunID == "" {
+		if c.RunID, ok = o.given("run_id", f); ok && c.RunID == "" {
 			f.faultf("run_id", "is missing: give the run's id, as wf-…, from Amperity's Workflows page")
 		}
 	case "discard":
-		w.ask(o, []string{"discard", "hold", "reason"}, f)
+		c.parseTarget(o, []string{"discard", "hold", "reason"}, f)
 		var ok bool
-		switch w.Reason, ok = o.given("reason", f); {
-		case ok && w.Reason == "":
+		switch c.Reason, ok = o.given("reason", f); {
+		case ok && c.Reason == "":
 			f.faultf("reason", "is missing: say why nothing is to be started, for whoever reads the event")
-		case len(w.Reason) > maxReason:
-			f.faultf("reason", "has %d bytes and may have %d", len(w.Reason), maxReason)
+		case len(c.Reason) > maxReason:
+			f.faultf("reason", "has %d bytes and may have %d", len(c.Reason), maxReason)
 		}
 	}
 }
 
-// ask reads which launch is meant, and the number that is answered.
-func (w *word) ask(o fields, known []string, f *faults) {
+// parseTarget reads which launch is meant, and the number that is answered.
+func (c *command) parseTarget(o fields, known []string, f *faults) {
 	var ok bool
-	if w.Key, ok = o.given(w.verb, f); ok && w.Key == "" {
-		f.faultf(w.verb, "is empty: give the launch_key of the event")
+	if c.Key, ok = o.given(c.verb, f); ok && c.Key == "" {
+		f.faultf(c.verb, "is empty: give the launch_key of the event")
 	}
 	raw, given := o.take("hold")
 	n, err := strconv.Atoi(string(raw))
@@ -108,7 +108,7 @@ func (w *word) ask(o fields, known []string, f *faults) {
 	case err != nil || n < 1:
 		f.faultf("hold", "must be the number \"hold\" of the event")
 	}
-	w.Hold = n
+	c.Hold = n
 	o.unknown(known, "", f)
 }
 

@@ -200,7 +200,7 @@ func TestAWordThatIsWrongChangesNothingAndNamesEveryFault(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			got := tell(t, &keeper{}, row.input)
-			if _, ok := got.err.(*trigger.WordError); !ok {
+			if _, ok := got.err.(*trigger.CommandError); !ok {
 				t.Fatalf("got %T %v and %s", got.err, got.err, got.answer)
 			}
 			if diff := cmp.Diff(strings.Join(row.want, "; "), got.err.Error()); diff != "" {

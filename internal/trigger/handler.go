@@ -67,8 +67,8 @@ type HeldList struct {
 // invocation should be repeated: one of package launch. A person's word that
 // cannot be carried out is an error too.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	if w, ok := parseWord(payload); ok {
-		return h.obey(ctx, w)
+	if c, ok := parseCommand(payload); ok {
+		return h.runCommand(ctx, c)
 	}
 	res, err := h.handle(ctx, payload)
 	if err != nil {
@@ -105,14 +105,14 @@ func encode(answer any) ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), err
 }
 
-// obey does what a person says.
-func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
-	if len(w.faults) > 0 {
-		return nil, &WordError{Faults: w.faults}
+// runCommand does what a person says.
+func (h *Handler) runCommand(ctx context.Context, c command) ([]byte, error) {
+	if len(c.faults) > 0 {
+		return nil, &CommandError{Faults: c.faults}
 	}
 	var res record.Result
 	var err error
-	switch w.verb {
+	switch c.verb {
 	case "list":
 		var answer HeldList
 		if answer.Held, answer.More, err = h.Held.List(ctx); err != nil {
@@ -120,11 +120,11 @@ func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 		}
 		return encode(answer)
 	case "release":
-		res, err = h.Held.Release(ctx, w.Command)
+		res, err = h.Held.Release(ctx, c.Command)
 	case "adopt":
-		res, err = h.Held.Adopt(ctx, w.Command)
+		res, err = h.Held.Adopt(ctx, c.Command)
 	case "discard":
-		res, err = h.Held.Discard(ctx, w.Command)
+		res, err = h.Held.Discard(ctx, c.Command)
 	}
 	if err != nil {
 		return nil, err
