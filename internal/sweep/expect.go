@@ -74,7 +74,7 @@ func (x *Expected) Register(ctx context.Context) (failed int) {
 			if errors.As(err, &document) {
 				a = append(a, telemetry.Count("StaysUndone", "")) // it does not pass by itself
 			}
-			x.Logger.ErrorContext(ctx, "windows not expected", a...)
+			x.Logger.ErrorContext(ctx, "deadline not registered", a...)
 			continue
 		}
 		x.mu.Lock()
@@ -108,7 +108,7 @@ func (x *Expected) register(ctx context.Context, route *arrival.Route) error {
 	now := x.Clock.Now()
 	first := route.FirstDay(now)
 	err = x.write(ctx, item, expectation{Format: format, ConfigID: route.ConfigID, Seen: now, Next: first.String()}, route.Begins(first))
-	return unlessConflict(err) // another sweep was first
+	return ignoreConflict(err) // another sweep was first
 }
 
 // Due makes the windows of the days that have begun. It is the [Task] of
@@ -126,7 +126,7 @@ func (x *Expected) Due(ctx context.Context, key string) (bool, error) {
 	route, day := x.Routes.Window(e.ConfigID, e.Next)
 	if route == nil || route.Deadline == nil {
 		e.Gone, e.Next = true, ""
-		return true, unlessConflict(x.write(ctx, item, e, time.Time{}))
+		return true, ignoreConflict(x.write(ctx, item, e, time.Time{}))
 	}
 	for range maxDays {
 		if route.Begins(day).After(now) {
@@ -142,7 +142,7 @@ func (x *Expected) Due(ctx context.Context, key string) (bool, error) {
 		day = route.NextDay(day)
 	}
 	e.Next = day.String()
-	return true, unlessConflict(x.write(ctx, item, e, route.Begins(day)))
+	return true, ignoreConflict(x.write(ctx, item, e, route.Begins(day)))
 }
 
 func (x *Expected) write(ctx context.Context, item ledger.Item, e expectation, due time.Time) error {
@@ -165,9 +165,9 @@ func readExpectation(item ledger.Item) (expectation, error) {
 	return e, nil
 }
 
-// unlessConflict is the error, unless somebody else has written: then there is
+// ignoreConflict is the error, unless somebody else has written: then there is
 // nothing to do that the next look would not see.
-func unlessConflict(err error) error {
+func ignoreConflict(err error) error {
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		return nil

@@ -73,10 +73,10 @@ const (
 	// itemTime is what an item may take, a request to Amperity included: with
 	// less time left than this none is begun.
 	itemTime = 25 * time.Second
-	// firstPush and mostPush are how long an item is left alone that could not
+	// firstDelay and mostDelay are how long an item is left alone that could not
 	// be worked on, the first time and at most.
-	firstPush = time.Minute
-	mostPush  = time.Hour
+	firstDelay = time.Minute
+	mostDelay  = time.Hour
 	// alarmingTries is from how many on they are counted: after a quarter of
 	// an hour.
 	alarmingTries = 5
@@ -137,7 +137,7 @@ func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string
 		s.More = true
 	}
 	one := func(key string) {
-		did, err := h.item(ctx, key)
+		did, err := h.process(ctx, key)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if did {
@@ -167,23 +167,23 @@ func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string
 	}, more, pool.Wait
 }
 
-// item works on one item. One that cannot be worked on is pushed back, so that
+// process works on one item. One that cannot be worked on is pushed back, so that
 // it is in nobody's way.
-func (h *Handler) item(ctx context.Context, key string) (did bool, err error) {
-	did, err = h.workOn(ctx, key)
+func (h *Handler) process(ctx context.Context, key string) (did bool, err error) {
+	did, err = h.runTask(ctx, key)
 	if err != nil {
 		a := []any{slog.String("item", key), slog.String(telemetry.Error, err.Error())}
-		if h.push(ctx, key) >= alarmingTries {
+		if h.postpone(ctx, key) >= alarmingTries {
 			a = append(a, telemetry.Count("StaysUndone", ""))
 		}
-		h.Logger.ErrorContext(ctx, "item not worked on", a...)
+		h.Logger.ErrorContext(ctx, "item failed", a...)
 	}
 	return did, err
 }
 
-// workOn works on one item. A mistake of the code's own is an error of this item
+// runTask works on one item. A mistake of the code's own is an error of this item
 // alone: the sweep is the only clock there is.
-func (h *Handler) workOn(ctx context.Context, key string) (did bool, err error) {
+func (h *Handler) runTask(ctx context.Context, key string) (did bool, err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -203,22 +203,22 @@ func (h *Handler) workOn(ctx context.Context, key string) (did bool, err error) 
 	return task(ctx, key)
 }
 
-// push makes an item due later, the later the more often it failed, which it
+// postpone makes an item due later, the later the more often it failed, which it
 // tells.
-func (h *Handler) push(ctx context.Context, key string) (tries int) {
+func (h *Handler) postpone(ctx context.Context, key string) (tries int) {
 	item, err := h.Ledger.Get(ctx, key)
 	now := h.Clock.Now()
 	if err == nil && (!item.Exists() || item.Due.IsZero() || item.Due.After(now)) {
 		return item.Tries
 	}
 	if err == nil {
-		item.Due = now.Add(min(mostPush, firstPush<<min(item.Tries, 10)))
+		item.Due = now.Add(min(mostDelay, firstDelay<<min(item.Tries, 10)))
 		item.Tries++
 		err = h.Ledger.Put(ctx, h.Token(ctx), item)
 	}
 	var conflict *ledger.ConflictError
 	if err != nil && !errors.As(err, &conflict) {
-		h.Logger.WarnContext(ctx, "item not pushed back", slog.String("item", key), slog.String(telemetry.Error, err.Error()))
+		h.Logger.WarnContext(ctx, "item not postponed", slog.String("item", key), slog.String(telemetry.Error, err.Error()))
 	}
 	return item.Tries
 }

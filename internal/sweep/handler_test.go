@@ -335,7 +335,7 @@ func TestWhatCannotBeExpectedHoldsUpNothing(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	}
-	if len(w.launcher.did) != 1 || !strings.Contains(w.log.String(), `"StaysUndone":1`) || !strings.Contains(w.log.String(), `"msg":"windows not expected","config_id":"cg-1","route":"orders","error":"`) {
+	if len(w.launcher.did) != 1 || !strings.Contains(w.log.String(), `"StaysUndone":1`) || !strings.Contains(w.log.String(), `"msg":"deadline not registered","config_id":"cg-1","route":"orders","error":"`) {
 		t.Errorf("did %q, and the log says %s", w.launcher.did, &w.log)
 	}
 }
