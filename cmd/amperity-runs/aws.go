@@ -83,15 +83,15 @@ const (
 	outputArrivalsQueue = "ArrivalsQueueUrl"
 )
 
-// deed is what a command does in the account.
-type deed interface {
+// action is what a command does in the account.
+type action interface {
 	region() string
 	do(ctx context.Context, c *cloud, out io.Writer) error
 }
 
 // act does what the arguments of a command say, unless err says what is wrong
 // with them, and gives the exit code.
-func act(ctx context.Context, command, usage string, d deed, err error, to connector, stdout, stderr io.Writer) int {
+func act(ctx context.Context, command, usage string, a action, err error, to connector, stdout, stderr io.Writer) int {
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, usage)
 		return 0
@@ -100,9 +100,9 @@ func act(ctx context.Context, command, usage string, d deed, err error, to conne
 		fmt.Fprintf(stderr, "amperity-runs: %s: %v; \"amperity-runs %s -h\" explains it\n", command, err, command)
 		return 2
 	}
-	c, err := to(ctx, d.region())
+	c, err := to(ctx, a.region())
 	if err == nil {
-		err = d.do(ctx, c, stdout)
+		err = a.do(ctx, c, stdout)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "amperity-runs: %s: %s\n", command, printable(err.Error()))

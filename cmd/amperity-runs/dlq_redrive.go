@@ -136,12 +136,12 @@ func (r *redriving) one(ctx context.Context, l letter) error {
 	}
 	if l.left != nil {
 		r.Left++
-		r.tell("left", l)
+		r.print("left", l)
 		return nil
 	}
 	done := func() {
 		r.Done++
-		r.tell(r.action(), l)
+		r.print(r.action(), l)
 	}
 	if r.dryRun {
 		done()
@@ -206,8 +206,8 @@ func (r *redriving) action() string {
 	return "sent"
 }
 
-// tell prints what became of a message.
-func (r *redriving) tell(action string, l letter) {
+// print prints what became of a message.
+func (r *redriving) print(action string, l letter) {
 	if r.json {
 		r.Messages = append(r.Messages, redrove{action, l.report()})
 		return
