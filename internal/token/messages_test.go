@@ -155,14 +155,14 @@ func TestEachAnswerOfSecretsManagerHasItsOwnMessage(t *testing.T) {
 	}
 }
 
-func TestAnExpiredTokenSaysSince(t *testing.T) {
+func TestErrorOfAnExpiredTokenNamesTheExpiry(t *testing.T) {
 	t.Parallel()
 	w := newWorld("")
 	w.manager.set(jwt("old", w.clock.Now().Add(-time.Hour)))
 	check(t, "message", `secret "amperity/token" holds a token that expired at 2026-11-23T05:00:00Z: generate a new one in Amperity and put it into the secret`, w.fails(t).Error())
 }
 
-func TestTheTokenEndpointsAnswerIsGiven(t *testing.T) {
+func TestErrorShowsTheTokenEndpointsResponse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(credentials("id", "cs-xSECRETx-0"))
 	check(t, "message", `secret "amperity/token" holds client credentials that its token_url refuses: get new OAuth credentials in Amperity and put them into the secret (POST /api/v0/oauth2/token: 401 Unauthorized: invalid client; check the client id and the client secret; they must be of an API key of tenant acme)`, w.fails(t).Error())
@@ -171,14 +171,10 @@ func TestTheTokenEndpointsAnswerIsGiven(t *testing.T) {
 	check(t, "message", `secret "amperity/token" has a token_url that gives no token now: try again (POST /api/v0/oauth2/token: 503 Service Unavailable: no)`, w.fails(t).Error())
 }
 
-func TestCredentialsThatTheClientDoesNotTakeAreNamed(t *testing.T) {
+func TestUnusableCredentialsAreNamed(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	s := token.New(&manager{value: credentials("id", "cs-xSECRETx-1")}, token.Config{SecretID: "amperity/token", Tenant: "", Now: c.Now})
 	_, err := s.Token(t.Context())
 	check(t, "message", `secret "amperity/token" cannot be used: invalid client settings: Tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity`, err.Error())
-}
-
-func TestSentinelsHaveTheirText(t *testing.T) {
-	t.Parallel()
 }
