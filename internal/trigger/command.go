@@ -8,7 +8,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/held"
 )
 
-// command is what a person says of what is held.
+// command is an operator's command about held launches.
 type command struct {
 	// verb is list, release, adopt or discard.
 	verb string
@@ -16,24 +16,24 @@ type command struct {
 	faults []Fault
 }
 
-// CommandError lists everything that is wrong with what a person says.
+// CommandError lists everything that is wrong with a command.
 type CommandError struct {
 	Faults []Fault
 }
 
 func (e *CommandError) Error() string { return (&InputError{Faults: e.Faults}).Error() }
 
-// maxReason bounds why something is discarded, in bytes.
+// maxReason bounds the reason of a discard, in bytes.
 const maxReason = 1000
 
-// parseCommand reads an input that is about what is held:
+// parseCommand parses an input that is a command:
 //
 //	{"list":"held"}
 //	{"release":"<launch key>","hold":2}
 //	{"adopt":"<launch key>","run_id":"wf-…","hold":2}
 //	{"discard":"<launch key>","hold":2,"reason":"…"}
 //
-// False: it is another input.
+// It returns false for any other input.
 func parseCommand(payload []byte) (command, bool) {
 	if len(payload) > maxInput {
 		return command{}, false
@@ -58,7 +58,7 @@ func parseCommand(payload []byte) (command, bool) {
 	case len(verbs) > 1:
 		f.faultf("", "%s exclude each other: give one of them", strings.Join(verbs, " and "))
 	case o.has("config_id"):
-		f.faultf("", "config_id asks for a new run, and %s is about what is held: give one of them", c.verb)
+		f.faultf("", "config_id starts a new run, and %s is a command about a held launch: give one of them", c.verb)
 	default:
 		c.read(o, &f)
 	}
@@ -66,7 +66,7 @@ func parseCommand(payload []byte) (command, bool) {
 	return c, true
 }
 
-// read reads what belongs to the verb.
+// read reads the fields of the verb.
 func (c *command) read(o fields, f *faults) {
 	switch c.verb {
 	case "list":
@@ -87,14 +87,14 @@ func (c *command) read(o fields, f *faults) {
 		var ok bool
 		switch c.Reason, ok = o.given("reason", f); {
 		case ok && c.Reason == "":
-			f.faultf("reason", "is missing: say why nothing is to be started, for whoever reads the event")
+			f.faultf("reason", "is missing: say why nothing is to be started; the event repeats it")
 		case len(c.Reason) > maxReason:
 			f.faultf("reason", "has %d bytes and may have %d", len(c.Reason), maxReason)
 		}
 	}
 }
 
-// parseTarget reads which launch is meant, and the number that is answered.
+// parseTarget reads the launch key and the hold number.
 func (c *command) parseTarget(o fields, known []string, f *faults) {
 	var ok bool
 	if c.Key, ok = o.given(c.verb, f); ok && c.Key == "" {
@@ -104,7 +104,7 @@ func (c *command) parseTarget(o fields, known []string, f *faults) {
 	n, err := strconv.Atoi(string(raw))
 	switch {
 	case !given:
-		f.faultf("hold", "is missing: give the number \"hold\" of the event, so that a repeated call does nothing twice")
+		f.faultf("hold", "is missing: give the number \"hold\" of the event, so that a repeated call changes nothing")
 	case err != nil || n < 1:
 		f.faultf("hold", "must be the number \"hold\" of the event")
 	}
@@ -112,8 +112,9 @@ func (c *command) parseTarget(o fields, known []string, f *faults) {
 	o.unknown(known, "", f)
 }
 
-// given returns the string member name without the blanks around it; null
-// counts as left out. False: it is of another type, and that was reported.
+// given returns the string member name without surrounding blanks. Null counts
+// as left out. It returns false if the member has another type, which it has
+// reported.
 func (o fields) given(name string, f *faults) (string, bool) {
 	before := len(*f)
 	s := strings.TrimSpace(o.text(name, f))
