@@ -9,8 +9,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// batch is one batch on its way: which messages want which windows, and what
-// became of these.
+// batch is the work on one batch: the messages, their windows and buckets, and
+// the results.
 type batch struct {
 	received   time.Time
 	messages   []*message
@@ -23,8 +23,8 @@ type batch struct {
 	others     map[string]int // of ignored, by kind
 }
 
-// message is what is delivered again, or not: one SQS message, or the whole of
-// any other envelope.
+// message is the unit of redelivery: one SQS message, or the whole of any other
+// envelope.
 type message struct {
 	id      string
 	err     error
@@ -32,13 +32,14 @@ type message struct {
 	buckets []*bucket
 }
 
-// maxBuckets is how many buckets of a batch have an item of their own for files
-// that no route matches. The files of all others share one more item.
+// maxBuckets is how many buckets of a batch have their own ledger item for
+// files that no route matches. The files of all other buckets share one more
+// item.
 const maxBuckets = 10
 
 // bucket has the unrouted files of one ledger item.
 type bucket struct {
-	name  string // empty: the item that all further buckets share
+	name  string // empty for the item that all further buckets share
 	files []window.Arrival
 	err   error
 }
@@ -49,7 +50,7 @@ type batchWindow struct {
 	first    arrival.Arrival
 	files    int
 	messages []*message
-	// arrivals are its files, each once.
+	// arrivals has each file of the window once.
 	arrivals []window.Arrival
 	result   record.Result
 	err      error
@@ -67,8 +68,8 @@ type fileKey struct {
 	version string
 }
 
-// fold gathers the files of a batch by window. Nothing of a message that
-// cannot be read is acted upon: it is delivered again whole.
+// fold groups the files of a batch by window. It uses nothing of an unreadable
+// message, which is delivered again as a whole.
 func (h *Handler) fold(decoded arrival.Batch) *batch {
 	received := h.Now()
 	b := &batch{received: received, others: map[string]int{}}
@@ -113,7 +114,7 @@ func (h *Handler) fold(decoded arrival.Batch) *batch {
 				}
 				file := fileKey{k, a.Bucket, a.Key, version(a)}
 				if a.VersionID != "" {
-					file.bucket = "" // its replica in another bucket is the same file
+					file.bucket = "" // a replica in another bucket is the same file
 				}
 				if win.count(m, file, seen, b) {
 					win.arrivals = append(win.arrivals, window.Arrival{Entry: match.Pattern, Bucket: a.Bucket, Key: a.Key,
@@ -125,8 +126,8 @@ func (h *Handler) fold(decoded arrival.Batch) *batch {
 	return b
 }
 
-// count counts one file for the window, unless it is there already, and reports
-// whether it was counted.
+// count counts one file for the window unless the window has it already. It
+// reports whether it counted the file.
 func (win *batchWindow) count(m *message, file fileKey, seen map[fileKey]bool, b *batch) bool {
 	if n := len(win.messages); n == 0 || win.messages[n-1] != m {
 		win.messages = append(win.messages, m)
@@ -141,7 +142,7 @@ func (win *batchWindow) count(m *message, file fileKey, seen map[fileKey]bool, b
 	return true
 }
 
-// bucket returns the unrouted files of a bucket's item.
+// bucket returns the ledger item for the unrouted files of a bucket.
 func (b *batch) bucket(name string) *bucket {
 	for _, item := range b.buckets {
 		if item.name == name {
@@ -156,8 +157,8 @@ func (b *batch) bucket(name string) *bucket {
 	return item
 }
 
-// failures returns the messages to deliver again: those that could not be read, and
-// those with files that could not be recorded.
+// failures returns the messages to deliver again: unreadable ones, and those
+// with files that were not recorded.
 func (b *batch) failures() []*message {
 	var again []*message
 	for _, m := range b.messages {
@@ -170,7 +171,7 @@ func (b *batch) failures() []*message {
 
 func (m *message) again() bool { return m.reason() != nil }
 
-// reason is why the message is delivered again.
+// reason returns why the message is delivered again, or nil.
 func (m *message) reason() error {
 	if m.err != nil {
 		return m.err
@@ -199,7 +200,7 @@ func (b *batch) summary() Summary {
 	return s
 }
 
-// version tells two uploads under one key apart.
+// version distinguishes two uploads under one key.
 func version(a arrival.Arrival) string {
 	if a.VersionID != "" {
 		return a.VersionID

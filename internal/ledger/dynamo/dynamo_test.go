@@ -68,7 +68,7 @@ func conflict(t *testing.T, err error, want ...ledger.Item) {
 	}
 }
 
-func TestAttributes(t *testing.T) {
+func TestItemsHaveTheDocumentedAttributes(t *testing.T) {
 	t.Parallel()
 	at := ledgertest.Base.Add(7 * time.Millisecond)
 	for _, row := range []struct {
@@ -116,7 +116,7 @@ func TestAttributes(t *testing.T) {
 
 var ignoreUnexported = cmpopts.IgnoreUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{})
 
-func TestNothingIsAskedOfAKeyThatCannotBe(t *testing.T) {
+func TestInvalidKeySendsNoRequest(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	l, _ := over(db)
@@ -135,7 +135,7 @@ func TestNothingIsAskedOfAKeyThatCannotBe(t *testing.T) {
 }
 
 // The SDK sends a write again whose answer was lost.
-func TestALostAnswer(t *testing.T) {
+func TestRepeatOfALostAnswerCountsAsDone(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name  string
@@ -191,7 +191,7 @@ func TestALostAnswer(t *testing.T) {
 	}
 }
 
-func TestAnothersWriteIsNotOnesOwn(t *testing.T) {
+func TestWriteWithAnotherTokenIsAConflict(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	l, _ := over(db)
@@ -236,7 +236,7 @@ func TestOneFailedConditionDecides(t *testing.T) {
 }
 
 // What passes in a moment is tried again, five times in all.
-func TestWhatPasses(t *testing.T) {
+func TestTemporaryErrorsAreRetried(t *testing.T) {
 	t.Parallel()
 	one, two := []ledger.Item{item("a", 0, `{}`)}, []ledger.Item{item("a", 0, `{}`), item("b", 0, `{}`)}
 	reason := func(code string) error {
@@ -300,7 +300,7 @@ func TestWhatPasses(t *testing.T) {
 	}
 }
 
-func TestTheEndOfTheContextEndsTheTries(t *testing.T) {
+func TestEndOfTheContextEndsTheRetries(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	db.before = errFirst(9, &types.TransactionConflictException{})
@@ -314,7 +314,7 @@ func TestTheEndOfTheContextEndsTheTries(t *testing.T) {
 
 // The first try arrived although it was cancelled as far as we know: a repeat
 // that was underway. The next try finds its token.
-func TestATryThatArrivesLate(t *testing.T) {
+func TestEarlierTryThatArrivesLateCountsAsDone(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	write := []ledger.Item{item("a", 0, `{}`), item("b", 0, `{}`)}
@@ -332,7 +332,7 @@ func TestATryThatArrivesLate(t *testing.T) {
 	}
 }
 
-func TestWhatFails(t *testing.T) {
+func TestOtherErrorsAreReturned(t *testing.T) {
 	t.Parallel()
 	large := item("b", 0, strings.Repeat("x", 300))
 	writes := [][]ledger.Item{{item("a", 0, `{}`)}, {item("a", 0, `{}`), large}}
@@ -429,7 +429,7 @@ func TestWhatFails(t *testing.T) {
 }
 
 // A context that is done asks DynamoDB nothing; the SDK would begin a request.
-func TestNothingIsAskedOnceTheContextIsDone(t *testing.T) {
+func TestDoneContextSendsNoRequest(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -471,7 +471,7 @@ func TestTimesAreInUTC(t *testing.T) {
 
 // A conflict of which the items cannot be read is no conflict: who gets one
 // relies on its items.
-func TestAConflictThatCannotBeReadFails(t *testing.T) {
+func TestUnreadableConflictIsAnError(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	l, _ := over(db)
@@ -495,7 +495,7 @@ func TestAConflictThatCannotBeReadFails(t *testing.T) {
 }
 
 // Somebody may edit the table by hand.
-func TestMalformedItems(t *testing.T) {
+func TestMalformedItemsAreErrors(t *testing.T) {
 	t.Parallel()
 	sound := func(change ...func(attributes)) attributes {
 		a := attributes{"pk": text("a"), "v": number("1"), "w": text("1"), "doc": text("{}"), "s": text("due"), "d": number("5"), "h": number("5"), "t": number("5"), "x": number("5")}
@@ -560,7 +560,7 @@ func (r rowsOf) Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.O
 	return &dynamodb.QueryOutput{Items: r.rows}, nil
 }
 
-func TestMalformedRows(t *testing.T) {
+func TestMalformedRowsAreErrors(t *testing.T) {
 	t.Parallel()
 	good := attributes{"pk": text("a"), "s": text("held"), "d": number("5")}
 	for _, row := range []struct {
@@ -583,7 +583,7 @@ func TestMalformedRows(t *testing.T) {
 }
 
 // What no ledger takes is refused before anything is sent.
-func TestWhatNoLedgerTakes(t *testing.T) {
+func TestInvalidWritesAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		items []ledger.Item

@@ -59,7 +59,7 @@ func refused(kind, rest string) string {
 
 // The errors are those that the SDK makes of DynamoDB's answers, and so are the
 // repeats.
-func TestTheSDKsErrors(t *testing.T) {
+func TestSDKErrorsAndRepeatsAreUnderstood(t *testing.T) {
 	t.Parallel()
 	one, two := []ledger.Item{item("a", 0, `{}`)}, []ledger.Item{item("a", 0, `{}`), item("b", 0, `{}`)}
 	stored := func(token string) string {
