@@ -21,7 +21,7 @@ func failedCall(payload string) string {
 }
 
 // What each message is read as, and what a redrive sends of it.
-func TestMessagesAreRead(t *testing.T) {
+func TestEveryKindOfMessageIsRead(t *testing.T) {
 	t.Parallel()
 	const due = `{"config_id":"cg-1","range":{"from":"-1d","to":"0d"},"scheduled_time":"2026-11-22T11:00:00Z"}`
 	rows := []struct {

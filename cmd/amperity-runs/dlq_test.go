@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTheListOfQueues(t *testing.T) {
+func TestListShowsEveryQueue(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	delete(f.outputs, "SweepScheduleDeadLetterQueueUrl")
@@ -43,7 +43,7 @@ func TestTheListOfQueues(t *testing.T) {
 	}
 }
 
-func TestARedriveOfMany(t *testing.T) {
+func TestRedriveSendsUpToMaxMessages(t *testing.T) {
 	t.Parallel()
 	many := func(t *testing.T) *fakeCloud {
 		f := newFakeCloud(t)
@@ -89,7 +89,7 @@ func TestARedriveOfMany(t *testing.T) {
 	}
 }
 
-func TestWhatComesMeanwhileStays(t *testing.T) {
+func TestRedriveLeavesNewMessages(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	f.put("trigger", failedCall(`{"config_id":"og-1","idempotency_key":"a"}`), `{"config_id":"og-1","idempotency_key":"a"}`, nil)
@@ -101,7 +101,7 @@ func TestWhatComesMeanwhileStays(t *testing.T) {
 	}
 }
 
-func TestADeletedMessageThatShowsOnceMoreIsNotSentAgain(t *testing.T) {
+func TestDeletedMessageIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	m := f.put("arrivals", landed("a"), landed("a"), nil)
@@ -193,7 +193,7 @@ func TestNoFaultLosesAMessage(t *testing.T) {
 	}
 }
 
-func TestHowARedriveFails(t *testing.T) {
+func TestRedriveExplainsEachFailure(t *testing.T) {
 	t.Parallel()
 	on := func(operation string, err error) func(*fakeCloud) {
 		return func(f *fakeCloud) {
@@ -250,7 +250,7 @@ func (confirming) SendMessage(context.Context, *sqs.SendMessageInput, ...func(*s
 	return &sqs.SendMessageOutput{}, nil
 }
 
-func TestAnAnswerWithoutAnIDConfirmsNothing(t *testing.T) {
+func TestResponseWithoutAMessageIDConfirmsNothing(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	f.put("arrivals", landed("a"), landed("a"), nil)
@@ -267,7 +267,7 @@ func TestAnAnswerWithoutAnIDConfirmsNothing(t *testing.T) {
 	}
 }
 
-func TestARedriveAsJSONTellsWhatWasDoneBeforeItFailed(t *testing.T) {
+func TestRedriveAsJSONReportsMessagesDoneBeforeAFailure(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	for _, key := range []string{"a", "b"} {

@@ -109,7 +109,7 @@ func everyKind() trigger.HeldList {
 	}, More: true}
 }
 
-func TestTheListOfWhatWaits(t *testing.T) {
+func TestListShowsHeldLaunchesWithTheirCommands(t *testing.T) {
 	t.Parallel()
 	const want = `arrival/og-1/2026-11-22/2
   reason       unknown_outcome
@@ -224,7 +224,7 @@ func TestTheCommandsOfTheListAreCommands(t *testing.T) {
 	}
 }
 
-func TestWhereTheTriggerIs(t *testing.T) {
+func TestTriggerIsFoundByStackOrFunction(t *testing.T) {
 	t.Parallel()
 	for line, region := range map[string]string{
 		"held list": "", "held list --stack s": "", "held list --function f": "",
@@ -240,7 +240,7 @@ func TestWhereTheTriggerIs(t *testing.T) {
 	}
 }
 
-func TestWhatTheTriggerAnswersInstead(t *testing.T) {
+func TestFailedCallIsExplained(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 300)
 	rows := []struct {
@@ -300,7 +300,7 @@ func TestHelpExamplesWithAnAccount(t *testing.T) {
 	}
 }
 
-func TestHowLongAgo(t *testing.T) {
+func TestAgesAreReadable(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
 		-time.Minute: "just now", 119 * time.Second: "just now", 2 * time.Minute: "2 minutes ago", 119 * time.Minute: "119 minutes ago",

@@ -108,7 +108,7 @@ func TestTheLongestTypeIsTheLongest(t *testing.T) {
 	}
 }
 
-func TestLongListsAreCutAndSaySoWhereNoCountDoes(t *testing.T) {
+func TestCutListsSetTruncatedUnlessACountShowsIt(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		list string

@@ -49,7 +49,7 @@ func kept(detail map[string]any) string {
 	return fmt.Sprintf("tasks %v, unknown field %v, truncated %v", tasks, unknown, detail["truncated"] == true)
 }
 
-func TestAtTheLimitNothingIsCutAndOneByteAboveTheTasksAre(t *testing.T) {
+func TestRunIsCutOnlyAboveTheLimit(t *testing.T) {
 	t.Parallel()
 	a := large(t, 4000, 4000)
 	whole, err := a.Encode(announcement.DefaultLimit)
@@ -115,7 +115,7 @@ func TestAReducedRunKeepsWhatItIs(t *testing.T) {
 	check(t, "truncated", true, got["truncated"])
 }
 
-func TestARunThatEventBridgeWouldNotReadIsReduced(t *testing.T) {
+func TestRunThatEventBridgeRefusesIsReduced(t *testing.T) {
 	t.Parallel()
 	nested := func(levels int) string { return strings.Repeat(`[`, levels) + strings.Repeat(`]`, levels) }
 	for _, row := range []struct {
@@ -160,7 +160,7 @@ func TestARunIsPublishedAsItCame(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNotUTF8BecomeSo(t *testing.T) {
+func TestResponsesThatAreNotUTF8BecomeUTF8(t *testing.T) {
 	t.Parallel()
 	a := large(t, 1, 1)
 	a.Detail.Run = run(t, "{\"id\":\"wf-1\",\"more\":\"a\xff\xfeb\"}")
@@ -278,7 +278,7 @@ func TestResourcesAreWholeOrLeftOut(t *testing.T) {
 	}
 }
 
-func TestAnIDIsStableAndTellsApart(t *testing.T) {
+func TestIDIsStableAndDistinct(t *testing.T) {
 	t.Parallel()
 	// This very id is in events that have been published: it must not change.
 	check(t, "id", "1b73e7ab62d793633004540bde7a635a", announcement.ID(announcement.RunStarted, "manual/cg-1/a", "wf-1"))

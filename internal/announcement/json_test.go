@@ -19,7 +19,7 @@ func asJSON(t testing.TB, r *amperity.Run) string {
 	return string(raw)
 }
 
-func TestABoundedRunLosesAsLittleAsItMust(t *testing.T) {
+func TestBoundedRunLosesAsLittleAsPossible(t *testing.T) {
 	t.Parallel()
 	nested := func(levels int) string { return strings.Repeat(`[`, levels) + strings.Repeat(`]`, levels) }
 	const small = `{"task_instances":[{"id":"wft-1"}],"id":"wf-1","state":"failed","more":{"a":[1.50]},"error":{"type":"x","data":{"b":1}}}`
@@ -75,7 +75,7 @@ func TestABoundedRunThatCannotBeJSONKeepsItsID(t *testing.T) {
 	}
 }
 
-func TestABoundedRunMadeByHandKeepsItsFields(t *testing.T) {
+func TestBoundedRunWithoutRawJSONKeepsItsFields(t *testing.T) {
 	t.Parallel()
 	r := &amperity.Run{ID: "wf-1", Name: "<Returns> & more", State: amperity.StateFailed, Tasks: []amperity.Task{{ID: strings.Repeat("t", 1000)}}}
 	whole, cut := announcement.BoundedRun(r, 10_000)

@@ -292,7 +292,7 @@ func TestEveryValueIsPrintedInBounds(t *testing.T) {
 	}
 }
 
-func TestALoggerIsNotChangedByThoseMadeOfIt(t *testing.T) {
+func TestDerivedLoggersDoNotChangeTheirParent(t *testing.T) {
 	t.Parallel()
 	got := line(t, t.Context(), func(ctx context.Context, l *slog.Logger) {
 		g := l.WithGroup("g")

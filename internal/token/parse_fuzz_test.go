@@ -8,7 +8,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/token"
 )
 
-func FuzzASecretIsTakenOrItsFaultsAreNamedWithoutShowingIt(f *testing.F) {
+func FuzzSecretIsAcceptedOrItsFaultsAreNamedWithoutShowingIt(f *testing.F) {
 	for _, seed := range []string{
 		"tok-xSECRETx-1", "\uFEFF tok-xSECRETx-1\r\n", `{"token":"tok-xSECRETx-1"}`, `{"token":1}`, `{"token":"a","token":"b","x":[{}]}`,
 		`{"client_id":"id","client_secret":"cs-xSECRETx-1","token_url":"https://app.amperity.com/api/v0/oauth2/token"}`,

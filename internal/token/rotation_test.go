@@ -75,7 +75,7 @@ func TestARotatedTokenIsUsedAfterOneRefusal(t *testing.T) {
 	check(t, "readings", 2, d.manager.readings())
 }
 
-func TestATokenThatNobodyRenewedIsSentOncePerLaunch(t *testing.T) {
+func TestUnrenewedTokenIsSentOncePerLaunch(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, "tok-xSECRETx-1", amperitytest.Config{Tokens: []amperitytest.Token{accepted("tok-xSECRETx-2")}})
 	for range 2 {

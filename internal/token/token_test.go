@@ -35,7 +35,7 @@ func TestThreeFormsOfTheSecretGiveAToken(t *testing.T) {
 	}
 }
 
-func TestTheSecretIsReadOnceUntilSomethingHappens(t *testing.T) {
+func TestSecretIsReadOnceUntilARefusalOrExpiry(t *testing.T) {
 	t.Parallel()
 	for _, secret := range []string{"tok-xSECRETx-1", credentials("id", "cs-xSECRETx-1")} {
 		w := newWorld(secret)
@@ -47,14 +47,14 @@ func TestTheSecretIsReadOnceUntilSomethingHappens(t *testing.T) {
 	}
 }
 
-func TestTheTokenEndpointIsToldTheTenant(t *testing.T) {
+func TestTokenEndpointReceivesTheTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(credentials("id", "cs-xSECRETx-1"))
 	w.gives(t, "tok-xSECRETx-1")
 	check(t, "tenants", []string{"acme"}, w.endpoint.tenants)
 }
 
-func TestARefusedTokenMakesTheSecretBeReadOnce(t *testing.T) {
+func TestRefusedTokenCausesOneRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
 	refused := w.gives(t, "tok-xSECRETx-1")
@@ -67,7 +67,7 @@ func TestARefusedTokenMakesTheSecretBeReadOnce(t *testing.T) {
 	check(t, "readings", 2, w.manager.readings())
 }
 
-func TestARotatedFormIsTakenToo(t *testing.T) {
+func TestRotationMayChangeTheFormOfTheSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-0")
 	w.Invalidate(w.gives(t, "tok-xSECRETx-0"))
@@ -77,7 +77,7 @@ func TestARotatedFormIsTakenToo(t *testing.T) {
 	w.gives(t, "tok-xSECRETx-9")
 }
 
-func TestASecretThatIsTheSameAsBeforeGivesTheSameToken(t *testing.T) {
+func TestUnchangedSecretReturnsTheSameToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
 	for n := range 3 {
@@ -87,7 +87,7 @@ func TestASecretThatIsTheSameAsBeforeGivesTheSameToken(t *testing.T) {
 	}
 }
 
-func TestAnOldComplaintChangesNothing(t *testing.T) {
+func TestInvalidatingAnOldTokenChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
 	w.Invalidate(amperity.NewToken("tok-xSECRETx-1")) // before anything was read
@@ -100,7 +100,7 @@ func TestAnOldComplaintChangesNothing(t *testing.T) {
 	check(t, "readings", 2, w.manager.readings())
 }
 
-func TestAfterARefusalASecretThatCannotBeReadIsAnError(t *testing.T) {
+func TestUnreadableSecretAfterARefusalIsAnError(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
 	w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
@@ -112,7 +112,7 @@ func TestAfterARefusalASecretThatCannotBeReadIsAnError(t *testing.T) {
 	w.gives(t, "tok-xSECRETx-2")
 }
 
-func TestATokenIsLookedForShortlyBeforeItExpires(t *testing.T) {
+func TestTokenIsReadAgainShortlyBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	w := newWorld("")
 	first := jwt("first", w.clock.Now().Add(time.Hour))
@@ -137,7 +137,7 @@ func TestATokenIsLookedForShortlyBeforeItExpires(t *testing.T) {
 	check(t, "readings in the end", 3, w.manager.readings())
 }
 
-func TestATokenThatStillLivesOutlastsAFailedReading(t *testing.T) {
+func TestValidTokenSurvivesAFailedRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld("")
 	first := jwt("first", w.clock.Now().Add(time.Hour))
@@ -180,7 +180,7 @@ func TestAnExpiredTokenIsSentForOneMoreMinute(t *testing.T) {
 	w.gives(t, second)
 }
 
-func TestWhatIsNoJWTWithAnExpiryIsKept(t *testing.T) {
+func TestTokenWithoutAnExpiryIsKept(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ promise, token string }{
 		{"an opaque token", "tok-xSECRETx-1"},
@@ -229,7 +229,7 @@ func TestRefusedOAuthTokensAreRenewedByTheEndpoint(t *testing.T) {
 	check(t, "readings after the token's expiry", 2, w.manager.readings())
 }
 
-func TestRotatedClientCredentialsAreReadAnew(t *testing.T) {
+func TestRotatedClientCredentialsAreReadAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(credentials("id", "cs-xSECRETx-1"))
 	w.gives(t, "tok-xSECRETx-1")
@@ -240,7 +240,7 @@ func TestRotatedClientCredentialsAreReadAnew(t *testing.T) {
 	check(t, "readings", 2, w.manager.readings())
 }
 
-func TestRefusedCredentialsAreReadAnewOnceATime(t *testing.T) {
+func TestRefusedCredentialsCauseOneReadPerCall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(credentials("id", "cs-xSECRETx-0"))
 	if err := w.fails(t); !errors.Is(err, amperity.ErrUnauthorized) {
@@ -250,7 +250,7 @@ func TestRefusedCredentialsAreReadAnewOnceATime(t *testing.T) {
 	check(t, "requests", 1, w.endpoint.requests)
 }
 
-func TestAnEndpointThatFailsIsWorthAnotherTry(t *testing.T) {
+func TestFailureOfTheTokenEndpointIsRetryable(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		promise   string
@@ -279,7 +279,7 @@ func TestAnEndpointThatFailsIsWorthAnotherTry(t *testing.T) {
 	}
 }
 
-func TestManyAskersCauseOneReading(t *testing.T) {
+func TestConcurrentCallersShareOneRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("tok-xSECRETx-1")
@@ -293,7 +293,7 @@ func TestManyAskersCauseOneReading(t *testing.T) {
 	})
 }
 
-func TestAFailedReadingIsSharedAndTheNextAskerTriesAgain(t *testing.T) {
+func TestFailedReadIsSharedAndTheNextCallerReadsAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("tok-xSECRETx-1")
@@ -310,7 +310,7 @@ func TestAFailedReadingIsSharedAndTheNextAskerTriesAgain(t *testing.T) {
 	})
 }
 
-func TestAnAskerWhoGivesUpDoesNotTakeTheOthersAlong(t *testing.T) {
+func TestCancelledCallerDoesNotFailTheOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("tok-xSECRETx-1")
@@ -344,7 +344,7 @@ func TestAnAskerWhoGivesUpDoesNotTakeTheOthersAlong(t *testing.T) {
 	})
 }
 
-func TestAReadingThatHangsEnds(t *testing.T) {
+func TestHangingReadEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("")

@@ -242,7 +242,7 @@ func TestWaitingForAnotherRun(t *testing.T) {
 	})
 }
 
-func TestAPersonLaunchesAWindowAgain(t *testing.T) {
+func TestOperatorReleasesAnEndedLaunch(t *testing.T) {
 	t.Parallel()
 	play(t, []story{
 		{name: "a rejected launch that is released goes with all that came since", route: day("a").with(settle(5 * time.Minute)), lines: `

@@ -31,7 +31,7 @@ func started(revision, turn int, posted time.Time) Outcome {
 	return Outcome{Revision: revision, Turn: turn, Started: true, CoveredUntil: posted.Add(-Margin), LastPost: posted}
 }
 
-func TestAnOutcomeIsHeardOnce(t *testing.T) {
+func TestOutcomeTakesEffectOnce(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
@@ -106,7 +106,7 @@ func TestFilesSinceADecisionAreCountedForItsLaunch(t *testing.T) {
 	}
 }
 
-func TestReopenIsForTheLatestLaunchOnceItHasEnded(t *testing.T) {
+func TestReopenTakesOnlyTheEndedLatestLaunch(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
@@ -229,7 +229,7 @@ func TestRecall(t *testing.T) {
 	}
 }
 
-func TestWhatIsCoveredIsNotKeptByName(t *testing.T) {
+func TestCoveredFilesAreNotKeptByName(t *testing.T) {
 	t.Parallel()
 	s := launched(t)
 	s.Fold([]Arrival{file("a/2", at("06:02:03")), file("a/3", at("06:02:04"))}, day("a"), at("06:02:05"))
@@ -361,7 +361,7 @@ func TestWhatCountsAsARerun(t *testing.T) {
 // The clocks of S3 and ours are 2 s off at most, and EventBridge cuts times to
 // the second (H28). A file that was put after the request was sent must never
 // count as covered.
-func TestNoClockMakesAFileCoveredThatIsNot(t *testing.T) {
+func TestWrongClockCoversNoUncoveredFile(t *testing.T) {
 	t.Parallel()
 	sent := at("06:02:00") // by the true clock
 	wrong := map[time.Duration]int{}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestARouteThatIsEditedWhileItsWindowIsOpen(t *testing.T) {
+func TestEditedRouteDecidesItsOpenWindows(t *testing.T) {
 	t.Parallel()
 	play(t, []story{
 		{name: "an edited route decides anew", route: day("a"), other: day("a").with(settle(10 * time.Minute)), lines: `
@@ -111,7 +111,7 @@ func TestH39ALaunchedWindowWaitsForNoNewEntry(t *testing.T) {
 	})
 }
 
-func TestARouteThatIsGone(t *testing.T) {
+func TestRemovedRouteAbandonsItsOpenWindows(t *testing.T) {
 	t.Parallel()
 	play(t, []story{
 		{name: "an open window outlives its route by an hour, and is closed then", route: day("a"), lines: `

@@ -90,7 +90,7 @@ func anyState(r *rand.Rand) *State {
 	return s
 }
 
-func TestAStateThatIsReadIsWrittenAsItWas(t *testing.T) {
+func TestStateSurvivesReadAndWrite(t *testing.T) {
 	t.Parallel()
 	const seed = 1
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -106,7 +106,7 @@ func TestAStateThatIsReadIsWrittenAsItWas(t *testing.T) {
 	}
 }
 
-func TestMarksThatAreNoneAreRefused(t *testing.T) {
+func TestInvalidMarksAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, doc string }{
 		{"no base64", `{"marks":"*"}`},
@@ -235,7 +235,7 @@ func TestTheFirstFilesAreKeptByName(t *testing.T) {
 
 // A file's event may have a time that is yet to come, and count as received
 // before the window was covered. Its duplicate counts for later, and is known.
-func TestTheDuplicateOfWhatCameBeforeItsTime(t *testing.T) {
+func TestDuplicateOfAFileFromTheFutureIsKnown(t *testing.T) {
 	t.Parallel()
 	at := func(clock string) time.Time {
 		at, err := time.Parse(time.RFC3339, "2026-11-22T"+clock+":00Z")

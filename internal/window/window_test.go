@@ -148,7 +148,7 @@ func TestEntries(t *testing.T) {
 	})
 }
 
-func TestAWindowWhoseFilesAreAllHeld(t *testing.T) {
+func TestWindowWithOnlyHeldFilesIsHeld(t *testing.T) {
 	t.Parallel()
 	r := Rules{Hash: "1", Hold: "implausible_date"}
 	s := New("cg-1", "implausible-day-2026-11-22T06:00:00Z", "orders", at("06:00"))
