@@ -133,11 +133,11 @@ func FuzzLoadAcceptsOrNamesEveryFault(f *testing.F) {
 			}
 			return
 		}
-		// What was taken, the client takes too.
+		// The client accepts every accepted setting.
 		if _, err := amperity.New(s.Tenant, amperity.StaticTokenSource("tok-xSECRETx-1"), amperity.WithBaseURL(s.BaseURL)); err != nil {
 			t.Errorf("the client refuses what was taken: %v", err)
 		}
-		// And it is taken again unchanged.
+		// Load accepts the values again, unchanged.
 		env = map[string]string{
 			"AMPERITY_TENANT": s.Tenant, "AMPERITY_BASE_URL": s.BaseURL, "AMPERITY_SECRET_ID": s.SecretID,
 			"EVENT_BUS_NAME": s.EventBusName, "LEDGER_TABLE": s.LedgerTable, "BUCKETS": strings.Join(s.Buckets, ","), "PAUSED": paused,

@@ -109,7 +109,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// jwt is a token that says when it expires. The name tells tokens apart.
+// jwt returns a token with an expiry. The name distinguishes tokens.
 func jwt(name string, expires time.Time) string {
 	enc := base64.RawURLEncoding.EncodeToString
 	return enc([]byte(`{"alg":"none"}`)) + "." + enc(fmt.Appendf(nil, `{"sub":%q,"exp":%d}`, name, expires.Unix())) + ".xSECRETx"
@@ -120,12 +120,12 @@ func credentials(id, secret string) string {
 	return fmt.Sprintf(`{"client_id":%q,"client_secret":%q,"token_url":"https://app.amperity.com/api/v0/oauth2/token"}`, id, secret)
 }
 
-// endpoint is the OAuth token endpoint, as a transport. It takes one client
-// secret and gives tokens named for their number.
+// endpoint is the OAuth token endpoint, as a transport. It accepts one client
+// secret and returns numbered tokens.
 type endpoint struct {
 	mu     sync.Mutex
 	secret string
-	status int // other than 0: answered to everything
+	status int // if not 0, the status of every response
 	err    error
 
 	requests int
@@ -169,7 +169,7 @@ func (e *endpoint) change(f func(*endpoint)) {
 	f(e)
 }
 
-// world is a source and all around it.
+// world is a source and its surroundings.
 type world struct {
 	*token.Source
 	manager  *manager
@@ -183,8 +183,8 @@ func newWorld(secret string) *world {
 	return w
 }
 
-// gives asks for a token and holds it against the one wanted, without showing
-// either.
+// gives calls Token and compares the result with the wanted token, without
+// showing either.
 func (w *world) gives(t *testing.T, want string) amperity.Token {
 	t.Helper()
 	got, err := w.Token(t.Context())
@@ -197,7 +197,7 @@ func (w *world) gives(t *testing.T, want string) amperity.Token {
 	return got
 }
 
-// fails asks for a token and gives the error.
+// fails calls Token and returns its error.
 func (w *world) fails(t *testing.T) error {
 	t.Helper()
 	got, err := w.Token(t.Context())
@@ -210,7 +210,7 @@ func (w *world) fails(t *testing.T) error {
 	return err
 }
 
-// retryable tells whether an error says that trying again can help.
+// retryable reports whether a retry can help.
 func retryable(err error) bool {
 	secret, ok := errors.AsType[*token.SecretError](err)
 	return ok && secret.Retryable

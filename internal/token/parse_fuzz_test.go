@@ -21,7 +21,7 @@ func FuzzSecretIsAcceptedOrItsFaultsAreNamedWithoutShowingIt(f *testing.F) {
 		w.endpoint.err = errors.New("no network")
 		got, err := w.Token(t.Context())
 		if err == nil {
-			// What is taken goes into a header as it is.
+			// An accepted token goes into a header unchanged.
 			if text := got.Reveal(); text == "" || strings.ContainsAny(text, " \t\r\n\x00\"") || !strings.Contains(secret, text) && !strings.Contains(secret, `\`) {
 				t.Error("the token is none, or not in the secret")
 			}

@@ -59,7 +59,7 @@ func TestRefusedTokenCausesOneRead(t *testing.T) {
 	w := newWorld("tok-xSECRETx-1")
 	refused := w.gives(t, "tok-xSECRETx-1")
 	w.manager.set("tok-xSECRETx-2")
-	w.gives(t, "tok-xSECRETx-1") // nobody has complained yet
+	w.gives(t, "tok-xSECRETx-1") // no caller has invalidated the token yet
 	w.Invalidate(refused)
 	check(t, "readings before the next token", 1, w.manager.readings())
 	w.gives(t, "tok-xSECRETx-2")
@@ -81,7 +81,7 @@ func TestUnchangedSecretReturnsTheSameToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
 	for n := range 3 {
-		// The client sees that it is the same and does not send again.
+		// The client sees the same token and does not send the request again.
 		w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
 		check(t, "readings", n+1, w.manager.readings())
 	}
@@ -90,12 +90,12 @@ func TestUnchangedSecretReturnsTheSameToken(t *testing.T) {
 func TestInvalidatingAnOldTokenChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
-	w.Invalidate(amperity.NewToken("tok-xSECRETx-1")) // before anything was read
+	w.Invalidate(amperity.NewToken("tok-xSECRETx-1")) // before the first read
 	old := w.gives(t, "tok-xSECRETx-1")
 	w.manager.set("tok-xSECRETx-2")
 	w.Invalidate(old)
 	w.gives(t, "tok-xSECRETx-2")
-	w.Invalidate(old) // a slower request of before
+	w.Invalidate(old) // a slower, earlier request
 	w.gives(t, "tok-xSECRETx-2")
 	check(t, "readings", 2, w.manager.readings())
 }
@@ -123,7 +123,7 @@ func TestTokenIsReadAgainShortlyBeforeItExpires(t *testing.T) {
 	w.gives(t, first)
 	check(t, "readings a minute before", 1, w.manager.readings())
 	w.clock.advance(time.Second)
-	w.gives(t, first) // not rotated yet: it has 59 s to live
+	w.gives(t, first) // not rotated yet, and valid for 59 s
 	check(t, "readings within the minute", 2, w.manager.readings())
 	w.clock.advance(29 * time.Second)
 	w.gives(t, first)
@@ -270,7 +270,7 @@ func TestFailureOfTheTokenEndpointIsRetryable(t *testing.T) {
 			err := w.fails(t)
 			check(t, "worth another try", row.retryable, retryable(err))
 			check(t, "a person must mend it", !row.retryable, errors.Is(err, amperity.ErrUnauthorized))
-			// The workflow API has refused nothing.
+			// The workflow API has refused no request.
 			check(t, "rejected", false, errors.Is(err, amperity.ErrRejected))
 			var api *amperity.APIError
 			check(t, "an answer of the workflow API", false, errors.As(err, &api))
@@ -332,7 +332,7 @@ func TestCancelledCallerDoesNotFailTheOthers(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		group.Go(func() { w.gives(t, "tok-xSECRETx-1") }) // waits for the first, then reads itself
+		group.Go(func() { w.gives(t, "tok-xSECRETx-1") }) // waits for the first read, then reads
 		group.Go(func() {
 			_, err := w.Token(ctx)
 			if !errors.Is(err, context.DeadlineExceeded) {
