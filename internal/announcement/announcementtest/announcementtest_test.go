@@ -121,8 +121,8 @@ func TestTheSchemasAreStrictAboutOurFieldsAndOpenInTheRun(t *testing.T) {
 
 func TestDefinitionsOfOneNameAreTheSameInEverySchema(t *testing.T) {
 	t.Parallel()
-	// A consumer generates one type of them. Errors differ in their kinds, and
-	// the request of a rejection may be wrong.
+	// Consumers generate one type from the definitions. Errors differ in their
+	// kinds, and the request of a rejection may be invalid.
 	files, err := fs.Glob(events.Schemas, "*.schema.json")
 	if err != nil {
 		t.Fatal(err)
