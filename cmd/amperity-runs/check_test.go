@@ -89,7 +89,7 @@ func TestExplainRefusesAnEventThatLambdaDoesNotTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := (&explainOptions{routes: routes, event: event}).explain(io.Discard)
-	if want := event + ": has more than 6291456 bytes, which is more than Lambda takes"; err == nil || err.Error() != want {
+	if want := event + ": has more than 6291456 bytes, which is more than Lambda accepts"; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 	// An hour's window does not wait for longer than an hour.

@@ -31,9 +31,9 @@ func TestListShowsEveryQueue(t *testing.T) {
 		want += fmt.Sprintf("  2026-11-22T12:05:00Z  s3://acme-landing/%d\uFFFD[2J\n", i)
 	}
 	want += "  and about 2 more\narrivals-rule: empty\ntrigger: 1 message\n" +
-		"  since when is not known  " + `{"config_id":"og-1","idempotency_key":"e4b46cbf","note":"` + strings.Repeat("n", 200-len(`{"config_id":"og-1","idempotency_key":"e4b46cbf","note":"`)) + "…\n" +
+		"  time unknown  " + `{"config_id":"og-1","idempotency_key":"e4b46cbf","note":"` + strings.Repeat("n", 200-len(`{"config_id":"og-1","idempotency_key":"e4b46cbf","note":"`)) + "…\n" +
 		"    why    RetriesExhausted after 3 calls: LedgerError: gone\n" +
-		"schedules: 0 messages, and 1 that somebody reads just now\nsweep: empty\nsweep-schedule: not in this stack's version\n" +
+		"schedules: 0 messages, and 1 hidden by another reader\nsweep: empty\nsweep-schedule: not in this stack's version\n" +
 		"The numbers are SQS's, which are approximate; nothing was taken out.\n"
 	if diff := cmp.Diff(want, got); diff != "" || code != 0 || stderr != "" {
 		t.Errorf("exit code %d, %s (-want +got)\n%s", code, stderr, diff)
@@ -74,7 +74,7 @@ func TestRedriveSendsUpToMaxMessages(t *testing.T) {
 			if code != row.code || lines[len(lines)-1] != row.summary {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
-			if code == 1 && stderr != "amperity-runs: dlq: 1 message left in the queue arrivals, as told\n" {
+			if code == 1 && stderr != "amperity-runs: dlq: 1 message left in the queue arrivals; the output says why\n" {
 				t.Errorf("told %q", stderr)
 			}
 			if sent, left := len(f.bodies("arrivals")), len(f.bodies("dead-arrivals")); sent != row.sent || left != row.left {
@@ -217,15 +217,15 @@ func TestRedriveExplainsEachFailure(t *testing.T) {
 		{"no dead-letter queue", "dlq redrive sweep", func(f *fakeCloud) { delete(f.outputs, "SweepFailureQueueUrl") }, "",
 			"this version of the stack amperity-runs has no queue sweep (output SweepFailureQueueUrl)"},
 		{"a read", "dlq redrive trigger", on("ReceiveMessage", denied), "trigger: 0 handed to the trigger, 0 left\n",
-			"SQS ReceiveMessage trigger: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to somebody who has it"},
+			"SQS ReceiveMessage trigger: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to a profile that has it"},
 		{"a call", "dlq redrive trigger", on("Invoke", denied), "trigger: 0 handed to the trigger, 0 left\n",
-			`{"config_id":"og-1","idempotency_key":"a"}: Lambda Invoke ` + testTrigger + `: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to somebody who has it; it stays in the queue`},
+			`{"config_id":"og-1","idempotency_key":"a"}: Lambda Invoke ` + testTrigger + `: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to a profile that has it; it stays in the queue`},
 		{"a call that is answered", "dlq redrive trigger", func(f *fakeCloud) { f.answer = &lambda.InvokeOutput{StatusCode: 200} }, "trigger: 0 handed to the trigger, 0 left\n",
 			`{"config_id":"og-1","idempotency_key":"a"}: Lambda Invoke ` + testTrigger + `: the answer is status 200, and 202 was expected; it stays in the queue`},
 		{"a deletion after a call", "dlq redrive trigger", on("DeleteMessage", denied), "called  {\"config_id\":\"og-1\",\"idempotency_key\":\"a\"}\ntrigger: 1 handed to the trigger, 0 left\n",
-			`{"config_id":"og-1","idempotency_key":"a"}: it was sent, but is still in the queue: SQS DeleteMessage trigger: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to somebody who has it; the next redrive sends it again, which is a duplicate`},
+			`{"config_id":"og-1","idempotency_key":"a"}: it was sent, but is still in the queue: SQS DeleteMessage trigger: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to a profile that has it; the next redrive sends it again, which is a duplicate`},
 		{"a deletion alone", "dlq redrive sweep", on("DeleteMessage", denied), "sweep: 0 deleted, 0 left\n",
-			`{}: SQS DeleteMessage sweep: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to somebody who has it; it stays in the queue`},
+			`{}: SQS DeleteMessage sweep: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to a profile that has it; it stays in the queue`},
 		{"interrupted", "dlq redrive trigger", on("ReceiveMessage", context.Canceled), "trigger: 0 handed to the trigger, 0 left\n", "SQS ReceiveMessage trigger: interrupted"},
 	}
 	for _, row := range rows {
@@ -261,7 +261,7 @@ func TestResponseWithoutAMessageIDConfirmsNothing(t *testing.T) {
 	}
 	var stdout, stderr strings.Builder
 	code := dlq(t.Context(), []string{"redrive", "arrivals"}, func(string) string { return "" }, connect, &stdout, &stderr)
-	want := "amperity-runs: dlq: s3://acme-landing/a: SQS SendMessage to the arrivals queue: the answer has no MessageId, so it is not known to be there; it stays in the queue\n"
+	want := "amperity-runs: dlq: s3://acme-landing/a: SQS SendMessage to the arrivals queue: the answer has no MessageId, so the message may not be there; it stays in the queue\n"
 	if code != 1 || stderr.String() != want || len(f.bodies("dead-arrivals")) != 1 {
 		t.Errorf("exit code %d\n%s%s", code, &stdout, &stderr)
 	}

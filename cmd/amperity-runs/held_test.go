@@ -46,14 +46,14 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 		{"release", record.Result{Outcome: record.Started, Run: run}, "started wf-1 (scheduled)"},
 		{"release", record.Result{Outcome: record.Started, Run: &amperity.Run{ID: "wf-1"}, Warning: "it could not be announced"}, "started wf-1; it could not be announced"},
 		{"release", record.Result{Outcome: record.Rejected, Reason: "refused", Error: refused, Hold: 2},
-			"rejected (refused): 404 No such configuration; nothing was started. Mend that, then release it with --hold 2"},
+			"rejected (refused): 404 No such configuration; nothing was started. Fix that, then release it with --hold 2"},
 		{"release", record.Result{Outcome: record.Rejected, Reason: "invalid_input", Error: &announcement.Error{Message: "release: is not known here"}},
 			"rejected (invalid_input): release: is not known here; nothing was done"},
 		{"release", record.Result{Outcome: record.Blocked, Reason: "unauthorized", Error: &announcement.Error{Message: "401"}},
-			"nothing was started yet, it is blocked (unauthorized): 401; it goes on by itself"},
+			"nothing was started yet, it is blocked (unauthorized): 401; it resumes automatically"},
 		{"release", record.Result{Outcome: record.Held, Reason: "unknown_outcome", Hold: 3}, "held again (unknown_outcome); it waits for an answer with --hold 3"},
 		{"release", record.Result{Outcome: record.Unknown, Error: &announcement.Error{Message: "no answer came"}},
-			"a request was sent, and whether it started a run is not known: no answer came; it is looked into, do not start it again"},
+			"a request was sent, and its outcome is unknown: no answer came; the sweep looks for its run, so do not start it again"},
 		{"adopt", record.Result{Outcome: record.Started, Run: run}, "it has the run wf-1 (scheduled) now"},
 		{"discard", record.Result{Outcome: record.Discarded, Error: &announcement.Error{Kind: announcement.ErrorDiscarded, Message: "not wanted"}}, "discarded; nothing more is started for it"},
 
@@ -63,11 +63,11 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Rejected, Reason: "refused", Error: refused, Hold: 1, Warning: notAsked},
 			"nothing was done; it was rejected (refused): 404 No such configuration, with --hold 1 (" + because + ")"},
 		{"adopt", record.Result{Outcome: record.Duplicate, Recorded: record.Discarded, Error: &announcement.Error{Message: "not wanted"}, Warning: notAsked}, "nothing was done; it was discarded: not wanted (" + because + ")"},
-		{"discard", record.Result{Outcome: record.Duplicate, Recorded: record.Blocked, Reason: "busy", Warning: notAsked}, "nothing was done; it is blocked and goes on by itself (busy) (" + because + ")"},
-		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Unknown, Warning: notAsked}, "nothing was done; a request was sent, and whether it started a run is looked into (" + because + ")"},
+		{"discard", record.Result{Outcome: record.Duplicate, Recorded: record.Blocked, Reason: "busy", Warning: notAsked}, "nothing was done; it is blocked and resumes automatically (busy) (" + because + ")"},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Unknown, Warning: notAsked}, "nothing was done; a request was sent, and the sweep looks for its run (" + because + ")"},
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: "parked"}, "nothing was done; it is parked (another call was faster)"},
 		{"release", record.Result{Outcome: record.Waiting, Hold: 2, Warning: notAsked}, "nothing was done; its window waits, with --hold 2 (" + because + ")"},
-		{"release", record.Result{Outcome: record.Waiting, Warning: notAsked}, "nothing was done; its window goes on by itself (" + because + ")"},
+		{"release", record.Result{Outcome: record.Waiting, Warning: notAsked}, "nothing was done; its window continues automatically (" + because + ")"},
 
 		// Of a later version, and with what would move the cursor.
 		{"release", record.Result{Outcome: "postponed", Reason: "moon"}, "postponed (moon)"},
@@ -165,7 +165,7 @@ arrival/cg-2/2026-11-21/1
   range        none
   to queue it  amperity-runs held release arrival/cg-2/2026-11-21/1 --hold 1 --stack other
   to end it    amperity-runs held discard arrival/cg-2/2026-11-21/1 --hold 1 --reason WHY --stack other
-5 wait for a person, and others that are not listed: answer these, then list again
+5 wait for you, and others that are not listed: answer these, then list again
 `
 	got, stderr, code := answering(t, everyKind()).shell("held list --stack other")
 	if diff := cmp.Diff(want, got); diff != "" || code != 0 || stderr != "" {
@@ -173,14 +173,14 @@ arrival/cg-2/2026-11-21/1
 	}
 	two := everyKind()
 	two.Held, two.More = two.Held[:2], false
-	if got, _, _ := answering(t, two).shell("held list"); !strings.HasSuffix(got, "\n2 wait for a person\n") {
+	if got, _, _ := answering(t, two).shell("held list"); !strings.HasSuffix(got, "\n2 wait for you\n") {
 		t.Errorf("two: %s", got)
 	}
 	newer := trigger.HeldList{Held: []held.Launch{{LaunchKey: "manual/cg-1/k", Reason: "unreadable", Since: "2026-11-22T12:00:00Z", Message: "its format is 2"}}}
-	if got, _, _ := answering(t, newer).shell("held list"); got != "manual/cg-1/k\n  reason       unreadable\n  since        2026-11-22T12:00:00Z, 65 minutes ago\n  message      its format is 2\n1 waits for a person\n" {
+	if got, _, _ := answering(t, newer).shell("held list"); got != "manual/cg-1/k\n  reason       unreadable\n  since        2026-11-22T12:00:00Z, 65 minutes ago\n  message      its format is 2\n1 waits for you\n" {
 		t.Errorf("of a newer version: %s", got)
 	}
-	if got, _, code := answering(t, trigger.HeldList{Held: []held.Launch{}}).shell("held list"); got != "nothing waits for a person\n" || code != 0 {
+	if got, _, code := answering(t, trigger.HeldList{Held: []held.Launch{}}).shell("held list"); got != "nothing waits for you\n" || code != 0 {
 		t.Errorf("nothing: exit code %d, %s", code, got)
 	}
 }
