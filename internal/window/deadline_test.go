@@ -99,7 +99,7 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
-// The files that complete a window are those of its launch.
+// The files of FilesComplete are those of the launch.
 func TestCompleteWindowCountsItsFiles(t *testing.T) {
 	t.Parallel()
 	r := day("a", "b").with(deadline("06:30"))

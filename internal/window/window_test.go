@@ -43,7 +43,7 @@ func TestQuiet(t *testing.T) {
 			06:00 a/1 comes -> look at 06:02
 			+3 06:00 look   -> launch 1`},
 
-		// Quiet is waited for at most as long as the period (H21).
+		// A window waits for quiet at most as long as its period (H21).
 		{name: "a feed that never pauses launches after an hour, and after another", route: hour("a").with(settle(40 * time.Minute)), lines: `
 			06:00 a/1 comes -> look at 06:40
 			06:30 a/2 comes -> look at 07:00
@@ -164,7 +164,7 @@ func TestWindowWithOnlyHeldFilesIsHeld(t *testing.T) {
 	if d := s.Evaluate(r, at("06:01")); d.Do != Nothing || s.After.Count != 1 {
 		t.Errorf("another file: %+v, and %d since", d, s.After.Count)
 	}
-	// A person discards it when the second file is there.
+	// The operator discards it after the second file.
 	s.Outcome(Outcome{Revision: 1, Answered: 1, At: at("06:02")})
 	if d := s.Evaluate(r, at("06:02")); d.Do != Nothing || !s.Idle() {
 		t.Errorf("after the discard: %+v", d)
