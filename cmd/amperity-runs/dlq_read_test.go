@@ -9,18 +9,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// landed is an event of a file.
+// landed returns an event of a file.
 func landed(key string) string {
 	return `{"source":"aws.s3","detail-type":"Object Created","time":"2026-11-22T05:00:00Z","detail":{"bucket":{"name":"acme-landing"},"object":{"key":` + quote(key) + `}}}`
 }
 
-// failedCall is Lambda's record of a call.
+// failedCall returns Lambda's record of a call.
 func failedCall(payload string) string {
 	return `{"version":"1.0","timestamp":"2026-11-22T11:03:00Z","requestContext":{"requestId":"e4b46cbf","condition":"RetriesExhausted","approximateInvokeCount":3},` +
 		`"requestPayload":` + payload + `,"responsePayload":{"errorMessage":"gone","errorType":"LedgerError"}}`
 }
 
-// What each message is read as, and what a redrive sends of it.
+// Each message has one reading, and a redrive sends one payload for it.
 func TestEveryKindOfMessageIsRead(t *testing.T) {
 	t.Parallel()
 	const due = `{"config_id":"cg-1","range":{"from":"-1d","to":"0d"},"scheduled_time":"2026-11-22T11:00:00Z"}`
@@ -28,7 +28,7 @@ func TestEveryKindOfMessageIsRead(t *testing.T) {
 		name, queue, body string
 		attributes        map[string]string
 		what, why         string
-		sends             string // empty: it stays
+		sends             string // empty if the message stays
 		stays             string
 	}{
 		// Events of files.
@@ -78,7 +78,7 @@ func TestEveryKindOfMessageIsRead(t *testing.T) {
 		{"a schedule without a time", "schedules", `{"config_id":"og-1"}`, nil, `{"config_id":"og-1","idempotency_key":"schedules-1"}`, "", `{"config_id":"og-1","idempotency_key":"schedules-1"}`, ""},
 		{"cut short", "schedules", `{"config_id":"og-`, map[string]string{"IS_PAYLOAD_TRUNCATED": "true"}, "message schedules-1", "", "", "Scheduler truncated its input: call the trigger yourself"},
 
-		// Sweeps, of which nothing is sent.
+		// Sweeps, for which nothing is sent.
 		{"a sweep", "sweep", failedCall(`{}`), nil, `{}`, "RetriesExhausted after 3 calls: LedgerError: gone", "nothing", ""},
 		{"a sweep of which nothing can be read", "sweep", `hello`, nil, "message sweep-1", "", "nothing", ""},
 		{"a sweep that was not called", "sweep-schedule", `{}`, map[string]string{"ERROR_CODE": "ThrottlingException"}, "message sweep-schedule-1", "ThrottlingException", "nothing", ""},

@@ -124,7 +124,7 @@ func TestDeletedMessageIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// Whatever call fails, before or after it took effect: nothing is lost, and the
+// If any call fails, before or after it took effect, no message is lost. The
 // next redrive does the rest.
 func TestNoFaultLosesAMessage(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,8 @@ func TestNoFaultLosesAMessage(t *testing.T) {
 				before := faults
 				stdout, stderr, code := f.shell("dlq redrive " + queue)
 				if faults == before {
-					// It ended before: that was all of it.
+					// The redrive ended before the nth call, so every call was
+					// tested.
 					if nth < 6 || faults < 10 {
 						t.Errorf("%s: %d calls, %d faults: the search is broken", queue, calls, faults)
 					}
@@ -243,7 +244,7 @@ func TestRedriveExplainsEachFailure(t *testing.T) {
 	}
 }
 
-// confirming answers a message that was sent without an id.
+// confirming responds to a sent message without an id.
 type confirming struct{ *fakeCloud }
 
 func (confirming) SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {

@@ -20,7 +20,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// answering is an account whose trigger answers v.
+// answering returns an account whose trigger answers v.
 func answering(t *testing.T, v any) *fakeCloud {
 	t.Helper()
 	payload, err := json.Marshal(v)
@@ -69,7 +69,7 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 		{"release", record.Result{Outcome: record.Waiting, Hold: 2, Warning: notAsked}, "nothing was done; its window waits, with --hold 2 (" + because + ")"},
 		{"release", record.Result{Outcome: record.Waiting, Warning: notAsked}, "nothing was done; its window continues automatically (" + because + ")"},
 
-		// Of a later version, and with what would move the cursor.
+		// An outcome of a later version, and a text that would move the cursor.
 		{"release", record.Result{Outcome: "postponed", Reason: "moon"}, "postponed (moon)"},
 		{"release", record.Result{Outcome: record.Held, Error: &announcement.Error{Message: "\x1b[2J"}, Hold: 1}, "held again: \uFFFD[2J; it waits for an answer with --hold 1"},
 	}
@@ -89,7 +89,7 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 	}
 }
 
-// the list of one test, which has everything that an entry may have.
+// everyKind returns a list whose entries have every field.
 func everyKind() trigger.HeldList {
 	return trigger.HeldList{Held: []held.Launch{
 		{LaunchKey: "arrival/og-1/2026-11-22/2", Hold: 2, Reason: "unknown_outcome", Since: "2026-11-22T13:04:30Z",
@@ -185,7 +185,7 @@ arrival/cg-2/2026-11-21/1
 	}
 }
 
-// What the list says to type is understood, whatever is in a key.
+// The tool accepts the commands of the list, whatever characters a key has.
 func TestTheCommandsOfTheListAreCommands(t *testing.T) {
 	t.Parallel()
 	bash, err := exec.LookPath("bash")
@@ -232,7 +232,7 @@ func TestTriggerIsFoundByStackOrFunction(t *testing.T) {
 		"dlq list --stack arn:aws:cloudformation:eu-west-2:123456789012:stack/runs/1-2": "eu-west-2",
 	} {
 		f := answering(t, trigger.HeldList{Held: []held.Launch{}})
-		f.outputs = nil // a stack that is not looked at for --function
+		f.outputs = nil // --function does not read the stack
 		f.shell(line)
 		if diff := cmp.Diff([]string{region}, f.regions); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", line, diff)
@@ -275,7 +275,7 @@ func TestFailedCallIsExplained(t *testing.T) {
 	}
 }
 
-// The examples in the help of held and dlq are what is printed.
+// The examples in the help of held and dlq match the output.
 func TestHelpExamplesWithAnAccount(t *testing.T) {
 	t.Parallel()
 	late := answering(t, trigger.HeldList{Held: []held.Launch{{
@@ -321,7 +321,7 @@ func TestAnErrorIsOneLine(t *testing.T) {
 	}
 }
 
-// What a release would not start is not offered to be released.
+// The list offers no release that would start nothing.
 func TestImplausibleDatesInTheList(t *testing.T) {
 	t.Parallel()
 	list := trigger.HeldList{Held: []held.Launch{{
