@@ -56,7 +56,7 @@ func TestEveryKindOfMessageIsRead(t *testing.T) {
 		{"dates that count from the call", "trigger", failedCall(`{"config_id":"cg-1","idempotency_key":"k","range":{"from":"-1d","to":"0d"}}`), nil, `{"config_id":"cg-1","idempotency_key":"k","range":{"from":"-1d","to":"0d"}}`,
 			"RetriesExhausted after 3 calls: LedgerError: gone", "",
 			"its range counts from the time of the call, so it would ask for other dates than it did: call the trigger with range_from and range_to instead"},
-		{"a person's word", "trigger", failedCall(`{"release":"k","hold":1}`), nil, `{"release":"k","hold":1}`, "RetriesExhausted after 3 calls: LedgerError: gone", `{"release":"k","hold":1}`, ""},
+		{"a command", "trigger", failedCall(`{"release":"k","hold":1}`), nil, `{"release":"k","hold":1}`, "RetriesExhausted after 3 calls: LedgerError: gone", `{"release":"k","hold":1}`, ""},
 		{"a function that was killed", "trigger", `{"requestContext":{"condition":"EventAgeExceeded","approximateInvokeCount":1},"requestPayload":{"config_id":"cg-1","scheduled_time":"2026-11-22T11:00:00Z"},` +
 			`"responsePayload":{"errorMessage":"Task timed out"}}`, nil, `{"config_id":"cg-1","scheduled_time":"2026-11-22T11:00:00Z"}`, "EventAgeExceeded after 1 call: Task timed out",
 			`{"config_id":"cg-1","scheduled_time":"2026-11-22T11:00:00Z"}`, ""},
@@ -73,7 +73,7 @@ func TestEveryKindOfMessageIsRead(t *testing.T) {
 			map[string]string{"SCHEDULED_TIME": "2026-11-22T11:00:00Z", "SCHEDULE_ARN": "arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"},
 			`{"config_id":"og-1","scheduled_time":"2026-11-22T11:00:00Z","schedule_arn":"arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"}`, "",
 			`{"config_id":"og-1","scheduled_time":"2026-11-22T11:00:00Z","schedule_arn":"arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"}`, ""},
-		{"nobody says when", "schedules", `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, nil, `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, "",
+		{"a schedule without its time", "schedules", `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, nil, `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, "",
 			"", "it does not say when it was due: call the trigger yourself"},
 		{"a schedule without a time", "schedules", `{"config_id":"og-1"}`, nil, `{"config_id":"og-1","idempotency_key":"schedules-1"}`, "", `{"config_id":"og-1","idempotency_key":"schedules-1"}`, ""},
 		{"cut short", "schedules", `{"config_id":"og-`, map[string]string{"IS_PAYLOAD_TRUNCATED": "true"}, "message schedules-1", "", "", "Scheduler truncated its input: call the trigger yourself"},

@@ -260,8 +260,8 @@ func TestFailureOfTheTokenEndpointIsRetryable(t *testing.T) {
 		{"no connection", func(e *endpoint) { e.err = errors.New("connection refused") }, true},
 		{"503", func(e *endpoint) { e.status = 503 }, true},
 		{"429", func(e *endpoint) { e.status = 429 }, true},
-		{"400 needs a person", func(e *endpoint) { e.status = 400 }, false},
-		{"404 needs a person", func(e *endpoint) { e.status = 404 }, false},
+		{"400 needs the operator", func(e *endpoint) { e.status = 400 }, false},
+		{"404 needs the operator", func(e *endpoint) { e.status = 404 }, false},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			t.Parallel()
@@ -269,7 +269,7 @@ func TestFailureOfTheTokenEndpointIsRetryable(t *testing.T) {
 			w.endpoint.change(row.change)
 			err := w.fails(t)
 			check(t, "worth another try", row.retryable, retryable(err))
-			check(t, "a person must mend it", !row.retryable, errors.Is(err, amperity.ErrUnauthorized))
+			check(t, "the operator must fix it", !row.retryable, errors.Is(err, amperity.ErrUnauthorized))
 			// The workflow API has refused no request.
 			check(t, "rejected", false, errors.Is(err, amperity.ErrRejected))
 			var api *amperity.APIError

@@ -425,7 +425,7 @@ func (h *history) strange() {
 		for _, w := range h.witnesses {
 			w.state.Expected, w.model.expected = true, true
 		}
-	case 2: // a person releases the latest launch, or the window
+	case 2: // the operator releases the latest launch, or the window
 		if h.flight != nil {
 			return
 		}

@@ -49,7 +49,7 @@ type happened int
 const (
 	came     happened = iota // a file
 	looked                   // the window was looked at, by rules
-	begun                    // a launch was decided, or decided again by a person
+	begun                    // a launch was decided, or reopened by the operator
 	ended                    // a launch came to its end
 	waited                   // another run of the config id went on
 	queued                   // another launch of the config id went on
@@ -164,7 +164,7 @@ func (m *model) read() *reading {
 		case recalled:
 			v.revision = h.revision
 			v.lastPost = latest(v.lastPost, h.end.LastPost)
-			v.waived = true // nobody knows what it waited for
+			v.waived = true // the list does not have what it waited for
 		case waited:
 			if v.waitsSince.IsZero() {
 				v.waitsSince = h.at

@@ -52,7 +52,7 @@ func TestOutcomeTakesEffectOnce(t *testing.T) {
 			s.Fold([]Arrival{file("a/2", at("06:10"))}, day("a"), at("06:10"))
 			s.Decide(day("a"), at("06:12"), false)
 		}, started(1, 0, at("06:02")), false},
-		{"of the former end, after a person released it", func(s *State) {
+		{"of the former end, after a release", func(s *State) {
 			s.Outcome(Outcome{Revision: 1})
 			s.Reopen(1, 1, at("06:10"))
 		}, Outcome{Revision: 1}, false},
@@ -188,7 +188,7 @@ func TestRecall(t *testing.T) {
 		end  *Outcome
 		want string
 	}{
-		{"of a launch that goes on: its outcome is waited for", at("+1 05:59"), Rerun, nil, "nothing"},
+		{"of a launch in flight: the window waits for its outcome", at("+1 05:59"), Rerun, nil, "nothing"},
 		{"of a run that covers the file", at("06:00"), Rerun, ended(started(1, 0, at("06:02"))), "nothing"},
 		{"of a run that does not cover the file", at("06:02"), Rerun, ended(started(1, 0, at("06:02"))), "launch 2"},
 		{"of a run of a moment ago", at("+1 05:59"), Rerun, ended(started(1, 0, at("+1 05:58"))), "look at +1 06:13:30"},
@@ -287,7 +287,7 @@ func TestAWindowAsksWhileItsFilesAreMissing(t *testing.T) {
 		{"after it, with some files", func(s *State) { come(s, "a/1", "06:00"); passed(s) }, true},
 		{"after it, with all files", func(s *State) { come(s, "a/1", "06:00"); come(s, "b/1", "06:00"); passed(s) }, false},
 		{"after it, with nothing there, for then: run", func(s *State) { s.Evaluate(r.with(thenRun), at("06:30")) }, true},
-		{"while a launch goes on", func(s *State) { come(s, "a/1", "06:00"); passed(s); s.Decide(r, at("06:40"), false) }, false},
+		{"while a launch is in flight", func(s *State) { come(s, "a/1", "06:00"); passed(s); s.Decide(r, at("06:40"), false) }, false},
 		{"after a run", func(s *State) {
 			come(s, "a/1", "06:00")
 			passed(s)
