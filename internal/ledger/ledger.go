@@ -99,9 +99,9 @@ func (e *ConflictError) Error() string {
 // too many requests, after the SDK's own retries.
 var ErrThrottled = errors.New("the ledger's table is throttled")
 
-// ErrBusy is in the error tree of a write that met other transactions on its
-// items in every try, or that the table still has in progress. It is not a lost
-// race: try again.
+// ErrBusy is in the error tree of a write that met other transactions in every
+// try, or that the table still has in progress. It is not a lost race: try
+// again.
 var ErrBusy = errors.New("other transactions have the same items: try again")
 
 // ErrTokenReused is in the error tree of a write if an earlier write with other

@@ -28,8 +28,8 @@ const (
 	// expiryGrace is how long a token is still sent after its expiry. Our clock
 	// may be ahead of Amperity's, and Amperity decides.
 	expiryGrace = time.Minute
-	// pause is the least time between two reads because of an expiry, so that a
-	// token not yet renewed does not cost one read per request.
+	// pause is the least time between two reads because of an expiry. Without
+	// it, a token not yet renewed would cost one read per request.
 	pause = 30 * time.Second
 	// readTimeout bounds one read, including the SDK's retries. A function in a
 	// VPC without a way to Secrets Manager would otherwise hang until it is

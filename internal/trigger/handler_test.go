@@ -142,8 +142,7 @@ func TestInputBecomesALaunch(t *testing.T) {
 	}
 }
 
-// Each part of an input tells it from another with the same key, and how it is
-// written does not.
+// Every part of an input changes its hash. The way it is written does not.
 func TestInputHashDependsOnEveryField(t *testing.T) {
 	t.Parallel()
 	hash := func(input string) string {
