@@ -1,12 +1,12 @@
-# "make help" lists the targets. Those that begin with build- are not for
-# people: they are what sam build runs, one for each function.
+# "make help" lists the targets. Only sam build runs the targets that begin with
+# build-, one for each function.
 
 SHELL := bash
 GO ?= go
 PYTHON ?= python3
 
-# A go.work in a folder above names other modules, and Go would refuse to build
-# this one. sam build copies the tree to a folder without a go.work.
+# With a go.work of other modules in a folder above, Go would refuse to build this
+# module. sam build copies the tree to a folder without a go.work.
 export GOWORK := off
 
 .DEFAULT_GOAL := help
@@ -20,27 +20,27 @@ PROGRESS = env -u GOOS -u GOARCH $(GO) run ./test/progress
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: ## run the real handlers against a simulated Amperity, in one process; needs Go alone
+demo: ## run the real handlers against a simulated Amperity, in one process; needs only Go
 	@$(GO) run ./cmd/amperity-runs demo
 
 # --- Tests -------------------------------------------------------------------
 
-# "make test" keeps all output, that of the tests that pass, too: no secret of
-# the fixtures may be in it. They all carry this mark, which ends in an x more.
+# "make test" keeps all output, also of passing tests, and checks that it has no
+# secret of the fixtures. Every secret has this mark, with one more x at its end.
 MARKER := xSECRET
 TEST_LOG := build/test.log
 
-# Everything but the built functions is tested under the race detector, which
-# takes a C compiler; without one Go says so here.
+# All tests but those of the built functions run under the race detector, which
+# needs a C compiler. This variable is empty without one.
 DETECTOR = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
-test: ## run everything, end to end too; sets up what it needs (Linux, Python 3.11)
+test: ## run all tests, also end to end; sets up what they need (Linux, Python 3.11)
 	@mkdir -p build && : > $(TEST_LOG)
 	@set -o pipefail; status=0; \
 	$(MAKE) --no-print-directory test-all KEEP=1 RACE=$(DETECTOR) 2>&1 | tee -a $(TEST_LOG) || status=$$?; \
 	lines=$$(grep -n '$(MARKER)x' $(TEST_LOG) | cut -d : -f 1 | tr '\n' ' '); \
 	if [ -n "$$lines" ]; then \
-	  echo "a secret of the fixtures stands in $(TEST_LOG), in the lines $$lines" >&2; status=1; fi; \
+	  echo "$(TEST_LOG) has a secret of the fixtures in the lines $$lines" >&2; status=1; fi; \
 	exit $$status
 
 test-all: check
@@ -49,10 +49,10 @@ test-all: check
 
 setup: build test-environment
 
-# go_test runs "go test $(1)" and shows a summary. "make test" keeps all output.
+# go_test runs "go test $(1)" and prints a summary. "make test" keeps all output.
 go_test = $(PROGRESS) -short $(if $(KEEP),-log $(TEST_LOG)) $(GO) test -v $(1)
 
-check: format ## check format, vet, staticcheck and unit tests; needs Go alone
+check: format ## check format, vet, staticcheck and unit tests; needs only Go
 	@$(PROGRESS) $(GO) vet ./...
 	@$(PROGRESS) $(GO) tool staticcheck ./...
 	@$(MAKE) --no-print-directory unit
@@ -61,8 +61,8 @@ format:
 	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); if [ -n "$$files" ]; then \
 	  echo "not formatted, run gofmt -w on:" $$files >&2; exit 1; fi
 
-# These programs are no tools of go.mod, because they would bring more modules than
-# the project has. Go fetches the program when a target first needs it.
+# These programs are not tools of go.mod, because they would add more modules than
+# the project has. Go fetches a program when a target first needs it.
 GOSEC = github.com/securego/gosec/v2/cmd/gosec@v2.30.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
@@ -77,9 +77,9 @@ vulncheck: ## look for known vulnerabilities in the modules; fetches govulncheck
 actionlint: ## check the workflows of .github/; fetches actionlint
 	@$(PROGRESS) $(GO) run $(ACTIONLINT)
 
-# What counts reads and writes by the hundred thousand, and the simulation, which
-# does one thing at a time, run without the race detector. The named histories of
-# the simulation run under it too.
+# test/scale makes hundreds of thousands of reads and writes, and the simulation
+# does one thing at a time, so both run without the race detector. The named
+# histories of the simulation also run under it.
 ifeq ($(RACE),)
 unit:
 	@$(call go_test,$$($(GO) list ./... | grep -v '/test/e2e$$'))
@@ -90,14 +90,14 @@ unit:
 	@$(call go_test,./test/scale ./test/sim)
 endif
 
-# "unit" has run the small part of the simulation. Here is the bulk: every pair
-# of faults in every small scenario, every order of two launches with every
-# fault, and HISTORIES histories by chance of each mode and of the windows.
+# "unit" runs a small part of the simulation. This target runs the rest: every
+# pair of faults in every small scenario, every order of two launches with every
+# fault, and HISTORIES random histories of each mode and of the windows.
 HISTORIES ?= 20000
 PAIRS ?= -pairs
 SIMULATION = $(PROGRESS) -short $(GO) test -v -count=1 -timeout 15m ./test/sim
 
-simulation: ## run the bulk of the simulation: all pairs of faults, all orders, HISTORIES histories (20000) of each mode and of windows
+simulation: ## run the whole simulation: all pairs of faults, all orders, HISTORIES histories (20000) of each mode and of windows
 	@$(SIMULATION) -run '^(TestExhaustive|TestTiming)$$' $(PAIRS)
 	@$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000
 	@$(SIMULATION) -run '^TestRandom$$' -runs $(HISTORIES) -from 100000 -dense
@@ -105,7 +105,7 @@ simulation: ## run the bulk of the simulation: all pairs of faults, all orders, 
 
 SOAK ?= 10m
 
-soak: ## run random histories of the simulation for SOAK (10m), each time others; DENSE=1: dense ones
+soak: ## run random histories of the simulation for SOAK (10m), different ones each time; DENSE=1: dense ones
 	@$(PROGRESS) $(GO) test -count=1 -timeout 0 -v ./test/sim -run '^TestRandom$$' -for $(SOAK) -from $$(date +%s)00000 $(if $(DENSE),-dense)
 
 YEARS ?= 3
@@ -115,12 +115,12 @@ year: ## simulate YEARS (3) years of 20 launches a day, and count how often an o
 
 CRASHES ?= 200
 
-crash: build test-environment ## kill the built functions CRASHES times and more (200), overlap sweeps, mix versions
+crash: build test-environment ## kill the built functions at least CRASHES (200) times, overlap sweeps, mix versions
 	@AMPERITY_RUNS_E2E="$(VENV)" $(PROGRESS) $(GO) test -count=1 -timeout 60m -v ./test/e2e -run '^Test(KilledAtRandomMoments|OverlappingSweepsKeepLaunchesApart|MixedVersions)$$' -crashes $(CRASHES)
 
 MUTANTS ?=
 
-mutants: ## change the code in one place at a time, and list the changes that no test notices; takes hours
+mutants: ## change the code in one place at a time, and list the changes that no test detects; takes hours
 	$(GO) run ./test/mutate $(MUTANTS)
 
 FUZZTIME ?= 10s
@@ -132,27 +132,27 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 	  done; done
 
-bench: build ## measure the built functions, beside Python too
+bench: build ## measure the built functions, next to Python
 	@$(call environment,$(BENCH_VENV),-r bench/requirements.txt)
 	@env -u AWS_CA_BUNDLE $(GO) run ./bench -python "$(BENCH_VENV)/bin/python"
 
 # --- Python for the tests ----------------------------------------------------
 
-# The virtual environments live outside of the tree, because sam build copies
-# the tree; their names change with what is in them. These variables are
-# expanded where they are used, which is never below sam build.
+# The virtual environments are outside of the tree, because sam build copies the
+# tree. Their names change with their content. Make expands these variables only
+# where a target uses them, and sam build runs no such target.
 CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/amperity-runs
 checksum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
 VENV ?= $(CACHE)/venv-$(call checksum,test/requirements.txt test/constraints.txt)
 BENCH_VENV ?= $(CACHE)/bench-$(call checksum,bench/requirements.txt)
 
-# environment makes the virtual environment $(1) with what pip's arguments
-# $(2) name, unless it is complete.
+# environment creates the virtual environment $(1) with the packages of pip's
+# arguments $(2), unless the environment is complete.
 define environment
 if ! test -e "$(1)/complete"; then \
   if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
-    echo "the tests need Python 3.11 or newer: say where it is, for example PYTHON=python3.12" >&2; exit 1; fi; \
-  echo "making $(1)"; \
+    echo "the tests need Python 3.11 or newer: set PYTHON to one, for example PYTHON=python3.12" >&2; exit 1; fi; \
+  echo "creating $(1)"; \
   $(PYTHON) -m venv "$(1)" && "$(1)/bin/python" -m pip install --quiet --disable-pip-version-check $(2) && \
   touch "$(1)/complete"; fi
 endef
@@ -162,14 +162,14 @@ test-environment:
 
 # --- Functions ---------------------------------------------------------------
 
-# The same source gives the same bytes, wherever it is built, so that what did
-# not change is not deployed again. lambda.norpc leaves out what provided.al2023
-# does not use, nethttpomithttp2 the HTTP/2 of net/http, which nothing that is
-# asked needs. The processor levels are the lowest, whatever the shell says.
+# The same source produces the same bytes on every machine, so that an unchanged
+# function is not deployed again. lambda.norpc leaves out code that provided.al2023
+# does not use. nethttpomithttp2 leaves out the HTTP/2 of net/http, which no
+# server that we call needs. The processor levels are the lowest, whatever the shell sets.
 GO_SETTINGS = GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0
 GO_BUILD = CGO_ENABLED=0 $(GO_SETTINGS) $(GO) build -trimpath -buildvcs=false -tags lambda.norpc,nethttpomithttp2 -ldflags "-s -w -buildid="
 
-# A routes file with an error fails the build, not the first file that arrives.
+# An error in a routes file fails the build, and not the first file that arrives.
 CHECK_ROUTES = env -u GOOS -u GOARCH $(GO_SETTINGS) $(GO) run ./cmd/amperity-runs check routes*.yaml
 
 build: ## build the functions for this machine, into build/
@@ -183,9 +183,8 @@ build: ## build the functions for this machine, into build/
 	@cp routes*.yaml build/sweep/
 
 # sam build copies the tree, enters the folder of arch/ that the template's
-# parameter Architecture names, and runs one of these from there. goarch.mk
-# of that folder says what to build, so that the binary cannot differ from the
-# template.
+# parameter Architecture names, and runs one of these targets there. goarch.mk of
+# that folder sets the architecture, so that the binary matches the template.
 -include goarch.mk
 
 build-TriggerFunction:
@@ -212,5 +211,5 @@ invoke: build test-environment ## run a built function with EVENT=events/x.json,
 local: test-environment ## start simulator and moto, and print the "sam local invoke" that uses them
 	@AMPERITY_RUNS_E2E="$(VENV)" $(GO) run ./test/local serve
 
-clean: ## remove what was built here; the virtual environments in the cache stay
+clean: ## remove the build output; the virtual environments in the cache stay
 	rm -rf build .aws-sam

@@ -23,7 +23,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// cloud is what the commands need of the account that the stack is in.
+// cloud has the parts of the stack's account that the commands use.
 type cloud struct {
 	stacks    stacks
 	functions functions
@@ -41,15 +41,15 @@ type functions interface {
 	Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
 }
 
-// connector makes a cloud in a region; empty: that of the environment. It sends
-// nothing of the command's.
+// connector returns the cloud of a region; an empty region means that of the
+// environment. It sends no request of the command.
 type connector func(ctx context.Context, region string) (*cloud, error)
 
-// requestTime bounds one request, so that nothing hangs for ever; the longest
-// is a call of the trigger.
+// requestTime bounds one request, so that no command hangs forever. The longest
+// request is a call of the trigger.
 const requestTime = answerTime + 10*time.Second
 
-// connect makes a cloud of what the shell is set up for.
+// connect returns the cloud of the shell's AWS settings.
 func connect(ctx context.Context, region string) (*cloud, error) {
 	var options []func(*config.LoadOptions) error
 	options = append(options, config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(requestTime)))
@@ -58,7 +58,7 @@ func connect(ctx context.Context, region string) (*cloud, error) {
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return nil, fmt.Errorf("the settings of AWS cannot be read: %w; look at AWS_PROFILE and ~/.aws/config", err)
+		return nil, fmt.Errorf("cannot read the AWS settings: %w; look at AWS_PROFILE and ~/.aws/config", err)
 	}
 	if cfg.Region == "" {
 		return nil, errors.New("no AWS region is set; set AWS_REGION to the stack's, such as us-east-1, or AWS_PROFILE to a profile that has one")
@@ -72,7 +72,7 @@ func connect(ctx context.Context, region string) (*cloud, error) {
 }
 
 const (
-	// envStack names the stack where --stack does not.
+	// envStack names the stack if --stack does not.
 	envStack     = "AMPERITY_RUNS_STACK"
 	defaultStack = "amperity-runs" // as in samconfig.toml
 )
@@ -83,15 +83,15 @@ const (
 	outputArrivalsQueue = "ArrivalsQueueUrl"
 )
 
-// deed is what a command does in the account.
-type deed interface {
+// action is the work of a command in the account.
+type action interface {
 	region() string
 	do(ctx context.Context, c *cloud, out io.Writer) error
 }
 
-// act does what the arguments of a command say, unless err says what is wrong
-// with them, and gives the exit code.
-func act(ctx context.Context, command, usage string, d deed, err error, to connector, stdout, stderr io.Writer) int {
+// act runs a command and returns the exit code. err is the error of the
+// command's arguments, or nil.
+func act(ctx context.Context, command, usage string, a action, err error, to connector, stdout, stderr io.Writer) int {
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, usage)
 		return 0
@@ -100,9 +100,9 @@ func act(ctx context.Context, command, usage string, d deed, err error, to conne
 		fmt.Fprintf(stderr, "amperity-runs: %s: %v; \"amperity-runs %s -h\" explains it\n", command, err, command)
 		return 2
 	}
-	c, err := to(ctx, d.region())
+	c, err := to(ctx, a.region())
 	if err == nil {
-		err = d.do(ctx, c, stdout)
+		err = a.do(ctx, c, stdout)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "amperity-runs: %s: %s\n", command, printable(err.Error()))
@@ -111,16 +111,16 @@ func act(ctx context.Context, command, usage string, d deed, err error, to conne
 	return 0
 }
 
-// deployed says which stack, or which function of it, a command is for.
+// deployed names the stack, or the function of a stack, that a command is for.
 type deployed struct {
 	stack string
-	// function is the trigger's name or ARN; empty: as the stack says.
+	// function is the trigger's name or ARN; empty means the stack's output.
 	function string
-	// flags are those that were given, for commands to repeat.
+	// flags are the given flags, for the printed commands.
 	flags []string
 }
 
-// stackFlag reads --stack; the environment's stack is the default.
+// stackFlag adds --stack. The environment has the default.
 func (d *deployed) stackFlag(fs *flag.FlagSet, getenv func(string) string) {
 	if d.stack = getenv(envStack); d.stack == "" {
 		d.stack = defaultStack
@@ -135,7 +135,7 @@ func (d *deployed) stackFlag(fs *flag.FlagSet, getenv func(string) string) {
 	})
 }
 
-// functionFlag reads --function.
+// functionFlag adds --function.
 func (d *deployed) functionFlag(fs *flag.FlagSet) {
 	fs.Func("function", "", func(name string) error {
 		if strings.HasPrefix(name, "arn:") && arnPart(name, 2) != "lambda" || name == "" {
@@ -146,7 +146,7 @@ func (d *deployed) functionFlag(fs *flag.FlagSet) {
 	})
 }
 
-// check reports flags that exclude each other.
+// check returns an error for flags that exclude each other.
 func (d *deployed) check() error {
 	if d.function == "" {
 		return nil
@@ -158,8 +158,8 @@ func (d *deployed) check() error {
 	return nil
 }
 
-// region is that of the function's or the stack's ARN; empty where there is
-// only a name.
+// region returns the region of the function's or the stack's ARN, or "" for a
+// name.
 func (d *deployed) region() string {
 	if d.function != "" {
 		return arnPart(d.function, 3)
@@ -167,7 +167,7 @@ func (d *deployed) region() string {
 	return arnPart(d.stack, 3)
 }
 
-// arnPart is a part of an ARN, or empty.
+// arnPart returns a part of an ARN, or "".
 func arnPart(arn string, n int) string {
 	p := strings.SplitN(arn, ":", 6)
 	if len(p) != 6 || p[0] != "arn" {
@@ -176,7 +176,7 @@ func arnPart(arn string, n int) string {
 	return p[n]
 }
 
-// trigger is the name or ARN of the trigger function.
+// trigger returns the name or ARN of the trigger function.
 func (d *deployed) trigger(ctx context.Context, c *cloud) (string, error) {
 	if d.function != "" {
 		return d.function, nil
@@ -188,13 +188,13 @@ func (d *deployed) trigger(ctx context.Context, c *cloud) (string, error) {
 	return outputs.of(outputTrigger)
 }
 
-// outputs are what a stack says of itself.
+// outputs are the outputs of a stack, with its status.
 type outputs struct {
 	stack, status string
 	values        map[string]string
 }
 
-// of gives an output that every version of the stack has.
+// of returns an output that every version of the stack has.
 func (o outputs) of(name string) (string, error) {
 	v := o.values[name]
 	if v == "" {
@@ -220,7 +220,7 @@ func (c *cloud) outputs(ctx context.Context, stack string) (outputs, error) {
 	return o, nil
 }
 
-// failed tells in one line how a call of AWS failed, and what to do.
+// failed returns a one-line error of a failed AWS call, with what to do.
 func failed(call string, err error) error {
 	var api smithy.APIError
 	var answered *awshttp.ResponseError
@@ -228,10 +228,10 @@ func failed(call string, err error) error {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: interrupted", call)
 	case !errors.As(err, &api) && errors.As(err, &answered) && answered.HTTPStatusCode() > 0:
-		return fmt.Errorf("%s: AWS answers %d in a way that is not its own: %w; look at AWS_ENDPOINT_URL and at proxies", call, answered.HTTPStatusCode(), answered.Err)
+		return fmt.Errorf("%s: the response with status %d is not from AWS: %w; look at AWS_ENDPOINT_URL and at proxies", call, answered.HTTPStatusCode(), answered.Err)
 	case !errors.As(err, &api):
 		if answered != nil {
-			err = answered.Err // without the SDK's words around it
+			err = answered.Err // without the SDK's text around it
 		}
 		return fmt.Errorf("%s: no answer: %w; look at the network, at AWS_REGION and at AWS_ENDPOINT_URL", call, err)
 	}
@@ -239,16 +239,16 @@ func failed(call string, err error) error {
 	throttle := retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
 	switch {
 	case strings.Contains(code, "AccessDenied") || strings.Contains(code, "Unauthorized"):
-		return fmt.Errorf("%s: access denied: %s; get that permission, or set AWS_PROFILE to somebody who has it", call, message)
+		return fmt.Errorf("%s: access denied: %s; get that permission, or set AWS_PROFILE to a profile that has it", call, message)
 	case badCredentials(code):
 		return fmt.Errorf("%s: the credentials are refused: %s: %s; log in again, or look at AWS_PROFILE", call, code, message)
 	case throttle.IsErrorThrottle(err).Bool() || code == "OverLimit":
-		return fmt.Errorf("%s: AWS is asked too often: %s: %s; wait a minute, then run this again", call, code, message)
+		return fmt.Errorf("%s: too many requests to AWS: %s: %s; wait a minute, then run this again", call, code, message)
 	}
 	return fmt.Errorf("%s: %s: %s", call, code, message)
 }
 
-// badCredentials tells the codes with which AWS refuses a signature (Common
+// badCredentials reports whether AWS refuses a signature with this code (Common
 // error types, in each service's API reference).
 func badCredentials(code string) bool {
 	for _, c := range []string{"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId",
@@ -260,12 +260,12 @@ func badCredentials(code string) bool {
 	return false
 }
 
-// answerTime is how long the trigger's answer is waited for: its own time
-// limit is 30 seconds, and a cold start comes before that.
+// answerTime is how long call waits for the trigger's answer. The trigger's own
+// time limit is 30 seconds after a cold start.
 const answerTime = time.Minute
 
-// call invokes the trigger and waits for its answer. It is sent once, so that
-// nothing that was done is answered as a repeat of itself.
+// call invokes the trigger and waits for its answer. It sends the request once,
+// because the answer to a repeat would be that nothing was done.
 func (c *cloud) call(ctx context.Context, function string, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -282,7 +282,7 @@ func (c *cloud) call(ctx context.Context, function string, payload []byte) ([]by
 	return out.Payload, nil
 }
 
-// mayBeDone tells whether a call may have reached the function all the same.
+// mayBeDone reports whether a failed call may have reached the function.
 func mayBeDone(err error) bool {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -292,8 +292,8 @@ func mayBeDone(err error) bool {
 	return !errors.As(err, &connection) || connection.Op != "dial"
 }
 
-// post invokes the trigger and does not wait: Lambda keeps the payload until it
-// is done with it. The repeats of the SDK may leave it there twice.
+// post invokes the trigger without waiting. Lambda keeps the payload until the
+// invocation succeeds. The SDK's retries may queue the payload twice.
 func (c *cloud) post(ctx context.Context, function string, payload []byte) error {
 	out, err := c.functions.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload, InvocationType: types.InvocationTypeEvent})
 	if err != nil {
@@ -315,7 +315,7 @@ func notInvoked(function string, err error) error {
 	return failed(invoke+function, err)
 }
 
-// functionError is what a function answers instead of a result.
+// functionError is the answer of a function that failed.
 type functionError struct {
 	Type    string `json:"errorType"`
 	Message string `json:"errorMessage"`
@@ -333,7 +333,7 @@ func (e *functionError) Error() string {
 	if e.Type != "" && e.Type != "Sandbox.Timedout" && !strings.HasPrefix(e.Type, "Runtime.") {
 		return fmt.Sprintf("the trigger answers with an error: %s: %s", e.Type, e.Message)
 	}
-	// The function did not come to an end.
+	// The function did not finish.
 	kind := e.Type
 	if kind == "" {
 		kind = "no errorType"

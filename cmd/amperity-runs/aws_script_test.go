@@ -19,14 +19,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// account answers in the place of AWS, with what is in files:
+// account responds instead of AWS, with the content of files:
 //
 //	OPERATION          for every call of it, such as DescribeStacks
 //	OPERATION.QUEUE    for the calls of it on one queue
 //
-// A file may begin with a line "status NUMBER" (0: hang up), and with headers "Name: value",
-// up to an empty line. What a folder does not have, the ones before it may; else
-// the answer is an empty one. SQS's checksums are filled in.
+// A file may begin with a line "status NUMBER" (0: hang up) and with headers
+// "Name: value", up to an empty line. If a folder lacks a file, an earlier
+// folder may have it. Without a file the response is empty. account fills in
+// SQS's checksums.
 type account struct {
 	dirs []string
 
@@ -34,8 +35,8 @@ type account struct {
 	calls []string
 }
 
-// aws starts an account that answers with the files in a folder, and sets the
-// environment for it.
+// aws starts an account that responds with the files in a folder, and sets its
+// environment.
 func (a *account) aws(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: aws FOLDER")
@@ -113,7 +114,7 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// described tells a call's operation, the queue it is on, and the whole in a
+// described returns a call's operation, its queue, and the whole call in one
 // line.
 func described(r *http.Request, body []byte) (operation, on, call string) {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
@@ -131,7 +132,7 @@ func described(r *http.Request, body []byte) (operation, on, call string) {
 	return form.Get("Action"), "", form.Get("Action") + " " + form.Get("StackName")
 }
 
-// checksums fills in what the SDK checks.
+// checksums fills in the checksums that the SDK checks.
 func checksums(operation string, answer, call []byte) []byte {
 	sum := func(text string) string { return fmt.Sprintf("%x", md5.Sum([]byte(text))) }
 	switch operation {

@@ -16,8 +16,8 @@ import (
 const checkUsage = `Usage:
   amperity-runs check [--buckets A,B] [FILE ...]
 
-Check routes files (default routes.yaml) and show every error in them, with what
-to write instead, and warnings about what is allowed but probably not meant.
+Check routes files (default routes.yaml). Show every error with what to write
+instead, and warnings about settings that are valid but probably not meant.
 
   --buckets A,B   the buckets whose events the stack receives, as in the
                   template's parameter Buckets; a route that names another one
@@ -59,7 +59,7 @@ func runCheck(_ context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// parseFlags reads flags and arguments in any order. The error is misuse, or
+// parseFlags parses flags and arguments in any order. The error is misuse or
 // flag.ErrHelp.
 func parseFlags(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
@@ -74,7 +74,7 @@ func parseFlags(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	}
 }
 
-// bucketList reads the names of buckets, as BUCKETS has them.
+// bucketList parses a list of buckets in the form of BUCKETS.
 func bucketList(o *route.Options) func(string) error {
 	return func(list string) error {
 		for name := range strings.SplitSeq(list, ",") {
@@ -87,8 +87,8 @@ func bucketList(o *route.Options) func(string) error {
 	}
 }
 
-// checkFile prints what is wrong with a file. The error says that there is
-// something, or that the file could not be read.
+// checkFile prints the errors and warnings of a file. It returns an error if
+// the file has errors or cannot be read.
 func checkFile(name string, o route.Options, out io.Writer) error {
 	src, err := readRoutes(name, "give the routes file as FILE")
 	if err != nil {
@@ -114,7 +114,8 @@ func checkFile(name string, o route.Options, out io.Writer) error {
 	return nil
 }
 
-// readRoutes reads a routes file. If there is none, the error ends with what to do.
+// readRoutes reads a routes file. If the file does not exist, the error ends
+// with todo.
 func readRoutes(name, todo string) ([]byte, error) {
 	src, err := readBounded(name, source.MaxSize)
 	if errors.Is(err, os.ErrNotExist) {
@@ -123,8 +124,8 @@ func readRoutes(name, todo string) ([]byte, error) {
 	return src, err
 }
 
-// readBounded reads a file, of which there is one byte more than the limit where
-// it is too large: whoever parses it says so.
+// readBounded reads a file up to one byte more than the limit. The caller
+// reports a file that is too large.
 func readBounded(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name) // #nosec G304,G703 -- the user names the file, and may read it
 	if err != nil {
@@ -141,7 +142,7 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// printFault prints a fault with its line of the file and a caret under it.
+// printFault prints a fault, its line of the file and a caret.
 func printFault(out io.Writer, kind string, f source.Fault, src []byte) {
 	fmt.Fprintf(out, "%s:%d:%d: %s: %s\n", f.File, f.Line, f.Column, kind, f.Message)
 	lines := strings.Split(strings.TrimPrefix(string(src), "\uFEFF"), "\n")
@@ -151,11 +152,10 @@ func printFault(out io.Writer, kind string, f source.Fault, src []byte) {
 	printCaret(out, "    ", lines[f.Line-1], f.Column-1, "")
 }
 
-// Lines longer than this are shown in part.
+// caretWidth is the longest line that printCaret shows as a whole.
 const caretWidth = 100
 
-// printCaret prints a line and a caret under the character at, with a note
-// behind it.
+// printCaret prints a line, and a caret with a note under the character at.
 func printCaret(out io.Writer, margin, line string, at int, note string) {
 	runes := []rune(strings.TrimRight(line, "\r"))
 	at = min(at, len(runes))
@@ -175,7 +175,7 @@ func printCaret(out io.Writer, margin, line string, at int, note string) {
 	fmt.Fprintln(out)
 }
 
-// printable puts a sign in place of each character that would move the cursor.
+// printable replaces each character that would move the cursor.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {

@@ -15,7 +15,7 @@ func TestHelpExamples(t *testing.T) {
 	for _, tt := range []struct {
 		usage   string
 		command command
-		// dir is where the example is run.
+		// dir is the folder in which the example runs.
 		dir  func(t *testing.T) string
 		code int
 	}{
@@ -37,7 +37,7 @@ func TestHelpExamples(t *testing.T) {
 	}
 }
 
-// badRoutes is a folder with the routes file of check's example.
+// badRoutes returns a folder with the routes file of check's example.
 func badRoutes(t *testing.T) string {
 	dir := t.TempDir()
 	src := "version: 1\nroutes:\n  - name: orders\n    config_id: cg-123ABc4DE\n    files: orders/{yyyy}/{mm}/{dd}/*.csv\n"
@@ -61,7 +61,7 @@ func TestTheSampleRoutesWithAllTheirOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// With the options in place of what they are an alternative to.
+	// The commented options replace their alternatives.
 	head, tail, found := strings.Cut(string(b), "    files: orders/")
 	_, tail, _ = strings.Cut(tail, "\n")
 	src := head + strings.TrimPrefix(strings.ReplaceAll("\n"+tail, "\n    # ", "\n    "), "\n")
@@ -89,10 +89,10 @@ func TestExplainRefusesAnEventThatLambdaDoesNotTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := (&explainOptions{routes: routes, event: event}).explain(io.Discard)
-	if want := event + ": has more than 6291456 bytes, which is more than Lambda takes"; err == nil || err.Error() != want {
+	if want := event + ": has more than 6291456 bytes, which is more than Lambda accepts"; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
-	// An hour's window does not wait for longer than an hour.
+	// The window of an hour waits at most one hour.
 	var out strings.Builder
 	if err := (&explainOptions{routes: routes, bucket: "b", key: "a/2026112206"}).explain(&out); err != nil ||
 		!strings.Contains(out.String(), "once no file of the window has come for 3h, or 1h after the first\n") {

@@ -23,25 +23,25 @@ import (
 var testNow = time.Date(2026, 11, 22, 13, 5, 0, 0, time.UTC)
 
 // fakeCloud is an account in memory. It fails the test if a message is deleted
-// that has not been sent where it belongs.
+// before it was sent to its destination.
 type fakeCloud struct {
 	t       *testing.T
 	outputs map[string]string
 	queues  map[string]*fakeQueue // by URL
-	// answer is what the trigger answers to a call that waits.
+	// answer is the trigger's answer to a synchronous call.
 	answer *lambda.InvokeOutput
-	// called are the payloads that the trigger has got.
+	// called are the payloads that the trigger received.
 	called []string
-	// fault is asked before each call: a call that is refused is not carried
-	// out, one that is lost is, and fails all the same.
+	// fault decides each call. A refused call has no effect. A lost call takes
+	// effect and fails.
 	fault func(operation string) (refused, lost error)
-	// regions are those asked for.
+	// regions are the requested regions.
 	regions []string
 }
 
 type fakeQueue struct {
 	messages []*fakeMessage
-	// again are messages that show once more although they were deleted.
+	// again are deleted messages that SQS returns again.
 	again []*fakeMessage
 	reads int
 }
@@ -49,13 +49,14 @@ type fakeQueue struct {
 type fakeMessage struct {
 	types.Message
 	hidden bool
-	// belongs is what must have been sent before it is deleted; empty: nothing.
+	// belongs is the payload that must be sent before the message is deleted,
+	// or empty.
 	belongs string
 }
 
 const testTrigger = "arn:aws:lambda:us-east-1:123456789012:function:t"
 
-// newFakeCloud makes an account with a stack and all of its queues.
+// newFakeCloud returns an account with a stack and all its queues.
 func newFakeCloud(t *testing.T) *fakeCloud {
 	f := &fakeCloud{t: t, outputs: map[string]string{outputTrigger: testTrigger, outputArrivalsQueue: "arrivals"}, queues: map[string]*fakeQueue{"arrivals": {}}}
 	for _, q := range deadLetterQueues() {
@@ -71,8 +72,8 @@ func (f *fakeCloud) connect(_ context.Context, region string) (*cloud, error) {
 	return &cloud{stacks: f, functions: f, queues: f, now: func() time.Time { return testNow }}, nil
 }
 
-// put puts a message into a dead-letter queue, an hour ago unless attributes
-// say otherwise.
+// put puts a message into a dead-letter queue. It is one hour old unless
+// attributes have another time.
 func (f *fakeCloud) put(queue, body, belongs string, attributes map[string]string) *fakeMessage {
 	q := f.queues["dead-"+queue]
 	id := fmt.Sprintf("%s-%d", queue, len(q.messages)+1)
@@ -89,7 +90,7 @@ func (f *fakeCloud) put(queue, body, belongs string, attributes map[string]strin
 	return m
 }
 
-// bodies are the messages of a queue.
+// bodies returns the bodies of the messages of a queue.
 func (f *fakeCloud) bodies(url string) []string {
 	bodies := []string{}
 	for _, m := range f.queues[url].messages {
@@ -216,7 +217,7 @@ func (f *fakeCloud) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.Chan
 	})
 }
 
-// shell runs a command on the account, and gives what it writes.
+// shell runs a command on the account, and returns its output.
 func (f *fakeCloud) shell(line string) (stdout, stderr string, code int) {
 	f.t.Helper()
 	var out, errs bytes.Buffer

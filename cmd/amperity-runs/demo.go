@@ -19,7 +19,7 @@ request without an answer, and a crash at the worst moment. Each step shows what
 came in, what was sent to Amperity and what was announced. Nothing leaves this
 machine.
 
-Exit code 1 if anything comes out other than it should.
+Exit code 1 if a step has an unexpected result.
 `
 
 // runDemo runs the demo.

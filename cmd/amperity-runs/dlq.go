@@ -16,36 +16,36 @@ const dlqUsage = `Usage:
   amperity-runs dlq list [--json] [--stack NAME]
   amperity-runs dlq redrive QUEUE [--max N] [--dry-run] [--json] [--stack NAME]
 
-Look into the stack's dead-letter queues, and send what is in them where it
-belongs. Mend the cause first, or it comes back.
+List the stack's dead-letter queues, and redrive their messages. Fix the cause
+first, or the messages come back.
 
-  QUEUE           what is in it                          where a redrive sends it
-  arrivals        events of files that s3arrival         to the arrivals queue
+  QUEUE           its messages                           what a redrive does
+  arrivals        events of files that s3arrival         sends to the arrivals queue
                   failed on 15 times
-  arrivals-rule   events of files that EventBridge       to the arrivals queue
+  arrivals-rule   events of files that EventBridge       sends to the arrivals queue
                   could not put into that queue
   trigger         inputs that the trigger failed on      calls the trigger
   schedules       calls of the trigger that Scheduler    calls the trigger
                   could not make
-  sweep           sweeps that failed                     deletes it: a sweep
-  sweep-schedule  sweeps that Scheduler could not call   comes every minute
+  sweep           sweeps that failed                     deletes: a sweep comes
+  sweep-schedule  sweeps that Scheduler could not call   every minute anyway
 
-"list" shows how many messages each has, by a count of SQS's that is
-approximate, and some of them: since when, what, and why as far as that can be
-told. It takes nothing out; what it shows is hidden from others for 5 seconds.
+"list" shows SQS's approximate number of messages in each queue, and some of the
+messages: since when they are there, their subject, and the reason if known. It
+removes nothing. Other readers do not see the shown messages for 5 seconds.
 
-"redrive" sends first and deletes then, message by message. If it is broken off
-in between, a message is sent twice. That is safe, and so is a redrive of what
-had its run meanwhile: a launch key starts one run, and a repeat is a duplicate.
-An event of a file older than 45 days is held, and so is a schedule's call later
-than its max_age. An input without scheduled_time and idempotency_key gets its
-first call's id as idempotency_key, so that it stays one launch. What cannot be
-read, or would start something else today, is left in the queue and named; what
-comes in meanwhile stays for the next redrive.
+"redrive" sends each message and then deletes it. If it is interrupted in
+between, the message is sent twice. That is safe, even if its run has started
+meanwhile: a launch key starts one run, and a repeat is a duplicate. An event of
+a file older than 45 days is held, and so is a schedule's call later than its
+max_age. An input without scheduled_time and idempotency_key gets the id of its
+first call as idempotency_key, so that it stays one launch. A message that is
+unreadable, or would start something else today, stays in the queue and is
+named. Messages that come meanwhile stay for the next redrive.
 
-  --max N         send at most so many messages; begin with 1
-  --dry-run       show what would be done, and do nothing; messages are hidden
-                  from others until it ends
+  --max N         send at most N messages; begin with 1
+  --dry-run       show what would be done, and do nothing; other readers do not
+                  see the messages until it ends
   --stack NAME    the deployed stack (default $AMPERITY_RUNS_STACK, else
                   amperity-runs); its outputs name the queues
   --json          print one JSON document
@@ -61,7 +61,7 @@ lambda:InvokeFunction on the trigger.
   sent    s3://acme-landing/orders/2026/11/22/orders_2.csv.gz
   arrivals: 2 sent to the arrivals queue, 0 left
 
-Exit code 1 if something was left or failed.
+Exit code 1 if a message was left or something failed.
 `
 
 // dlqOptions are the command's verb, argument and flags.
@@ -83,14 +83,14 @@ type queues interface {
 	ChangeMessageVisibilityBatch(ctx context.Context, in *sqs.ChangeMessageVisibilityBatchInput, opts ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
 }
 
-// deadLetterQueue is one of the stack's queues for what failed.
+// deadLetterQueue is one of the stack's dead-letter queues.
 type deadLetterQueue struct {
 	name string
-	// output is the stack's output with its address.
+	// output is the stack's output with the queue's address.
 	output string
 	read   reader
-	// to is the output with the queue or function that its messages go to;
-	// empty: they are only deleted.
+	// to is the output with the queue or function that a redrive sends to. If
+	// it is empty, a redrive only deletes the messages.
 	to string
 }
 
@@ -105,7 +105,7 @@ func deadLetterQueues() []deadLetterQueue {
 	}
 }
 
-// runDLQ lists and redrives what failed.
+// runDLQ lists and redrives dead-letter queues.
 func runDLQ(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return dlq(ctx, args, os.Getenv, connect, stdout, stderr)
 }
@@ -115,7 +115,7 @@ func dlq(ctx context.Context, args []string, getenv func(string) string, to conn
 	return act(ctx, "dlq", dlqUsage, o, err, to, stdout, stderr)
 }
 
-// parseDLQ reads verb, flags and argument. The error is misuse, or
+// parseDLQ parses verb, flags and argument. The error is misuse or
 // flag.ErrHelp.
 func parseDLQ(args []string, getenv func(string) string) (*dlqOptions, error) {
 	o := &dlqOptions{}
@@ -145,7 +145,7 @@ func parseDLQ(args []string, getenv func(string) string) (*dlqOptions, error) {
 	case maxGiven && o.max < 1:
 		return nil, fmt.Errorf("--max %d sends nothing: give a number from 1, or leave it out", o.max)
 	case len(names) == 0:
-		return nil, fmt.Errorf("which queue? give one of %s", queueNames())
+		return nil, fmt.Errorf("no queue: give one of %s", queueNames())
 	case len(names) > 1:
 		return nil, fmt.Errorf("unexpected argument %q: it takes one queue", names[1])
 	}
@@ -171,8 +171,8 @@ func (o *dlqOptions) do(ctx context.Context, c *cloud, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// Each stack of amperity-runs has a trigger; another stack is not taken for
-	// one without messages.
+	// Each stack of amperity-runs has a trigger. Without this check, another
+	// stack would look like one without messages.
 	if _, err := stack.of(outputTrigger); err != nil {
 		return err
 	}

@@ -15,36 +15,36 @@ import (
 )
 
 const (
-	// listHidden is for how many seconds "list" hides what it reads: 0 would
-	// mean the queue's own time.
+	// listHidden is for how many seconds "list" hides the messages that it
+	// reads. 0 would mean the queue's own time.
 	listHidden = 5
-	// receiveWait is for how many seconds a read waits for a message: without
-	// it SQS asks only some of its servers, and may find nothing.
+	// receiveWait is how many seconds a read waits for a message. Without a
+	// wait SQS queries only some of its servers, and may find nothing.
 	receiveWait = 1
-	// maxReceive is the most that one read gives (ReceiveMessage).
+	// maxReceive is the most messages that one read returns (ReceiveMessage).
 	maxReceive = 10
 )
 
-// queueReport tells of one queue.
+// queueReport describes one queue.
 type queueReport struct {
 	Queue string `json:"queue"`
-	// URL is empty where the stack has no such queue.
+	// URL is empty if the stack has no such queue.
 	URL string `json:"url,omitempty"`
-	// Messages and Hidden are approximate; Hidden are those that somebody reads
-	// just now.
+	// Messages and Hidden are approximate. Hidden counts the messages that
+	// another reader has received and that are hidden for a time.
 	Messages int            `json:"messages"`
 	Hidden   int            `json:"hidden"`
 	Some     []letterReport `json:"some,omitempty"`
 }
 
-// letterReport tells of one message.
+// letterReport describes one message.
 type letterReport struct {
 	ID    string          `json:"id"`
 	Since time.Time       `json:"since,omitzero"`
 	Files []string        `json:"files,omitempty"`
 	Input json.RawMessage `json:"input,omitempty"`
 	Why   string          `json:"why,omitempty"`
-	// Stays is why a redrive leaves it.
+	// Stays is why a redrive leaves the message.
 	Stays string `json:"stays,omitempty"`
 }
 
@@ -59,7 +59,7 @@ func (l letter) report() letterReport {
 	return r
 }
 
-// list shows what is in the queues.
+// list prints the queues and some of their messages.
 func (o *dlqOptions) list(ctx context.Context, c *cloud, stack outputs, out io.Writer) error {
 	var reports []queueReport
 	for _, q := range deadLetterQueues() {
@@ -89,22 +89,23 @@ func (o *dlqOptions) list(ctx context.Context, c *cloud, stack outputs, out io.W
 	return nil
 }
 
-// look counts the messages of a queue, and reads some.
+// look counts the messages of a queue and reads some.
 func (c *cloud) look(ctx context.Context, q deadLetterQueue, r *queueReport) ([]letter, error) {
 	counts, err := c.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &r.URL, AttributeNames: []types.QueueAttributeName{
 		types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible}})
 	if err != nil {
 		return nil, queueFailed("GetQueueAttributes", q, r.URL, err)
 	}
-	// What SQS does not say counts as 0.
+	// A missing count is 0.
 	r.Messages, _ = strconv.Atoi(counts.Attributes[string(types.QueueAttributeNameApproximateNumberOfMessages)])
 	r.Hidden, _ = strconv.Atoi(counts.Attributes[string(types.QueueAttributeNameApproximateNumberOfMessagesNotVisible)])
 	letters, _, err := c.receive(ctx, q, r.URL, maxReceive, listHidden)
 	return letters, err
 }
 
-// receive reads messages and hides them from others for some seconds. It gives
-// the time by SQS's clock, too, as far as that is known.
+// receive reads messages and hides them from other readers for some seconds. It
+// also returns the time by SQS's clock, or by this machine's if SQS's is
+// unknown.
 func (c *cloud) receive(ctx context.Context, q deadLetterQueue, url string, most, hidden int32) ([]letter, time.Time, error) {
 	got, err := c.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &url, MaxNumberOfMessages: most, VisibilityTimeout: hidden, WaitTimeSeconds: receiveWait,
@@ -128,12 +129,12 @@ func (c *cloud) receive(ctx context.Context, q deadLetterQueue, url string, most
 func queueFailed(operation string, q deadLetterQueue, url string, err error) error {
 	var gone *types.QueueDoesNotExist
 	if errors.As(err, &gone) {
-		return fmt.Errorf("the queue %s of the stack is not there any more (%s): deploy the stack again", q.name, url)
+		return fmt.Errorf("the queue %s of the stack no longer exists (%s): deploy the stack again", q.name, url)
 	}
 	return failed("SQS "+operation+" "+q.name, err)
 }
 
-// print shows a queue and what was read of it.
+// print prints a queue and the messages read from it.
 func (r queueReport) print(out io.Writer, letters []letter) {
 	switch {
 	case r.URL == "":
@@ -145,11 +146,11 @@ func (r queueReport) print(out io.Writer, letters []letter) {
 	}
 	fmt.Fprintf(out, "%s: %s", r.Queue, counted(max(r.Messages, len(letters)), "message"))
 	if r.Hidden > 0 {
-		fmt.Fprintf(out, ", and %d that somebody reads just now", r.Hidden)
+		fmt.Fprintf(out, ", and %d hidden by another reader", r.Hidden)
 	}
 	fmt.Fprintln(out)
 	for _, l := range letters {
-		at := "since when is not known"
+		at := "time unknown"
 		if !l.since.IsZero() {
 			at = l.since.Format(time.RFC3339)
 		}

@@ -15,19 +15,19 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
 
-// letter is one message of a dead-letter queue, as far as it can be read.
+// letter is the readable part of one message of a dead-letter queue.
 type letter struct {
 	id, receipt string
-	// since is when it was first put into a queue.
+	// since is when the message was first sent to a queue.
 	since time.Time
-	// files or input are what it is about.
+	// files or input are the subject of the message.
 	files []string
 	input json.RawMessage
-	// why it is there; empty where that cannot be told.
+	// why is the reason for the failure, or "" if unknown.
 	why string
-	// payload is what a redrive sends.
+	// payload is the payload of a redrive.
 	payload []byte
-	// left is why a redrive leaves it where it is, or nil.
+	// left is why a redrive leaves the message in the queue, or nil.
 	left error
 }
 
@@ -49,7 +49,7 @@ func (q deadLetterQueue) open(m types.Message) letter {
 	return l
 }
 
-// what names the message in a line.
+// what names the message in one line.
 func (l letter) what() string {
 	switch {
 	case len(l.files) > 1:
@@ -80,8 +80,8 @@ func readArrival(l *letter, body []byte, _ map[string]string) {
 	}
 }
 
-// readRuleArrival reads an S3 event as EventBridge leaves it, with what
-// happened as attributes (EventBridge User Guide, Using dead-letter queues).
+// readRuleArrival reads an S3 event from EventBridge, with the error in the
+// attributes (EventBridge User Guide, Using dead-letter queues).
 func readRuleArrival(l *letter, body []byte, attributes map[string]string) {
 	readArrival(l, body, attributes)
 	l.why = errorAttributes(attributes)
@@ -97,8 +97,8 @@ func errorAttributes(attributes map[string]string) string {
 	return strings.Join(words, ": ")
 }
 
-// callRecord is what Lambda sends of an asynchronous call that failed (Lambda
-// Developer Guide, Capturing records of Lambda asynchronous invocations).
+// callRecord is Lambda's record of a failed asynchronous call (Lambda Developer
+// Guide, Capturing records of Lambda asynchronous invocations).
 type callRecord struct {
 	RequestContext struct {
 		RequestID              string `json:"requestId"`
@@ -140,27 +140,27 @@ func readTriggerRecord(l *letter, body []byte, _ map[string]string) {
 	l.call(r.RequestPayload, r.RequestContext.RequestID)
 }
 
-// readSweepRecord reads the record of a call of the sweep, of which nothing is
-// needed.
+// readSweepRecord reads the record of a call of the sweep. A redrive needs
+// nothing of it.
 func readSweepRecord(l *letter, body []byte, _ map[string]string) {
 	r := readRecord(l, body)
 	l.input, l.left = r.RequestPayload, nil
 }
 
-// readSweepCall reads a call of the sweep that Scheduler could not make, of
-// which nothing is needed.
+// readSweepCall reads a call of the sweep that Scheduler could not make. A
+// redrive needs nothing of it.
 func readSweepCall(l *letter, _ []byte, attributes map[string]string) {
 	l.why = errorAttributes(attributes)
 }
 
-// readScheduleCall reads a call that Scheduler could not make: the target's
-// input, or the request to Lambda that it would have sent, with the input in
-// it; the guide (EventBridge Scheduler User Guide, Configuring a schedule's
-// dead-letter queue) shows only that of another service.
+// readScheduleCall reads a call that Scheduler could not make. The message is
+// the target's input, or the request to Lambda that contains the input. The
+// guide shows only the request of another service (EventBridge Scheduler User
+// Guide, Configuring a schedule's dead-letter queue).
 func readScheduleCall(l *letter, body []byte, attributes map[string]string) {
 	l.why = errorAttributes(attributes)
 	if attributes["IS_PAYLOAD_TRUNCATED"] == "true" {
-		l.left = errors.New("its input was cut short by Scheduler: call the trigger yourself")
+		l.left = errors.New("Scheduler truncated its input: call the trigger yourself")
 		return
 	}
 	var request struct {
@@ -174,8 +174,8 @@ func readScheduleCall(l *letter, body []byte, attributes map[string]string) {
 			body = []byte(text)
 		}
 	}
-	// Scheduler fills these in when it makes the call. Whether it has here, the
-	// guide does not say.
+	// Scheduler replaces these when it makes the call. The guide does not say
+	// whether they are replaced here.
 	for placeholder, name := range map[string]string{"<aws.scheduler.scheduled-time>": "SCHEDULED_TIME", "<aws.scheduler.schedule-arn>": "SCHEDULE_ARN"} {
 		if v := attributes[name]; v != "" {
 			quoted, _ := json.Marshal(v) // text
@@ -190,8 +190,8 @@ func readScheduleCall(l *letter, body []byte, attributes map[string]string) {
 	l.call(body, l.id)
 }
 
-// call makes the message one that calls the trigger with an input. The id names
-// the call it was first.
+// call makes a redrive of the message call the trigger with an input. id is the
+// id of the first call.
 func (l *letter) call(input json.RawMessage, id string) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(input, &fields); err != nil || fields == nil {
@@ -203,15 +203,15 @@ func (l *letter) call(input json.RawMessage, id string) {
 		v, ok := fields[name]
 		return ok && string(v) != "null" && string(v) != `""`
 	}
-	_, named := fields["idempotency_key"] // trigger rejects an empty one
+	_, named := fields["idempotency_key"] // the trigger rejects an empty key
 	switch {
 	case !given("config_id") || given("scheduled_time"):
-		// What is no start, and what counts from its own time.
+		// The input is no start, or counts from its own time.
 	case given("range"):
 		l.left = errors.New("its range counts from the time of the call, so it would ask for other dates than it did: call the trigger with range_from and range_to instead")
 	case !named:
-		// By the id of the call the launch has the key that it had then; without
-		// it, it would be another launch.
+		// With the id of the first call the launch keeps its key. Without the
+		// id, it would be another launch.
 		if id == "" {
 			id = l.id
 		}

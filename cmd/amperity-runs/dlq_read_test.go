@@ -9,26 +9,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// landed is an event of a file.
+// landed returns an event of a file.
 func landed(key string) string {
 	return `{"source":"aws.s3","detail-type":"Object Created","time":"2026-11-22T05:00:00Z","detail":{"bucket":{"name":"acme-landing"},"object":{"key":` + quote(key) + `}}}`
 }
 
-// failedCall is Lambda's record of a call.
+// failedCall returns Lambda's record of a call.
 func failedCall(payload string) string {
 	return `{"version":"1.0","timestamp":"2026-11-22T11:03:00Z","requestContext":{"requestId":"e4b46cbf","condition":"RetriesExhausted","approximateInvokeCount":3},` +
 		`"requestPayload":` + payload + `,"responsePayload":{"errorMessage":"gone","errorType":"LedgerError"}}`
 }
 
-// What each message is read as, and what a redrive sends of it.
-func TestMessagesAreRead(t *testing.T) {
+// Each message has one reading, and a redrive sends one payload for it.
+func TestEveryKindOfMessageIsRead(t *testing.T) {
 	t.Parallel()
 	const due = `{"config_id":"cg-1","range":{"from":"-1d","to":"0d"},"scheduled_time":"2026-11-22T11:00:00Z"}`
 	rows := []struct {
 		name, queue, body string
 		attributes        map[string]string
 		what, why         string
-		sends             string // empty: it stays
+		sends             string // empty if the message stays
 		stays             string
 	}{
 		// Events of files.
@@ -56,7 +56,7 @@ func TestMessagesAreRead(t *testing.T) {
 		{"dates that count from the call", "trigger", failedCall(`{"config_id":"cg-1","idempotency_key":"k","range":{"from":"-1d","to":"0d"}}`), nil, `{"config_id":"cg-1","idempotency_key":"k","range":{"from":"-1d","to":"0d"}}`,
 			"RetriesExhausted after 3 calls: LedgerError: gone", "",
 			"its range counts from the time of the call, so it would ask for other dates than it did: call the trigger with range_from and range_to instead"},
-		{"a person's word", "trigger", failedCall(`{"release":"k","hold":1}`), nil, `{"release":"k","hold":1}`, "RetriesExhausted after 3 calls: LedgerError: gone", `{"release":"k","hold":1}`, ""},
+		{"a command", "trigger", failedCall(`{"release":"k","hold":1}`), nil, `{"release":"k","hold":1}`, "RetriesExhausted after 3 calls: LedgerError: gone", `{"release":"k","hold":1}`, ""},
 		{"a function that was killed", "trigger", `{"requestContext":{"condition":"EventAgeExceeded","approximateInvokeCount":1},"requestPayload":{"config_id":"cg-1","scheduled_time":"2026-11-22T11:00:00Z"},` +
 			`"responsePayload":{"errorMessage":"Task timed out"}}`, nil, `{"config_id":"cg-1","scheduled_time":"2026-11-22T11:00:00Z"}`, "EventAgeExceeded after 1 call: Task timed out",
 			`{"config_id":"cg-1","scheduled_time":"2026-11-22T11:00:00Z"}`, ""},
@@ -73,12 +73,12 @@ func TestMessagesAreRead(t *testing.T) {
 			map[string]string{"SCHEDULED_TIME": "2026-11-22T11:00:00Z", "SCHEDULE_ARN": "arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"},
 			`{"config_id":"og-1","scheduled_time":"2026-11-22T11:00:00Z","schedule_arn":"arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"}`, "",
 			`{"config_id":"og-1","scheduled_time":"2026-11-22T11:00:00Z","schedule_arn":"arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"}`, ""},
-		{"nobody says when", "schedules", `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, nil, `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, "",
+		{"a schedule without its time", "schedules", `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, nil, `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, "",
 			"", "it does not say when it was due: call the trigger yourself"},
 		{"a schedule without a time", "schedules", `{"config_id":"og-1"}`, nil, `{"config_id":"og-1","idempotency_key":"schedules-1"}`, "", `{"config_id":"og-1","idempotency_key":"schedules-1"}`, ""},
-		{"cut short", "schedules", `{"config_id":"og-`, map[string]string{"IS_PAYLOAD_TRUNCATED": "true"}, "message schedules-1", "", "", "its input was cut short by Scheduler: call the trigger yourself"},
+		{"cut short", "schedules", `{"config_id":"og-`, map[string]string{"IS_PAYLOAD_TRUNCATED": "true"}, "message schedules-1", "", "", "Scheduler truncated its input: call the trigger yourself"},
 
-		// Sweeps, of which nothing is sent.
+		// Sweeps, for which nothing is sent.
 		{"a sweep", "sweep", failedCall(`{}`), nil, `{}`, "RetriesExhausted after 3 calls: LedgerError: gone", "nothing", ""},
 		{"a sweep of which nothing can be read", "sweep", `hello`, nil, "message sweep-1", "", "nothing", ""},
 		{"a sweep that was not called", "sweep-schedule", `{}`, map[string]string{"ERROR_CODE": "ThrottlingException"}, "message sweep-schedule-1", "ThrottlingException", "nothing", ""},

@@ -14,48 +14,51 @@ import (
 
 const (
 	// redriveHidden is for how many seconds a redrive hides a message from
-	// others: enough to send ten and delete them.
+	// other readers. It is enough to send and delete ten messages.
 	redriveHidden = 300
-	// showTime is for how long messages are shown again at the end.
+	// showTime bounds how long a redrive takes at its end to show messages
+	// again.
 	showTime = 10 * time.Second
 )
 
-// redriveReport tells what a redrive did.
+// redriveReport describes what a redrive did.
 type redriveReport struct {
 	Queue    string    `json:"queue"`
 	DryRun   bool      `json:"dry_run,omitempty"`
 	Messages []redrove `json:"messages"`
-	// Done were sent, or would be; Left stay in the queue; Newer have come
-	// since the redrive began.
+	// Done counts messages that were sent, or would be in a dry run. Left
+	// counts messages that stay in the queue. Newer counts messages that came
+	// after the redrive began.
 	Done  int `json:"done"`
 	Left  int `json:"left"`
 	Newer int `json:"newer"`
 }
 
-// redrove tells what became of one message.
+// redrove describes what happened to one message.
 type redrove struct {
 	// Action is sent, called, deleted or left.
 	Action string `json:"action"`
 	letterReport
 }
 
-// redriving is one redrive under way.
+// redriving is one redrive in progress.
 type redriving struct {
 	*dlqOptions
 	c    *cloud
 	out  io.Writer
 	from string // the address of the queue
 	to   string // the address of the queue, or the function
-	// begun is when it began, by SQS's clock, which may not be this machine's.
+	// begun is when the redrive began, by SQS's clock, which may differ from
+	// this machine's.
 	begun time.Time
-	// gone are the messages that were deleted, stay those that were read and
-	// are hidden by us, with what shows them again.
+	// gone has the ids of deleted messages. stay has the messages that we read
+	// and hide, with the receipts that show them again.
 	gone map[string]bool
 	stay map[string]string
 	redriveReport
 }
 
-// redrive sends what is in a queue where it belongs.
+// redrive sends the messages of a queue to their destination.
 func (o *dlqOptions) redrive(ctx context.Context, c *cloud, stack outputs, out io.Writer) error {
 	r := &redriving{dlqOptions: o, c: c, out: out, from: stack.values[o.queue.output],
 		gone: map[string]bool{}, stay: map[string]string{},
@@ -70,7 +73,7 @@ func (o *dlqOptions) redrive(ctx context.Context, c *cloud, stack outputs, out i
 		}
 	}
 	err := r.all(ctx)
-	// What was done is told, however it ends.
+	// The report covers the finished part even after an error.
 	r.show(ctx)
 	if o.json {
 		err = errors.Join(document(out, r.redriveReport), err)
@@ -78,12 +81,12 @@ func (o *dlqOptions) redrive(ctx context.Context, c *cloud, stack outputs, out i
 		r.summary()
 	}
 	if err == nil && r.Left > 0 {
-		err = fmt.Errorf("%s left in the queue %s, as told", counted(r.Left, "message"), o.queue.name)
+		err = fmt.Errorf("%s left in the queue %s; the output says why", counted(r.Left, "message"), o.queue.name)
 	}
 	return err
 }
 
-// all takes the messages one after the other.
+// all processes the messages one after the other.
 func (r *redriving) all(ctx context.Context) error {
 	for r.max == 0 || r.Done < r.max {
 		most := maxReceive
@@ -95,7 +98,7 @@ func (r *redriving) all(ctx context.Context) error {
 			return err
 		}
 		if r.begun.IsZero() {
-			r.begun = now.Add(time.Second) // it comes in whole seconds
+			r.begun = now.Add(time.Second) // SQS's time has whole seconds
 		}
 		news := false
 		for _, l := range letters {
@@ -112,11 +115,11 @@ func (r *redriving) all(ctx context.Context) error {
 	return nil
 }
 
-// take takes a message as it was read, for the first time or again.
+// take processes a message that was read for the first time or again.
 func (r *redriving) take(ctx context.Context, l letter, stays bool) error {
 	switch {
 	case r.gone[l.id]:
-		// SQS may show a message once more that was deleted.
+		// SQS may return a deleted message again.
 		return r.remove(ctx, l)
 	case stays:
 		r.stay[l.id] = l.receipt
@@ -126,22 +129,22 @@ func (r *redriving) take(ctx context.Context, l letter, stays bool) error {
 	return r.one(ctx, l)
 }
 
-// one takes one message. It is deleted once what it is about was sent, and not
-// before: a crash in between leaves it here, and it is sent again.
+// one sends one message, and then deletes it. A crash in between leaves the
+// message in the queue, and the next redrive sends it again.
 func (r *redriving) one(ctx context.Context, l letter) error {
 	if l.since.After(r.begun) {
-		// Perhaps what was sent has failed again already.
+		// The message may be one that was redriven and has failed again.
 		r.Newer++
 		return nil
 	}
 	if l.left != nil {
 		r.Left++
-		r.tell("left", l)
+		r.print("left", l)
 		return nil
 	}
 	done := func() {
 		r.Done++
-		r.tell(r.action(), l)
+		r.print(r.action(), l)
 	}
 	if r.dryRun {
 		done()
@@ -151,7 +154,7 @@ func (r *redriving) one(ctx context.Context, l letter) error {
 		return fmt.Errorf("%s: %w; it stays in the queue", l.what(), err)
 	}
 	if r.queue.to != "" {
-		done() // as it was sent, also if it cannot be deleted
+		done() // it was sent, even if it cannot be deleted
 	}
 	if err := r.remove(ctx, l); err != nil {
 		return err
@@ -162,7 +165,7 @@ func (r *redriving) one(ctx context.Context, l letter) error {
 	return nil
 }
 
-// remove deletes a message that was sent. It is not broken off.
+// remove deletes a sent message. An interrupt does not cancel it.
 func (r *redriving) remove(ctx context.Context, l letter) error {
 	_, err := r.c.queues.DeleteMessage(context.WithoutCancel(ctx), &sqs.DeleteMessageInput{QueueUrl: &r.from, ReceiptHandle: &l.receipt})
 	if err == nil {
@@ -177,7 +180,7 @@ func (r *redriving) remove(ctx context.Context, l letter) error {
 	return fmt.Errorf("%s: it was sent, but is still in the queue: %w; the next redrive sends it again, which is a duplicate", l.what(), err)
 }
 
-// send sends what a message is about where it belongs.
+// send sends a message's payload to its destination.
 func (r *redriving) send(ctx context.Context, l letter) error {
 	switch r.queue.to {
 	case "":
@@ -190,12 +193,12 @@ func (r *redriving) send(ctx context.Context, l letter) error {
 		return failed("SQS SendMessage to the arrivals queue", err)
 	}
 	if aws.ToString(got.MessageId) == "" {
-		return errors.New("SQS SendMessage to the arrivals queue: the answer has no MessageId, so it is not known to be there")
+		return errors.New("SQS SendMessage to the arrivals queue: the answer has no MessageId, so the message may not be there")
 	}
 	return nil
 }
 
-// action is what is done with a message that does not stay.
+// action returns what a redrive does with a message that does not stay.
 func (r *redriving) action() string {
 	switch r.queue.to {
 	case "":
@@ -206,8 +209,8 @@ func (r *redriving) action() string {
 	return "sent"
 }
 
-// tell prints what became of a message.
-func (r *redriving) tell(action string, l letter) {
+// print prints what happened to a message.
+func (r *redriving) print(action string, l letter) {
 	if r.json {
 		r.Messages = append(r.Messages, redrove{action, l.report()})
 		return
@@ -234,8 +237,8 @@ func (r *redriving) summary() {
 	fmt.Fprintln(r.out)
 }
 
-// show shows the messages that stay to others again. Where that fails they show
-// by themselves, after redriveHidden.
+// show makes the remaining messages visible to other readers. If that fails,
+// they become visible after redriveHidden.
 func (r *redriving) show(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), showTime)
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTheListOfQueues(t *testing.T) {
+func TestListShowsEveryQueue(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	delete(f.outputs, "SweepScheduleDeadLetterQueueUrl")
@@ -31,9 +31,9 @@ func TestTheListOfQueues(t *testing.T) {
 		want += fmt.Sprintf("  2026-11-22T12:05:00Z  s3://acme-landing/%d\uFFFD[2J\n", i)
 	}
 	want += "  and about 2 more\narrivals-rule: empty\ntrigger: 1 message\n" +
-		"  since when is not known  " + `{"config_id":"og-1","idempotency_key":"e4b46cbf","note":"` + strings.Repeat("n", 200-len(`{"config_id":"og-1","idempotency_key":"e4b46cbf","note":"`)) + "…\n" +
+		"  time unknown  " + `{"config_id":"og-1","idempotency_key":"e4b46cbf","note":"` + strings.Repeat("n", 200-len(`{"config_id":"og-1","idempotency_key":"e4b46cbf","note":"`)) + "…\n" +
 		"    why    RetriesExhausted after 3 calls: LedgerError: gone\n" +
-		"schedules: 0 messages, and 1 that somebody reads just now\nsweep: empty\nsweep-schedule: not in this stack's version\n" +
+		"schedules: 0 messages, and 1 hidden by another reader\nsweep: empty\nsweep-schedule: not in this stack's version\n" +
 		"The numbers are SQS's, which are approximate; nothing was taken out.\n"
 	if diff := cmp.Diff(want, got); diff != "" || code != 0 || stderr != "" {
 		t.Errorf("exit code %d, %s (-want +got)\n%s", code, stderr, diff)
@@ -43,7 +43,7 @@ func TestTheListOfQueues(t *testing.T) {
 	}
 }
 
-func TestARedriveOfMany(t *testing.T) {
+func TestRedriveSendsUpToMaxMessages(t *testing.T) {
 	t.Parallel()
 	many := func(t *testing.T) *fakeCloud {
 		f := newFakeCloud(t)
@@ -74,7 +74,7 @@ func TestARedriveOfMany(t *testing.T) {
 			if code != row.code || lines[len(lines)-1] != row.summary {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
-			if code == 1 && stderr != "amperity-runs: dlq: 1 message left in the queue arrivals, as told\n" {
+			if code == 1 && stderr != "amperity-runs: dlq: 1 message left in the queue arrivals; the output says why\n" {
 				t.Errorf("told %q", stderr)
 			}
 			if sent, left := len(f.bodies("arrivals")), len(f.bodies("dead-arrivals")); sent != row.sent || left != row.left {
@@ -89,7 +89,7 @@ func TestARedriveOfMany(t *testing.T) {
 	}
 }
 
-func TestWhatComesMeanwhileStays(t *testing.T) {
+func TestRedriveLeavesNewMessages(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	f.put("trigger", failedCall(`{"config_id":"og-1","idempotency_key":"a"}`), `{"config_id":"og-1","idempotency_key":"a"}`, nil)
@@ -101,7 +101,7 @@ func TestWhatComesMeanwhileStays(t *testing.T) {
 	}
 }
 
-func TestADeletedMessageThatShowsOnceMoreIsNotSentAgain(t *testing.T) {
+func TestDeletedMessageIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	m := f.put("arrivals", landed("a"), landed("a"), nil)
@@ -124,7 +124,7 @@ func TestADeletedMessageThatShowsOnceMoreIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// Whatever call fails, before or after it took effect: nothing is lost, and the
+// If any call fails, before or after it took effect, no message is lost. The
 // next redrive does the rest.
 func TestNoFaultLosesAMessage(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,8 @@ func TestNoFaultLosesAMessage(t *testing.T) {
 				before := faults
 				stdout, stderr, code := f.shell("dlq redrive " + queue)
 				if faults == before {
-					// It ended before: that was all of it.
+					// The redrive ended before the nth call, so every call was
+					// tested.
 					if nth < 6 || faults < 10 {
 						t.Errorf("%s: %d calls, %d faults: the search is broken", queue, calls, faults)
 					}
@@ -193,7 +194,7 @@ func TestNoFaultLosesAMessage(t *testing.T) {
 	}
 }
 
-func TestHowARedriveFails(t *testing.T) {
+func TestRedriveExplainsEachFailure(t *testing.T) {
 	t.Parallel()
 	on := func(operation string, err error) func(*fakeCloud) {
 		return func(f *fakeCloud) {
@@ -217,15 +218,15 @@ func TestHowARedriveFails(t *testing.T) {
 		{"no dead-letter queue", "dlq redrive sweep", func(f *fakeCloud) { delete(f.outputs, "SweepFailureQueueUrl") }, "",
 			"this version of the stack amperity-runs has no queue sweep (output SweepFailureQueueUrl)"},
 		{"a read", "dlq redrive trigger", on("ReceiveMessage", denied), "trigger: 0 handed to the trigger, 0 left\n",
-			"SQS ReceiveMessage trigger: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to somebody who has it"},
+			"SQS ReceiveMessage trigger: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to a profile that has it"},
 		{"a call", "dlq redrive trigger", on("Invoke", denied), "trigger: 0 handed to the trigger, 0 left\n",
-			`{"config_id":"og-1","idempotency_key":"a"}: Lambda Invoke ` + testTrigger + `: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to somebody who has it; it stays in the queue`},
+			`{"config_id":"og-1","idempotency_key":"a"}: Lambda Invoke ` + testTrigger + `: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to a profile that has it; it stays in the queue`},
 		{"a call that is answered", "dlq redrive trigger", func(f *fakeCloud) { f.answer = &lambda.InvokeOutput{StatusCode: 200} }, "trigger: 0 handed to the trigger, 0 left\n",
 			`{"config_id":"og-1","idempotency_key":"a"}: Lambda Invoke ` + testTrigger + `: the answer is status 200, and 202 was expected; it stays in the queue`},
 		{"a deletion after a call", "dlq redrive trigger", on("DeleteMessage", denied), "called  {\"config_id\":\"og-1\",\"idempotency_key\":\"a\"}\ntrigger: 1 handed to the trigger, 0 left\n",
-			`{"config_id":"og-1","idempotency_key":"a"}: it was sent, but is still in the queue: SQS DeleteMessage trigger: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to somebody who has it; the next redrive sends it again, which is a duplicate`},
+			`{"config_id":"og-1","idempotency_key":"a"}: it was sent, but is still in the queue: SQS DeleteMessage trigger: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to a profile that has it; the next redrive sends it again, which is a duplicate`},
 		{"a deletion alone", "dlq redrive sweep", on("DeleteMessage", denied), "sweep: 0 deleted, 0 left\n",
-			`{}: SQS DeleteMessage sweep: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to somebody who has it; it stays in the queue`},
+			`{}: SQS DeleteMessage sweep: access denied: ann is not authorized; get that permission, or set AWS_PROFILE to a profile that has it; it stays in the queue`},
 		{"interrupted", "dlq redrive trigger", on("ReceiveMessage", context.Canceled), "trigger: 0 handed to the trigger, 0 left\n", "SQS ReceiveMessage trigger: interrupted"},
 	}
 	for _, row := range rows {
@@ -243,14 +244,14 @@ func TestHowARedriveFails(t *testing.T) {
 	}
 }
 
-// confirming answers a message that was sent without an id.
+// confirming responds to a sent message without an id.
 type confirming struct{ *fakeCloud }
 
 func (confirming) SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
 	return &sqs.SendMessageOutput{}, nil
 }
 
-func TestAnAnswerWithoutAnIDConfirmsNothing(t *testing.T) {
+func TestResponseWithoutAMessageIDConfirmsNothing(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	f.put("arrivals", landed("a"), landed("a"), nil)
@@ -261,13 +262,13 @@ func TestAnAnswerWithoutAnIDConfirmsNothing(t *testing.T) {
 	}
 	var stdout, stderr strings.Builder
 	code := dlq(t.Context(), []string{"redrive", "arrivals"}, func(string) string { return "" }, connect, &stdout, &stderr)
-	want := "amperity-runs: dlq: s3://acme-landing/a: SQS SendMessage to the arrivals queue: the answer has no MessageId, so it is not known to be there; it stays in the queue\n"
+	want := "amperity-runs: dlq: s3://acme-landing/a: SQS SendMessage to the arrivals queue: the answer has no MessageId, so the message may not be there; it stays in the queue\n"
 	if code != 1 || stderr.String() != want || len(f.bodies("dead-arrivals")) != 1 {
 		t.Errorf("exit code %d\n%s%s", code, &stdout, &stderr)
 	}
 }
 
-func TestARedriveAsJSONTellsWhatWasDoneBeforeItFailed(t *testing.T) {
+func TestRedriveAsJSONReportsMessagesDoneBeforeAFailure(t *testing.T) {
 	t.Parallel()
 	f := newFakeCloud(t)
 	for _, key := range []string{"a", "b"} {

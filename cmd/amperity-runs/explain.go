@@ -21,15 +21,15 @@ const explainUsage = `Usage:
   amperity-runs explain s3://BUCKET/KEY [--at TIME] [--routes FILE] [--buckets A,B]
   amperity-runs explain --event FILE [--routes FILE] [--buckets A,B]
 
-Tell what a file in S3 starts and why: its route, the date fields in its key, its
+Explain what a file in S3 starts: its route, the date fields in its key, its
 window, the range and the request, when it starts, and what a later file does. If
-it starts nothing: the route that comes nearest, and where the key fails it.
+it starts nothing: the nearest route, and where the key does not match it.
 
-The file may be given by its ARN too, arn:aws:s3:::BUCKET/KEY, as events have it.
+An ARN as in events, arn:aws:s3:::BUCKET/KEY, names a file too.
 
   --at TIME       when the file arrives, such as 2026-11-22T05:00:00Z
-                  (default now); it counts where the key has no date
-  --event FILE    an event as the function s3arrival gets it: an SQS batch, an S3
+                  (default now); used if the key has no date
+  --event FILE    an event in a form that s3arrival receives: an SQS batch, an S3
                   notification, an EventBridge event or an SNS event
   --routes FILE   the routes file (default routes.yaml)
   --buckets A,B   the buckets whose events the stack receives (default any)
@@ -48,19 +48,20 @@ Keys are written as they are in S3, not encoded.
     late      a later file starts it again (rerun)
 `
 
-// maxEvent bounds an event file: Lambda takes no payload above 6 MB (AWS Lambda
+// maxEvent bounds an event file. Lambda accepts at most 6 MB (AWS Lambda
 // quotas, Invocation payload).
 const maxEvent = 6 << 20
 
 // explainOptions are the command's flags and argument.
 type explainOptions struct {
 	bucket, key, event, routes string
-	// at is when the file arrives. With an event it is now, when the event arrives.
+	// at is when the file arrives. With an event it is the current time, as the
+	// time of its receipt.
 	at      time.Time
 	options route.Options
 }
 
-// runExplain tells what files start.
+// runExplain explains what files start.
 func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseExplain(args, time.Now())
 	if errors.Is(err, flag.ErrHelp) {
@@ -80,7 +81,7 @@ func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int 
 	return 0
 }
 
-// parseExplain reads the flags and the argument. The error is misuse, or
+// parseExplain parses the flags and the argument. The error is misuse or
 // flag.ErrHelp.
 func parseExplain(args []string, now time.Time) (*explainOptions, error) {
 	o := &explainOptions{at: now}
@@ -107,7 +108,7 @@ func parseExplain(args []string, now time.Time) (*explainOptions, error) {
 	case o.event != "":
 		return o, nil
 	case len(files) == 0:
-		return nil, errors.New("which file? give s3://BUCKET/KEY, or --event FILE")
+		return nil, errors.New("no file: give s3://BUCKET/KEY, or --event FILE")
 	case len(files) > 1:
 		return nil, fmt.Errorf("unexpected argument %q: it takes one file; a key with blanks needs quotes", files[1])
 	}
@@ -121,7 +122,8 @@ func parseExplain(args []string, now time.Time) (*explainOptions, error) {
 	return o, nil
 }
 
-// explain prints the explanation. The error says what could not be read.
+// explain prints the explanation. It returns an error if something could not be
+// read.
 func (o *explainOptions) explain(out io.Writer) error {
 	src, err := readRoutes(o.routes, "give the routes file with --routes FILE")
 	if err != nil {
@@ -140,7 +142,7 @@ func (o *explainOptions) explain(out io.Writer) error {
 		return err
 	}
 	if len(payload) > maxEvent {
-		return fmt.Errorf("%s: has more than %d bytes, which is more than Lambda takes", o.event, maxEvent)
+		return fmt.Errorf("%s: has more than %d bytes, which is more than Lambda accepts", o.event, maxEvent)
 	}
 	batch, err := s3event.Decode(payload)
 	if err != nil {
@@ -169,9 +171,9 @@ func (o *explainOptions) file(out io.Writer, routes *route.Routes, a s3event.Arr
 	e := routes.Explain(a, o.at)
 	switch {
 	case e.Ignored && e.IgnoredBy == "" && !strings.HasSuffix(a.Key, "/"):
-		line(out, "ignored", "it is empty and its key ends in _$folder$: Hadoop's folder marker, which is nobody's file")
+		line(out, "ignored", "it is empty and its key ends in _$folder$: Hadoop's folder marker, not a file of yours")
 	case e.Ignored && e.IgnoredBy == "":
-		line(out, "ignored", "its key ends in /: a folder marker, which is nobody's file")
+		line(out, "ignored", "its key ends in /: a folder marker, not a file of yours")
 	case e.Ignored:
 		line(out, "ignored", fmt.Sprintf("by %q under \"ignore\"", e.IgnoredBy))
 	}
@@ -196,7 +198,7 @@ func (o *explainOptions) file(out io.Writer, routes *route.Routes, a s3event.Arr
 	}
 }
 
-// match explains one route that an arrival counts for.
+// match explains one route that an arrival matches.
 func (o *explainOptions) match(out io.Writer, m route.MatchExplanation) {
 	line(out, "route", fmt.Sprintf("%s (%s:%d)", m.Route.Name, o.routes, m.Route.Line()))
 	line(out, "files", m.Pattern)
@@ -224,7 +226,7 @@ func (o *explainOptions) match(out io.Writer, m route.MatchExplanation) {
 	line(out, "starts", starts(m.Route))
 	line(out, "late", map[window.Late]string{
 		window.Rerun:  "a later file starts it again (rerun)",
-		window.Hold:   "a later file is held for a person (hold)",
+		window.Hold:   "a later file is held for you (hold)",
 		window.Ignore: "a later file is ignored (ignore)",
 	}[m.Route.Late])
 	if d, ok := m.Route.DeadlineOf(m.Period); ok {
@@ -238,7 +240,7 @@ func (o *explainOptions) match(out io.Writer, m route.MatchExplanation) {
 	}
 }
 
-// starts says when a window starts its run.
+// starts describes when a window starts its run.
 func starts(r *route.Route) string {
 	var needs []string
 	for _, f := range r.Files {
@@ -265,7 +267,7 @@ func starts(r *route.Route) string {
 	return "once there is " + strings.Join(needs, ", and ") + ", and " + quiet
 }
 
-// short is a duration without the parts that are zero.
+// short formats a duration without the parts that are zero.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

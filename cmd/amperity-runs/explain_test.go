@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The function s3arrival counts an event time in the future as the time at which
-// the event came, and so must explain. With --at the time is a given.
+// The function s3arrival counts a future event time as the time of receipt, and
+// explain must do the same. --at sets the time itself.
 func TestExplainCountsTimesAsS3arrivalDoes(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)

@@ -22,26 +22,26 @@ const heldUsage = `Usage:
   amperity-runs held adopt KEY --hold N --run ID [--json] [--stack …]
   amperity-runs held discard KEY --hold N --reason TEXT [--json] [--stack …]
 
-List what waits for a person, and answer it, through the stack's trigger
+List what waits for you, and answer it, through the stack's trigger
 function. "list" shows each with the commands that answer it.
 
-  release   start the run now; for a window whose files are missing, with what
-            is there. Also for a run that was rejected, once what Amperity named
-            is mended: the rejected are not in the list, their event names them
-  adopt     the run is there already: it is this launch's. Look on the Workflows
-            page in Amperity
-  discard   nothing more is started for what has come: a launch that is held,
-            or a window whose files are missing, which then waits for all
+  release   start the run now. A window whose files are missing starts with the
+            files that came. A rejected run can be released too, once the cause
+            is fixed: it is not in the list, but its event names the launch key
+  adopt     record a run that exists already as this launch's run. Look on the
+            Workflows page in Amperity
+  discard   start nothing more for the files so far. A window whose files are
+            missing then waits for all of them
 
   KEY              the launch key, as in the list and in the event
-  --hold N         the number, as there. Each time that a person is asked it
-                   counts up, so that an answer given twice does nothing twice
+  --hold N         the hold number, as there. It increases each time that you are
+                   asked, so that a repeated answer changes nothing
   --run ID         the run, as wf-20261122-24372-8U4y9s
-  --reason TEXT    why, for whoever reads the event; at most 1,000 bytes
+  --reason TEXT    the reason, which the event repeats; at most 1,000 bytes
   --stack NAME     the deployed stack (default $AMPERITY_RUNS_STACK, else
                    amperity-runs); its output TriggerArn is called
   --function NAME  the trigger's name or ARN instead
-  --json           print the trigger's answer as it came
+  --json           print the trigger's answer unchanged
 
 Account, region and credentials are those of the shell, as for the AWS CLI. They
 need cloudformation:DescribeStacks on the stack, unless --function is given, and
@@ -58,11 +58,11 @@ lambda:InvokeFunction on the trigger.
     message      the run was wanted until 2026-11-22T11:00:00Z, and it is 2026-11-22T11:04:30Z
     to start it  amperity-runs held release schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z --hold 1
     to end it    amperity-runs held discard schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z --hold 1 --reason WHY
-  1 waits for a person
+  1 waits for you
 
-Exit code 0 if the trigger answered, whatever it answered: also that the run was
-rejected, or that nothing was done because KEY does not wait for an answer to
-number N. 1 if it could not be called, or failed.
+Exit code 0 if the trigger answered, even if the run was rejected, or if nothing
+was done because KEY does not wait for an answer to number N. 1 if the trigger
+could not be called, or failed.
 `
 
 // heldOptions are the command's verb, argument and flags.
@@ -75,7 +75,7 @@ type heldOptions struct {
 	deployed
 }
 
-// runHeld lists and answers what waits for a person.
+// runHeld lists and answers what waits for the operator.
 func runHeld(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return answerHeld(ctx, args, os.Getenv, connect, stdout, stderr)
 }
@@ -85,11 +85,10 @@ func answerHeld(ctx context.Context, args []string, getenv func(string) string, 
 	return act(ctx, "held", heldUsage, o, err, to, stdout, stderr)
 }
 
-// verbs splits the verb off the arguments. An asked-for help, and none at all,
-// come first.
+// verbs splits the verb off the arguments. The error is misuse or flag.ErrHelp.
 func verbs(args []string, known ...string) (verb string, rest []string, err error) {
 	if len(args) == 0 {
-		return "", nil, fmt.Errorf("what is to be done? give one of %s", strings.Join(known, ", "))
+		return "", nil, fmt.Errorf("no command: give one of %s", strings.Join(known, ", "))
 	}
 	for _, v := range known {
 		if args[0] == v {
@@ -103,7 +102,7 @@ func verbs(args []string, known ...string) (verb string, rest []string, err erro
 	return "", nil, fmt.Errorf("%q is none of %s", args[0], strings.Join(known, ", "))
 }
 
-// parseHeld reads verb, flags and argument. The error is misuse, or
+// parseHeld parses verb, flags and argument. The error is misuse or
 // flag.ErrHelp.
 func parseHeld(args []string, getenv func(string) string) (*heldOptions, error) {
 	o := &heldOptions{}
@@ -140,7 +139,7 @@ func parseHeld(args []string, getenv func(string) string) (*heldOptions, error) 
 	return o, o.fits(keys)
 }
 
-// fits checks what belongs to the verb.
+// fits checks the argument and the flags of the verb.
 func (o *heldOptions) fits(keys []string) error {
 	if o.verb == "list" {
 		if len(keys) > 0 {
@@ -149,7 +148,7 @@ func (o *heldOptions) fits(keys []string) error {
 		return nil
 	}
 	if len(keys) == 0 {
-		return errors.New("which one? give the launch key, as \"amperity-runs held list\" and the event show it")
+		return errors.New("no launch key: give it, as \"amperity-runs held list\" and the event show it")
 	}
 	if len(keys) > 1 {
 		return fmt.Errorf("unexpected argument %q: it takes one launch key; a key with blanks needs quotes", keys[1])
@@ -160,19 +159,19 @@ func (o *heldOptions) fits(keys []string) error {
 		return fmt.Errorf("%q is not a launch key: it begins with schedule/, arrival/ or manual/", o.key)
 	}
 	if o.hold < 1 {
-		return errors.New("which number is answered? give --hold N, as \"amperity-runs held list\" and the event show it")
+		return errors.New("no hold number: give --hold N, as \"amperity-runs held list\" and the event show it")
 	}
 	if o.verb == "adopt" && !strings.HasPrefix(o.run, "wf-") {
-		return errors.New("which run? give --run wf-…, from the list or from Amperity's Workflows page")
+		return errors.New("no run: give --run wf-…, from the list or from Amperity's Workflows page")
 	}
 	if o.verb == "discard" && strings.TrimSpace(o.reason) == "" {
-		return errors.New("why? give --reason TEXT, for whoever reads the event")
+		return errors.New("no reason: give --reason TEXT, which the event repeats")
 	}
 	return nil
 }
 
-// word is what the trigger is told; see package trigger.
-type word struct {
+// heldCommand is the input of the trigger; see package trigger.
+type heldCommand struct {
 	List    string `json:"list,omitempty"`
 	Release string `json:"release,omitempty"`
 	Adopt   string `json:"adopt,omitempty"`
@@ -182,19 +181,19 @@ type word struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-func (o *heldOptions) word() word {
-	w := word{Hold: o.hold, RunID: o.run, Reason: o.reason}
+func (o *heldOptions) command() heldCommand {
+	c := heldCommand{Hold: o.hold, RunID: o.run, Reason: o.reason}
 	switch o.verb {
 	case "list":
-		w.List = "held"
+		c.List = "held"
 	case "release":
-		w.Release = o.key
+		c.Release = o.key
 	case "adopt":
-		w.Adopt = o.key
+		c.Adopt = o.key
 	case "discard":
-		w.Discard = o.key
+		c.Discard = o.key
 	}
-	return w
+	return c
 }
 
 // do calls the trigger and prints its answer.
@@ -203,7 +202,7 @@ func (o *heldOptions) do(ctx context.Context, c *cloud, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	payload, err := json.Marshal(o.word())
+	payload, err := json.Marshal(o.command())
 	if err != nil {
 		return err
 	}
@@ -217,7 +216,7 @@ func (o *heldOptions) do(ctx context.Context, c *cloud, out io.Writer) error {
 	return o.printResult(out, answer)
 }
 
-// printResult prints what a word has led to.
+// printResult prints the result of a command.
 func (o *heldOptions) printResult(out io.Writer, answer []byte) error {
 	var res record.Result
 	if err := json.Unmarshal(answer, &res); err != nil || res.Outcome == "" {
@@ -230,7 +229,7 @@ func (o *heldOptions) printResult(out io.Writer, answer []byte) error {
 	return nil
 }
 
-// printList prints the list of what waits.
+// printList prints the list of what waits for the operator.
 func (o *heldOptions) printList(out io.Writer, answer []byte, now time.Time) error {
 	var list trigger.HeldList
 	if err := json.Unmarshal(answer, &list); err != nil || list.Held == nil {
@@ -244,11 +243,11 @@ func (o *heldOptions) printList(out io.Writer, answer []byte, now time.Time) err
 	}
 	switch {
 	case len(list.Held) == 0:
-		fmt.Fprintln(out, "nothing waits for a person")
+		fmt.Fprintln(out, "nothing waits for you")
 	case list.More:
-		fmt.Fprintf(out, "%s for a person, and others that are not listed: answer these, then list again\n", waits(len(list.Held)))
+		fmt.Fprintf(out, "%s for you, and others that are not listed: answer these, then list again\n", waits(len(list.Held)))
 	default:
-		fmt.Fprintf(out, "%s for a person\n", waits(len(list.Held)))
+		fmt.Fprintf(out, "%s for you\n", waits(len(list.Held)))
 	}
 	return nil
 }
@@ -260,12 +259,13 @@ func waits(n int) string {
 	return fmt.Sprintf("%d wait", n)
 }
 
-// foreign reports an answer that is none of the trigger's.
+// foreign returns the error for an answer that is not one of this version's
+// trigger.
 func (o *heldOptions) foreign(answer []byte) error {
 	return fmt.Errorf("the answer is not one of this version's trigger: %s; is it the trigger, and deployed from this version?", excerpt(string(answer)))
 }
 
-// raw prints JSON as it came.
+// raw prints JSON unchanged.
 func raw(out io.Writer, answer []byte) error {
 	_, err := fmt.Fprintf(out, "%s\n", answer)
 	return err

@@ -20,7 +20,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// answering is an account whose trigger answers v.
+// answering returns an account whose trigger answers v.
 func answering(t *testing.T, v any) *fakeCloud {
 	t.Helper()
 	payload, err := json.Marshal(v)
@@ -46,14 +46,14 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 		{"release", record.Result{Outcome: record.Started, Run: run}, "started wf-1 (scheduled)"},
 		{"release", record.Result{Outcome: record.Started, Run: &amperity.Run{ID: "wf-1"}, Warning: "it could not be announced"}, "started wf-1; it could not be announced"},
 		{"release", record.Result{Outcome: record.Rejected, Reason: "refused", Error: refused, Hold: 2},
-			"rejected (refused): 404 No such configuration; nothing was started. Mend that, then release it with --hold 2"},
+			"rejected (refused): 404 No such configuration; nothing was started. Fix that, then release it with --hold 2"},
 		{"release", record.Result{Outcome: record.Rejected, Reason: "invalid_input", Error: &announcement.Error{Message: "release: is not known here"}},
 			"rejected (invalid_input): release: is not known here; nothing was done"},
 		{"release", record.Result{Outcome: record.Blocked, Reason: "unauthorized", Error: &announcement.Error{Message: "401"}},
-			"nothing was started yet, it is blocked (unauthorized): 401; it goes on by itself"},
+			"nothing was started yet, it is blocked (unauthorized): 401; it resumes automatically"},
 		{"release", record.Result{Outcome: record.Held, Reason: "unknown_outcome", Hold: 3}, "held again (unknown_outcome); it waits for an answer with --hold 3"},
 		{"release", record.Result{Outcome: record.Unknown, Error: &announcement.Error{Message: "no answer came"}},
-			"a request was sent, and whether it started a run is not known: no answer came; it is looked into, do not start it again"},
+			"a request was sent, and its outcome is unknown: no answer came; the sweep looks for its run, so do not start it again"},
 		{"adopt", record.Result{Outcome: record.Started, Run: run}, "it has the run wf-1 (scheduled) now"},
 		{"discard", record.Result{Outcome: record.Discarded, Error: &announcement.Error{Kind: announcement.ErrorDiscarded, Message: "not wanted"}}, "discarded; nothing more is started for it"},
 
@@ -63,13 +63,13 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Rejected, Reason: "refused", Error: refused, Hold: 1, Warning: notAsked},
 			"nothing was done; it was rejected (refused): 404 No such configuration, with --hold 1 (" + because + ")"},
 		{"adopt", record.Result{Outcome: record.Duplicate, Recorded: record.Discarded, Error: &announcement.Error{Message: "not wanted"}, Warning: notAsked}, "nothing was done; it was discarded: not wanted (" + because + ")"},
-		{"discard", record.Result{Outcome: record.Duplicate, Recorded: record.Blocked, Reason: "busy", Warning: notAsked}, "nothing was done; it is blocked and goes on by itself (busy) (" + because + ")"},
-		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Unknown, Warning: notAsked}, "nothing was done; a request was sent, and whether it started a run is looked into (" + because + ")"},
+		{"discard", record.Result{Outcome: record.Duplicate, Recorded: record.Blocked, Reason: "busy", Warning: notAsked}, "nothing was done; it is blocked and resumes automatically (busy) (" + because + ")"},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Unknown, Warning: notAsked}, "nothing was done; a request was sent, and the sweep looks for its run (" + because + ")"},
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: "parked"}, "nothing was done; it is parked (another call was faster)"},
 		{"release", record.Result{Outcome: record.Waiting, Hold: 2, Warning: notAsked}, "nothing was done; its window waits, with --hold 2 (" + because + ")"},
-		{"release", record.Result{Outcome: record.Waiting, Warning: notAsked}, "nothing was done; its window goes on by itself (" + because + ")"},
+		{"release", record.Result{Outcome: record.Waiting, Warning: notAsked}, "nothing was done; its window continues automatically (" + because + ")"},
 
-		// Of a later version, and with what would move the cursor.
+		// An outcome of a later version, and a text that would move the cursor.
 		{"release", record.Result{Outcome: "postponed", Reason: "moon"}, "postponed (moon)"},
 		{"release", record.Result{Outcome: record.Held, Error: &announcement.Error{Message: "\x1b[2J"}, Hold: 1}, "held again: \uFFFD[2J; it waits for an answer with --hold 1"},
 	}
@@ -89,7 +89,7 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 	}
 }
 
-// the list of one test, which has everything that an entry may have.
+// everyKind returns a list whose entries have every field.
 func everyKind() trigger.HeldList {
 	return trigger.HeldList{Held: []held.Launch{
 		{LaunchKey: "arrival/og-1/2026-11-22/2", Hold: 2, Reason: "unknown_outcome", Since: "2026-11-22T13:04:30Z",
@@ -109,7 +109,7 @@ func everyKind() trigger.HeldList {
 	}, More: true}
 }
 
-func TestTheListOfWhatWaits(t *testing.T) {
+func TestListShowsHeldLaunchesWithTheirCommands(t *testing.T) {
 	t.Parallel()
 	const want = `arrival/og-1/2026-11-22/2
   reason       unknown_outcome
@@ -165,7 +165,7 @@ arrival/cg-2/2026-11-21/1
   range        none
   to queue it  amperity-runs held release arrival/cg-2/2026-11-21/1 --hold 1 --stack other
   to end it    amperity-runs held discard arrival/cg-2/2026-11-21/1 --hold 1 --reason WHY --stack other
-5 wait for a person, and others that are not listed: answer these, then list again
+5 wait for you, and others that are not listed: answer these, then list again
 `
 	got, stderr, code := answering(t, everyKind()).shell("held list --stack other")
 	if diff := cmp.Diff(want, got); diff != "" || code != 0 || stderr != "" {
@@ -173,19 +173,19 @@ arrival/cg-2/2026-11-21/1
 	}
 	two := everyKind()
 	two.Held, two.More = two.Held[:2], false
-	if got, _, _ := answering(t, two).shell("held list"); !strings.HasSuffix(got, "\n2 wait for a person\n") {
+	if got, _, _ := answering(t, two).shell("held list"); !strings.HasSuffix(got, "\n2 wait for you\n") {
 		t.Errorf("two: %s", got)
 	}
 	newer := trigger.HeldList{Held: []held.Launch{{LaunchKey: "manual/cg-1/k", Reason: "unreadable", Since: "2026-11-22T12:00:00Z", Message: "its format is 2"}}}
-	if got, _, _ := answering(t, newer).shell("held list"); got != "manual/cg-1/k\n  reason       unreadable\n  since        2026-11-22T12:00:00Z, 65 minutes ago\n  message      its format is 2\n1 waits for a person\n" {
+	if got, _, _ := answering(t, newer).shell("held list"); got != "manual/cg-1/k\n  reason       unreadable\n  since        2026-11-22T12:00:00Z, 65 minutes ago\n  message      its format is 2\n1 waits for you\n" {
 		t.Errorf("of a newer version: %s", got)
 	}
-	if got, _, code := answering(t, trigger.HeldList{Held: []held.Launch{}}).shell("held list"); got != "nothing waits for a person\n" || code != 0 {
+	if got, _, code := answering(t, trigger.HeldList{Held: []held.Launch{}}).shell("held list"); got != "nothing waits for you\n" || code != 0 {
 		t.Errorf("nothing: exit code %d, %s", code, got)
 	}
 }
 
-// What the list says to type is understood, whatever is in a key.
+// The tool accepts the commands of the list, whatever characters a key has.
 func TestTheCommandsOfTheListAreCommands(t *testing.T) {
 	t.Parallel()
 	bash, err := exec.LookPath("bash")
@@ -224,7 +224,7 @@ func TestTheCommandsOfTheListAreCommands(t *testing.T) {
 	}
 }
 
-func TestWhereTheTriggerIs(t *testing.T) {
+func TestTriggerIsFoundByStackOrFunction(t *testing.T) {
 	t.Parallel()
 	for line, region := range map[string]string{
 		"held list": "", "held list --stack s": "", "held list --function f": "",
@@ -232,7 +232,7 @@ func TestWhereTheTriggerIs(t *testing.T) {
 		"dlq list --stack arn:aws:cloudformation:eu-west-2:123456789012:stack/runs/1-2": "eu-west-2",
 	} {
 		f := answering(t, trigger.HeldList{Held: []held.Launch{}})
-		f.outputs = nil // a stack that is not looked at for --function
+		f.outputs = nil // --function does not read the stack
 		f.shell(line)
 		if diff := cmp.Diff([]string{region}, f.regions); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", line, diff)
@@ -240,7 +240,7 @@ func TestWhereTheTriggerIs(t *testing.T) {
 	}
 }
 
-func TestWhatTheTriggerAnswersInstead(t *testing.T) {
+func TestFailedCallIsExplained(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 300)
 	rows := []struct {
@@ -248,7 +248,7 @@ func TestWhatTheTriggerAnswersInstead(t *testing.T) {
 		failed        bool
 		want          string
 	}{
-		{"an error of its own", `{"errorType":"WordError","errorMessage":"hold: must be the number"}`, true, "the trigger answers with an error: WordError: hold: must be the number"},
+		{"an error of its own", `{"errorType":"CommandError","errorMessage":"hold: must be the number"}`, true, "the trigger answers with an error: CommandError: hold: must be the number"},
 		{"a time-out", `{"errorType":"Sandbox.Timedout","errorMessage":"Task timed out after 30.00 seconds"}`, true,
 			"the trigger failed: Sandbox.Timedout: Task timed out after 30.00 seconds; it may have been done: run \"amperity-runs held list\" before you repeat it, and read the trigger's log"},
 		{"its end", `{"errorType":"Runtime.ExitError","errorMessage":"exit status 1"}`, true,
@@ -275,7 +275,7 @@ func TestWhatTheTriggerAnswersInstead(t *testing.T) {
 	}
 }
 
-// The examples in the help of held and dlq are what is printed.
+// The examples in the help of held and dlq match the output.
 func TestHelpExamplesWithAnAccount(t *testing.T) {
 	t.Parallel()
 	late := answering(t, trigger.HeldList{Held: []held.Launch{{
@@ -300,7 +300,7 @@ func TestHelpExamplesWithAnAccount(t *testing.T) {
 	}
 }
 
-func TestHowLongAgo(t *testing.T) {
+func TestAgesAreReadable(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
 		-time.Minute: "just now", 119 * time.Second: "just now", 2 * time.Minute: "2 minutes ago", 119 * time.Minute: "119 minutes ago",
@@ -321,7 +321,7 @@ func TestAnErrorIsOneLine(t *testing.T) {
 	}
 }
 
-// What a release would not start is not offered to be released.
+// The list offers no release that would start nothing.
 func TestImplausibleDatesInTheList(t *testing.T) {
 	t.Parallel()
 	list := trigger.HeldList{Held: []held.Launch{{

@@ -12,7 +12,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// entry prints one launch, or window, that waits for a person.
+// entry prints one launch or window that waits for the operator.
 func (o *heldOptions) entry(out io.Writer, h held.Launch, now time.Time) {
 	fmt.Fprintln(out, printable(h.LaunchKey))
 	row := func(name, text string) {
@@ -22,7 +22,7 @@ func (o *heldOptions) entry(out io.Writer, h held.Launch, now time.Time) {
 	}
 	row("reason", h.Reason)
 	row("since", since(h.Since, now))
-	if h.Hold == 0 { // this version of the trigger cannot read it
+	if h.Hold == 0 { // the trigger's version cannot read it
 		row("message", h.Message)
 		return
 	}
@@ -41,29 +41,29 @@ func (o *heldOptions) entry(out io.Writer, h held.Launch, now time.Time) {
 	if h.Reason == announcement.ReasonUnknownOutcome {
 		row("look first", "on the Workflows page in Amperity: a run may have been started, and a release starts another")
 		for _, c := range h.Candidates {
-			row("if it is it", o.command("adopt", h, "--run", c.ID))
+			row("if it is it", o.commandLine("adopt", h, "--run", c.ID))
 		}
 		if len(h.Candidates) == 0 {
-			row("if it is it", o.command("adopt", h, "--run", "ID"))
+			row("if it is it", o.commandLine("adopt", h, "--run", "ID"))
 		}
 	}
 	switch h.Reason {
 	case announcement.ReasonImplausibleDate: // no release starts it
 	case announcement.ReasonOverlap:
-		row("to queue it", o.command("release", h))
+		row("to queue it", o.commandLine("release", h))
 	default:
-		row("to start it", o.command("release", h))
+		row("to start it", o.commandLine("release", h))
 	}
-	row("to end it", o.command("discard", h, "--reason", "WHY"))
+	row("to end it", o.commandLine("discard", h, "--reason", "WHY"))
 }
 
-// command is the command line that answers h.
-func (o *heldOptions) command(verb string, h held.Launch, more ...string) string {
+// commandLine returns the command line that answers h.
+func (o *heldOptions) commandLine(verb string, h held.Launch, more ...string) string {
 	words := append([]string{"amperity-runs", "held", verb, h.LaunchKey, "--hold", fmt.Sprint(h.Hold)}, more...)
 	return shellWords(append(words, o.flags...))
 }
 
-// shellWords quotes words for a POSIX shell, where they need it.
+// shellWords joins words for a POSIX shell, with quotes if a word needs them.
 func shellWords(words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
@@ -75,7 +75,7 @@ func shellWords(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// since is a time and how long ago that was.
+// since formats a time and its age.
 func since(text string, now time.Time) string {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
@@ -112,7 +112,7 @@ func cause(c announcement.Cause) string {
 	return strings.Join(words, ", ")
 }
 
-// rangeOf is the range of a request, as explain shows it.
+// rangeOf formats the range of a request, in the form of explain.
 func rangeOf(r amperity.RunRequest) string {
 	switch {
 	case r.RangeFrom == "" && r.RangeTo == "":
@@ -137,7 +137,7 @@ func candidate(c announcement.Candidate) string {
 	return strings.Join(words, ", ")
 }
 
-// sentence says what a word has led to.
+// sentence describes the result of a command.
 func (o *heldOptions) sentence(r record.Result) string {
 	text := ""
 	switch r.Outcome {
@@ -148,16 +148,16 @@ func (o *heldOptions) sentence(r record.Result) string {
 	case record.Discarded:
 		text = "discarded; nothing more is started for it"
 	case record.Rejected:
-		text = "rejected" + why(r) + "; nothing was started. Mend that, then release it with --hold " + fmt.Sprint(r.Hold)
+		text = "rejected" + why(r) + "; nothing was started. Fix that, then release it with --hold " + fmt.Sprint(r.Hold)
 		if r.Hold == 0 {
 			text = "rejected" + why(r) + "; nothing was done"
 		}
 	case record.Blocked:
-		text = "nothing was started yet, it is blocked" + why(r) + "; it goes on by itself"
+		text = "nothing was started yet, it is blocked" + why(r) + "; it resumes automatically"
 	case record.Held:
 		text = "held again" + why(r) + "; it waits for an answer with --hold " + fmt.Sprint(r.Hold)
 	case record.Unknown:
-		text = "a request was sent, and whether it started a run is not known" + why(r) + "; it is looked into, do not start it again"
+		text = "a request was sent, and its outcome is unknown" + why(r) + "; the sweep looks for its run, so do not start it again"
 	case record.Duplicate, record.Waiting:
 		return undone(r)
 	default:
@@ -169,19 +169,19 @@ func (o *heldOptions) sentence(r record.Result) string {
 	return text
 }
 
-// undone says that nothing was done, how it stands, and why.
+// undone describes a command that changed nothing, the present state, and why.
 func undone(r record.Result) string {
 	stands := map[record.Outcome]string{
 		record.Started:   "it was started" + runText(r.Run),
 		record.Rejected:  "it was rejected" + why(r),
-		record.Blocked:   "it is blocked and goes on by itself" + why(r),
+		record.Blocked:   "it is blocked and resumes automatically" + why(r),
 		record.Held:      "it is held" + why(r),
 		record.Discarded: "it was discarded" + why(r),
-		record.Unknown:   "a request was sent, and whether it started a run is looked into",
+		record.Unknown:   "a request was sent, and the sweep looks for its run",
 	}[r.Recorded]
 	switch {
 	case r.Outcome == record.Waiting && r.Hold == 0:
-		stands = "its window goes on by itself"
+		stands = "its window continues automatically"
 	case r.Outcome == record.Waiting:
 		stands = "its window waits"
 	case stands == "":
@@ -207,7 +207,7 @@ func runText(run *amperity.Run) string {
 	return fmt.Sprintf(" %s (%s)", run.ID, run.State)
 }
 
-// why is the reason and the message, in front of which a text stands.
+// why returns the reason and the message, to follow a text.
 func why(r record.Result) string {
 	text := ""
 	if r.Reason != "" {
@@ -219,7 +219,7 @@ func why(r record.Result) string {
 	return text
 }
 
-// maxExcerpt bounds what is shown of something that is not understood.
+// maxExcerpt bounds the excerpt of an unknown text, in runes.
 const maxExcerpt = 200
 
 func excerpt(text string) string {

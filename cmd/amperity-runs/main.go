@@ -1,4 +1,4 @@
-// Amperity-runs is the command-line tool: see amperity-runs -h.
+// Amperity-runs is the command-line tool of the project; see amperity-runs -h.
 package main
 
 import (
@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// Output rules: results alone go to standard output; everything else goes to
-// standard error, prefixed "amperity-runs: ", no capital, no full stop. Exit
-// code 0 is success, 1 a failure, 2 misuse.
+// Output rules: only results go to standard output. Everything else goes to
+// standard error, with the prefix "amperity-runs: ", without a capital and a
+// full stop. Exit code 0 is success, 1 a failure, 2 misuse.
 
 const usage = `Usage:
   amperity-runs COMMAND [ARGUMENT ...]
@@ -21,14 +21,14 @@ Commands:
   demo        run the real handlers against a simulated Amperity, in one process
   simulator   serve the Amperity API locally
   check       check a routes file and show every error in it
-  explain     tell what a file in S3 would start, and why
-  held        list what waits for a person, and answer it
-  dlq         look into the dead-letter queues, and send on what is in them
+  explain     explain what a file in S3 would start, and why
+  held        list what waits for you, and answer it
+  dlq         list the dead-letter queues, and redrive their messages
 
 "amperity-runs COMMAND -h" explains a command.
 `
 
-// command is one sub-command: its exit code is the process's.
+// command is one sub-command. It returns the exit code of the process.
 type command func(ctx context.Context, args []string, stdout, stderr io.Writer) int
 
 func commands() map[string]command {

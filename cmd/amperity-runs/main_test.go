@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestMisuseIsToldAndExitsWith2(t *testing.T) {
+func TestMisuseIsExplainedAndExitsWith2(t *testing.T) {
 	t.Parallel()
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -38,7 +38,7 @@ func TestMisuseIsToldAndExitsWith2(t *testing.T) {
 	}
 }
 
-func TestHelpIsOnStandardOutputAndNoFailure(t *testing.T) {
+func TestHelpIsPrintedToStandardOutput(t *testing.T) {
 	t.Parallel()
 	for name := range commands() {
 		var stdout, stderr bytes.Buffer

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"amperity-runs": main})
 }
 
-// TestScript runs the sessions in testdata/script. Beside testscript's own
+// TestScript runs the sessions in testdata/script. Besides testscript's own
 // commands they have:
 //
 //	serve ARG ...               start "amperity-runs ARG ..." and wait for its line
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 //	                            see account
 //	calls                       print the calls of AWS since the last time
 //
-// None of them looks for an account of this machine.
+// None of them uses an AWS account of this machine.
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -46,7 +46,8 @@ func TestScript(t *testing.T) {
 			env.Defer(p.kill)
 			env.Values[accountKey{}] = &account{}
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-			// Under the race detector each program would wait a second at its end.
+			// Under the race detector each program would wait one second at its
+			// end.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
@@ -70,7 +71,7 @@ type (
 	accountKey struct{}
 )
 
-// served is the program that a script started with "serve".
+// served is a program started with "serve".
 type served struct {
 	cmd    *exec.Cmd
 	output *bufio.Reader

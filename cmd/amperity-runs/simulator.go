@@ -24,7 +24,7 @@ const simulatorUsage = `Usage:
                           [--listen-anywhere]
 
 Serve the workflow part of the Amperity API locally, until interrupted. Runs do
-no work; they take a while and succeed.
+no work, take --run-time and succeed.
 
   --addr HOST:PORT        where to listen (default 127.0.0.1:8089); with port 0,
                           on a free port
@@ -32,22 +32,22 @@ no work; they take a while and succeed.
   --token-file FILE       accept the access token in FILE. Default: the token
                           "simulator-token" and the OAuth client
                           "simulator-client" with "simulator-secret", which are
-                          public and no secrets
+                          public, not secret
   --rate-limit N          requests a second, above which the answer is 429
                           (default 10); 0 for no limit
   --busy                  answer 409 to a start while a run of the same config id
-                          goes on
+                          is still running
   --run-time DURATION     how long a run takes, for example 3m (default 10s)
   --fault JSON            a fault on demand, see below; may be repeated
   --fault-probability P   let each request meet one of the faults with this
                           probability, from 0 to 1, instead of the next ones
-  --seed N                makes ids and random faults repeat (default 0)
+  --seed N                the same N repeats ids and random faults (default 0)
   --listen-anywhere       allow an address that other machines can reach, such as
                           0.0.0.0:8089; containers need it, and find this machine
                           as host.docker.internal
 
-Standard output has the settings for a client, and a line "ready" once it
-listens:
+Standard output has the settings for a client, and a line "ready" once the
+simulator listens:
 
   $ amperity-runs simulator --fault '{"kind":"status","status":503,"times":2}'
   AMPERITY_BASE_URL=http://127.0.0.1:8089/api
@@ -57,20 +57,20 @@ listens:
 
 A fault's "kind" is one of status, slow, hang, reset, truncate, not-json,
 redirect, drop, refuse. With "applied":true the request is processed and its
-answer is lost. Which requests: "method", "path_suffix", "config_id", "nth" (the
-first of them, from 1), "times" (how many; -1: all). How: "status", "header",
-"body", "delay" and "late" (durations, such as "1.5s").
+answer is lost. "method", "path_suffix", "config_id", "nth" (the first of them,
+from 1) and "times" (how many; -1: all) choose the requests. "status", "header",
+"body", "delay" and "late" (durations, such as "1.5s") describe the answer.
 
-Other programs can look in and steer, at SIMULATOR_URL. These paths are no part
-of Amperity's API and need no token:
+Other programs can read and control the simulator at SIMULATOR_URL. These paths
+are not part of Amperity's API and need no token:
 
-  GET    /_simulator/runs       the runs that were started
-  GET    /_simulator/requests   all requests, without their tokens
+  GET    /_simulator/runs       returns the started runs
+  GET    /_simulator/requests   returns all requests, without their tokens
   POST   /_simulator/faults     adds the fault in the body
-  DELETE /_simulator/faults     takes all faults back
+  DELETE /_simulator/faults     removes all faults
 `
 
-// maxTokenFile bounds what is read of a token file; tokens are a few kilobytes.
+// maxTokenFile bounds the size of a token file. Tokens have a few kilobytes.
 const maxTokenFile = 64 << 10
 
 // simulatorGrace is how long requests under way may take to end.
@@ -105,7 +105,7 @@ type simulatorOptions struct {
 	seed                    uint64
 }
 
-// parseSimulator reads the flags. An error is misuse, or flag.ErrHelp.
+// parseSimulator parses the flags. The error is misuse or flag.ErrHelp.
 func parseSimulator(args []string) (*simulatorOptions, error) {
 	o := &simulatorOptions{}
 	fs := flag.NewFlagSet("simulator", flag.ContinueOnError)
@@ -155,14 +155,14 @@ func parseSimulator(args []string) (*simulatorOptions, error) {
 	return o, nil
 }
 
-// isLoopback reports whether a host to listen on is this machine's alone. The
-// empty host is all interfaces.
+// isLoopback reports whether only this machine can reach a host to listen on.
+// The empty host means all interfaces.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// serve listens, says so, and waits for ctx to end.
+// serve listens, prints the settings, and waits for the end of ctx.
 func (o *simulatorOptions) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	cfg := amperitytest.Config{
 		Addr: o.addr, Tenant: o.tenant, Now: time.Now, Seed: o.seed,
@@ -183,7 +183,7 @@ func (o *simulatorOptions) serve(ctx context.Context, stdout, stderr io.Writer) 
 		return err
 	}
 	defer srv.Close()
-	// As the default script, but for the duration.
+	// This is the default script with another duration.
 	early := min(time.Second, o.runTime/4)
 	if err := srv.Script("", amperitytest.Script{Scheduled: early, Started: early, Duration: o.runTime}); err != nil {
 		return err
@@ -205,12 +205,12 @@ func (o *simulatorOptions) serve(ctx context.Context, stdout, stderr io.Writer) 
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), simulatorGrace)
 	defer cancel()
 	if err := srv.Shutdown(grace); err != nil {
-		fmt.Fprintln(stderr, "amperity-runs: simulator: requests under way were broken off")
+		fmt.Fprintln(stderr, "amperity-runs: simulator: requests in flight were cancelled")
 	}
 	return nil
 }
 
-// readTokenFile reads an access token: the file's only line.
+// readTokenFile reads an access token, the only word of a file.
 func readTokenFile(name string) (amperity.Token, error) {
 	f, err := os.Open(name) // #nosec G304,G703 -- the user names the file, and may read it
 	if err != nil {
@@ -224,7 +224,7 @@ func readTokenFile(name string) (amperity.Token, error) {
 	text = bytes.TrimSpace(text)
 	switch {
 	case len(text) > maxTokenFile:
-		return amperity.Token{}, fmt.Errorf("%s is larger than %d bytes: that is no access token", name, maxTokenFile)
+		return amperity.Token{}, fmt.Errorf("%s is larger than %d bytes, so it is not an access token", name, maxTokenFile)
 	case len(text) == 0:
 		return amperity.Token{}, fmt.Errorf("%s is empty: put the access token into it", name)
 	case strings.ContainsAny(string(text), " \t\r\n"):

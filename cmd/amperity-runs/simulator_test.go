@@ -39,7 +39,7 @@ func TestReadTokenFile(t *testing.T) {
 		{name: "a token and the end of its line", content: "tok-xSECRETx-1\r\n", want: "tok-xSECRETx-1"},
 		{name: "only blanks", content: " \n", wantErr: "FILE is empty: put the access token into it"},
 		{name: "two words", content: "a b", wantErr: "FILE has more than one word: put only the access token into it"},
-		{name: "too large", content: strings.Repeat("x", maxTokenFile+1), wantErr: "FILE is larger than 65536 bytes: that is no access token"},
+		{name: "too large", content: strings.Repeat("x", maxTokenFile+1), wantErr: "FILE is larger than 65536 bytes, so it is not an access token"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

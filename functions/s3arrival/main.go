@@ -1,5 +1,5 @@
 // S3arrival is the Lambda function that takes in files that arrive in S3, and
-// starts workflow runs for them. See internal/s3arrival for what it does.
+// starts workflow runs for them. See internal/s3arrival.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Sweep is the Lambda function that does, once a minute, whatever is due in the
-// ledger. See internal/sweep for what it does.
+// Sweep is the Lambda function that works on every due ledger item, once a
+// minute. See internal/sweep.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Trigger is the Lambda function that schedules, people and state machines
-// invoke to start a workflow run. See internal/trigger for what it does.
+// Trigger is the Lambda function that schedules, operators and state machines
+// invoke to start a workflow run. See internal/trigger.
 package main
 
 import (

@@ -8,9 +8,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Bounds of our own texts, in bytes of their JSON form. What is longer is cut
-// and ends in "…". Nothing valid comes near them, except error messages; they
-// are here so that no input can make an announcement impossible to send.
+// Bounds of our own texts, in bytes of their JSON form. A longer text is cut
+// and ends in "…". Of the valid texts only error messages come near them. The
+// bounds ensure that every announcement can be sent, whatever the input.
 const (
 	maxName    = 512  // tenant, names, ids, reasons
 	maxText    = 2048 // keys, ARNs, hints, the fields of a request
@@ -18,8 +18,8 @@ const (
 
 	// MaxFiles is how many files, entries or runs an announcement lists.
 	MaxFiles = 20
-	// maxListed bounds each file and pattern of a window's lists, maxField each
-	// field of a candidate: there are many, and together they must fit. A key
+	// maxListed bounds each file and pattern of a window's lists, and maxField
+	// each field of a candidate, because many of them must fit together. A key
 	// of S3 has at most 1024 bytes, and so has a pattern.
 	maxListed = 1100
 	maxField  = 256
@@ -28,9 +28,9 @@ const (
 	maxResourceBytes = 2048
 )
 
-// BoundedResources are the resources that are published: at most 10, none
-// empty or longer than 2048 bytes (a cut ARN would name something else). What
-// is left out is only a pointer to what the detail says.
+// BoundedResources returns the published resources: at most 10, none empty or
+// longer than 2048 bytes. It leaves out long ARNs, because a cut one would name
+// another resource. The detail has the same information.
 func (a Announcement) BoundedResources() []string {
 	var out []string
 	for _, r := range a.Resources {
@@ -45,8 +45,8 @@ func (a Announcement) BoundedResources() []string {
 	return out
 }
 
-// bounded is a copy of d in which each of our texts and lists is within its
-// bound. Run is untouched.
+// bounded returns a copy of d with each of our texts and lists within its
+// bound. Run is unchanged.
 func (d Detail) bounded() Detail {
 	cut := func(s *string, limit int) {
 		short := shorten(*s, limit)
@@ -102,7 +102,7 @@ func (d Detail) bounded() Detail {
 		for _, s := range []*string{&w.ConfigID, &w.Period, &w.Route, &w.Deadline, &w.FirstFile, &w.LastFile} {
 			cut(s, maxName)
 		}
-		var more bool // the count of files tells it
+		var more bool // the count of files shows it
 		w.Samples = first(w.Samples, &more)
 		for i := range w.Samples {
 			cut(&w.Samples[i], maxListed)
@@ -122,7 +122,7 @@ func (d Detail) bounded() Detail {
 		u := Unrouted{Count: d.Unrouted.Count, AtLeast: d.Unrouted.AtLeast, Files: []File{}}
 		for _, f := range d.Unrouted.Files {
 			if len(u.Files) == MaxFiles {
-				break // the count tells that there are more
+				break // the count shows that there are more
 			}
 			cut(&f.Bucket, maxName)
 			cut(&f.Key, maxText)
@@ -133,8 +133,8 @@ func (d Detail) bounded() Detail {
 	return d
 }
 
-// first is a copy of the first MaxFiles of a list; more is set if there are
-// others.
+// first returns a copy of the first MaxFiles elements of a list, and sets more
+// if there are others.
 func first[T any](list []T, more *bool) []T {
 	if len(list) > MaxFiles {
 		list, *more = list[:MaxFiles], true
@@ -145,14 +145,14 @@ func first[T any](list []T, more *bool) []T {
 const ellipsis = "…"
 
 // shorten cuts s between two characters so that its JSON form, without the
-// quotes, has at most limit bytes. Bytes that are not UTF-8 become U+FFFD, as
-// JSON has no form for them.
+// quotes, has at most limit bytes. Bytes that are not UTF-8 become U+FFFD,
+// because JSON cannot represent them.
 func shorten(s string, limit int) string {
 	if len(s) <= limit/6 && utf8.ValidString(s) {
 		return s // no character takes more than six times its bytes
 	}
 	if len(s) > limit {
-		s = s[:limit+1] // enough to be cut; a text can be a whole payload
+		s = s[:limit+1] // long enough to be cut below; s can be a whole payload
 	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	size, fits := 0, 0
@@ -168,9 +168,9 @@ func shorten(s string, limit int) string {
 	return s
 }
 
-// encodedLen is how many bytes encoding/json writes for r at most, with HTML
-// escaping off: \u00XX for control characters and the two line separators, a
-// backslash before quotes and backslashes.
+// encodedLen returns the most bytes that encoding/json writes for r without
+// HTML escaping: \u00XX for control characters and the two line separators, and
+// a backslash before quotes and backslashes.
 func encodedLen(r rune) int {
 	switch {
 	case r < 0x20, r == 0x7f, r == '\u2028', r == '\u2029':

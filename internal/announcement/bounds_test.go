@@ -14,9 +14,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// fill sets every field that there is, so that one that is added later is
-// among them: each text to the next that text gives, each number to number,
-// each list to so many entries. Runs are left out.
+// fill sets every field, including fields that are added later. It sets each
+// text to the next result of text, each number to number, and each list to the
+// given number of entries. It leaves out runs.
 func fill(v reflect.Value, text func() string, number int64, entries int) {
 	switch v.Kind() {
 	case reflect.String:
@@ -48,8 +48,7 @@ func fill(v reflect.Value, text func() string, number int64, entries int) {
 // longest is the type with the longest name.
 const longest = announcement.RunDiscarded
 
-// endless is a run of which little is left, and that is long: every field that
-// is kept has a long text.
+// endless is the longest run after reduction: every kept field has a long text.
 func endless(t testing.TB) *amperity.Run {
 	t.Helper()
 	long := strings.Repeat("x", 3000)
@@ -108,7 +107,7 @@ func TestTheLongestTypeIsTheLongest(t *testing.T) {
 	}
 }
 
-func TestLongListsAreCutAndSaySoWhereNoCountDoes(t *testing.T) {
+func TestCutListsSetTruncatedUnlessACountShowsIt(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		list string
@@ -179,7 +178,8 @@ func FuzzEncodeNeverFailsAtTheLeastLimit(f *testing.F) {
 		if got["truncated"] == true {
 			return
 		}
-		// What is not truncated is whole, but for lists that have a count.
+		// A detail that is not truncated is whole, except for lists with a
+		// count.
 		want := a.Detail
 		if len(want.Window.Samples) > announcement.MaxFiles {
 			want.Window.Samples = want.Window.Samples[:announcement.MaxFiles]

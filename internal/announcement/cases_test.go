@@ -18,7 +18,7 @@ func check(t *testing.T, what string, want, got any) {
 	}
 }
 
-// answer is Amperity's answer to a POST, with a field that nobody documents.
+// answer is Amperity's response to a POST, with an undocumented field.
 const answer = `{"task_instances":[],"id":"wf-20261123-7Rk2","name":"Sales & <Returns>","principal_name":"AWS runs","principal_id":"key-8Qf",` +
 	`"type":"courier.group/run","launched_version":"v-1180","state":"scheduled","created_at":"2026-11-23T11:04:09.724Z",` +
 	`"tenant":"acme","current_version":"v-1180","queue":{"name":"large","position":2}}`
@@ -32,7 +32,7 @@ func run(t testing.TB, raw string) *amperity.Run {
 	return r
 }
 
-// example is one published announcement; its name is that of its golden file,
+// example is one published announcement. name is the name of its golden file,
 // and at is when it was published.
 type example struct {
 	name, at     string
@@ -51,8 +51,8 @@ func named(t testing.TB, name string) announcement.Announcement {
 	return announcement.Announcement{}
 }
 
-// examples are announcements of each type, among them those that
-// docs/events/README.md shows.
+// examples are announcements of each type, including those in
+// docs/events/README.md.
 func examples(t testing.TB) []example {
 	t.Helper()
 	id := announcement.ID
@@ -289,8 +289,8 @@ func examples(t testing.TB) []example {
 	}
 }
 
-// large is a started run whose answer has tasks and an unknown field of the
-// given sizes.
+// large returns a started run whose response has tasks and an unknown field of
+// the given sizes.
 func large(t testing.TB, tasks, unknown int) announcement.Announcement {
 	t.Helper()
 	a := named(t, "run-started")

@@ -7,36 +7,36 @@ import (
 )
 
 const (
-	// MaxEntry is EventBridge's limit for one entry, in bytes, as it stood for
-	// years and as many targets still have it; newer accounts take 1 MB.
+	// MaxEntry is EventBridge's long-standing limit for one entry, in bytes.
+	// Many targets still have this limit, and newer accounts accept 1 MB.
 	MaxEntry = 256 * 1024
 
-	// envelopeAllowance is kept free for what EventBridge adds around the
-	// detail when it delivers the event to a target: id, account, time, region
-	// and the keys of the JSON object.
+	// envelopeAllowance is the space for what EventBridge adds around the
+	// detail when it delivers the event: id, account, time, region and the keys
+	// of the JSON object.
 	envelopeAllowance = 2 * 1024
 
-	// DefaultLimit is the limit to give to Encode: the entry limit less an
-	// allowance for the envelope.
+	// DefaultLimit is the limit for Encode: the entry limit less the allowance
+	// for the envelope.
 	DefaultLimit = MaxEntry - envelopeAllowance
 
-	// MinLimit is the least limit under which Encode never fails, whatever an
-	// announcement of one of our types holds. All our texts, numbers and lists
-	// at their bounds, in one announcement that has every field, take 219,843
-	// bytes with what is then left of the run.
+	// MinLimit is the smallest limit for which Encode never fails with any
+	// announcement of our types. An announcement with every field, all texts,
+	// numbers and lists at their bounds, and the reduced run takes 219,843
+	// bytes.
 	MinLimit = 216 * 1024
 
-	// sizeOfTime is what an entry's time counts, set or not: we leave it to
-	// EventBridge, and counting it costs nothing.
+	// sizeOfTime is the size of an entry's time. We let EventBridge set the
+	// time, and count it to be safe.
 	sizeOfTime = 14
 
 	// maxDepth is how deep JSON may nest. EventBridge processes up to 1000
-	// levels, its own envelope among them.
+	// levels, including its own envelope.
 	maxDepth = 900
 )
 
-// SizeError says that an announcement does not fit, however much of it is cut.
-// It cannot come with a limit of [MinLimit] or more.
+// SizeError reports that an announcement does not fit, even after all cuts. It
+// cannot occur with a limit of [MinLimit] or more.
 type SizeError struct {
 	Type  DetailType
 	Size  int // bytes by EventBridge's formula, after cutting
@@ -47,13 +47,13 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("%s: %d bytes, the limit is %d; give a limit of %d or more, under which everything fits", e.Type, e.Size, e.Limit, MinLimit)
 }
 
-// Encode writes the detail as it is published: JSON, with "<", ">" and "&" as
-// they are. Our own texts are cut at their bounds. If the entry is larger than
-// limit (bytes, by EventBridge's formula, see [Announcement.Size]), the run's
-// task_instances are dropped; if it is still larger only the run's well-known
-// fields are kept. The same is done to a run that nests deeper, or has larger
-// integers, than EventBridge processes. Whatever is cut sets "truncated", but
-// for lists of files, which have a count. The error is a *[SizeError].
+// Encode returns the published detail: JSON in which "<", ">" and "&" are not
+// escaped. It cuts our own texts at their bounds. If the entry is larger than
+// limit (bytes by EventBridge's formula, see [Announcement.Size]), it drops the
+// run's task_instances. If the entry is still too large, it keeps only the
+// run's well-known fields. It does the same to a run that nests deeper, or has
+// larger integers, than EventBridge processes. A cut sets "truncated", except
+// in lists of files, which have a count. The error is a *[SizeError].
 func (a Announcement) Encode(limit int) ([]byte, error) {
 	d := a.Detail.bounded()
 	if d.Version == "" {
@@ -75,7 +75,7 @@ func (a Announcement) Encode(limit int) ([]byte, error) {
 	return nil, &SizeError{Type: a.Type, Size: a.Size(detail), Limit: limit}
 }
 
-// attempt encodes d and tells whether EventBridge would take it.
+// attempt encodes d, and reports whether EventBridge would accept the result.
 func (a Announcement) attempt(d Detail, limit int) (detail []byte, fits bool) {
 	detail, err := encode(d)
 	if err != nil {
@@ -84,9 +84,8 @@ func (a Announcement) attempt(d Detail, limit int) (detail []byte, fits bool) {
 	return detail, readable(detail, 0) && a.Size(detail) <= limit
 }
 
-// Size is the size of an entry by the formula that EventBridge documents: 14
-// for the time, and the bytes of source, detail-type, detail and each
-// resource.
+// Size returns the size of an entry by EventBridge's documented formula: 14 for
+// the time, and the bytes of source, detail-type, detail and each resource.
 //
 // Source: Amazon EventBridge User Guide, "Calculating PutEvents event entry
 // size".

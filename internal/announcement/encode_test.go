@@ -14,7 +14,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// encode encodes and holds what came against limit, schema and UTF-8.
+// encode encodes an announcement and checks the result against the limit, the
+// schema and UTF-8.
 func encode(t testing.TB, a announcement.Announcement, limit int) map[string]any {
 	t.Helper()
 	detail, err := a.Encode(limit)
@@ -41,7 +42,8 @@ func encode(t testing.TB, a announcement.Announcement, limit int) map[string]any
 	return out
 }
 
-// kept says what is left of the run and whether the detail admits the loss.
+// kept returns the remaining fields of the run, and whether the detail says
+// that it is truncated.
 func kept(detail map[string]any) string {
 	run, _ := detail["run"].(map[string]any)
 	_, tasks := run["task_instances"]
@@ -49,7 +51,7 @@ func kept(detail map[string]any) string {
 	return fmt.Sprintf("tasks %v, unknown field %v, truncated %v", tasks, unknown, detail["truncated"] == true)
 }
 
-func TestAtTheLimitNothingIsCutAndOneByteAboveTheTasksAre(t *testing.T) {
+func TestRunIsCutOnlyAboveTheLimit(t *testing.T) {
 	t.Parallel()
 	a := large(t, 4000, 4000)
 	whole, err := a.Encode(announcement.DefaultLimit)
@@ -84,7 +86,7 @@ func TestAtTheLimitNothingIsCutAndOneByteAboveTheTasksAre(t *testing.T) {
 
 func TestTheDefaultLimitLeavesRoomForTheEnvelope(t *testing.T) {
 	t.Parallel()
-	// The largest event that is published whole, as a target gets it.
+	// The largest event that is published whole, as a target receives it.
 	a := large(t, 0, 0)
 	whole, err := a.Encode(announcement.DefaultLimit)
 	if err != nil {
@@ -115,7 +117,7 @@ func TestAReducedRunKeepsWhatItIs(t *testing.T) {
 	check(t, "truncated", true, got["truncated"])
 }
 
-func TestARunThatEventBridgeWouldNotReadIsReduced(t *testing.T) {
+func TestRunThatEventBridgeRefusesIsReduced(t *testing.T) {
 	t.Parallel()
 	nested := func(levels int) string { return strings.Repeat(`[`, levels) + strings.Repeat(`]`, levels) }
 	for _, row := range []struct {
@@ -160,7 +162,7 @@ func TestARunIsPublishedAsItCame(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNotUTF8BecomeSo(t *testing.T) {
+func TestResponsesThatAreNotUTF8BecomeUTF8(t *testing.T) {
 	t.Parallel()
 	a := large(t, 1, 1)
 	a.Detail.Run = run(t, "{\"id\":\"wf-1\",\"more\":\"a\xff\xfeb\"}")
@@ -278,9 +280,9 @@ func TestResourcesAreWholeOrLeftOut(t *testing.T) {
 	}
 }
 
-func TestAnIDIsStableAndTellsApart(t *testing.T) {
+func TestIDIsStableAndDistinct(t *testing.T) {
 	t.Parallel()
-	// This very id is in events that have been published: it must not change.
+	// Published events have this id, so it must not change.
 	check(t, "id", "1b73e7ab62d793633004540bde7a635a", announcement.ID(announcement.RunStarted, "manual/cg-1/a", "wf-1"))
 
 	seen := map[string][]string{}

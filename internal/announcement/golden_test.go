@@ -14,8 +14,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
 )
 
-// With -update the golden files, and the examples in docs/events/README.md, are
-// written anew; review what changed.
+// With -update the tests rewrite the golden files and the examples in
+// docs/events/README.md. Review the changes.
 var update = flag.Bool("update", false, "rewrite testdata and the examples in docs/events/README.md")
 
 const readme = "../../docs/events/README.md"
@@ -102,8 +102,8 @@ func TestTheExamplesInTheDocsAreReal(t *testing.T) {
 	}
 }
 
-// event is an announcement as a rule's target gets it, published at a time,
-// indented.
+// event returns the indented event that a rule's target receives for an
+// announcement published at a time.
 func event(t *testing.T, a announcement.Announcement, at string) string {
 	t.Helper()
 	detail, err := a.Encode(announcement.DefaultLimit)

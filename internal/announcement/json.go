@@ -10,7 +10,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// encode is v as JSON in UTF-8, with "<", ">" and "&" as they are.
+// encode returns v as JSON in UTF-8, without escaping "<", ">" and "&".
 func encode(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -18,13 +18,13 @@ func encode(v any) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	// A run's strings are passed on as they came, which need not be UTF-8.
+	// A run's strings are passed on unchanged, and may not be UTF-8.
 	return bytes.ToValidUTF8(bytes.TrimSuffix(buf.Bytes(), []byte("\n")), []byte("\uFFFD")), nil
 }
 
-// readable tells whether EventBridge processes valid JSON that stands depth
-// levels deep in a detail: it nests at most maxDepth levels, and every integer
-// fits 64 bits.
+// readable reports whether EventBridge processes the valid JSON at depth levels
+// in a detail: it nests at most maxDepth levels, and every integer fits 64
+// bits.
 //
 // Source: EventBridge API reference, PutEvents.
 func readable(valid []byte, depth int) bool {
@@ -33,7 +33,7 @@ func readable(valid []byte, depth int) bool {
 		case c == '"':
 			for i++; valid[i] != '"'; i++ {
 				if valid[i] == '\\' {
-					i++ // whatever is escaped is no quote
+					i++ // an escaped character does not end the string
 				}
 			}
 		case c == '{', c == '[':
@@ -53,14 +53,14 @@ func readable(valid []byte, depth int) bool {
 	return true
 }
 
-// member is one field of a JSON object, its value as it came.
+// member is one field of a JSON object with its unchanged value.
 type member struct {
 	key   string
 	value json.RawMessage
 }
 
-// members lists the fields of a JSON object in their order; nothing for
-// anything else.
+// members returns the fields of a JSON object in their order, or nil for other
+// JSON.
 func members(object []byte) []member {
 	dec := json.NewDecoder(bytes.NewReader(object))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
@@ -98,7 +98,7 @@ func object(ms []member) json.RawMessage {
 	return b.Bytes()
 }
 
-// text is s as a JSON string.
+// text returns s as a JSON string.
 func text(s string) json.RawMessage {
 	out, err := encode(s)
 	if err != nil {
@@ -107,17 +107,18 @@ func text(s string) json.RawMessage {
 	return out
 }
 
-// The fields that are kept of a run that does not fit otherwise: those that
-// Amperity documents, less the long ones.
+// The fields of a reduced run: those that Amperity documents, without the long
+// ones.
 const (
 	keptOfRun   = " id state type name tenant created_at ended_at principal_id principal_name principal_email launched_version current_version warn_after_ms "
 	keptOfError = " attribution type message "
 )
 
-// BoundedRun is the run, if its JSON, as encoding/json writes it ("<" as
-// \u003c), has at most limit bytes and EventBridge processes it in a detail.
-// Otherwise it lacks its task_instances, or all but its well-known fields,
-// whatever these take, and cut says so. It is never nil.
+// BoundedRun returns the run if its JSON has at most limit bytes and
+// EventBridge processes it in a detail. It measures the JSON as encoding/json
+// writes it, with "<" as \u003c. Otherwise it returns the run without its
+// task_instances, or with its well-known fields only, whatever their size, and
+// cut is true. It never returns nil.
 func BoundedRun(run *amperity.Run, limit int) (bounded *amperity.Run, cut bool) {
 	for i, smaller := range []func() *amperity.Run{
 		func() *amperity.Run { return run },
@@ -131,8 +132,9 @@ func BoundedRun(run *amperity.Run, limit int) (bounded *amperity.Run, cut bool) 
 	return reduced(run), true
 }
 
-// withoutTasks is the run without its task_instances; its other fields stay as
-// they are, in their order. A run that cannot be encoded stays whole.
+// withoutTasks returns the run without its task_instances. The other fields
+// keep their values and order. A run that cannot be encoded is returned
+// unchanged.
 func withoutTasks(run *amperity.Run) *amperity.Run {
 	raw, err := run.MarshalJSON()
 	if err != nil {
@@ -141,12 +143,13 @@ func withoutTasks(run *amperity.Run) *amperity.Run {
 	rest := slices.DeleteFunc(members(raw), func(m member) bool { return m.key == "task_instances" })
 	out := new(amperity.Run)
 	if err := json.Unmarshal(object(rest), out); err != nil {
-		return run // cannot be: all of it was JSON
+		return run // impossible: all of it was JSON
 	}
 	return out
 }
 
-// reduced is the run with its well-known fields only, their texts cut.
+// reduced returns the run with its well-known fields only, and cuts their
+// texts.
 func reduced(run *amperity.Run) *amperity.Run {
 	raw, err := encode(run)
 	if err != nil {
@@ -165,14 +168,14 @@ func reduced(run *amperity.Run) *amperity.Run {
 	}
 	out := new(amperity.Run)
 	if err := json.Unmarshal(object(kept), out); err != nil {
-		return &amperity.Run{ID: shorten(run.ID, maxName)} // cannot be: all of it was JSON
+		return &amperity.Run{ID: shorten(run.ID, maxName)} // impossible: all of it was JSON
 	}
 	return out
 }
 
-// scalars are those of ms that are named in kept (between spaces), and are a
-// text, a number, a bool or null. Of several with one name the last counts, as
-// it does for whoever decodes the run.
+// scalars returns the members named in kept (between spaces) that are a string,
+// a number, a bool or null. If several have one name, the last one counts, as
+// in every decoder.
 func scalars(ms []member, kept string) []member {
 	var out []member
 	for _, m := range ms {
@@ -191,6 +194,6 @@ func scalars(ms []member, kept string) []member {
 	return out
 }
 
-// maxNumber is how long a number of a reduced run may be, in bytes: any
-// integer of that length fits 64 bits.
+// maxNumber bounds a number of a reduced run, in bytes. Any integer of that
+// length fits 64 bits.
 const maxNumber = 18

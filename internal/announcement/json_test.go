@@ -9,7 +9,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// asJSON is a run as it would be published.
+// asJSON returns a run in its published form.
 func asJSON(t testing.TB, r *amperity.Run) string {
 	t.Helper()
 	raw, err := r.MarshalJSON()
@@ -19,7 +19,7 @@ func asJSON(t testing.TB, r *amperity.Run) string {
 	return string(raw)
 }
 
-func TestABoundedRunLosesAsLittleAsItMust(t *testing.T) {
+func TestBoundedRunLosesAsLittleAsPossible(t *testing.T) {
 	t.Parallel()
 	nested := func(levels int) string { return strings.Repeat(`[`, levels) + strings.Repeat(`]`, levels) }
 	const small = `{"task_instances":[{"id":"wft-1"}],"id":"wf-1","state":"failed","more":{"a":[1.50]},"error":{"type":"x","data":{"b":1}}}`
@@ -64,7 +64,7 @@ func TestABoundedRunLosesAsLittleAsItMust(t *testing.T) {
 
 func TestABoundedRunThatCannotBeJSONKeepsItsID(t *testing.T) {
 	t.Parallel()
-	// Made by hand: what was decoded is JSON always.
+	// This run is built by hand, because a decoded run is always JSON.
 	for _, r := range []*amperity.Run{
 		{ID: "wf-1", Name: "n", Error: &amperity.RunError{Data: json.RawMessage(`{"half":`)}},
 		{ID: "wf-1", Tasks: []amperity.Task{{Error: &amperity.RunError{Data: json.RawMessage(`{`)}}}, Error: &amperity.RunError{Data: json.RawMessage(`]`)}},
@@ -75,7 +75,7 @@ func TestABoundedRunThatCannotBeJSONKeepsItsID(t *testing.T) {
 	}
 }
 
-func TestABoundedRunMadeByHandKeepsItsFields(t *testing.T) {
+func TestBoundedRunWithoutRawJSONKeepsItsFields(t *testing.T) {
 	t.Parallel()
 	r := &amperity.Run{ID: "wf-1", Name: "<Returns> & more", State: amperity.StateFailed, Tasks: []amperity.Task{{ID: strings.Repeat("t", 1000)}}}
 	whole, cut := announcement.BoundedRun(r, 10_000)
@@ -88,8 +88,8 @@ func TestABoundedRunMadeByHandKeepsItsFields(t *testing.T) {
 	check(t, "tasks", 0, len(smaller.Tasks))
 }
 
-// FuzzBoundedRun: a run that is bounded is JSON that EventBridge processes, and
-// has its id.
+// FuzzBoundedRun: a bounded run is JSON that EventBridge processes, and has its
+// id.
 func FuzzBoundedRun(f *testing.F) {
 	f.Add([]byte(answer), uint16(100))
 	f.Add([]byte(`{"id":"wf-1","task_instances":[[[[]]]],"error":{"message":"x"},"x":1e999}`), uint16(30))
@@ -112,7 +112,7 @@ func FuzzBoundedRun(f *testing.F) {
 		if n := len(asJSON(t, got)); n > int(limit) && n > 12_000 {
 			t.Errorf("%d bytes are left of a run that may have %d", n, limit)
 		}
-		// An event of it takes it whole: it is not cut again.
+		// An event does not cut the bounded run again.
 		a := announcement.Announcement{Type: announcement.RunStarted, Detail: announcement.Detail{Run: got}}
 		detail, err := a.Encode(announcement.DefaultLimit)
 		if err != nil {

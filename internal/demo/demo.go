@@ -1,9 +1,8 @@
 // Package demo runs the functions' real handlers in one process, against the
-// simulated Amperity API, with the ledger and an event bus in memory, and shows
-// what comes in, what is sent to Amperity and what is announced.
+// simulated Amperity API, with the ledger and an event bus in memory. It shows
+// the inputs, the requests to Amperity and the announcements.
 //
-// Its clock stands still but for steps of its own, so that it prints the same
-// each time.
+// Only the demo moves its clock, so that it prints the same each time.
 package demo
 
 import (
@@ -46,11 +45,11 @@ routes:
     files: orders/{yyyy}/{MM}/{dd}/*.csv.gz
 `
 
-// begin is where the demo's clock starts: 22:30 on the 21st in New York.
+// begin is the start of the demo's clock: 22:30 on the 21st in New York.
 var begin = time.Date(2026, 11, 22, 3, 30, 0, 0, time.UTC)
 
-// Run runs the demo and writes what happens to out. It returns an error if
-// anything comes out other than it should.
+// Run runs the demo and prints each scene to out. It returns an error if a
+// scene has an unexpected result.
 func Run(ctx context.Context, out io.Writer) error {
 	s, err := newStage(out)
 	if err != nil {
@@ -66,7 +65,7 @@ func Run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// stage is the simulated world with the real handlers in it.
+// stage is the simulated world with the real handlers.
 type stage struct {
 	out      io.Writer
 	clock    *clock.Manual
@@ -110,7 +109,7 @@ func newStage(out io.Writer) (*stage, error) {
 	return s, nil
 }
 
-// play lets a scene happen and prints it.
+// play runs a scene and prints it.
 func (s *stage) play(ctx context.Context, n int, sc scene) error {
 	fmt.Fprintf(s.out, "%d. %s\n", n, sc.title)
 	s.clock.Advance(10 * time.Minute)
@@ -136,7 +135,7 @@ func (s *stage) play(ctx context.Context, n int, sc scene) error {
 	return sc.want.compare(got)
 }
 
-// invoke invokes a handler once and prints what came of it.
+// invoke invokes a handler once and prints the results.
 func (s *stage) invoke(ctx context.Context, id string, st step, got *seen) error {
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: id})
 	ctx, cancel := s.clock.WithTimeout(ctx, 50*time.Second)
@@ -170,7 +169,7 @@ func (s *stage) invoke(ctx context.Context, id string, st step, got *seen) error
 	return nil
 }
 
-// outcome is the trigger's answer in a few words.
+// outcome returns the trigger's result in a few words.
 func outcome(answer []byte) string {
 	var res record.Result
 	if json.Unmarshal(answer, &res) != nil {
@@ -195,14 +194,14 @@ func (s *stage) survive(ctx context.Context, st step) (answer []byte, err error)
 	return s.handlers[st.function].Invoke(ctx, []byte(st.payload(s.clock.Now())))
 }
 
-// death ends a process.
+// death is the panic that ends a simulated process.
 type death struct{}
 
-// mortal is a ledger whose process dies in place of a write.
+// mortal is a ledger whose process dies instead of a write.
 type mortal struct {
 	*ledger.Memory
-	// dies is how the key of the item begins at whose writing it dies; empty:
-	// it lives.
+	// dies is a prefix of keys. The process dies instead of writing an item
+	// with this prefix, or never if it is empty.
 	dies string
 }
 
@@ -216,7 +215,7 @@ func (m *mortal) Put(ctx context.Context, token string, items ...ledger.Item) er
 	return m.Memory.Put(ctx, token, items...)
 }
 
-// status is what a request was answered.
+// status returns the status of the response to a request.
 func status(r amperitytest.Request) string {
 	if r.Status == 0 {
 		return "no answer"
@@ -224,8 +223,8 @@ func status(r amperitytest.Request) string {
 	return fmt.Sprint(r.Status)
 }
 
-// body shows what was sent with a request; of the token endpoint's form the
-// simulator keeps nothing, since it holds the client's secret.
+// body returns the query or body of a request. It returns nothing for the token
+// endpoint, whose form contains the client's secret.
 func body(r amperitytest.Request) string {
 	if r.Query != "" {
 		return "?" + r.Query
@@ -236,12 +235,13 @@ func body(r amperitytest.Request) string {
 	return " " + r.Body
 }
 
-// anonymous leaves the simulator's free port out, which differs each time.
+// anonymous replaces the simulator's address, whose port differs each time.
 func (s *stage) anonymous(text string) string {
 	return strings.ReplaceAll(text, s.amperity.URL(), "https://app.amperity.com/api")
 }
 
-// gist is an announcement in one line; the whole is JSON, see docs/events.
+// gist returns an announcement in one line. docs/events describes the whole
+// JSON.
 func gist(a announcement.Announcement) string {
 	d := a.Detail
 	var parts []string
@@ -282,7 +282,7 @@ func (b *bus) take() []announcement.Announcement {
 	return as
 }
 
-// secret is Secrets Manager with one secret: the simulator's public OAuth
+// secret is a Secrets Manager with one secret, the simulator's public OAuth
 // client.
 type secret struct{ tokenURL string }
 
@@ -296,7 +296,7 @@ func (s secret) GetSecretValue(context.Context, *secretsmanager.GetSecretValueIn
 	return &secretsmanager.GetSecretValueOutput{SecretString: &text}, err
 }
 
-// seen is what one scene brought about, and what it should.
+// seen has the results of a scene, or the expected ones.
 type seen struct {
 	answer    string
 	statuses  []int
@@ -321,13 +321,13 @@ func (want seen) compare(got seen) error {
 	return errors.Join(errs...)
 }
 
-// notFound is Amperity's answer to a config id that it does not know.
+// notFound is Amperity's response to an unknown config id.
 func notFound(configID string) amperitytest.Fault {
 	return amperitytest.Fault{Method: http.MethodPost, ConfigID: configID, Kind: amperitytest.Status, Status: http.StatusNotFound,
 		Body: `{"status":404,"message":"No such configuration","request_id":"r-404"}`}
 }
 
-// noAnswer lets Amperity start the run, and breaks the connection.
+// noAnswer makes Amperity start the run and break the connection.
 func noAnswer(configID string) amperitytest.Fault {
 	return amperitytest.Fault{Method: http.MethodPost, ConfigID: configID, Kind: amperitytest.Reset, Applied: true}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
-func TestTheDemoFailsWhereTheProductDoes(t *testing.T) {
+func TestDemoFailsIfTheProductDoes(t *testing.T) {
 	t.Parallel()
 	want := seen{answer: `"outcome":"started"`, statuses: []int{201}, runs: []string{"cg-1"}, announced: []announcement.DetailType{announcement.RunStarted}}
 	if err := want.compare(seen{answer: `{"outcome":"started"}`, statuses: want.statuses, runs: want.runs, announced: want.announced}); err != nil {

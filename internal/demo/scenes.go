@@ -20,7 +20,7 @@ const (
 	sweeps   function = "sweep"
 )
 
-// scene is a few invocations, and what must come of them.
+// scene is a few invocations with their expected results.
 type scene struct {
 	title string
 	// before prepares the simulated Amperity.
@@ -31,20 +31,20 @@ type scene struct {
 
 // step is one invocation.
 type step struct {
-	// after is how long after the step before.
+	// after is the time since the previous step.
 	after    time.Duration
 	function function
 	// in describes the payload.
 	in      string
 	payload func(now time.Time) string
-	// dies is how the key of the ledger's item begins at whose writing the
-	// process dies.
+	// dies is a prefix of ledger keys. The process dies instead of writing an
+	// item with this prefix.
 	dies string
 }
 
 func fixed(s string) func(time.Time) string { return func(time.Time) string { return s } }
 
-// swept is a sweep, some time later.
+// swept returns a sweep some time later.
 func swept(after time.Duration) step {
 	return step{after: after, function: sweeps, in: "once a minute; this one " + words(after) + " later", payload: fixed("{}")}
 }
@@ -92,14 +92,15 @@ func scenes() []scene {
 		{
 			title: "A storm: 1,000 files of one day are one run",
 			steps: []step{land(orders+"21/orders_1.csv.gz … orders_1000.csv.gz", "orders/2026/11/21/orders_%d.csv.gz", 1000), swept(3 * time.Minute)},
-			// The run of scene 2 may go on: it is looked at first.
+			// The run of scene 2 may still be running, so the sweep reads it
+			// first.
 			want: seen{answer: `{"batchItemFailures":[]}`, statuses: []int{200, 201}, announced: started,
 				runs: []string{"cg-789GHi0JK 2026-11-21 2026-11-22"}},
 		},
 		{
 			title: "A late file: its window opens again, and gets another run",
 			steps: []step{{after: 10 * time.Minute, function: arrivals, in: orders + "21/late.csv.gz", payload: files("orders/2026/11/21/late_%d.csv.gz", 1)}, swept(3 * time.Minute)},
-			// By now the token is an hour old.
+			// The token is an hour old by now, so the client fetches a new one.
 			want: seen{answer: `{"batchItemFailures":[]}`, statuses: []int{200, 200, 201}, announced: started,
 				runs: []string{"cg-789GHi0JK 2026-11-21 2026-11-22"}},
 		},
@@ -136,8 +137,8 @@ func scenes() []scene {
 	}
 }
 
-// files makes an SQS batch as the deployed stack delivers it: one EventBridge
-// event a message.
+// files returns an SQS batch as the deployed stack delivers it: one EventBridge
+// event per message.
 func files(key string, n int) func(time.Time) string {
 	return func(now time.Time) string {
 		type record map[string]any

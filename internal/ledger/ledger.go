@@ -2,28 +2,27 @@
 // key, a version and a document, in one DynamoDB table (package dynamo) or in
 // memory ([Memory]).
 //
-// It knows nothing of what the documents say. What it promises, and what the
-// contract test in ledgertest holds both implementations to:
+// It does not know the content of the documents. The contract test in
+// ledgertest holds both implementations to these promises:
 //
-//   - A write names the version that it was made from, and takes effect only
-//     if that is still the item's version: all the items of one call, or none.
-//   - Each call of Put is given a token, which stays on the items. A write that
-//     took effect although its answer was lost, and is sent again with its
-//     token, by the AWS SDK or by the caller, counts as done. So a token must be
-//     new for each write: with other content it is [ErrTokenReused].
-//   - Another writer may have gone on from a write before it is sent again. Then
-//     the answer is success or a [*ConflictError]; nothing is written either way.
-//     So a conflict does not prove that the write never took effect.
-//   - A write that meets a concurrent transaction is tried again, and is no
-//     conflict: its error is [ErrBusy] in the end.
-//   - An error of Due or Held ends the list. What came before it is not all.
-//   - Get sees every write that was confirmed before. Due and Held may lag
-//     behind: they may list an item at a former time, or not at all. What they
-//     list is a hint, and the item itself decides.
+//   - A write names the version that it replaces, and takes effect only if that
+//     is still the item's version. One call writes all its items or none.
+//   - Each call of Put has a token, which stays on the items. If a write took
+//     effect but its answer was lost, a repeat with the same token counts as
+//     done. The AWS SDK or the caller may send the repeat. Each write needs a
+//     new token: reusing a token with other content is [ErrTokenReused].
+//   - Another writer may replace a write before the write is repeated. The
+//     repeat then returns success or a [*ConflictError], and writes nothing. So
+//     a conflict does not prove that the write never took effect.
+//   - A write that meets a concurrent transaction is retried. If every retry
+//     fails its error is [ErrBusy], which is not a conflict.
+//   - An error of Due or Held ends the list, which is then incomplete.
+//   - Get sees every write confirmed before it. Due and Held may lag: they may
+//     list an item with an old time, or not at all. The lists are hints, and
+//     the item itself decides.
 //
-// Nothing is ever deleted but by the table's time to live, some time after
-// Item.Expires. So an item that is gone was over for long, but items go in any
-// order.
+// Only the table's time to live deletes items, some time after Item.Expires. It
+// deletes them in any order.
 package ledger
 
 import (
@@ -33,59 +32,58 @@ import (
 	"time"
 )
 
-// Item is one entry of the ledger. The zero Version is an item that does not
-// exist.
+// Item is one entry of the ledger. An item with Version 0 does not exist.
 type Item struct {
-	// Key names the item: what kind it is, and which, parted by slashes; at
-	// most [MaxKey] bytes.
+	// Key names the item: its kind and its name, separated by slashes, at most
+	// [MaxKey] bytes.
 	Key string
 	// Version counts the writes, from 1.
 	Version int64
-	// Due is when somebody must look at the item, to the millisecond; zero:
-	// never. The sweep finds items by it.
+	// Due is when the sweep must work on the item, to the millisecond; zero
+	// means never.
 	Due time.Time
-	// Held is since when the item waits for a person; zero: it does not. Held
-	// lists by it, where Due is zero.
+	// Held is when the item began to wait for the operator; zero if it does not
+	// wait. The list Held has the items whose Due is zero, in the order of this
+	// time.
 	Held time.Time
-	// Tries counts how often nobody could work on the item since it was last
-	// worked on.
+	// Tries counts the sweep's failures on the item since its last success.
 	Tries int
-	// Expires is when the item may be forgotten, to the second; zero: never.
+	// Expires is when the item may be deleted, to the second; zero means never.
 	Expires time.Time
 	// Doc is the document, JSON, at most [MaxDoc] bytes.
 	Doc []byte
 }
 
-// Exists reports whether the item was there when it was read.
+// Exists reports whether the item existed when it was read.
 func (i Item) Exists() bool { return i.Version > 0 }
 
 // Bounds, in bytes.
 const (
 	// MaxKey is DynamoDB's bound on a partition key.
 	MaxKey = 2048
-	// MaxDoc keeps an item below DynamoDB's 400 KB, its key and attributes
-	// included.
+	// MaxDoc keeps an item, with its key and attributes, below DynamoDB's 400
+	// KB.
 	MaxDoc = 380 << 10
-	// MaxWrite is how much one call of Put writes; DynamoDB's bound on a
+	// MaxWrite bounds the bytes of one call of Put. DynamoDB's bound on a
 	// transaction is 4 MB.
 	MaxWrite = 4_000_000
-	// MaxItems is how many items one call of Put writes. DynamoDB's own bound
-	// is 100.
+	// MaxItems bounds the items of one call of Put. DynamoDB's own bound is
+	// 100.
 	MaxItems = 25
 )
 
-// Listed is an item's place in the list of what is due or held.
+// Listed is an item's place in the list of due or held items.
 type Listed struct {
 	Key string
 	// At is the item's Due or Held.
 	At time.Time
 }
 
-// ConflictError says that a write did not take effect, because at least one
-// item is no longer of the version that was named.
+// ConflictError reports that a write did not take effect, because at least one
+// item no longer has the version that the write named.
 type ConflictError struct {
-	// Current are the items as they are now, in the order of the write; those
-	// that do not exist have the key alone.
+	// Current are the current items, in the order of the write. An item that
+	// does not exist has only its key.
 	Current []Item
 }
 
@@ -97,21 +95,21 @@ func (e *ConflictError) Error() string {
 	return "the ledger has newer versions: " + strings.Join(keys, ", ")
 }
 
-// ErrThrottled is in the tree of errors of a call that the table refused
-// because there were too many, also after the SDK's own retries.
+// ErrThrottled is in the error tree of a call that the table refused because of
+// too many requests, after the SDK's own retries.
 var ErrThrottled = errors.New("the ledger's table is throttled")
 
-// ErrBusy is in the tree of errors of a write that met other transactions on its
-// items each time that it was tried, or that the table still has in progress.
-// That is not a lost race: try again.
+// ErrBusy is in the error tree of a write that met other transactions in every
+// try, or that the table still has in progress. It is not a lost race: try
+// again.
 var ErrBusy = errors.New("other transactions have the same items: try again")
 
-// ErrTokenReused is in the tree of errors of a write if an earlier write with
-// other content has the same token. Nothing was written. It is a mistake of the
+// ErrTokenReused is in the error tree of a write if an earlier write with other
+// content has the same token. Nothing was written. It is a mistake of the
 // caller.
 var ErrTokenReused = errors.New("an earlier write has this token: make a new token for each write")
 
-// SizeError says that an item is larger than the ledger takes. Nothing was
+// SizeError reports that an item is too large for the ledger. Nothing was
 // written.
 type SizeError struct {
 	Key   string
@@ -129,10 +127,10 @@ type Written struct {
 	Token string
 }
 
-// Refused returns the error of a write that the items' present versions, now,
-// refuse; now is in the order of items. The error is nil if the write repeats one
-// that took effect, [ErrTokenReused] if another write has the token, and otherwise
-// a [*ConflictError].
+// Refused returns the error of a write whose versions do not match the current
+// items. now has the current items, in the order of items. The error is nil if
+// the write repeats one that took effect, [ErrTokenReused] if another write has
+// the token, and otherwise a [*ConflictError].
 func Refused(token string, items []Item, now []Written) error {
 	own, fitting, same := 0, 0, true
 	conflict := &ConflictError{}
@@ -148,15 +146,15 @@ func Refused(token string, items []Item, now []Written) error {
 	}
 	switch {
 	case own > 0 && (!same || fitting > 0):
-		return ErrTokenReused // the same write would have written all of it
+		return ErrTokenReused // the same write would have written every item
 	case own == len(items):
 		return nil
 	}
 	return conflict
 }
 
-// sameContent reports whether an item holds what a write asked for, as far as a
-// ledger keeps it.
+// sameContent reports whether an item has the content of a write, in the
+// precision that a ledger keeps.
 func sameContent(asked, kept Item) bool {
 	at := func(a, b time.Time) bool {
 		return a.IsZero() == b.IsZero() && (a.IsZero() || a.UnixMilli() == b.UnixMilli())
@@ -165,10 +163,11 @@ func sameContent(asked, kept Item) bool {
 		asked.Tries == kept.Tries && utf8Text(asked.Doc) == utf8Text(kept.Doc)
 }
 
-// utf8Text is a document as DynamoDB keeps it.
+// utf8Text returns a document as DynamoDB keeps it.
 func utf8Text(doc []byte) string { return strings.ToValidUTF8(string(doc), "\uFFFD") }
 
-// Check refuses what no ledger takes: implementations call it first in Put.
+// Check returns an error for items that no ledger accepts. Implementations call
+// it first in Put.
 func Check(items []Item) error {
 	if len(items) == 0 || len(items) > MaxItems {
 		return fmt.Errorf("a write to the ledger has %d items; it may have 1 to %d", len(items), MaxItems)

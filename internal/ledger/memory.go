@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Memory is a ledger that lives as long as the process: for simulation, tests
-// and local use. It is safe for use by several goroutines.
+// Memory is a ledger in the memory of the process, for simulation, tests and
+// local use. It is safe for concurrent use.
 type Memory struct {
 	mu    sync.Mutex
 	items map[string]Written
@@ -20,16 +20,17 @@ type Memory struct {
 	stats Stats
 }
 
-// Stats counts what a ledger was asked for.
+// Stats counts the calls of a ledger.
 type Stats struct {
-	// Gets are items read, Puts calls of Put that took effect, Items the items
-	// that these wrote, Conflicts calls of Put that did not take effect.
+	// Gets counts items read. Puts counts calls of Put that took effect, and
+	// Items the items that they wrote. Conflicts counts calls of Put that did
+	// not take effect.
 	Gets, Puts, Items, Conflicts int
-	// Pages are pages of Due and Held, and Rows the entries on them.
+	// Pages counts pages of Due and Held, and Rows their entries.
 	Pages, Rows int
 }
 
-// NewMemory makes an empty ledger.
+// NewMemory returns an empty ledger.
 func NewMemory() *Memory { return &Memory{items: map[string]Written{}} }
 
 // Get reads an item.
@@ -53,9 +54,9 @@ func (m *Memory) get(key string) Item {
 	return item
 }
 
-// Put writes the items, all or none. Each names in Version the version that it
-// replaces: 0 for one that must not exist. A call that is repeated with its
-// token counts as done where it took effect before. The error is a
+// Put writes all the items or none. Each item's Version is the version that it
+// replaces, or 0 if the item must not exist. A repeat with the same token
+// counts as done if the first call took effect. The error is a
 // [*ConflictError], [ErrTokenReused], a [*SizeError], or the context's.
 func (m *Memory) Put(ctx context.Context, token string, items ...Item) error {
 	if err := Check(items); err != nil {
@@ -99,14 +100,14 @@ func (m *Memory) Put(ctx context.Context, token string, items ...Item) error {
 // page is how many rows one page of a list has.
 const page = 100
 
-// Due lists what is due until a time, inclusive, the oldest first, page by
-// page. An error ends the list.
+// Due lists the items due at or before a time, the oldest first, page by page.
+// An error ends the list.
 func (m *Memory) Due(ctx context.Context, until time.Time) iter.Seq2[Listed, error] {
 	return m.rows(ctx, &m.due, until)
 }
 
-// Held lists what waits for a person, the oldest first, page by page. An error
-// ends the list.
+// Held lists the items that wait for the operator, the oldest first, page by
+// page. An error ends the list.
 func (m *Memory) Held(ctx context.Context) iter.Seq2[Listed, error] {
 	return m.rows(ctx, &m.held, time.Time{})
 }
@@ -156,14 +157,14 @@ func (m *Memory) page(list *[]Listed, after Listed, until time.Time) []Listed {
 	return rows
 }
 
-// Stats tells what was asked for so far.
+// Stats returns the counts so far.
 func (m *Memory) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.stats
 }
 
-// All gives every item, sorted by key.
+// All returns every item, sorted by key.
 func (m *Memory) All() []Item {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -190,7 +191,7 @@ func (m *Memory) Expired(now time.Time) []string {
 	return keys
 }
 
-// Expire forgets an item, as the table's time to live would.
+// Expire deletes an item, as the table's time to live does.
 func (m *Memory) Expire(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -200,7 +201,7 @@ func (m *Memory) Expire(key string) {
 
 func compare(a, b Listed) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Key, b.Key)) }
 
-// list is where the item is listed; nil if nowhere.
+// list returns the list that has the item and its place there, or nil.
 func (m *Memory) list(item Item) (*[]Listed, Listed) {
 	switch {
 	case !item.Due.IsZero():

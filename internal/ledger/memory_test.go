@@ -15,7 +15,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 	ledgertest.Run(t, func(*testing.T) ledgertest.Table { return ledgertest.NewFaulty(ledger.NewMemory()) })
 }
 
-func TestAConflictNamesWhatIsThere(t *testing.T) {
+func TestConflictNamesTheCurrentVersions(t *testing.T) {
 	t.Parallel()
 	m := ledger.NewMemory()
 	write := []ledger.Item{{Key: "a", Doc: []byte(`{}`)}, {Key: "b", Doc: []byte(`{}`)}}
@@ -74,7 +74,7 @@ func TestSizeErrorNamesTheItem(t *testing.T) {
 	}
 }
 
-func TestWhatNoLedgerTakes(t *testing.T) {
+func TestInvalidWritesAreRefused(t *testing.T) {
 	t.Parallel()
 	many := make([]ledger.Item, ledger.MaxItems+1)
 	for i := range many {

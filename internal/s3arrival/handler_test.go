@@ -43,7 +43,7 @@ routes:
 // received is 22:30 on the 21st in New York.
 var received = time.Date(2026, 11, 22, 3, 30, 0, 0, time.UTC)
 
-// world is the handler and what it meets.
+// world is the handler and its surroundings.
 type world struct {
 	windows windows
 	log     bytes.Buffer
@@ -61,7 +61,7 @@ func (w *world) invoke(t *testing.T, payload string) (string, error) {
 	return string(out), err
 }
 
-// event is an EventBridge event of a file that has just come.
+// event is an EventBridge event of a file that has just arrived.
 func event(key string) string {
 	return eventOf(key, "1")
 }
@@ -100,7 +100,7 @@ func again(ids ...string) string {
 	return string(out)
 }
 
-// The files of a batch are recorded once for each window, each file once.
+// A batch makes one write per window, with each file once.
 func TestBatchIsRecordedOnceForEachWindow(t *testing.T) {
 	t.Parallel()
 	var w world
@@ -127,7 +127,7 @@ func TestBatchIsRecordedOnceForEachWindow(t *testing.T) {
 	want := []asked{
 		{"window/cg-2/2026-11-20", "orders", amperity.RunRequest{ConfigID: "cg-2", RunMode: "source", RangeFrom: "2026-11-20", RangeTo: "2026-11-21"},
 			record.Retry, []string{"orders/2026/11/20/a.csv", "orders/2026/11/20/b.csv"}},
-		// no date in the key: the day of arrival in New York
+		// without a date in the key, the day of arrival in New York counts
 		{"window/cg-1/2026-11-21", "customers", amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
 			record.Hold, []string{"customers/x.parquet"}},
 		{"window/cg-2/2026-11-21", "orders", amperity.RunRequest{ConfigID: "cg-2", RunMode: "source", RangeFrom: "2026-11-21", RangeTo: "2026-11-22"},
@@ -151,7 +151,7 @@ func TestBatchIsRecordedOnceForEachWindow(t *testing.T) {
 	}
 }
 
-func TestACampaignIsStartedWithoutARange(t *testing.T) {
+func TestCampaignStartsWithoutARange(t *testing.T) {
 	t.Parallel()
 	var w world
 	if _, err := w.invoke(t, event("orders/2026/11/20/done.csv")); err != nil {
@@ -173,7 +173,7 @@ func TestACampaignIsStartedWithoutARange(t *testing.T) {
 	}
 }
 
-func TestSummaryForAPerson(t *testing.T) {
+func TestSummaryListsWindowsAndUnroutedFiles(t *testing.T) {
 	t.Parallel()
 	w := world{windows: windows{answers: map[string]record.Result{
 		"cg-1": {Outcome: record.Blocked, Reason: "busy", LaunchKey: "arrival/cg-1/2026-11-21/1"},
@@ -236,8 +236,8 @@ func TestTwoUploadsOfOneKeyAreTwoFiles(t *testing.T) {
 	}
 }
 
-// Events that are not about a created object are acknowledged, with one line for
-// the batch. What cannot be read comes again.
+// Events that are not about a created object are acknowledged, with one log
+// line per batch. Unreadable messages are delivered again.
 func TestOtherEventsAreAcknowledged(t *testing.T) {
 	t.Parallel()
 	other := func(detailType, source string) string {
@@ -298,8 +298,8 @@ func TestOtherEventsAreAcknowledged(t *testing.T) {
 	}
 }
 
-// FuzzInvoke: whatever comes in, nothing panics, and an SQS batch is never
-// answered with an error once its messages were found.
+// FuzzInvoke: no payload causes a panic, and an SQS batch whose messages were
+// found never returns an error.
 func FuzzInvoke(f *testing.F) {
 	f.Add(batch(event("orders/2026/11/20/a.csv"), "{"))
 	f.Add(notification("customers/x"))

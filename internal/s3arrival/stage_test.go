@@ -30,8 +30,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// stage is the handler with a launcher and a ledger in memory. Amperity starts
-// what it is asked for; its runs are over at once.
+// stage is the handler with a launcher and a ledger in memory. Amperity accepts
+// every request, and its runs end immediately.
 type stage struct {
 	t       *testing.T
 	clock   *clock.Manual
@@ -45,7 +45,7 @@ type stage struct {
 	log bytes.Buffer
 }
 
-// bus keeps what was announced.
+// bus records the announcements.
 type bus struct{ announced []announcement.Announcement }
 
 func (b *bus) Announce(_ context.Context, as ...announcement.Announcement) error {
@@ -87,7 +87,7 @@ func (s *stage) ListRunPages(context.Context, amperity.ListOptions) iter.Seq2[*a
 	return func(func(*amperity.Page, error) bool) {}
 }
 
-// come delivers events, and answers what became of each window.
+// come delivers events and returns the result of each window.
 func (s *stage) come(events ...string) []s3arrival.WindowResult {
 	s.t.Helper()
 	var all []s3arrival.WindowResult
@@ -105,7 +105,7 @@ func (s *stage) come(events ...string) []s3arrival.WindowResult {
 	return all
 }
 
-// sweep works on every window that is due.
+// sweep works on every due window.
 func (s *stage) sweep() {
 	s.t.Helper()
 	var due []string
@@ -138,8 +138,8 @@ func (s *stage) document(key string, doc any) {
 	}
 }
 
-// versioned is an EventBridge event and an S3 notification of a file with a
-// version id; empty: without one.
+// versioned returns an EventBridge event and an S3 notification of a file. An
+// empty version means no version id.
 func versioned(bucket, key, version, sequencer string, at time.Time) [2]string {
 	v := [2]string{}
 	if version != "" {
@@ -152,8 +152,8 @@ func versioned(bucket, key, version, sequencer string, at time.Time) [2]string {
 			`"s3":{"bucket":{"name":%q},"object":{"key":%q,"size":1,"eTag":"e",%s"sequencer":%q}}}]}`, stamp, bucket, key, v[1], sequencer)}
 }
 
-// Two versions of one key are two uploads; the same version in another bucket
-// is a replica. Both forms of an event say so.
+// Two versions of one key are two uploads. The same version in another bucket
+// is a replica. Both forms of an event show that.
 func TestVersionsAndReplicas(t *testing.T) {
 	t.Parallel()
 	const file = "orders/20261121/a"
@@ -161,8 +161,8 @@ func TestVersionsAndReplicas(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
 		first, then put
-		// files and keys are what the window counts before its run, runs how
-		// many there are if then comes after it.
+		// files and keys are the window's counts before its run. runs is the
+		// number of runs if then comes after it.
 		files, keys, runs int
 	}{
 		{"the same event", put{"b", "v1", "01"}, put{"b", "v1", "01"}, 1, 1, 1},
@@ -180,7 +180,7 @@ func TestVersionsAndReplicas(t *testing.T) {
 			events := func(p put, at time.Time) string {
 				return versioned(p.bucket, file, p.version, p.sequencer, at)[form]
 			}
-			// A file that is delivered again has the time that it had.
+			// A redelivered file keeps its event time.
 			later := received.Add(20 * time.Minute)
 			if tt.then == tt.first {
 				later = received
@@ -230,7 +230,7 @@ func TestVersionsAndReplicas(t *testing.T) {
 	}
 }
 
-// held lists what is held, in words.
+// held describes the held launches.
 func (s *stage) held() []string {
 	s.t.Helper()
 	list, more, err := s.List(s.t.Context())
@@ -244,7 +244,7 @@ func (s *stage) held() []string {
 	return words
 }
 
-// told are the events so far, in words.
+// told describes the events so far.
 func (s *stage) told() []string {
 	s.t.Helper()
 	words := []string{}
@@ -271,7 +271,8 @@ routes:
   - {name: hours, config_id: cg-1, files: "hours/{yyyy}{MM}{dd}{HH}/*", settle: 0s}
 `
 
-// Files with implausible dates are one hold a route and hour, and never a run.
+// Files with implausible dates cause one hold per route and hour, and never a
+// run.
 func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, implausibleRoutes)
@@ -308,8 +309,8 @@ func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 		t.Errorf("told (-want +got)\n%s", d)
 	}
 
-	// The next hour is another hold; a release starts nothing, and a run cannot
-	// be adopted.
+	// The next hour has another hold. A release starts nothing, and a run
+	// cannot be adopted.
 	s.clock.Advance(time.Hour)
 	s.come(file(400, s.clock.Now()))
 	next := strings.Replace(days, "T03", "T04", 1)
@@ -324,8 +325,8 @@ func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 		t.Errorf("adopted: %v", err)
 	}
 
-	// A discard ends it, with all files so far; what is delivered again is a
-	// duplicate, and another file is another hold.
+	// A discard ends the hold with all files so far. A redelivered file is a
+	// duplicate, and a new file causes another hold.
 	if res, err := s.Discard(t.Context(), held.Command{Key: days, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != record.Discarded {
 		t.Errorf("discarded: %+v, %v", res, err)
 	}
@@ -357,8 +358,9 @@ func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 	}
 }
 
-// An edit may take the route away while files wait; they are announced.
-func TestImplausibleDatesOfARouteThatIsGone(t *testing.T) {
+// An edit may remove the route while its launch is held. A discard still ends
+// the launch, and nothing starts.
+func TestDiscardEndsAnImplausibleHoldOfARemovedRoute(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, implausibleRoutes)
 	const key = "arrival/cg-1/implausible-day-2026-11-22T03:00:00Z/1"

@@ -10,7 +10,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/settings"
 )
 
-// environment gives a complete environment in which some variables differ.
+// environment returns a complete environment with some variables changed.
 func environment(changes map[string]string) func(string) string {
 	env := map[string]string{
 		"AMPERITY_TENANT":    "acme",
@@ -38,7 +38,7 @@ func TestEachWrongValueHasItsOwnMessage(t *testing.T) {
 		busARN      = "EVENT_BUS_NAME: is not a whole ARN of an event bus; give arn:aws:events:REGION:ACCOUNT:event-bus/NAME, or the event bus's name"
 		busForm     = "EVENT_BUS_NAME: is not an event bus's name; give at most 256 letters, digits and characters of /._-, or the event bus's ARN"
 		routesForm  = "ROUTES_FILE: is not the path of a file; give one beside the function's binary, for example routes-sandbox.yaml, or leave it empty for routes.yaml"
-		bucketForm  = "BUCKETS: has something in place 2 that is not a bucket's name; a name has 3 to 63 small letters, digits, hyphens and dots"
+		bucketForm  = "BUCKETS: has something in place 2 that is not a bucket's name; a name has 3 to 63 lowercase letters, digits, hyphens and dots"
 		bucketURL   = "BUCKETS: has an address or ARN in place 1; give the bucket's name alone, for example acme-landing"
 		pausedForm  = "PAUSED: is neither true nor false; give true to start nothing in Amperity, or leave it empty"
 		levelForm   = "LOG_LEVEL: is not a log level; give debug, info, warn or error"

@@ -11,12 +11,12 @@ import (
 // Bounds, in bytes.
 const (
 	maxTenant = 63   // a tenant id is also a label of a host name
-	maxPath   = 1024 // more is no path of ours
-	// maxService bounds the service of an ARN, which a message quotes.
+	maxPath   = 1024 // a longer path is not one of ours
+	// maxService bounds the service of an ARN, because a message quotes it.
 	maxService = 40
 )
 
-// Characters of names beside letters and digits.
+// Characters of names besides letters and digits.
 const (
 	tenantChars = "-_"
 	bucketChars = "-._"
@@ -27,11 +27,11 @@ const (
 	busChars = "/._-"
 )
 
-// tableName tells whether DynamoDB can have a table of that name.
+// tableName reports whether s is a valid name of a DynamoDB table.
 func tableName(s string) bool { return len(s) >= 3 && len(s) <= 255 && made(s, tableChars) }
 
-// made tells whether s consists of ASCII letters and digits and the characters
-// of others.
+// made reports whether s consists of ASCII letters, digits and the characters
+// in others.
 func made(s, others string) bool {
 	for _, r := range s {
 		if !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(others, r)) {
@@ -41,10 +41,10 @@ func made(s, others string) bool {
 	return true
 }
 
-// arn is the parts of an ARN, arn:partition:service:region:account:resource.
+// arn has the parts of an ARN, arn:partition:service:region:account:resource.
 type arn struct{ service, region, account, resource string }
 
-// parseARN takes an ARN apart; false for anything else.
+// parseARN parses an ARN. It returns false for anything else.
 func parseARN(s string) (arn, bool) {
 	p := strings.SplitN(s, ":", 6)
 	if len(p) != 6 || p[0] != "arn" || !strings.HasPrefix(p[1], "aws") || p[2] == "" || len(p[2]) > maxService || !made(p[2], "-") {
@@ -53,7 +53,7 @@ func parseARN(s string) (arn, bool) {
 	return arn{service: p[2], region: p[3], account: p[4], resource: p[5]}, true
 }
 
-// complete tells whether region and account are there.
+// complete reports whether the ARN has a valid region and account.
 func (a arn) complete() bool {
 	return a.region != "" && made(a.region, "-") && len(a.account) == 12 && strings.Trim(a.account, "0123456789") == ""
 }
@@ -74,8 +74,8 @@ func (l *loader) baseURL() string {
 	return strings.TrimRight(v, "/")
 }
 
-// local tells whether a host is this machine, or the machine as seen from a
-// container on it.
+// local reports whether a host is this machine, also as seen from a container
+// on it.
 func local(host string) bool {
 	if host == "localhost" || host == "host.docker.internal" {
 		return true
@@ -84,7 +84,8 @@ func local(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// secretID never shows the value: people put the token itself there.
+// secretID never shows the value, because users may put the token there by
+// mistake.
 func (l *loader) secretID() string {
 	v := l.value(EnvSecretID, "")
 	a, isARN := parseARN(v)
@@ -104,7 +105,8 @@ func (l *loader) secretID() string {
 	return v
 }
 
-// looksLikeToken tells a JWT: three parts, the first the base64 of `{"`.
+// looksLikeToken reports whether s looks like a JWT: three parts, of which the
+// first begins with the base64 of `{"`.
 func looksLikeToken(s string) bool {
 	return strings.HasPrefix(s, "eyJ") && strings.Count(s, ".") == 2
 }
@@ -138,7 +140,7 @@ func (l *loader) buckets() []string {
 		case strings.ContainsAny(name, ":/"):
 			l.faultf(EnvBuckets, "has an address or ARN in place %d; give the bucket's name alone, for example acme-landing", i+1)
 		case !bucketName(name):
-			l.faultf(EnvBuckets, "has something in place %d that is not a bucket's name; a name has 3 to 63 small letters, digits, hyphens and dots", i+1)
+			l.faultf(EnvBuckets, "has something in place %d that is not a bucket's name; a name has 3 to 63 lowercase letters, digits, hyphens and dots", i+1)
 		case !slices.Contains(names, name):
 			names = append(names, name)
 		}
@@ -146,9 +148,10 @@ func (l *loader) buckets() []string {
 	return names
 }
 
-// bucketName tells whether S3 can have a bucket of that name. Buckets made in
-// us-east-1 before March 2018 may have up to 255 characters, capital letters
-// and underscores; a name that has these is taken as one of them.
+// bucketName reports whether s is a valid name of an S3 bucket. Buckets created
+// in us-east-1 before March 2018 may have up to 255 characters, capital letters
+// and underscores. A name with capital letters or underscores counts as one of
+// them.
 //
 // Source: Amazon S3 User Guide, "Bucket naming rules".
 func bucketName(s string) bool {

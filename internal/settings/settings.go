@@ -1,7 +1,7 @@
-// Package settings reads what a function is told by its environment.
+// Package settings reads a function's settings from its environment.
 //
-// [Load] checks all of it at once, at the start, and its error names every
-// variable that is wrong. No error shows a value that could be a secret.
+// [Load] checks all variables at the start, and its error names every wrong
+// one. No error shows a value that could be a secret.
 package settings
 
 import (
@@ -25,7 +25,7 @@ const (
 	EnvLogLevel     = "LOG_LEVEL"
 )
 
-// What stands where a variable is not set or empty.
+// Defaults of variables that are not set or empty.
 const (
 	DefaultBaseURL      = amperity.DefaultBaseURL
 	DefaultEventBusName = "default"
@@ -33,64 +33,66 @@ const (
 	DefaultLogLevel     = slog.LevelInfo
 )
 
-// Settings are a function's settings, checked. An empty variable counts as one
-// that is not set.
+// Settings are a function's checked settings. An empty variable counts as not
+// set.
 type Settings struct {
-	// Tenant is AMPERITY_TENANT: the Amperity tenant id, which goes into the
+	// Tenant is AMPERITY_TENANT: the Amperity tenant id, sent in the
 	// amperity-tenant header. A sandbox has its own. Required.
 	Tenant string
 
-	// BaseURL is AMPERITY_BASE_URL: where the API is, up to and with "/api",
-	// without a slash at the end. https, except for this machine (localhost,
-	// 127.0.0.0/8, [::1]) and host.docker.internal. Default DefaultBaseURL.
+	// BaseURL is AMPERITY_BASE_URL: the address of the API up to and including
+	// "/api", without a trailing slash. It must be https, except for this
+	// machine (localhost, 127.0.0.0/8, [::1]) and host.docker.internal. Default
+	// DefaultBaseURL.
 	BaseURL string
 
-	// SecretID is AMPERITY_SECRET_ID: name or ARN of the secret in Secrets
+	// SecretID is AMPERITY_SECRET_ID: the name or ARN of the secret in Secrets
 	// Manager that holds the token. Required.
 	SecretID string
 
-	// EventBusName is EVENT_BUS_NAME: name or ARN of the event bus that events
-	// are published to. Default DefaultEventBusName.
+	// EventBusName is EVENT_BUS_NAME: the name or ARN of the event bus for the
+	// published events. Default DefaultEventBusName.
 	EventBusName string
 
-	// LedgerTable is LEDGER_TABLE: name or ARN of the DynamoDB table that
+	// LedgerTable is LEDGER_TABLE: the name or ARN of the DynamoDB table that
 	// remembers windows and launches. Required.
 	LedgerTable string
 
-	// RoutesFile is ROUTES_FILE: path of the routes; a relative one starts at
-	// the folder of the function's binary. Default DefaultRoutesFile.
+	// RoutesFile is ROUTES_FILE: the path of the routes file. A relative path
+	// starts at the folder of the function's binary. Default DefaultRoutesFile.
 	RoutesFile string
 
 	// Buckets is BUCKETS: the buckets whose events the stack receives,
-	// separated by commas, each once here. Default none, which means any; a
-	// route must not name another one.
+	// separated by commas. The list has each bucket once. By default it is
+	// empty, which means any bucket. A route must not name a bucket outside the
+	// list.
 	Buckets []string
 
 	// Paused is PAUSED: true or false. True stops every request to Amperity
 	// that starts a run. Default false.
 	Paused bool
 
-	// LogLevel is LOG_LEVEL: debug, info, warn or error, in any case. Default
-	// DefaultLogLevel.
+	// LogLevel is LOG_LEVEL: debug, info, warn or error, in upper or lower
+	// case. Default DefaultLogLevel.
 	LogLevel slog.Level
 }
 
-// Fault is one variable with a value that cannot be used.
+// Fault is one variable with an unusable value.
 type Fault struct {
 	// Variable is the environment variable's name.
 	Variable string
-	// Message says what is wrong and what to write instead.
+	// Message states what is wrong and what to write instead.
 	Message string
 }
 
-// Error says which variables cannot be used, all of them at once. A person
-// must change the function's environment.
+// Error lists every variable with an unusable value. The operator must change
+// the function's environment.
 type Error struct {
 	// Faults are in the order of the fields of Settings; at least one.
 	Faults []Fault
 }
 
-// Error gives one line per fault: "AMPERITY_TENANT: is not set; …".
+// Error returns one line per fault: "AMPERITY_TENANT: is not set; …".
 func (e *Error) Error() string {
 	lines := make([]string, len(e.Faults))
 	for i, f := range e.Faults {
@@ -99,7 +101,7 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// loader collects the faults while the variables are read.
+// loader reads the variables and collects the faults.
 type loader struct {
 	getenv func(string) string
 	faults []Fault
@@ -109,7 +111,7 @@ func (l *loader) faultf(variable, format string, args ...any) {
 	l.faults = append(l.faults, Fault{variable, fmt.Sprintf(format, args...)})
 }
 
-// value is a variable's value, or fallback where it has none.
+// value returns a variable's value, or fallback if it is empty or not set.
 func (l *loader) value(variable, fallback string) string {
 	if v := l.getenv(variable); v != "" {
 		return v
@@ -151,7 +153,7 @@ func (l *loader) tenant() string {
 	return v
 }
 
-// ledgerTable takes the name or ARN of a table.
+// ledgerTable reads the name or ARN of a table.
 //
 // Source: DynamoDB API reference, CreateTable, TableName.
 func (l *loader) ledgerTable() string {

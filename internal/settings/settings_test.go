@@ -31,7 +31,7 @@ func TestOnlyThreeVariablesAreNeeded(t *testing.T) {
 	}
 }
 
-func TestEveryVariableIsTaken(t *testing.T) {
+func TestEveryVariableIsRead(t *testing.T) {
 	t.Parallel()
 	got, err := settings.Load(environment(map[string]string{
 		"AMPERITY_TENANT":    "socktown-sb-12345",
@@ -63,7 +63,7 @@ func TestEveryVariableIsTaken(t *testing.T) {
 	}
 }
 
-func TestUnusualValuesAreTaken(t *testing.T) {
+func TestUnusualValuesAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ promise, variable, value string }{
 		{"the simulator on this machine", "AMPERITY_BASE_URL", "http://127.0.0.1:8089/api"},
@@ -115,7 +115,7 @@ func TestNoFaultShowsASecret(t *testing.T) {
 	}
 }
 
-func FuzzLoadEitherTakesOrNamesEveryFault(f *testing.F) {
+func FuzzLoadAcceptsOrNamesEveryFault(f *testing.F) {
 	f.Add("acme", "https://app.amperity.com/api", "amperity/token", "default", "acme-ledger", "a-b,c.d", "true")
 	f.Add("", "http://localhost", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x", "arn:aws:events:eu-west-1:123456789012:event-bus/x", "t", ",", "")
 	f.Add("-", "https://u:p@h?q#f", "arn:aws:ssm:::", "arn:aws", "", "10.0.0.1,s3://x", "no")
@@ -133,11 +133,11 @@ func FuzzLoadEitherTakesOrNamesEveryFault(f *testing.F) {
 			}
 			return
 		}
-		// What was taken, the client takes too.
+		// The client accepts every accepted setting.
 		if _, err := amperity.New(s.Tenant, amperity.StaticTokenSource("tok-xSECRETx-1"), amperity.WithBaseURL(s.BaseURL)); err != nil {
 			t.Errorf("the client refuses what was taken: %v", err)
 		}
-		// And it is taken again unchanged.
+		// Load accepts the values again, unchanged.
 		env = map[string]string{
 			"AMPERITY_TENANT": s.Tenant, "AMPERITY_BASE_URL": s.BaseURL, "AMPERITY_SECRET_ID": s.SecretID,
 			"EVENT_BUS_NAME": s.EventBusName, "LEDGER_TABLE": s.LedgerTable, "BUCKETS": strings.Join(s.Buckets, ","), "PAUSED": paused,

@@ -19,48 +19,48 @@ const expectPrefix = "expect/"
 // format is the version of the document's form.
 const format = 1
 
-// maxDays bounds the days of one route that one look makes.
+// maxDays bounds the days of one route for which one sweep creates windows.
 const maxDays = 60
 
-// expectation is the document of a route's expected windows: those of each day
-// with a deadline, from the first day that begins after the route was first
-// seen.
+// expectation is the document of a route's expected windows. It has a window
+// for each day with a deadline, from the first day that begins after the route
+// was first seen.
 type expectation struct {
 	Format   int    `json:"format"`
 	ConfigID string `json:"config_id"`
-	// Seen is when the route, with a deadline, was first seen.
+	// Seen is when the route was first seen with a deadline.
 	Seen time.Time `json:"seen"`
-	// Next is the next day to be made, a date.
+	// Next is the date of the next day to create.
 	Next string `json:"next,omitempty"`
-	// Gone: the route has no deadline any more.
+	// Gone: the route no longer has a deadline.
 	Gone bool `json:"gone,omitempty"`
 }
 
-// Windows makes windows that are expected; [launch.Windows] does.
+// Windows creates expected windows. [intake.Windows] is one.
 type Windows interface {
 	Expect(ctx context.Context, w record.WindowSpec) error
 }
 
-// Expected makes the windows of routes with deadlines, whether or not a file
-// comes. It is safe for concurrent use.
+// Expected creates the windows of routes with deadlines, even if no file
+// arrives. It is safe for concurrent use.
 type Expected struct {
 	Ledger  Ledger
 	Windows Windows
 	Routes  *route.Routes
 	Clock   record.Clock
-	// Token makes the token of a write, new each time.
+	// Token returns a new token for each write.
 	Token  func(context.Context) string
 	Logger *slog.Logger
 
 	mu sync.Mutex
-	// registered has the config ids whose expectation the ledger has.
+	// registered has the config ids whose expectation is in the ledger.
 	registered map[string]bool
 }
 
 // Register writes an item for each route with a deadline. It reads the ledger
-// once for each in the life of an instance: a change of the routes makes new
-// instances. failed counts the routes that could not be registered; the next
-// sweep tries again.
+// once per route and instance, because a change of the routes starts new
+// instances. failed counts the routes that could not be registered. The next
+// sweep tries them again.
 func (x *Expected) Register(ctx context.Context) (failed int) {
 	for _, route := range x.Routes.Routes() {
 		if route.Deadline == nil || x.isRegistered(route.ConfigID) {
@@ -71,9 +71,9 @@ func (x *Expected) Register(ctx context.Context) (failed int) {
 			a := []any{slog.String(telemetry.ConfigID, route.ConfigID), slog.String(telemetry.Route, route.Name), slog.String(telemetry.Error, err.Error())}
 			var document *record.DocumentError
 			if errors.As(err, &document) {
-				a = append(a, telemetry.Count("StaysUndone", "")) // it does not pass by itself
+				a = append(a, telemetry.Count("StaysUndone", "")) // a retry does not help
 			}
-			x.Logger.ErrorContext(ctx, "windows not expected", a...)
+			x.Logger.ErrorContext(ctx, "deadline not registered", a...)
 			continue
 		}
 		x.mu.Lock()
@@ -107,10 +107,10 @@ func (x *Expected) register(ctx context.Context, route *route.Route) error {
 	now := x.Clock.Now()
 	first := route.FirstDay(now)
 	err = x.write(ctx, item, expectation{Format: format, ConfigID: route.ConfigID, Seen: now, Next: first.String()}, route.Begins(first))
-	return unlessConflict(err) // another sweep was first
+	return ignoreConflict(err) // another sweep was first
 }
 
-// Due makes the windows of the days that have begun. It is the [Task] of
+// Due creates the windows of the days that have begun. It is the [Task] of
 // "expect".
 func (x *Expected) Due(ctx context.Context, key string) (bool, error) {
 	item, err := x.Ledger.Get(ctx, key)
@@ -125,15 +125,15 @@ func (x *Expected) Due(ctx context.Context, key string) (bool, error) {
 	route, day := x.Routes.Find(e.ConfigID, e.Next)
 	if route == nil || route.Deadline == nil {
 		e.Gone, e.Next = true, ""
-		return true, unlessConflict(x.write(ctx, item, e, time.Time{}))
+		return true, ignoreConflict(x.write(ctx, item, e, time.Time{}))
 	}
 	for range maxDays {
 		if route.Begins(day).After(now) {
 			break
 		}
 		if _, ok := route.DeadlineOf(day); ok {
-			// A crash between the windows and the write makes them again, which
-			// changes nothing.
+			// A crash here leaves the item due; the sweep creates the windows
+			// again, which changes nothing.
 			if err := x.Windows.Expect(ctx, route.Window(day)); err != nil {
 				return false, err
 			}
@@ -141,7 +141,7 @@ func (x *Expected) Due(ctx context.Context, key string) (bool, error) {
 		day = route.NextDay(day)
 	}
 	e.Next = day.String()
-	return true, unlessConflict(x.write(ctx, item, e, route.Begins(day)))
+	return true, ignoreConflict(x.write(ctx, item, e, route.Begins(day)))
 }
 
 func (x *Expected) write(ctx context.Context, item ledger.Item, e expectation, due time.Time) error {
@@ -156,7 +156,7 @@ func readExpectation(item ledger.Item) (expectation, error) {
 	var e expectation
 	err := json.Unmarshal(item.Doc, &e)
 	if err == nil && (e.Format != format || item.Key != expectPrefix+e.ConfigID) {
-		err = errors.New("it is not of the form that this version knows")
+		err = errors.New("this version does not know its format")
 	}
 	if err != nil {
 		return e, &record.DocumentError{Key: item.Key, Err: err}
@@ -164,9 +164,9 @@ func readExpectation(item ledger.Item) (expectation, error) {
 	return e, nil
 }
 
-// unlessConflict is the error, unless somebody else has written: then there is
-// nothing to do that the next look would not see.
-func unlessConflict(err error) error {
+// ignoreConflict returns err, or nil if another writer was first. The next
+// sweep sees that writer's result.
+func ignoreConflict(err error) error {
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		return nil

@@ -1,9 +1,9 @@
-// Package sweep is the function that does, once a minute, whatever is due in
-// the ledger.
+// Package sweep is the function that works on every due ledger item, once a
+// minute.
 //
-// It is the only clock of the stack. What the index lists is a hint: each item
-// is read, and worked on with conditional writes, so that two sweeps at once do
-// no harm. A sweep that ends early loses nothing, since what it did not do is
+// It is the only clock of the stack. The index is a hint: the sweep reads each
+// item and changes it with conditional writes, so that concurrent sweeps do no
+// harm. A sweep that ends early loses nothing, because the remaining items are
 // still due.
 package sweep
 
@@ -22,69 +22,69 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 )
 
-// Ledger is where the due items are.
+// Ledger holds the due items.
 type Ledger interface {
 	Get(ctx context.Context, key string) (ledger.Item, error)
 	Put(ctx context.Context, token string, items ...ledger.Item) error
 	Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error]
 }
 
-// A Task works on one item that is due. It reports whether there was anything to
-// do. An error says that the item could not be worked on.
+// A Task works on one due item. It reports whether there was anything to do. It
+// returns an error if it failed on the item.
 type Task func(ctx context.Context, key string) (did bool, err error)
 
-// Handler answers sweep's invocations.
+// Handler handles sweep's invocations.
 type Handler struct {
 	Ledger Ledger
-	// Tasks has the task of each kind of item: what its key begins with, up to
-	// the slash.
+	// Tasks maps the kind of an item to its task. The kind is the item's key up
+	// to the first slash.
 	Tasks map[string]Task
-	// Expected registers the routes whose windows are expected, before each
-	// sweep.
+	// Expected registers the routes with deadlines before each sweep.
 	Expected *Expected
 	Clock    record.Clock
-	// Token makes the token of a write, new each time.
+	// Token returns a new token for each write.
 	Token  func(context.Context) string
 	Logger *slog.Logger
-	// Workers is how many items are worked on at once; below 2, one after the
-	// other.
+	// Workers is how many items the sweep works on concurrently; below 2, one
+	// after the other.
 	Workers int
-	// Pool makes the pool of workers; nil: [NewPool].
+	// Pool creates the pool of workers; nil means [NewPool].
 	Pool func(most int) Pool
 
 	mu sync.Mutex // for the summary
 }
 
-// Workers is how many items an instance works on at once: enough to wait for
-// several answers of Amperity, and few enough for the memory it has.
+// Workers is how many items an instance works on concurrently. It is enough to
+// wait for several of Amperity's responses, and low enough for the memory of
+// the function.
 const Workers = 8
 
-// Summary is the answer to an invocation.
+// Summary is the result of an invocation.
 type Summary struct {
-	// Done counts the items that were worked on, Failed those that could not
-	// be, and are tried again later. More says that the time was over before
-	// all was done that is due.
+	// Done counts the items on which a task acted. Failed counts the items that
+	// failed and are tried again later. More says that the time ended while
+	// items were still due.
 	Done   int  `json:"done"`
 	Failed int  `json:"failed"`
 	More   bool `json:"more"`
 }
 
 const (
-	// itemTime is what an item may take, a request to Amperity included: with
-	// less time left than this none is begun.
+	// itemTime is how long an item may take, including a request to Amperity.
+	// With less time left the sweep begins no item.
 	itemTime = 25 * time.Second
-	// firstPush and mostPush are how long an item is left alone that could not
-	// be worked on, the first time and at most.
-	firstPush = time.Minute
-	mostPush  = time.Hour
-	// alarmingTries is from how many on they are counted: after a quarter of
-	// an hour.
+	// firstDelay is how long the sweep postpones an item after its first
+	// failure. Each further failure doubles the delay, up to mostDelay.
+	firstDelay = time.Minute
+	mostDelay  = time.Hour
+	// alarmingTries is the number of failures from which StaysUndone counts the
+	// item: after about 15 minutes.
 	alarmingTries = 5
 )
 
-// Invoke does what is due, the oldest first, until nothing is left or the time
-// is over. It answers with a [Summary]. The error says that the ledger could
-// not be read: the next sweep tries again.
+// Invoke works on the due items, the oldest first, until none is left or the
+// time is over. It returns a [Summary]. It returns an error if the ledger could
+// not be read; the next sweep tries again.
 func (h *Handler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	s, err := h.sweep(ctx)
 	level := slog.LevelInfo
@@ -128,8 +128,8 @@ func (h *Handler) timeFor(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() == nil && (!ok || end.Sub(h.Clock.Now()) >= d)
 }
 
-// workers gives what works on an item, what notes that one is left, and what
-// waits until all are done.
+// workers returns three functions: work processes an item, more records that an
+// item is left, and wait waits until all work is done.
 func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string), more, wait func()) {
 	more = func() {
 		h.mu.Lock()
@@ -137,7 +137,7 @@ func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string
 		s.More = true
 	}
 	one := func(key string) {
-		did, err := h.item(ctx, key)
+		did, err := h.process(ctx, key)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if did {
@@ -157,7 +157,7 @@ func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string
 	pool := newPool(h.Workers)
 	return func(key string) {
 		pool.Go(func() {
-			// The time may have passed while it waited for a worker.
+			// The time may have passed while the item waited for a worker.
 			if h.timeFor(ctx, itemTime) {
 				one(key)
 			} else {
@@ -167,23 +167,23 @@ func (h *Handler) workers(ctx context.Context, s *Summary) (work func(key string
 	}, more, pool.Wait
 }
 
-// item works on one item. One that cannot be worked on is pushed back, so that
-// it is in nobody's way.
-func (h *Handler) item(ctx context.Context, key string) (did bool, err error) {
-	did, err = h.workOn(ctx, key)
+// process works on one item. It postpones an item that fails, so that other
+// items are not affected.
+func (h *Handler) process(ctx context.Context, key string) (did bool, err error) {
+	did, err = h.runTask(ctx, key)
 	if err != nil {
 		a := []any{slog.String("item", key), slog.String(telemetry.Error, err.Error())}
-		if h.push(ctx, key) >= alarmingTries {
+		if h.postpone(ctx, key) >= alarmingTries {
 			a = append(a, telemetry.Count("StaysUndone", ""))
 		}
-		h.Logger.ErrorContext(ctx, "item not worked on", a...)
+		h.Logger.ErrorContext(ctx, "item failed", a...)
 	}
 	return did, err
 }
 
-// workOn works on one item. A mistake of the code's own is an error of this item
-// alone: the sweep is the only clock there is.
-func (h *Handler) workOn(ctx context.Context, key string) (did bool, err error) {
+// runTask runs the task of one item. A panic becomes the error of this item, so
+// that one bad item cannot stop the sweep.
+func (h *Handler) runTask(ctx context.Context, key string) (did bool, err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -203,27 +203,27 @@ func (h *Handler) workOn(ctx context.Context, key string) (did bool, err error) 
 	return task(ctx, key)
 }
 
-// push makes an item due later, the later the more often it failed, which it
-// tells.
-func (h *Handler) push(ctx context.Context, key string) (tries int) {
+// postpone postpones a failing item, doubling the delay each time up to
+// mostDelay, and returns how often it has failed.
+func (h *Handler) postpone(ctx context.Context, key string) (tries int) {
 	item, err := h.Ledger.Get(ctx, key)
 	now := h.Clock.Now()
 	if err == nil && (!item.Exists() || item.Due.IsZero() || item.Due.After(now)) {
 		return item.Tries
 	}
 	if err == nil {
-		item.Due = now.Add(min(mostPush, firstPush<<min(item.Tries, 10)))
+		item.Due = now.Add(min(mostDelay, firstDelay<<min(item.Tries, 10)))
 		item.Tries++
 		err = h.Ledger.Put(ctx, h.Token(ctx), item)
 	}
 	var conflict *ledger.ConflictError
 	if err != nil && !errors.As(err, &conflict) {
-		h.Logger.WarnContext(ctx, "item not pushed back", slog.String("item", key), slog.String(telemetry.Error, err.Error()))
+		h.Logger.WarnContext(ctx, "item not postponed", slog.String("item", key), slog.String(telemetry.Error, err.Error()))
 	}
 	return item.Tries
 }
 
-// UnreadableError says that the ledger could not be read.
+// UnreadableError reports that the ledger could not be read.
 type UnreadableError struct{ Err error }
 
 func (e *UnreadableError) Error() string {
@@ -233,21 +233,20 @@ func (e *UnreadableError) Error() string {
 // Unwrap returns the ledger's errors.
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// PanicError says that working on an item met a mistake in the code.
+// PanicError reports that the task of an item panicked.
 type PanicError struct {
 	Key string
 	Err error
 }
 
 func (e *PanicError) Error() string {
-	return "the ledger's item " + e.Key + " met a mistake in the code, please report it: " + e.Err.Error()
+	return "the ledger's item " + e.Key + " caused a panic, which is a mistake in the code; please report it: " + e.Err.Error()
 }
 
-// Unwrap returns the mistake.
+// Unwrap returns the panic's error.
 func (e *PanicError) Unwrap() error { return e.Err }
 
-// UnknownItemError says that an item is of a kind that this version does not
-// know.
+// UnknownItemError reports an item of a kind that this version does not know.
 type UnknownItemError struct{ Key string }
 
 func (e *UnknownItemError) Error() string {

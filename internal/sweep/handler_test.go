@@ -32,7 +32,7 @@ type clockOf struct {
 
 func (c clockOf) Now() time.Time { return c.now() }
 
-// launcher works on items as it is told, and remembers which.
+// launcher works on items and records their keys.
 type launcher struct {
 	mu       sync.Mutex
 	ledger   *ledger.Memory
@@ -60,7 +60,7 @@ func (l *launcher) work(ctx context.Context, key string) (bool, error) {
 	return true, l.ledger.Put(ctx, "done "+key, item)
 }
 
-// tasks are those of each kind of item: all that launcher does.
+// tasks returns the tasks of each kind of item.
 func (l *launcher) tasks(routes *route.Routes) map[string]sweep.Task {
 	lookup := routes.Lookup
 	return map[string]sweep.Task{"launch": l.work, "unrouted": l.work, "window": func(ctx context.Context, key string) (bool, error) {
@@ -73,7 +73,7 @@ func (l *launcher) tasks(routes *route.Routes) map[string]sweep.Task {
 	}}
 }
 
-// handler makes an instance of sweep.
+// instance returns an instance of sweep.
 func (w *world) instance(routes *route.Routes, token func(context.Context) string) *sweep.Handler {
 	logger := telemetry.NewLogger(&w.log, slog.LevelInfo)
 	expected := &sweep.Expected{Ledger: w.ledger, Windows: w.launcher, Routes: routes, Clock: w.clock, Token: token, Logger: logger}
@@ -120,7 +120,7 @@ func newWorld(t *testing.T, routes string) *world {
 	return w
 }
 
-// put makes an item that is due.
+// put writes a due item.
 func (w *world) put(t *testing.T, key string, due time.Time) {
 	t.Helper()
 	if err := w.ledger.Put(t.Context(), "put "+key, ledger.Item{Key: key, Due: due, Doc: []byte(`{}`)}); err != nil {
@@ -143,7 +143,7 @@ func (w *world) sweep(t *testing.T, left time.Duration) sweep.Summary {
 	return s
 }
 
-func TestWhatIsDueIsDoneTheOldestFirst(t *testing.T) {
+func TestSweepWorksOnTheOldestItemFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "version: 1\nroutes: []\n")
 	w.put(t, "launch/late", base.Add(-time.Minute))
@@ -164,7 +164,7 @@ func TestWhatIsDueIsDoneTheOldestFirst(t *testing.T) {
 	}
 }
 
-func TestASweepWithNothingToDoSaysThatItRan(t *testing.T) {
+func TestSweepWithNothingDueLogsThatItRan(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "version: 1\nroutes: []\n")
 	if got := w.sweep(t, time.Minute); got != (sweep.Summary{}) {
@@ -175,7 +175,7 @@ func TestASweepWithNothingToDoSaysThatItRan(t *testing.T) {
 	}
 }
 
-func TestASweepEndsInGoodTimeAndTheNextGoesOn(t *testing.T) {
+func TestSweepEndsInTimeAndTheNextContinues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "version: 1\nroutes: []\n")
 	for n := range 10 {
@@ -194,7 +194,7 @@ func TestASweepEndsInGoodTimeAndTheNextGoesOn(t *testing.T) {
 	}
 }
 
-func TestOneBadItemIsInNobodysWay(t *testing.T) {
+func TestFailingItemDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "version: 1\nroutes: []\n")
 	w.launcher.fails["launch/bad"] = errors.New("broken")
@@ -204,7 +204,7 @@ func TestOneBadItemIsInNobodysWay(t *testing.T) {
 	if got := w.sweep(t, time.Minute); got.Done != 1 || got.Failed != 2 {
 		t.Fatalf("got %+v", got)
 	}
-	// It is tried again, each time later, up to an hour.
+	// The sweep retries the item, each time later, up to an hour.
 	var waits []time.Duration
 	for range 9 {
 		item, err := w.ledger.Get(t.Context(), "launch/bad")
@@ -222,7 +222,7 @@ func TestOneBadItemIsInNobodysWay(t *testing.T) {
 	if diff := cmp.Diff(want, waits); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	// Since it is not due meanwhile, it is counted from a quarter of an hour on.
+	// The metric counts the item once it has failed for about 15 minutes.
 	if n := strings.Count(w.log.String(), `"StaysUndone":1`); n != 2*6 {
 		t.Errorf("it was counted %d times: %s", n, &w.log)
 	}
@@ -236,7 +236,7 @@ func TestOneBadItemIsInNobodysWay(t *testing.T) {
 	}
 }
 
-func TestManyWorkersDoEachItemOnce(t *testing.T) {
+func TestWorkersProcessEachItemOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "version: 1\nroutes: []\n")
 	w.handler.Workers = sweep.Workers
@@ -248,9 +248,9 @@ func TestManyWorkersDoEachItemOnce(t *testing.T) {
 	}
 }
 
-// The time passes while items wait for a worker: what was listed and not begun
-// is told.
-func TestManyWorkersTellWhatTheyDidNotBegin(t *testing.T) {
+// Time passes while items wait for a worker. The summary reports listed items
+// that were not begun.
+func TestWorkersReportItemsTheyDidNotBegin(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "version: 1\nroutes: []\n")
 	w.handler.Workers = 2
@@ -274,8 +274,8 @@ func TestManyWorkersTellWhatTheyDidNotBegin(t *testing.T) {
 	}
 }
 
-// A mistake in the code is one of the item alone, whoever made it.
-func TestAMistakeInTheCodeIsItsItemsAlone(t *testing.T) {
+// A panic fails only its item, whatever code panicked.
+func TestPanicFailsOnlyItsItem(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		value any
@@ -300,16 +300,16 @@ func TestAMistakeInTheCodeIsItsItemsAlone(t *testing.T) {
 			if got := w.sweep(t, time.Minute); got.Done != 1 || got.Failed != 1 {
 				t.Errorf("got %+v", got)
 			}
-			if want := "the ledger's item launch/bad met a mistake in the code, please report it: " + row.said; !strings.Contains(w.log.String(), want) {
+			if want := "the ledger's item launch/bad caused a panic, which is a mistake in the code; please report it: " + row.said; !strings.Contains(w.log.String(), want) {
 				t.Errorf("no line has %q: %s", want, &w.log)
 			}
 		})
 	}
 }
 
-// An expectation that this version cannot read holds up nothing, and is no error
-// of the sweep's.
-func TestWhatCannotBeExpectedHoldsUpNothing(t *testing.T) {
+// An expectation that this version cannot read delays no item, and is not an
+// error of the sweep.
+func TestUnreadableExpectationDelaysNoItem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, routesFile)
 	if err := w.ledger.Put(t.Context(), "1", ledger.Item{Key: "expect/cg-1", Doc: []byte(`{"format":2,"config_id":"cg-1"}`)}); err != nil {
@@ -321,12 +321,12 @@ func TestWhatCannotBeExpectedHoldsUpNothing(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	}
-	if len(w.launcher.did) != 1 || !strings.Contains(w.log.String(), `"StaysUndone":1`) || !strings.Contains(w.log.String(), `"msg":"windows not expected","config_id":"cg-1","route":"orders","error":"`) {
+	if len(w.launcher.did) != 1 || !strings.Contains(w.log.String(), `"StaysUndone":1`) || !strings.Contains(w.log.String(), `"msg":"deadline not registered","config_id":"cg-1","route":"orders","error":"`) {
 		t.Errorf("did %q, and the log says %s", w.launcher.did, &w.log)
 	}
 }
 
-func TestAWindowIsLookedAtByItsRoute(t *testing.T) {
+func TestWindowTaskFindsItsRoute(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, routesFile)
 	w.put(t, "window/cg-1/2026-11-21", base)
@@ -340,7 +340,7 @@ func TestAWindowIsLookedAtByItsRoute(t *testing.T) {
 }
 
 // It is Sunday, 07:00 in New York.
-func TestWindowsAreExpectedFromTheFirstDayThatBeginsAfterTheRouteWasSeen(t *testing.T) {
+func TestWindowsAreExpectedFromTheFirstWholeDayOfARoute(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, routesFile)
 	w.sweep(t, time.Minute)
@@ -352,9 +352,9 @@ func TestWindowsAreExpectedFromTheFirstDayThatBeginsAfterTheRouteWasSeen(t *test
 	if len(w.launcher.expected) != 0 {
 		t.Errorf("expected too soon: %q", w.launcher.expected)
 	}
-	// The sweep was away until Saturday noon: Monday to Friday are made up for,
-	// Saturday is no day of the route's. Another instance knows that they are
-	// expected.
+	// The sweep did not run until Saturday noon. It creates the windows of
+	// Monday to Friday; Saturday is not a day of the route. Another instance
+	// finds the expectation in the ledger.
 	w.handler = w.instance(w.handler.Expected.Routes, func(context.Context) string { return "again" })
 	w.clock.Set(time.Date(2026, 11, 28, 17, 0, 0, 0, time.UTC))
 	w.sweep(t, time.Minute)
@@ -366,7 +366,8 @@ func TestWindowsAreExpectedFromTheFirstDayThatBeginsAfterTheRouteWasSeen(t *test
 	if diff := cmp.Diff(want, w.launcher.expected); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	// Nothing is asked again by the same instance, or made again by another.
+	// The same instance does not read the expectation again, and another does
+	// not create windows again.
 	reads := w.ledger.Stats().Gets
 	w.sweep(t, time.Minute)
 	if got := w.ledger.Stats().Gets - reads; got != 0 {
@@ -374,7 +375,7 @@ func TestWindowsAreExpectedFromTheFirstDayThatBeginsAfterTheRouteWasSeen(t *test
 	}
 }
 
-func TestARouteWithoutADeadlineIsNoLongerExpectedAndBeginsAnew(t *testing.T) {
+func TestRemovedDeadlineEndsAnExpectationUntilItIsBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, routesFile)
 	w.sweep(t, time.Minute)
@@ -390,7 +391,7 @@ func TestARouteWithoutADeadlineIsNoLongerExpectedAndBeginsAnew(t *testing.T) {
 	if !strings.Contains(string(item.Doc), `"gone":true`) || !item.Due.IsZero() {
 		t.Fatalf("got %s due %s", item.Doc, item.Due)
 	}
-	// A new instance, with the deadline back: never backwards.
+	// A new instance has the deadline back. It does not go back in time.
 	w.clock.Set(base.AddDate(0, 0, 10))
 	w.handler = w.instance(with, func(context.Context) string { return "again" })
 	w.sweep(t, time.Minute)
@@ -402,9 +403,9 @@ func TestARouteWithoutADeadlineIsNoLongerExpectedAndBeginsAnew(t *testing.T) {
 	}
 }
 
-// A day's window that could not be made is made later: the day is not passed
-// over.
-func TestAWindowThatCannotBeExpectedIsTriedAgain(t *testing.T) {
+// If creating the window of a day fails, the next sweep tries again. No day is
+// skipped.
+func TestFailedWindowIsExpectedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, routesFile)
 	w.sweep(t, time.Minute)
@@ -429,7 +430,7 @@ func TestAWindowThatCannotBeExpectedIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAnExpectationThatCannotBeReadIsLeftAlone(t *testing.T) {
+func TestUnreadableExpectationIsNotWritten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "version: 1\nroutes: []\n")
 	if err := w.ledger.Put(t.Context(), "1", ledger.Item{Key: "expect/cg-1", Due: base, Doc: []byte(`{"format":2,"config_id":"cg-1"}`)}); err != nil {
@@ -438,19 +439,19 @@ func TestAnExpectationThatCannotBeReadIsLeftAlone(t *testing.T) {
 	if got := w.sweep(t, time.Minute); got.Failed != 1 {
 		t.Errorf("got %+v", got)
 	}
-	if want := "the ledger's item expect/cg-1 cannot be read: it is not of the form that this version knows"; !strings.Contains(w.log.String(), want) {
+	if want := "the ledger's item expect/cg-1 cannot be read: this version does not know its format"; !strings.Contains(w.log.String(), want) {
 		t.Errorf("the log lacks %s: %s", want, &w.log)
 	}
 }
 
-// unreadable is a ledger that does not answer.
+// unreadable is a ledger that cannot be read.
 type unreadable struct{ *ledger.Memory }
 
 func (unreadable) Due(context.Context, time.Time) iter.Seq2[ledger.Listed, error] {
 	return func(yield func(ledger.Listed, error) bool) { yield(ledger.Listed{}, errors.New("throttled")) }
 }
 
-func TestALedgerThatDoesNotAnswerIsAnError(t *testing.T) {
+func TestUnreachableLedgerIsAnError(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "version: 1\nroutes: []\n")
 	w.handler.Ledger = unreadable{w.ledger}
@@ -464,7 +465,7 @@ func TestALedgerThatDoesNotAnswerIsAnError(t *testing.T) {
 	}
 }
 
-// lagging is a ledger whose index lists an item at a former time.
+// lagging is a ledger whose index lists an item with an old time.
 type lagging struct {
 	*ledger.Memory
 	key string
@@ -474,7 +475,7 @@ func (l lagging) Due(context.Context, time.Time) iter.Seq2[ledger.Listed, error]
 	return func(yield func(ledger.Listed, error) bool) { yield(ledger.Listed{Key: l.key, At: base}, nil) }
 }
 
-func TestAnExpectationThatIsNotDueIsLeftAlone(t *testing.T) {
+func TestExpectationThatIsNotDueIsNotWritten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, routesFile)
 	w.sweep(t, time.Minute)

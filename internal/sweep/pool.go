@@ -19,7 +19,7 @@ type goroutines struct {
 	running sync.WaitGroup
 }
 
-// Go is as of [Pool].
+// Go implements [Pool].
 func (g *goroutines) Go(f func()) {
 	g.free <- struct{}{}
 	g.running.Go(func() {
@@ -28,5 +28,5 @@ func (g *goroutines) Go(f func()) {
 	})
 }
 
-// Wait is as of [Pool].
+// Wait implements [Pool].
 func (g *goroutines) Wait() { g.running.Wait() }

@@ -7,29 +7,30 @@ import (
 // Namespace is the namespace of the metrics.
 const Namespace = "AmperityRuns"
 
-// counted is the value of the attribute that Count makes. The handler takes it
-// out of the line and puts the embedded metric there.
+// counted is the value of the attribute of Count. The handler replaces it by
+// the embedded metric.
 type counted struct {
 	name, outcome, unit string
 	value               float64
 }
 
-// Count makes the line count one in the metric of that name (unit Count), at
-// most one metric a line. Its dimensions are the function, where the logger has
-// one, and the outcome, unless it is empty; and the same with the reason, where
-// the line has one. The outcome is added to the line if it is not there.
+// Count adds one to the metric of the given name (unit Count). A line has at
+// most one metric. Its dimensions are the function, if the logger has one, and
+// the outcome, unless it is empty. If the line has a reason, the metric has the
+// same dimensions with the reason too. The handler adds the outcome to the line
+// if it is missing.
 func Count(name, outcome string) slog.Attr {
 	return slog.Any("_aws", counted{name, outcome, "Count", 1})
 }
 
-// The units of a [Gauge]: of a time, and of how many files or events.
+// The units of a [Gauge], for times and for numbers of files or events.
 const (
 	Seconds = "Seconds"
 	Files   = "Count"
 	Events  = "Count"
 )
 
-// Gauge makes the line a value of the metric of that name; otherwise it is as
+// Gauge adds a value to the metric of the given name. Otherwise it is like
 // Count.
 func Gauge(name, unit string, value float64) slog.Attr {
 	return slog.Any("_aws", counted{name, "", unit, value})
@@ -38,7 +39,7 @@ func Gauge(name, unit string, value float64) slog.Attr {
 // embedded is the member "_aws" of a line in the embedded metric format.
 //
 // Source: Amazon CloudWatch User Guide, "Specification: Embedded metric
-// format". Lambda hands such lines on without more ado.
+// format". Lambda passes such lines on without further setup.
 type embedded struct {
 	Timestamp         int64 // milliseconds since 1970
 	CloudWatchMetrics []directive
@@ -46,14 +47,15 @@ type embedded struct {
 
 type directive struct {
 	Namespace  string
-	Dimensions [][]string // names of members of the line, which must be there
+	Dimensions [][]string // names of members that the line must have
 	Metrics    []metric
 }
 
 type metric struct{ Name, Unit string }
 
-// takeCount gives the record less what Count made, and what stands for it at
-// the top of the line; the record itself and nothing where there is no Count.
+// takeCount returns the record without the attribute of Count, and the
+// attributes that replace it at the top level of the line. Without a Count it
+// returns the record unchanged and no attributes.
 func (h *handler) takeCount(r slog.Record) (slog.Record, []slog.Attr) {
 	var count *counted
 	var kept []slog.Attr
@@ -64,8 +66,8 @@ func (h *handler) takeCount(r slog.Record) (slog.Record, []slog.Attr) {
 			return true
 		}
 		kept = append(kept, a)
-		// An empty dimension would spoil the whole line as a metric, and what
-		// is in a group is no member of the line.
+		// An empty dimension would invalidate the metrics of the whole line,
+		// and an attribute in a group is not a member of the line.
 		member := len(h.grouped) == 0 && a.Value.Kind() == slog.KindString && a.Value.String() != ""
 		outcome = outcome || a.Key == Outcome && member
 		reason = reason || a.Key == Reason && member

@@ -1,20 +1,19 @@
-// Package telemetry writes the log: one line of JSON per decision and per call
-// to the outside, with fixed keys, and with the metrics in it.
+// Package telemetry writes the log: one line of JSON per decision and per
+// outgoing call, with fixed keys and with metrics.
 //
-// [NewLogger] gives an ordinary slog.Logger. The message is a constant, what
-// varies goes into attributes under the keys of this package. Three things are
-// done to every line:
+// [NewLogger] returns an ordinary slog.Logger. The message is a constant, and
+// variable parts are attributes under the keys of this package. The logger does
+// three things to every line:
 //
-//   - the Lambda request id of the context is added as "request_id";
-//   - a line with a [Count] carries CloudWatch's embedded metric format, so
-//     that Lambda's log makes a metric of it;
-//   - values are bounded, and what must not be seen is redacted by its type:
-//     secrets are of the type amperity.Token and print as "[redacted]"
-//     wherever they stand; an attribute that is a body, a header or a whole
-//     HTTP request is not written (see value.go).
+//   - it adds the context's Lambda request id as "request_id";
+//   - it adds CloudWatch's embedded metric format to a line with a [Count] or
+//     [Gauge], from which CloudWatch creates a metric;
+//   - it bounds values, and redacts some by their type. A secret has the type
+//     amperity.Token and prints as "[redacted]" everywhere. Bodies, headers and
+//     HTTP requests are not written (see value.go).
 //
-// It does not search texts for secrets: a secret must not be turned into a
-// plain string before it comes here.
+// It does not search text for secrets, so callers must not convert a secret to
+// a plain string.
 package telemetry
 
 import (
@@ -26,7 +25,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// The keys of a line, beside slog's own "time", "level" and "msg".
+// The keys of a line, besides slog's own "time", "level" and "msg".
 const (
 	LaunchKey = "launch_key"
 	ConfigID  = "config_id"
@@ -39,9 +38,10 @@ const (
 	Error     = "error"
 )
 
-// NewLogger makes a logger that writes one JSON object per line to w, for lines
-// of at least the level. The attributes are on every line; a "function" among
-// them is a dimension of the metrics.
+// NewLogger returns a logger that writes one JSON object per line to w. It
+// writes lines of at least the level, and lower ones that have a metric. The
+// attributes are on every line. A "function" among them is a dimension of the
+// metrics.
 func NewLogger(w io.Writer, level slog.Leveler, attrs ...slog.Attr) *slog.Logger {
 	var base slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: replace})
 	named := slices.ContainsFunc(attrs, func(a slog.Attr) bool {
@@ -50,21 +50,21 @@ func NewLogger(w io.Writer, level slog.Leveler, attrs ...slog.Attr) *slog.Logger
 	return slog.New(&handler{base: base.WithAttrs(attrs), named: named})
 }
 
-// handler adds to each record what the package doc says.
+// handler does what the package comment says.
 type handler struct {
 	base  slog.Handler
 	named bool // every line has the function's name
-	// grouped are the WithGroup and WithAttrs since the first open group. They
-	// are applied to base only when a line is written, so that what is added to
-	// the line stays outside the groups.
+	// grouped has the calls of WithGroup and WithAttrs since the first open
+	// group. Handle applies them to base, so that the attributes it adds stay
+	// outside the groups.
 	grouped []func(slog.Handler) slog.Handler
 }
 
-// Enabled is true: a line below the level may carry a metric, which Handle
-// writes all the same.
+// Enabled returns true, because Handle writes a line below the level if it has
+// a metric.
 func (h *handler) Enabled(context.Context, slog.Level) bool { return true }
 
-// WithAttrs gives a handler with more attributes on every line.
+// WithAttrs returns a handler with more attributes on every line.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	if len(h.grouped) == 0 {
 		return &handler{base: h.base.WithAttrs(attrs), named: h.named}
@@ -72,7 +72,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return h.later(func(base slog.Handler) slog.Handler { return base.WithAttrs(attrs) })
 }
 
-// WithGroup gives a handler that puts the attributes to come into a group.
+// WithGroup returns a handler that puts further attributes into a group.
 func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h

@@ -26,8 +26,8 @@ func check(t *testing.T, what string, want, got any) {
 	}
 }
 
-// line logs once through a new logger and gives the line, decoded and without
-// its time.
+// line logs once through a new logger and returns the decoded line without its
+// time.
 func line(t *testing.T, ctx context.Context, log func(context.Context, *slog.Logger), attrs ...slog.Attr) map[string]any {
 	t.Helper()
 	var buf bytes.Buffer
@@ -78,7 +78,7 @@ func TestTheRequestIDStaysOutsideGroups(t *testing.T) {
 	}, got)
 }
 
-// Alarms go by metrics, whatever somebody wants to read.
+// Alarms need the metrics at any log level.
 func TestLinesBelowTheLevelAreWrittenForTheirMetricsOnly(t *testing.T) {
 	t.Parallel()
 	var buf bytes.Buffer
@@ -141,7 +141,8 @@ func TestACountMakesAMetricOfTheLine(t *testing.T) {
 				"Metrics": []any{map[string]any{"Name": "Launches", "Unit": "Count"}},
 			}}, aws["CloudWatchMetrics"])
 			check(t, "count", 1.0, got["Launches"])
-			// CloudWatch drops a metric whose dimension is no member of the line.
+			// CloudWatch drops a metric whose dimension is not a member of the
+			// line.
 			for _, set := range row.want {
 				for _, name := range set.([]any) {
 					if s, _ := got[name.(string)].(string); s == "" {
@@ -176,7 +177,7 @@ func TestACountOnALoggerIsLeftOut(t *testing.T) {
 	check(t, "line", map[string]any{"level": "INFO", "msg": "x"}, got)
 }
 
-// secretError is an error with a token in it, printed carelessly.
+// secretError is an error that prints its token carelessly.
 type secretError struct {
 	Token amperity.Token
 	inner struct{ token amperity.Token }
@@ -292,7 +293,7 @@ func TestEveryValueIsPrintedInBounds(t *testing.T) {
 	}
 }
 
-func TestALoggerIsNotChangedByThoseMadeOfIt(t *testing.T) {
+func TestDerivedLoggersDoNotChangeTheirParent(t *testing.T) {
 	t.Parallel()
 	got := line(t, t.Context(), func(ctx context.Context, l *slog.Logger) {
 		g := l.WithGroup("g")

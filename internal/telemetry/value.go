@@ -10,15 +10,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxValue bounds one value of a line, in bytes; more is cut and ends in "…".
-// A line then stays far below the 256 KB that CloudWatch Logs takes.
+// maxValue bounds one value of a line, in bytes. A longer value is cut and ends
+// in "…". A line then stays far below the 256 KB that CloudWatch Logs accepts.
 const maxValue = 8 * 1024
 
-// replace bounds a value, or redacts it, by its type. slog has resolved
-// LogValuers, amperity.Token among them, before.
+// replace bounds or redacts a value by its type. slog has already resolved
+// LogValuers such as amperity.Token.
 func replace(_ []string, a slog.Attr) (out slog.Attr) {
 	defer func() {
-		// A value that cannot print itself shall not cost the line.
+		// A value whose method panics must not lose the line.
 		if recover() != nil {
 			out = slog.String(a.Key, "[cannot be printed]")
 		}
@@ -31,14 +31,14 @@ func replace(_ []string, a slog.Attr) (out slog.Attr) {
 		a.Value = slog.StringValue(a.Value.Duration().String())
 	case slog.KindAny:
 		if _, ok := a.Value.Any().(counted); ok {
-			return slog.Attr{} // a Count that is not an attribute of the line itself
+			return slog.Attr{} // a Count outside the attributes of the line
 		}
 		a.Value = printed(a.Value.Any())
 	}
 	return a
 }
 
-// printed is what is written of a value that is no basic type.
+// printed returns the text or JSON of a value that is not a basic type.
 func printed(v any) slog.Value {
 	switch v := v.(type) {
 	case nil, time.Time, slog.Level, *slog.Source:
@@ -66,7 +66,7 @@ func printed(v any) slog.Value {
 
 const redacted = "[redacted]"
 
-// size stands for a body, which is not written.
+// size replaces a body, which is not written.
 func size(n int) slog.Value { return slog.StringValue(fmt.Sprintf("[%d bytes]", n)) }
 
 // clip cuts s between two characters at maxValue.

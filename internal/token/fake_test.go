@@ -94,7 +94,7 @@ func newClock() *clock.Manual {
 	return clock.NewManual(time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC))
 }
 
-// jwt is a token that says when it expires. The name tells tokens apart.
+// jwt returns a token with an expiry. The name distinguishes tokens.
 func jwt(name string, expires time.Time) string {
 	enc := base64.RawURLEncoding.EncodeToString
 	return enc([]byte(`{"alg":"none"}`)) + "." + enc(fmt.Appendf(nil, `{"sub":%q,"exp":%d}`, name, expires.Unix())) + ".xSECRETx"
@@ -105,12 +105,12 @@ func credentials(id, secret string) string {
 	return fmt.Sprintf(`{"client_id":%q,"client_secret":%q,"token_url":"https://app.amperity.com/api/v0/oauth2/token"}`, id, secret)
 }
 
-// endpoint is the OAuth token endpoint, as a transport. It takes one client
-// secret and gives tokens named for their number.
+// endpoint is the OAuth token endpoint, as a transport. It accepts one client
+// secret and returns numbered tokens.
 type endpoint struct {
 	mu     sync.Mutex
 	secret string
-	status int // other than 0: answered to everything
+	status int // if not 0, the status of every response
 	err    error
 
 	requests int
@@ -154,7 +154,7 @@ func (e *endpoint) change(f func(*endpoint)) {
 	f(e)
 }
 
-// world is a source and all around it.
+// world is a source and its surroundings.
 type world struct {
 	*token.Source
 	manager  *manager
@@ -168,8 +168,8 @@ func newWorld(secret string) *world {
 	return w
 }
 
-// gives asks for a token and holds it against the one wanted, without showing
-// either.
+// gives calls Token and compares the result with the wanted token, without
+// showing either.
 func (w *world) gives(t *testing.T, want string) amperity.Token {
 	t.Helper()
 	got, err := w.Token(t.Context())
@@ -182,7 +182,7 @@ func (w *world) gives(t *testing.T, want string) amperity.Token {
 	return got
 }
 
-// fails asks for a token and gives the error.
+// fails calls Token and returns its error.
 func (w *world) fails(t *testing.T) error {
 	t.Helper()
 	got, err := w.Token(t.Context())
@@ -195,7 +195,7 @@ func (w *world) fails(t *testing.T) error {
 	return err
 }
 
-// retryable tells whether an error says that trying again can help.
+// retryable reports whether a retry can help.
 func retryable(err error) bool {
 	secret, ok := errors.AsType[*token.SecretError](err)
 	return ok && secret.Retryable

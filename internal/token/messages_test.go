@@ -13,8 +13,8 @@ import (
 func TestEachFaultOfASecretHasItsOwnMessage(t *testing.T) {
 	t.Parallel()
 	const (
-		noToken = `secret "amperity/token" holds something that is no token: put the token alone into it, without "Bearer" and quotation marks, or {"token":"…"} or {"client_id":"…","client_secret":"…","token_url":"…"}`
-		address = `secret "amperity/token" has a token_url that is no address: write the token endpoint that Amperity shows, for example https://app.amperity.com/api/v0/oauth2/token`
+		noToken = `secret "amperity/token" holds something that is not a token: put the token alone into it, without "Bearer" and quotation marks, or {"token":"…"} or {"client_id":"…","client_secret":"…","token_url":"…"}`
+		address = `secret "amperity/token" has a token_url that is not an address: write the token endpoint that Amperity shows, for example https://app.amperity.com/api/v0/oauth2/token`
 		extra   = `secret "amperity/token" has a token_url with a user, a query or a fragment: write the token endpoint alone, for example https://app.amperity.com/api/v0/oauth2/token`
 		plain   = `secret "amperity/token" has a token_url that would send the client secret unencrypted: write https instead of http`
 		copied  = `secret "amperity/token" has a token that cannot be one: copy it again, without "Bearer" and quotation marks`
@@ -90,8 +90,8 @@ func TestEachFaultOfASecretHasItsOwnMessage(t *testing.T) {
 			check(t, "message", row.message, err.Error())
 			var secret *token.SecretError
 			check(t, "is a *SecretError", true, errors.As(err, &secret))
-			check(t, "a person must mend it", true, errors.Is(err, amperity.ErrUnauthorized))
-			check(t, "worth another try", false, retryable(err))
+			check(t, "the operator must fix it", true, errors.Is(err, amperity.ErrUnauthorized))
+			check(t, "retryable", false, retryable(err))
 		})
 	}
 }
@@ -123,7 +123,7 @@ func TestEachAnswerOfSecretsManagerHasItsOwnMessage(t *testing.T) {
 		},
 		{
 			"no key", apiError("DecryptionFailure", "Secrets Manager can't decrypt the protected secret text using the provided KMS key."), false,
-			`secret "amperity/token" cannot be decrypted: see that its KMS key is enabled and not scheduled for deletion, and that the function's role may use it (Secrets Manager can't decrypt the protected secret text using the provided KMS key.)`,
+			`secret "amperity/token" cannot be decrypted: make sure that its KMS key is enabled and not scheduled for deletion, and that the function's role may use it (Secrets Manager can't decrypt the protected secret text using the provided KMS key.)`,
 		},
 		{
 			"marked for deletion", apiError("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."), false,
@@ -149,36 +149,32 @@ func TestEachAnswerOfSecretsManagerHasItsOwnMessage(t *testing.T) {
 			w.manager.fail(row.err)
 			err := w.fails(t)
 			check(t, "message", row.message, err.Error())
-			check(t, "worth another try", row.retryable, retryable(err))
-			check(t, "a person must mend it", !row.retryable, errors.Is(err, amperity.ErrUnauthorized))
+			check(t, "retryable", row.retryable, retryable(err))
+			check(t, "the operator must fix it", !row.retryable, errors.Is(err, amperity.ErrUnauthorized))
 		})
 	}
 }
 
-func TestAnExpiredTokenSaysSince(t *testing.T) {
+func TestErrorOfAnExpiredTokenNamesTheExpiry(t *testing.T) {
 	t.Parallel()
 	w := newWorld("")
 	w.manager.set(jwt("old", w.clock.Now().Add(-time.Hour)))
 	check(t, "message", `secret "amperity/token" holds a token that expired at 2026-11-23T05:00:00Z: generate a new one in Amperity and put it into the secret`, w.fails(t).Error())
 }
 
-func TestTheTokenEndpointsAnswerIsGiven(t *testing.T) {
+func TestErrorShowsTheTokenEndpointsResponse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(credentials("id", "cs-xSECRETx-0"))
 	check(t, "message", `secret "amperity/token" holds client credentials that its token_url refuses: get new OAuth credentials in Amperity and put them into the secret (POST /api/v0/oauth2/token: 401 Unauthorized: invalid client; check the client id and the client secret; they must be of an API key of tenant acme)`, w.fails(t).Error())
 
 	w.endpoint.change(func(e *endpoint) { e.status = 503 })
-	check(t, "message", `secret "amperity/token" has a token_url that gives no token now: try again (POST /api/v0/oauth2/token: 503 Service Unavailable: no)`, w.fails(t).Error())
+	check(t, "message", `secret "amperity/token" has a token_url that returns no token now: try again (POST /api/v0/oauth2/token: 503 Service Unavailable: no)`, w.fails(t).Error())
 }
 
-func TestCredentialsThatTheClientDoesNotTakeAreNamed(t *testing.T) {
+func TestUnusableCredentialsAreNamed(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	s := token.New(&manager{value: credentials("id", "cs-xSECRETx-1")}, token.Config{SecretID: "amperity/token", Tenant: "", Now: c.Now})
 	_, err := s.Token(t.Context())
 	check(t, "message", `secret "amperity/token" cannot be used: invalid client settings: Tenant is missing: write the tenant id, as Copy tenant ID gives it in Amperity`, err.Error())
-}
-
-func TestSentinelsHaveTheirText(t *testing.T) {
-	t.Parallel()
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// The secret is one of three, with white space around it allowed:
+// The secret has one of three forms. White space around it is allowed:
 //
 //	<token>
 //	{"token": "<token>"}
@@ -33,17 +33,17 @@ const (
 const (
 	// maxSecret is the largest secret that Secrets Manager keeps, in bytes.
 	maxSecret = 64 * 1024
-	// maxToken is what fits into a header of most servers, in bytes.
+	// maxToken is the size that fits into a header of most servers, in bytes.
 	maxToken = 16 * 1024
 )
 
-// bothForms is the remedy for a JSON object of another form.
+// bothForms shows the two valid JSON objects.
 const bothForms = `{"token":"…"} or {"client_id":"…","client_secret":"…","token_url":"…"}`
 
-// parse checks a secret's text and makes credentials of it. What is wrong goes
-// into f; the result counts only if nothing is.
+// parse parses a secret's text into credentials. It adds faults to f. The
+// result is valid only if there are none.
 func (s *Source) parse(text string, f *faults) *credentials {
-	text = strings.TrimSpace(strings.TrimPrefix(text, "\uFEFF")) // editors put that mark first
+	text = strings.TrimSpace(strings.TrimPrefix(text, "\uFEFF")) // some editors write this mark first
 	switch {
 	case text == "":
 		f.problemf("is empty: put the token into it")
@@ -52,14 +52,14 @@ func (s *Source) parse(text string, f *faults) *credentials {
 	case text[0] == '{':
 		return s.parseObject(text, f)
 	case !isToken(text):
-		f.problemf(`holds something that is no token: put the token alone into it, without "Bearer" and quotation marks, or %s`, bothForms)
+		f.problemf(`holds something that is not a token: put the token alone into it, without "Bearer" and quotation marks, or %s`, bothForms)
 	default:
 		return fixed(text)
 	}
 	return nil
 }
 
-// parseObject checks the two JSON forms.
+// parseObject parses the two JSON forms.
 func (s *Source) parseObject(text string, f *faults) *credentials {
 	values, ok := object(text, f)
 	if !ok {
@@ -114,12 +114,12 @@ func (s *Source) parseObject(text string, f *faults) *credentials {
 	return &credentials{oauth: oauth}
 }
 
-// object reads a JSON object whose values are texts, by its known keys; a value
-// that is no text is nil. False if nothing can be made of it.
+// object parses a JSON object into its known keys and their strings. A value
+// that is not a string is nil. It returns false if the text is not an object.
 func object(text string, f *faults) (map[string]*string, bool) {
 	dec := json.NewDecoder(strings.NewReader(text))
 	broken := func() (map[string]*string, bool) {
-		// The decoder's own words quote the text.
+		// The decoder's own error quotes the text.
 		f.problemf("is not the JSON object that it begins like (see byte %d): write %s", dec.InputOffset()+1, bothForms)
 		return nil, false
 	}
@@ -169,14 +169,14 @@ func object(text string, f *faults) (map[string]*string, bool) {
 	case unknown > 0 && hidden == 0:
 		f.problemf("has unknown keys (%s): write %s", strings.Join(names, ", "), bothForms)
 	case unknown > 0:
-		// A secret pasted into the wrong field is a key.
+		// A key may be a secret pasted into the wrong place.
 		f.problemf("has %d unknown keys: write %s", unknown, bothForms)
 	}
 	return values, true
 }
 
-// harmless tells whether an unknown key may be shown: names that people give
-// these things, and no secret.
+// harmless reports whether an unknown key may be shown. It accepts only common
+// names of such fields.
 func harmless(key string) bool {
 	folded := strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(key))
 	return len(key) <= 20 && slices.Contains([]string{
@@ -188,7 +188,7 @@ func harmless(key string) bool {
 
 func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// isToken tells whether s can stand after "Bearer" in a header.
+// isToken reports whether s is valid after "Bearer" in a header.
 //
 // Source: RFC 6750, section 2.1, b64token.
 func isToken(s string) bool {
@@ -205,7 +205,7 @@ func checkTokenURL(s string, f *faults) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", strings.ContainsFunc(s, blank):
-		f.problemf("has a token_url that is no address: write the token endpoint that Amperity shows, for example %s", example)
+		f.problemf("has a token_url that is not an address: write the token endpoint that Amperity shows, for example %s", example)
 	case u.User != nil, strings.ContainsAny(s, "?#"):
 		f.problemf("has a token_url with a user, a query or a fragment: write the token endpoint alone, for example %s", example)
 	case u.Scheme == "http" && !local(u.Hostname()):
@@ -213,8 +213,8 @@ func checkTokenURL(s string, f *faults) {
 	}
 }
 
-// local tells whether a host is this machine, or the machine as seen from a
-// container on it.
+// local reports whether a host is this machine, also as seen from a container
+// on it.
 func local(host string) bool {
 	if host == "localhost" || host == "host.docker.internal" {
 		return true
@@ -227,8 +227,8 @@ func fixed(token string) *credentials {
 	return &credentials{static: amperity.NewToken(token), expires: expiry(token)}
 }
 
-// expiry is when a JWT says that it expires; zero for every other token. The
-// signature is not checked: Amperity does that, here it only saves a 401.
+// expiry returns the expiry of a JWT, or zero for any other token. It does not
+// check the signature. Amperity does that, and the expiry only saves a 401.
 //
 // Source: RFC 7519, section 4.1.4, "exp": seconds since 1970.
 func expiry(token string) time.Time {

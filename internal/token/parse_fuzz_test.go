@@ -8,7 +8,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/token"
 )
 
-func FuzzASecretIsTakenOrItsFaultsAreNamedWithoutShowingIt(f *testing.F) {
+func FuzzSecretIsAcceptedOrItsFaultsAreNamedWithoutShowingIt(f *testing.F) {
 	for _, seed := range []string{
 		"tok-xSECRETx-1", "\uFEFF tok-xSECRETx-1\r\n", `{"token":"tok-xSECRETx-1"}`, `{"token":1}`, `{"token":"a","token":"b","x":[{}]}`,
 		`{"client_id":"id","client_secret":"cs-xSECRETx-1","token_url":"https://app.amperity.com/api/v0/oauth2/token"}`,
@@ -21,7 +21,7 @@ func FuzzASecretIsTakenOrItsFaultsAreNamedWithoutShowingIt(f *testing.F) {
 		w.endpoint.err = errors.New("no network")
 		got, err := w.Token(t.Context())
 		if err == nil {
-			// What is taken goes into a header as it is.
+			// An accepted token goes into a header unchanged.
 			if text := got.Reveal(); text == "" || strings.ContainsAny(text, " \t\r\n\x00\"") || !strings.Contains(secret, text) && !strings.Contains(secret, `\`) {
 				t.Error("the token is none, or not in the secret")
 			}

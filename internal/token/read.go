@@ -32,7 +32,7 @@ func (s *Source) fetch(ctx context.Context) (*credentials, error) {
 	return c, nil
 }
 
-// readError says what an error of GetSecretValue means and what to do.
+// readError returns the meaning of an error of GetSecretValue and what to do.
 //
 // Source: AWS Secrets Manager API reference, GetSecretValue, Errors. A missing
 // kms:Decrypt comes as AccessDeniedException ("Access to KMS is not allowed").
@@ -49,7 +49,7 @@ func (s *Source) readError(err error) error {
 	case "AccessDeniedException":
 		f.problemf("may not be read: allow the function's role secretsmanager:GetSecretValue on it and, if it is encrypted with a key of your own, kms:Decrypt on that key")
 	case "DecryptionFailure":
-		f.problemf("cannot be decrypted: see that its KMS key is enabled and not scheduled for deletion, and that the function's role may use it")
+		f.problemf("cannot be decrypted: make sure that its KMS key is enabled and not scheduled for deletion, and that the function's role may use it")
 	case "InvalidRequestException":
 		f.problemf("cannot be read in its present state: if it is scheduled for deletion, restore it, or name another one in AMPERITY_SECRET_ID")
 	case "InvalidParameterException", "ValidationException":

@@ -42,7 +42,7 @@ func (d *deployment) start(t *testing.T) error {
 	return err
 }
 
-// statuses are those of the requests so far.
+// statuses returns the statuses of the requests so far.
 func (d *deployment) statuses() []int {
 	var out []int
 	for _, r := range d.simulator.Requests() {
@@ -75,7 +75,7 @@ func TestARotatedTokenIsUsedAfterOneRefusal(t *testing.T) {
 	check(t, "readings", 2, d.manager.readings())
 }
 
-func TestATokenThatNobodyRenewedIsSentOncePerLaunch(t *testing.T) {
+func TestUnrenewedTokenIsSentOncePerLaunch(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, "tok-xSECRETx-1", amperitytest.Config{Tokens: []amperitytest.Token{accepted("tok-xSECRETx-2")}})
 	for range 2 {
@@ -84,7 +84,7 @@ func TestATokenThatNobodyRenewedIsSentOncePerLaunch(t *testing.T) {
 		}
 	}
 	check(t, "answers", []int{401, 401}, d.statuses())
-	// A launch later it is there.
+	// The next launch finds the renewed token.
 	d.manager.set("tok-xSECRETx-2")
 	if err := d.start(t); err != nil {
 		t.Error(err)

@@ -1,13 +1,13 @@
-// Package token gives Amperity access tokens out of a secret in AWS Secrets
+// Package token provides Amperity access tokens from a secret in AWS Secrets
 // Manager.
 //
-// A [Source] reads the secret when a token is first asked for, and again when
-// the token is about to expire and after a 401, so that a rotated secret is
-// used without a deployment. The secret holds a token, alone or as
+// A [Source] reads the secret on the first call. It reads the secret again
+// shortly before the token expires and after a 401, so that a rotated secret
+// works without a deployment. The secret holds a token, alone or as
 // {"token":"…"}, or OAuth client credentials as
 // {"client_id":"…","client_secret":"…","token_url":"…"}.
 //
-// Nothing here logs, and no error shows any part of the secret.
+// The package does not log, and no error shows any part of the secret.
 package token
 
 import (
@@ -23,80 +23,82 @@ import (
 )
 
 const (
-	// early is how long before its expiry a token is looked for anew.
+	// early is how long before the expiry of a token the secret is read again.
 	early = time.Minute
-	// late is how long after its expiry a token is still sent: our clock may
-	// be ahead of Amperity's, which has the last word.
-	late = time.Minute
-	// pause is the least time between two readings for a token's expiry, so
-	// that a token which nobody has renewed yet costs no reading per request.
+	// expiryGrace is how long a token is still sent after its expiry. Our clock
+	// may be ahead of Amperity's, and Amperity decides.
+	expiryGrace = time.Minute
+	// pause is the least time between two reads because of an expiry. Without
+	// it, a token not yet renewed would cost one read per request.
 	pause = 30 * time.Second
-	// patience bounds one reading, the SDK's retries included. A function in a
-	// VPC without a way to Secrets Manager would hang until it is killed.
-	patience = 10 * time.Second
+	// readTimeout bounds one read, including the SDK's retries. A function in a
+	// VPC without a way to Secrets Manager would otherwise hang until it is
+	// killed.
+	readTimeout = 10 * time.Second
 )
 
-// SecretsManager is what a Source needs of *secretsmanager.Client. It must be
-// safe for use by several goroutines.
+// SecretsManager is the part of *secretsmanager.Client that a Source uses. It
+// must be safe for concurrent use.
 type SecretsManager interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
-// Config is what New needs besides the client.
+// Config configures a Source.
 type Config struct {
 	// SecretID is the secret's name or ARN. Required.
 	SecretID string
-	// Tenant is the Amperity tenant id, which the token endpoint is told.
-	// Required where the secret holds OAuth client credentials.
+	// Tenant is the Amperity tenant id, which the token endpoint receives.
+	// Required if the secret holds OAuth client credentials.
 	Tenant string
-	// Now is the wall clock; required. A monotonic clock would stand still
-	// while the function is frozen.
+	// Now is the wall clock. Required. A monotonic clock would stop while the
+	// function is frozen.
 	Now func() time.Time
-	// Transport carries the requests to the OAuth token endpoint; nil for the
+	// Transport sends the requests to the OAuth token endpoint; nil means the
 	// client's own.
 	Transport http.RoundTripper
 }
 
-// Source is an [amperity.TokenSource]. It is safe for use by several
-// goroutines; however many ask at once, the secret is read once.
+// Source is an [amperity.TokenSource]. It is safe for concurrent use.
+// Concurrent callers share one read of the secret.
 type Source struct {
 	client SecretsManager
 	cfg    Config
 
 	mu      sync.Mutex
-	current *credentials   // what was read last; nil before
-	refused *credentials   // what a 401 has put in doubt; nil if nothing
-	given   amperity.Token // what Token gave last
-	reading *reading       // the reading that goes on; nil if none
-	looked  time.Time      // when a reading began last
-	failed  bool           // it did
+	current *credentials   // the result of the last successful read, or nil
+	refused *credentials   // the credentials that a 401 put in doubt, or nil
+	given   amperity.Token // the token that Token last returned
+	reading *reading       // the read in flight, or nil
+	looked  time.Time      // when the last read began
+	failed  bool           // the last read failed
 }
 
 var _ amperity.TokenSource = (*Source)(nil)
 
-// credentials are what one reading of the secret gave. They do not change.
+// credentials are the result of one read of the secret. They do not change.
 type credentials struct {
-	raw     amperity.Token // the secret as it is, to tell whether it changed
+	raw     amperity.Token // the whole secret, to detect a change
 	static  amperity.Token
-	expires time.Time // of static; zero if it does not say
+	expires time.Time // of static; zero if unknown
 	oauth   *amperity.ClientCredentials
 }
 
-// reading is one reading of the secret that several may wait for.
+// reading is one read of the secret. Several callers may wait for it.
 type reading struct {
-	done chan struct{} // closed when the rest is set
+	done chan struct{} // closed once the other fields are set
 	got  *credentials
 	err  error
-	// abandoned tells that err is due to the end of the reader's own context.
+	// abandoned reports whether err is due to the end of the reading caller's
+	// context.
 	abandoned bool
 }
 
-// New makes a source. It reads nothing yet.
+// New returns a Source. It does not read the secret yet.
 func New(client SecretsManager, cfg Config) *Source {
 	return &Source{client: client, cfg: cfg}
 }
 
-// Token gives the token to send. Its errors are a *[SecretError].
+// Token returns the token to send. Its error is a *[SecretError].
 func (s *Source) Token(ctx context.Context) (amperity.Token, error) {
 	c, err := s.credentials(ctx, nil)
 	if err != nil {
@@ -122,13 +124,13 @@ func (s *Source) Token(ctx context.Context) (amperity.Token, error) {
 	return t, nil
 }
 
-// Invalidate tells that the token was refused: if it is the one given last, the
-// next call of Token reads the secret again.
+// Invalidate reports that the token was refused. If it is the last one
+// returned, the next call of Token reads the secret again.
 func (s *Source) Invalidate(t amperity.Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil || !t.Equal(s.given) {
-		return // somebody has renewed it already
+		return // another caller has already renewed it
 	}
 	s.refused = s.current
 	if s.current.oauth != nil {
@@ -136,7 +138,7 @@ func (s *Source) Invalidate(t amperity.Token) {
 	}
 }
 
-// use makes a token of credentials.
+// use returns the token of credentials.
 func (s *Source) use(ctx context.Context, c *credentials) (amperity.Token, error) {
 	if c.oauth != nil {
 		t, err := c.oauth.Token(ctx)
@@ -145,15 +147,15 @@ func (s *Source) use(ctx context.Context, c *credentials) (amperity.Token, error
 		}
 		return t, nil
 	}
-	if !c.expires.IsZero() && s.cfg.Now().After(c.expires.Add(late)) {
+	if !c.expires.IsZero() && s.cfg.Now().After(c.expires.Add(expiryGrace)) {
 		return amperity.Token{}, s.expired(c.expires)
 	}
 	return c.static, nil
 }
 
-// credentials gives what was read last, or reads anew: if nothing was read yet,
-// if what was read is doubted (by the caller, or by a 401), or if the token in
-// it is about to expire.
+// credentials returns the last credentials, or reads the secret. It reads if
+// there are none, if the caller or a 401 doubts them, or if their token is
+// about to expire.
 func (s *Source) credentials(ctx context.Context, doubted *credentials) (*credentials, error) {
 	for {
 		s.mu.Lock()
@@ -177,32 +179,31 @@ func (s *Source) credentials(ctx context.Context, doubted *credentials) (*creden
 			case <-r.done:
 			}
 			if r.abandoned && ctx.Err() == nil {
-				continue // the reader ran out of time, this caller has not
+				continue // the reading caller ran out of time; this caller has time left
 			}
 		}
 		if r.err != nil && usable && s.cfg.Now().Before(c.expires) {
-			return c, nil // good for a little while yet
+			return c, nil // valid for a little longer
 		}
 		return r.got, r.err
 	}
 }
 
-// expiring tells whether the secret should be looked at for a newer token. s.mu
-// is held.
+// expiring reports whether to read the secret for a newer token. The caller
+// holds s.mu.
 func (s *Source) expiring(c *credentials) bool {
 	now := s.cfg.Now()
 	if c.expires.IsZero() || !now.After(c.expires.Add(-early)) {
 		return false
 	}
-	// A token that is good no more is worth a reading each time, until one comes
-	// about.
+	// If the token has expired and the last read failed, each call reads again.
 	return now.Sub(s.looked) >= pause || s.failed && !now.Before(c.expires)
 }
 
-// read reads the secret and tells everybody who waits for it.
+// read reads the secret and wakes all waiting callers.
 func (s *Source) read(ctx context.Context, r *reading) {
 	defer close(r.done)
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	r.got, r.err = s.fetch(limited)
 	r.abandoned = r.err != nil && ctx.Err() != nil

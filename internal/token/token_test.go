@@ -35,7 +35,7 @@ func TestThreeFormsOfTheSecretGiveAToken(t *testing.T) {
 	}
 }
 
-func TestTheSecretIsReadOnceUntilSomethingHappens(t *testing.T) {
+func TestSecretIsReadOnceUntilARefusalOrExpiry(t *testing.T) {
 	t.Parallel()
 	for _, secret := range []string{"tok-xSECRETx-1", credentials("id", "cs-xSECRETx-1")} {
 		w := newWorld(secret)
@@ -47,19 +47,19 @@ func TestTheSecretIsReadOnceUntilSomethingHappens(t *testing.T) {
 	}
 }
 
-func TestTheTokenEndpointIsToldTheTenant(t *testing.T) {
+func TestTokenEndpointReceivesTheTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(credentials("id", "cs-xSECRETx-1"))
 	w.gives(t, "tok-xSECRETx-1")
 	check(t, "tenants", []string{"acme"}, w.endpoint.tenants)
 }
 
-func TestARefusedTokenMakesTheSecretBeReadOnce(t *testing.T) {
+func TestRefusedTokenCausesOneRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
 	refused := w.gives(t, "tok-xSECRETx-1")
 	w.manager.set("tok-xSECRETx-2")
-	w.gives(t, "tok-xSECRETx-1") // nobody has complained yet
+	w.gives(t, "tok-xSECRETx-1") // no caller has invalidated the token yet
 	w.Invalidate(refused)
 	check(t, "readings before the next token", 1, w.manager.readings())
 	w.gives(t, "tok-xSECRETx-2")
@@ -67,7 +67,7 @@ func TestARefusedTokenMakesTheSecretBeReadOnce(t *testing.T) {
 	check(t, "readings", 2, w.manager.readings())
 }
 
-func TestARotatedFormIsTakenToo(t *testing.T) {
+func TestRotationMayChangeTheFormOfTheSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-0")
 	w.Invalidate(w.gives(t, "tok-xSECRETx-0"))
@@ -77,30 +77,30 @@ func TestARotatedFormIsTakenToo(t *testing.T) {
 	w.gives(t, "tok-xSECRETx-9")
 }
 
-func TestASecretThatIsTheSameAsBeforeGivesTheSameToken(t *testing.T) {
+func TestUnchangedSecretReturnsTheSameToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
 	for n := range 3 {
-		// The client sees that it is the same and does not send again.
+		// The client sees the same token and does not send the request again.
 		w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
 		check(t, "readings", n+1, w.manager.readings())
 	}
 }
 
-func TestAnOldComplaintChangesNothing(t *testing.T) {
+func TestInvalidatingAnOldTokenChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
-	w.Invalidate(amperity.NewToken("tok-xSECRETx-1")) // before anything was read
+	w.Invalidate(amperity.NewToken("tok-xSECRETx-1")) // before the first read
 	old := w.gives(t, "tok-xSECRETx-1")
 	w.manager.set("tok-xSECRETx-2")
 	w.Invalidate(old)
 	w.gives(t, "tok-xSECRETx-2")
-	w.Invalidate(old) // a slower request of before
+	w.Invalidate(old) // a slower, earlier request
 	w.gives(t, "tok-xSECRETx-2")
 	check(t, "readings", 2, w.manager.readings())
 }
 
-func TestAfterARefusalASecretThatCannotBeReadIsAnError(t *testing.T) {
+func TestUnreadableSecretAfterARefusalIsAnError(t *testing.T) {
 	t.Parallel()
 	w := newWorld("tok-xSECRETx-1")
 	w.Invalidate(w.gives(t, "tok-xSECRETx-1"))
@@ -112,7 +112,7 @@ func TestAfterARefusalASecretThatCannotBeReadIsAnError(t *testing.T) {
 	w.gives(t, "tok-xSECRETx-2")
 }
 
-func TestATokenIsLookedForShortlyBeforeItExpires(t *testing.T) {
+func TestTokenIsReadAgainShortlyBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	w := newWorld("")
 	first := jwt("first", w.clock.Now().Add(time.Hour))
@@ -123,7 +123,7 @@ func TestATokenIsLookedForShortlyBeforeItExpires(t *testing.T) {
 	w.gives(t, first)
 	check(t, "readings a minute before", 1, w.manager.readings())
 	w.clock.Advance(time.Second)
-	w.gives(t, first) // not rotated yet: it has 59 s to live
+	w.gives(t, first) // not rotated yet, and valid for 59 s
 	check(t, "readings within the minute", 2, w.manager.readings())
 	w.clock.Advance(29 * time.Second)
 	w.gives(t, first)
@@ -137,7 +137,7 @@ func TestATokenIsLookedForShortlyBeforeItExpires(t *testing.T) {
 	check(t, "readings in the end", 3, w.manager.readings())
 }
 
-func TestATokenThatStillLivesOutlastsAFailedReading(t *testing.T) {
+func TestValidTokenSurvivesAFailedRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld("")
 	first := jwt("first", w.clock.Now().Add(time.Hour))
@@ -180,7 +180,7 @@ func TestAnExpiredTokenIsSentForOneMoreMinute(t *testing.T) {
 	w.gives(t, second)
 }
 
-func TestWhatIsNoJWTWithAnExpiryIsKept(t *testing.T) {
+func TestTokenWithoutAnExpiryIsKept(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ promise, token string }{
 		{"an opaque token", "tok-xSECRETx-1"},
@@ -229,7 +229,7 @@ func TestRefusedOAuthTokensAreRenewedByTheEndpoint(t *testing.T) {
 	check(t, "readings after the token's expiry", 2, w.manager.readings())
 }
 
-func TestRotatedClientCredentialsAreReadAnew(t *testing.T) {
+func TestRotatedClientCredentialsAreReadAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(credentials("id", "cs-xSECRETx-1"))
 	w.gives(t, "tok-xSECRETx-1")
@@ -240,7 +240,7 @@ func TestRotatedClientCredentialsAreReadAnew(t *testing.T) {
 	check(t, "readings", 2, w.manager.readings())
 }
 
-func TestRefusedCredentialsAreReadAnewOnceATime(t *testing.T) {
+func TestRefusedCredentialsCauseOneReadPerCall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(credentials("id", "cs-xSECRETx-0"))
 	if err := w.fails(t); !errors.Is(err, amperity.ErrUnauthorized) {
@@ -250,7 +250,7 @@ func TestRefusedCredentialsAreReadAnewOnceATime(t *testing.T) {
 	check(t, "requests", 1, w.endpoint.requests)
 }
 
-func TestAnEndpointThatFailsIsWorthAnotherTry(t *testing.T) {
+func TestFailureOfTheTokenEndpointIsRetryable(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		promise   string
@@ -260,8 +260,8 @@ func TestAnEndpointThatFailsIsWorthAnotherTry(t *testing.T) {
 		{"no connection", func(e *endpoint) { e.err = errors.New("connection refused") }, true},
 		{"503", func(e *endpoint) { e.status = 503 }, true},
 		{"429", func(e *endpoint) { e.status = 429 }, true},
-		{"400 needs a person", func(e *endpoint) { e.status = 400 }, false},
-		{"404 needs a person", func(e *endpoint) { e.status = 404 }, false},
+		{"400 needs the operator", func(e *endpoint) { e.status = 400 }, false},
+		{"404 needs the operator", func(e *endpoint) { e.status = 404 }, false},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			t.Parallel()
@@ -269,8 +269,8 @@ func TestAnEndpointThatFailsIsWorthAnotherTry(t *testing.T) {
 			w.endpoint.change(row.change)
 			err := w.fails(t)
 			check(t, "worth another try", row.retryable, retryable(err))
-			check(t, "a person must mend it", !row.retryable, errors.Is(err, amperity.ErrUnauthorized))
-			// The workflow API has refused nothing.
+			check(t, "the operator must fix it", !row.retryable, errors.Is(err, amperity.ErrUnauthorized))
+			// The workflow API has refused no request.
 			check(t, "rejected", false, errors.Is(err, amperity.ErrRejected))
 			var api *amperity.APIError
 			check(t, "an answer of the workflow API", false, errors.As(err, &api))
@@ -279,7 +279,7 @@ func TestAnEndpointThatFailsIsWorthAnotherTry(t *testing.T) {
 	}
 }
 
-func TestManyAskersCauseOneReading(t *testing.T) {
+func TestConcurrentCallersShareOneRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("tok-xSECRETx-1")
@@ -293,7 +293,7 @@ func TestManyAskersCauseOneReading(t *testing.T) {
 	})
 }
 
-func TestAFailedReadingIsSharedAndTheNextAskerTriesAgain(t *testing.T) {
+func TestFailedReadIsSharedAndTheNextCallerReadsAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("tok-xSECRETx-1")
@@ -310,7 +310,7 @@ func TestAFailedReadingIsSharedAndTheNextAskerTriesAgain(t *testing.T) {
 	})
 }
 
-func TestAnAskerWhoGivesUpDoesNotTakeTheOthersAlong(t *testing.T) {
+func TestCancelledCallerDoesNotFailTheOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("tok-xSECRETx-1")
@@ -332,7 +332,7 @@ func TestAnAskerWhoGivesUpDoesNotTakeTheOthersAlong(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		group.Go(func() { w.gives(t, "tok-xSECRETx-1") }) // waits for the first, then reads itself
+		group.Go(func() { w.gives(t, "tok-xSECRETx-1") }) // waits for the first read, then reads
 		group.Go(func() {
 			_, err := w.Token(ctx)
 			if !errors.Is(err, context.DeadlineExceeded) {
@@ -344,7 +344,7 @@ func TestAnAskerWhoGivesUpDoesNotTakeTheOthersAlong(t *testing.T) {
 	})
 }
 
-func TestAReadingThatHangsEnds(t *testing.T) {
+func TestHangingReadEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("")

@@ -21,7 +21,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// api keeps the requests that would go to Amperity.
+// api records the requests to Amperity.
 type api struct{ sent []amperity.RunRequest }
 
 func (a *api) StartRun(_ context.Context, r amperity.RunRequest) (*amperity.Run, error) {
@@ -55,8 +55,8 @@ func send(t *testing.T, a *api, b *bus, input string) record.Result {
 	return res
 }
 
-// An empty field starts a run that nobody asked for if it counts as left out:
-// a full run in place of a day's.
+// If an empty field counted as left out, it could start the wrong run, such as
+// a full run instead of one day.
 func TestEmptyFieldSendsNothing(t *testing.T) {
 	t.Parallel()
 	const (
@@ -107,7 +107,7 @@ func TestEmptyFieldSendsNothing(t *testing.T) {
 	}
 }
 
-// Without these fields the same run starts.
+// The same run starts without these fields.
 func TestEmptyFieldCountsAsLeftOut(t *testing.T) {
 	t.Parallel()
 	for _, field := range []string{"schedule_arn", "max_age", "if_unknown"} {
@@ -134,7 +134,7 @@ func TestEmptyFieldCountsAsLeftOut(t *testing.T) {
 	}
 }
 
-// Blanks are no empty text that a tool leaves: somebody wrote them.
+// No tool writes blanks for a missing value, so a blank is a mistake.
 func TestBlankOptionalFieldSendsNothing(t *testing.T) {
 	t.Parallel()
 	for field, want := range map[string]string{

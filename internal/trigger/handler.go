@@ -1,4 +1,4 @@
-// Package trigger is the function that schedules, people and state machines
+// Package trigger is the function that schedules, operators and state machines
 // invoke to start a workflow run.
 package trigger
 
@@ -22,13 +22,13 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// A Launcher starts runs; see [launch.Launcher.Launch] for what its errors mean.
+// A Launcher starts runs. [launch.Launcher.Launch] documents its errors.
 type Launcher interface {
 	Launch(ctx context.Context, in launch.Launch) (record.Result, error)
 }
 
-// Held has the launches that wait for the operator, and carries out the answers;
-// [launch.Resolver] is one.
+// Held lists the launches that wait for the operator, and carries out the
+// operator's commands. [held.Resolver] is one.
 type Held interface {
 	Release(ctx context.Context, w held.Command) (record.Result, error)
 	Adopt(ctx context.Context, w held.Command) (record.Result, error)
@@ -41,34 +41,34 @@ type Handler struct {
 	Launcher  Launcher
 	Held      Held
 	Announcer launch.Announcer
-	// Now is the clock that relative ranges without a scheduled time, and
-	// nothing else, count from.
+	// Now returns the current time. A start without a scheduled time counts its
+	// relative range and its age from it.
 	Now    func() time.Time
 	Logger *slog.Logger
-	// Tenant is named in the announcement of a rejected input.
+	// Tenant is the tenant in the announcement of a rejected input.
 	Tenant string
 }
 
-// manualWarning tells the caller that nothing names the start.
+// manualWarning warns the caller that the start has no name.
 const manualWarning = "the input has no idempotency_key to know this start by: invoking it again starts another run"
 
-// hintInput goes into the announcement of an input that is rejected.
+// hintInput is the hint in the announcement of a rejected input.
 const hintInput = "no run was started: correct the input where it is written, a schedule, a rule or a call"
 
-// HeldList is the answer to {"list":"held"}.
+// HeldList is the result of {"list":"held"}.
 type HeldList struct {
 	Held []held.Launch `json:"held"`
-	// More: there are others, which are not listed.
+	// More: there are launches beyond those in Held.
 	More bool `json:"more,omitempty"`
 }
 
-// Invoke answers one invocation with a [launch.Result] as JSON, or with a
-// [HeldList]. It returns an error only where nothing was begun and the
-// invocation should be repeated: one of package launch. A person's word that
-// cannot be carried out is an error too.
+// Invoke handles one invocation. It returns a [record.Result] or a [HeldList]
+// as JSON. If nothing was begun and the caller should repeat the invocation, it
+// returns an error of package launch or record. It also returns an error for a
+// command that cannot be carried out.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	if w, ok := parseWord(payload); ok {
-		return h.obey(ctx, w)
+	if c, ok := parseCommand(payload); ok {
+		return h.runCommand(ctx, c)
 	}
 	res, err := h.handle(ctx, payload)
 	if err != nil {
@@ -95,8 +95,8 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (record.Result, er
 	return res, err
 }
 
-// encode writes an answer, with < and > as they are: some of our texts are there to
-// be copied.
+// encode encodes a result without escaping < and >, because users copy some of
+// our texts.
 func encode(answer any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -105,14 +105,14 @@ func encode(answer any) ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), err
 }
 
-// obey does what a person says.
-func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
-	if len(w.faults) > 0 {
-		return nil, &WordError{Faults: w.faults}
+// runCommand carries out an operator's command.
+func (h *Handler) runCommand(ctx context.Context, c command) ([]byte, error) {
+	if len(c.faults) > 0 {
+		return nil, &CommandError{Faults: c.faults}
 	}
 	var res record.Result
 	var err error
-	switch w.verb {
+	switch c.verb {
 	case "list":
 		var answer HeldList
 		if answer.Held, answer.More, err = h.Held.List(ctx); err != nil {
@@ -120,11 +120,11 @@ func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 		}
 		return encode(answer)
 	case "release":
-		res, err = h.Held.Release(ctx, w.Command)
+		res, err = h.Held.Release(ctx, c.Command)
 	case "adopt":
-		res, err = h.Held.Adopt(ctx, w.Command)
+		res, err = h.Held.Adopt(ctx, c.Command)
 	case "discard":
-		res, err = h.Held.Discard(ctx, w.Command)
+		res, err = h.Held.Discard(ctx, c.Command)
 	}
 	if err != nil {
 		return nil, err
@@ -132,9 +132,9 @@ func (h *Handler) obey(ctx context.Context, w word) ([]byte, error) {
 	return encode(res)
 }
 
-// Decide makes the launch that in asks for. Relative ranges count from the
-// scheduled time, else from now; requestID names a manual start that the
-// caller gave no idempotency key. The warning, if any, is for the caller.
+// Decide returns the launch that in requests. Relative ranges count from the
+// scheduled time, or from now if there is none. requestID names a manual start
+// without an idempotency key. The warning, if any, is for the caller.
 func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning string) {
 	l = launch.Launch{
 		Request:   amperity.RunRequest{ConfigID: in.ConfigID, RangeFrom: in.RangeFrom, RangeTo: in.RangeTo, RunMode: in.RunMode},
@@ -142,7 +142,7 @@ func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning
 		Resource:  in.ScheduleARN,
 		IfUnknown: in.IfUnknown,
 	}
-	// What is started by hand is not wanted for ever either.
+	// A manual start expires too.
 	anchor := now
 	l.NotAfter = now.Add(in.MaxAge)
 	if scheduled := in.ScheduledTime; !scheduled.IsZero() {
@@ -168,7 +168,7 @@ func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning
 	return l, warning
 }
 
-// cause tells what invoked the function, as far as the input says.
+// cause returns what invoked the function, as far as the input shows it.
 func (in Input) cause(requestID string) announcement.Cause {
 	c := announcement.Cause{Type: announcement.CauseManual, ScheduleARN: in.ScheduleARN, RequestID: requestID}
 	if !in.ScheduledTime.IsZero() {
@@ -177,9 +177,9 @@ func (in Input) cause(requestID string) announcement.Cause {
 	return c
 }
 
-// reject announces and answers an input that cannot be carried out. It is
-// settled by that: delivering it again would not make it right. in is what could
-// be read of it.
+// reject announces an invalid input and returns the result. That is final,
+// because a repeated delivery would fail in the same way. in has the fields
+// that could be read.
 func (h *Handler) reject(ctx context.Context, in Input, payload []byte, requestID string, invalid error) (record.Result, error) {
 	cause := in.cause(requestID)
 	var resources []string

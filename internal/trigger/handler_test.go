@@ -20,7 +20,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// launcher keeps what it is asked to launch.
+// launcher records the launches it is given.
 type launcher struct {
 	got    []launch.Launch
 	result record.Result
@@ -142,9 +142,8 @@ func TestInputBecomesALaunch(t *testing.T) {
 	}
 }
 
-// Each part of an input tells it from another with the same key, and how it is
-// written does not.
-func TestTheHashOfAnInputIsOfAllItAsksFor(t *testing.T) {
+// Every part of an input changes its hash. The way it is written does not.
+func TestInputHashDependsOnEveryField(t *testing.T) {
 	t.Parallel()
 	hash := func(input string) string {
 		l := &launcher{result: record.Result{Outcome: record.Started}}
@@ -194,7 +193,7 @@ func TestRetryOfASchedulePastMidnightKeepsTheRange(t *testing.T) {
 	}
 }
 
-func TestUnnamedManualStartIsWarnedOf(t *testing.T) {
+func TestUnnamedManualStartReturnsAWarning(t *testing.T) {
 	t.Parallel()
 	res, err := invoke(t, &launcher{result: record.Result{Outcome: record.Started}}, &bus{}, `{"config_id":"og-1"}`)
 	want := "the input has no idempotency_key to know this start by: invoking it again starts another run"
@@ -211,7 +210,7 @@ func TestRejectedInputIsAnnouncedAndAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(l.got) != 0 {
-		t.Error("launched all the same")
+		t.Error("a rejected input was launched")
 	}
 	if res.Outcome != record.Rejected || res.Reason != "invalid_input" || res.Error == nil || res.LaunchKey != "" {
 		t.Errorf("answered %+v", res)
@@ -222,7 +221,7 @@ func TestRejectedInputIsAnnouncedAndAnswered(t *testing.T) {
 	if got, want := b.announced[0].Detail.Hint, "no run was started: correct the input where it is written, a schedule, a rule or a call"; got != want {
 		t.Errorf("hint %q, want %q", got, want)
 	}
-	// Whose schedule it is stands in the announcement, as far as it can be read.
+	// The announcement names the schedule, if the input's fields can be read.
 	b.announced = nil
 	for input, want := range map[string]announcement.Cause{
 		`{"config_id":"cg-1","run_mode":"fulll","schedule_arn":"` + arn + `","scheduled_time":"2026-11-22T06:00:00Z"}`: {Type: "schedule", ScheduleARN: arn, ScheduledTime: "2026-11-22T06:00:00Z", RequestID: "req-1"},
@@ -240,8 +239,8 @@ func TestRejectedInputIsAnnouncedAndAnswered(t *testing.T) {
 	}
 	b.announced = nil
 	_, _ = invoke(t, l, b, `{"config_id":"nope"}`)
-	// Lambda's retry of the same invocation is the same announcement, another
-	// input is another one.
+	// Lambda's retry of the same invocation has the same id. Another input has
+	// another id.
 	first := b.announced[0].Detail.ID
 	_, _ = invoke(t, l, b, `{"config_id":"nope"}`)
 	_, _ = invoke(t, l, b, `{"config_id":"nope2"}`)
@@ -250,7 +249,7 @@ func TestRejectedInputIsAnnouncedAndAnswered(t *testing.T) {
 	}
 }
 
-func TestErrorsOfTheLaunchAreReturnedByTheirOwnType(t *testing.T) {
+func TestInvokeReturnsTheErrorsOfALaunchByType(t *testing.T) {
 	t.Parallel()
 	// Lambda reports the outermost Go type as errorType, and Step Functions
 	// match on it.
@@ -286,7 +285,7 @@ func FuzzInput(f *testing.F) {
 			return
 		}
 		l, _ := trigger.Decide(in, now, "req-1")
-		// What was accepted can be sent, and its key names one decision.
+		// An accepted input can be sent, and its key names one decision.
 		if err := l.Request.Validate(); err != nil {
 			t.Errorf("accepted, but its request is not valid: %v", err)
 		}
@@ -303,9 +302,9 @@ func FuzzInput(f *testing.F) {
 	})
 }
 
-// TestAStartWithoutANameMayBeRepeatedByItsRequestID: a redrive gives it that for
-// a name, and must not be taken for another input.
-func TestAStartWithoutANameMayBeRepeatedByItsRequestID(t *testing.T) {
+// A redrive sets the request id as the idempotency key. The ledger must
+// recognize the same input.
+func TestUnnamedStartKeepsItsKeyAndHashWhenItsRequestIDIsItsName(t *testing.T) {
 	t.Parallel()
 	l := &launcher{}
 	for _, input := range []string{`{"config_id":"cg-1"}`, `{"config_id":"cg-1","idempotency_key":"req-1"}`, `{"config_id":"cg-1","run_mode":"full"}`} {

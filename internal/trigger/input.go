@@ -18,37 +18,35 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Input is what trigger is invoked with, checked.
+// Input is the checked input of trigger.
 type Input struct {
 	ConfigID string
 	RunMode  amperity.RunMode
-	// RangeFrom and RangeTo are sent as they are, where Range is nil.
+	// RangeFrom and RangeTo are sent unchanged if Range is nil.
 	RangeFrom, RangeTo string
-	// Range is resolved against the scheduled time, or else against now.
+	// Range counts from the scheduled time, or from now if there is none.
 	Range *schedule.Relative
-	// ScheduledTime is when the schedule meant the run to start; zero for a
-	// manual start.
+	// ScheduledTime is when the schedule was due; zero for a manual start.
 	ScheduledTime time.Time
-	// ScheduleARN names the schedule or rule, or is empty.
+	// ScheduleARN is the ARN of the schedule or rule, or empty.
 	ScheduleARN string
-	// IdempotencyKey names the decision in the caller's own words, or is
-	// empty.
+	// IdempotencyKey is the caller's name for the launch, or empty.
 	IdempotencyKey string
-	// MaxAge is how long after ScheduledTime the run is still wanted.
+	// MaxAge is how long after ScheduledTime the run may still start.
 	MaxAge time.Duration
 	// IfUnknown is hold or retry.
 	IfUnknown record.IfUnknown
 }
 
-// Bounds of the input. An EventBridge schedule's input has at most 256 KB; ours
-// has ten short fields.
+// Bounds of the input. The input of an EventBridge schedule has at most 256 KB.
+// Ours has ten short fields.
 const (
 	maxInput      = 64 << 10
 	maxConfigID   = 200
 	maxKeyLength  = 128
 	maxARNLength  = 1600
 	defaultMaxAge = 24 * time.Hour
-	// maxMaxAge is what a retry or a redrive can reach at most, and then some.
+	// maxMaxAge is longer than any retry or redrive takes.
 	maxMaxAge = 45 * 24 * time.Hour
 )
 
@@ -59,9 +57,10 @@ type InputError struct {
 
 // A Fault is one thing wrong with an input.
 type Fault struct {
-	// Field is the input's field, as "range.from", or empty for the whole.
+	// Field is the input's field, such as "range.from", or empty for the whole
+	// input.
 	Field string
-	// Message says what is wrong and what to write instead.
+	// Message states what is wrong and what to write instead.
 	Message string
 }
 
@@ -76,16 +75,16 @@ func (e *InputError) Error() string {
 	return strings.Join(lines, "; ")
 }
 
-// faults gathers what is wrong with one input.
+// faults collects the faults of one input.
 type faults []Fault
 
 func (f *faults) faultf(field, format string, args ...any) {
 	*f = append(*f, Fault{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
-// ParseInput reads and checks trigger's input: a JSON object whose unknown
-// fields are errors. Its error is an [*InputError] with every fault; the input is
-// then what could be read, which tells whose it is, and is good for nothing else.
+// ParseInput parses and checks trigger's input: a JSON object whose unknown
+// fields are errors. Its error is an [*InputError] with every fault. The input
+// then has the fields that could be read, only to show where it came from.
 func ParseInput(payload []byte) (Input, error) {
 	var f faults
 	in := parse(payload, &f)
@@ -133,9 +132,9 @@ func parse(payload []byte, f *faults) (in Input) {
 	if err := request.Validate(); errors.As(err, &invalid) {
 		for _, p := range invalid.Problems {
 			if in.Range != nil && (p.Field == "range_from" || p.Field == "range_to") {
-				p.Field = "range" // which the two were made of
+				p.Field = "range" // the two were made of it
 			}
-			// A field of the wrong type was reported as such already.
+			// A field of the wrong type has already been reported.
 			if !slices.ContainsFunc(*f, func(x Fault) bool { return x.Field == p.Field }) {
 				*f = append(*f, Fault{Field: p.Field, Message: p.Message})
 			}
@@ -147,17 +146,17 @@ func parse(payload []byte, f *faults) (in Input) {
 var known = []string{"config_id", "run_mode", "range_from", "range_to", "range", "scheduled_time",
 	"schedule_arn", "idempotency_key", "max_age", "if_unknown"}
 
-// An input transformer of EventBridge writes "" for a path that the event does
-// not have, and other tools write null for what is not set. As a field left out
-// it would start another run than the one meant, such as a full run in place of
-// a day's.
+// An EventBridge input transformer writes "" for a path that the event does not
+// have. Other tools write null for a value that is not set. If that counted as
+// left out, it could start the wrong run, such as a full run instead of one
+// day.
 const (
 	emptyText       = "is empty: leave the field out, or correct the input transformer's path, which is missing from the event"
 	emptyIDText     = "is empty: write the id of a courier group (cg-…), an orchestration group (og-…) or a campaign (cc-…), or correct the input transformer's path, which is missing from the event"
 	emptyOffsetText = "is empty: write days or hours from the scheduled time, such as -1d, 0d or -6h, or correct the input transformer's path, which is missing from the event"
 )
 
-// foreign reports inputs that are well-formed but meant for something else.
+// foreign reports well-formed inputs that are meant for something else.
 func foreign(o fields, f *faults) bool {
 	if o.has("detail-type") && o.has("source") {
 		f.faultf("", "this is a raw EventBridge event, which carries no config id: "+
@@ -168,8 +167,8 @@ func foreign(o fields, f *faults) bool {
 	return false
 }
 
-// hash stands for the input, however it is written. Its idempotency key is no
-// part of it: that is in the launch key already.
+// hash returns a hash of the input's meaning, independent of how it is written.
+// It leaves out the idempotency key, which is in the launch key.
 func (in Input) hash() string {
 	text := func(t time.Time) string {
 		if t.IsZero() {
@@ -181,7 +180,7 @@ func (in Input) hash() string {
 	if in.Range != nil {
 		relative = in.Range.String()
 	}
-	// Each part in quotes, so that no two lists run into each other.
+	// Quotes around each part keep different lists different.
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{in.ConfigID, string(in.RunMode), in.RangeFrom, in.RangeTo, relative,
 		text(in.ScheduledTime), in.ScheduleARN, in.MaxAge.String(), string(in.IfUnknown)}))
 	return hex.EncodeToString(sum[:16])
@@ -219,15 +218,15 @@ func scheduledTime(s string, f *faults) time.Time {
 		f.faultf("scheduled_time", "%.60q is a placeholder that only EventBridge Scheduler fills in: write a time as 2026-11-22T06:00:00Z", s)
 		return time.Time{}
 	}
-	// time.Parse drops what follows the nanoseconds, and two instants would be
+	// time.Parse drops digits after the nanoseconds, so two instants would be
 	// one launch.
 	if i := strings.IndexAny(s, ".,"); i >= 0 && len(strings.TrimRight(digits(s[i+1:]), "0")) > 9 {
 		f.faultf("scheduled_time", "%.60q has more than nine digits after the second: write at most nine", s)
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, s)
-	// Years outside of these are slips of the pen, and dates around them have
-	// no four digits.
+	// Years outside this range are typing mistakes, and dates near them may not
+	// have four digits.
 	if err != nil || t.Year() < 2000 || t.Year() > 2999 {
 		f.faultf("scheduled_time", "%.60q is no time: write it as 2026-11-22T06:00:00Z", s)
 		return time.Time{}
@@ -235,7 +234,7 @@ func scheduledTime(s string, f *faults) time.Time {
 	return t.UTC()
 }
 
-// digits returns the digits that s begins with.
+// digits returns the leading digits of s.
 func digits(s string) string { return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))] }
 
 func scheduleARN(s string, f *faults) string {
@@ -288,7 +287,7 @@ func ifUnknown(s string, mode amperity.RunMode, f *faults) record.IfUnknown {
 	return record.Hold
 }
 
-// fields are the members of one JSON object that are not read yet.
+// fields are the members of one JSON object.
 type fields map[string]json.RawMessage
 
 func object(raw []byte, name string, f *faults) (fields, bool) {
@@ -323,8 +322,8 @@ func object(raw []byte, name string, f *faults) (fields, bool) {
 	return o, true
 }
 
-// repeated lists the members of an object, valid JSON, that come twice: which
-// of them was meant is anybody's guess.
+// repeated lists the members that a valid JSON object has twice, because it is
+// unknown which one was meant.
 func repeated(object []byte) (names []string) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	_, _ = d.Token() // the brace
@@ -359,14 +358,14 @@ func (o fields) take(name string) (json.RawMessage, bool) {
 	return raw, ok && string(raw) != "null"
 }
 
-// blank reports whether a JSON value is null, or text of nothing but blanks.
+// blank reports whether a JSON value is null or a string of blanks only.
 func blank(raw json.RawMessage) bool {
 	var s *string
 	return json.Unmarshal(raw, &s) == nil && (s == nil || strings.TrimSpace(*s) == "")
 }
 
-// filled returns the string member name. A member that is there and empty is a
-// fault with the message empty.
+// filled returns the string member name. If the member is present and blank, it
+// reports a fault with the message empty.
 func (o fields) filled(parent, name, empty string, f *faults) string {
 	if raw, given := o[name]; given && blank(raw) {
 		f.faultf(join(parent, name), "%s", empty)
@@ -375,7 +374,7 @@ func (o fields) filled(parent, name, empty string, f *faults) string {
 	return o.textAt(parent, name, f)
 }
 
-// text returns the string member name; null counts as left out.
+// text returns the string member name. Null counts as left out.
 func (o fields) text(name string, f *faults) string { return o.textAt("", name, f) }
 
 func (o fields) textAt(parent, name string, f *faults) string {

@@ -6,9 +6,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/record"
 )
 
-// The keys and hashes of whole seconds stand in ledgers: with others, a second
-// delivery would start a second run.
-func TestInstantIsALaunch(t *testing.T) {
+// Ledgers hold these keys and hashes of whole seconds. If they changed, a
+// second delivery would start a second run.
+func TestEachInstantHasOneKeyAndHash(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, input, key, hash string }{
 		{"in UTC", `{"config_id":"cg-1","scheduled_time":"2026-11-22T06:00:00Z"}`, "schedule/cg-1/-/2026-11-22T06:00:00Z", "fd4f3c0189445ec4663769a9626a7505"},

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// chooser makes the choices that make a history.
+// chooser makes the choices of a history.
 type chooser interface {
-	// pick gives one of n numbers; done says that the history may end.
+	// pick returns one of n numbers. done reports whether the history may end.
 	pick(n int) int
 	done() bool
 }
@@ -37,43 +37,43 @@ func (b *byBytes) done() bool { return len(b.rest) == 0 }
 // history is one history of a window.
 type history struct {
 	chooser
-	// now is the true clock. s3 is by how much S3's clock is ahead, ours by how
-	// much those of our instances are.
+	// now is the true clock. s3 is how far S3's clock is ahead, and ours how
+	// far the clocks of our instances are.
 	now  time.Time
 	s3   time.Duration
 	ours [2]time.Duration
 
 	witnesses []*witness
-	// files are those that were put so far; put is when, by name, as far as
-	// their event time means anything.
+	// files are the files put so far. put has the time by name, if the file's
+	// event time is meaningful.
 	files []Arrival
 	put   map[[3]string]time.Time
 	rules Rules
 	next  time.Time // when the window wants to be looked at
-	// busy: a run of the config id is running since ran, or queued: a launch is
-	// under way. asked: the operator was asked about the run. unread: it
-	// cannot be read.
+	// busy: a run of the config id has been running since ran. queued: a launch
+	// is in flight. asked: the operator was asked about the run. unread: the
+	// run cannot be read.
 	busy, queued, asked, unread bool
 	ran                         time.Time
-	// flight is the launch that goes on, past those that ended.
+	// flight is the launch in flight, past the ended ones.
 	flight *flying
 	past   []Outcome
 	// sent is when the request of the latest run was sent, by the true clock.
 	sent     time.Time
 	lastPost time.Time
-	// stormy: hundreds of files come at once.
+	// stormy: hundreds of files come together.
 	stormy bool
 	storms int
-	// versioned: its buckets keep versions.
+	// versioned: the buckets keep versions.
 	versioned bool
 
-	// trace is what happened, if it is wanted.
+	// trace is the list of events, or nil if it is not needed.
 	traced bool
 	trace  []string
 	wrong  error
 }
 
-// flying is a launch as the ledger has it.
+// flying is a launch in the ledger.
 type flying struct {
 	revision, turn int
 	rerun, held    bool
@@ -81,7 +81,7 @@ type flying struct {
 	posted, sent   time.Time
 }
 
-// routes are what the route of the window may be edited to.
+// routes are the versions of the window's route.
 var routes = func() []Rules {
 	deadlined := []func(*Rules){deadline("06:30")}
 	var rs []Rules
@@ -100,8 +100,8 @@ var routes = func() []Rules {
 
 const steps = 30
 
-// live makes a history and compares after each step. The error is the first
-// thing that is wrong, with what happened.
+// live plays a history and compares after each step. The error is the first
+// difference, with the trace.
 func live(choices func() chooser, seed uint64) error {
 	if liveOnce(choices(), seed, false).wrong == nil {
 		return nil
@@ -150,10 +150,10 @@ func (h *history) note(format string, args ...any) {
 			args[i] = list(a)
 		}
 	}
-	h.trace = append(h.trace, told(h.now)+" "+fmt.Sprintf(format, args...))
+	h.trace = append(h.trace, clockText(h.now)+" "+fmt.Sprintf(format, args...))
 }
 
-// clock is one of our clocks.
+// clock returns the time of one of our clocks.
 func (h *history) clock() time.Time { return h.now.Add(h.ours[h.pick(2)]) }
 
 func (h *history) step() {
@@ -194,10 +194,9 @@ func (h *history) edit(r Rules) {
 				into[r.EntryOf(t.Bucket, t.Key)] = true
 			}
 		}
-		// By design: what came for an entry that is gone goes by one of its files,
-		// and of a set that was met no other is known. So it may matter which
-		// was the last, which those who take batches in another order do not
-		// agree on.
+		// By design the progress of a removed entry moves by one of its files,
+		// and a met set keeps only one. So the last file may matter, and it
+		// differs between windows that take batches in different orders.
 		for now := range into {
 			if len(into) > 1 || !set.met.IsZero() && wanted(&r, now) > len(set.keys) {
 				h.witnesses = h.witnesses[:1]
@@ -206,7 +205,7 @@ func (h *history) edit(r Rules) {
 	}
 }
 
-// pass lets time go by.
+// pass lets time pass.
 func (h *history) pass() {
 	d := []time.Duration{
 		0, 0, 0, 0, time.Second, 3 * time.Second, 7 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
@@ -215,25 +214,25 @@ func (h *history) pass() {
 	if d == 0 && h.next.After(h.now) {
 		d = h.next.Sub(h.now)
 	}
-	// Seldom at a whole second.
+	// The time is rarely a whole second.
 	h.now = h.now.Add(d).Add(time.Duration(h.pick(4)) * 333_400 * time.Microsecond)
 }
 
-// receive delivers a batch, and looks at the window.
+// receive delivers a batch and evaluates the window.
 func (h *history) receive() {
 	received := h.clock()
 	var batch []Arrival
 	before := len(h.files)
 	for range 1 + h.pick(4) {
 		if h.versioned && before > 0 && h.pick(6) == 0 {
-			// The replica of a file that has come, in another bucket.
+			// A replica of an earlier file, in another bucket.
 			a := h.files[h.pick(before)]
 			a.Bucket, a.EventTime = "replicas", h.now.Add(h.s3)
 			batch = append(batch, a)
 			continue
 		}
 		if len(h.files) > 0 && h.pick(3) == 0 {
-			// A duplicate, or the same event on another way, which cuts its time
+			// A duplicate, or the same event on another path that cuts its time
 			// to the second.
 			a := h.files[h.pick(len(h.files))]
 			if h.pick(4) == 0 {
@@ -244,11 +243,11 @@ func (h *history) receive() {
 		}
 		batch = append(batch, h.file(received)...)
 	}
-	// Which entry a file counts for is decided by the route of the day.
+	// The present route decides which entry a file counts for.
 	routed := batch[:0]
 	for _, a := range batch {
-		// A file and its replica in one batch: which is first matters, as they
-		// have two event times.
+		// For a file and its replica in one batch the order matters, because
+		// they have two event times.
 		both := slices.ContainsFunc(routed, func(b Arrival) bool { return id(&a) == id(&b) && a.Bucket != b.Bucket })
 		if a.Entry = h.rules.EntryOf(a.Bucket, a.Key); a.Entry != "" && !both {
 			routed = append(routed, a)
@@ -257,8 +256,8 @@ func (h *history) receive() {
 	if len(routed) == 0 {
 		return
 	}
-	// By design: a file older than those that are remembered is forgotten at
-	// once, and is new each time. So the number of its duplicates matters.
+	// By design a file older than the remembered ones is forgotten immediately,
+	// and is new each time. So the number of its duplicates matters.
 	if _, forgotten := h.witnesses[0].model.read().remembered(); !forgotten.IsZero() {
 		for _, a := range routed {
 			if !ms(a.EventTime).After(forgotten) {
@@ -277,7 +276,7 @@ func (h *history) receive() {
 	h.look(received)
 }
 
-// file makes a new file, or a storm of them.
+// file returns a new file, or a storm of files.
 func (h *history) file(received time.Time) []Arrival {
 	segment := []string{"a1", "a2", "b", "c", "a"}[h.pick(5)]
 	put := h.now.Add(-[]time.Duration{0, 0, 0, time.Second, 4 * time.Second, 7 * time.Second, 30 * time.Second, 10 * time.Minute, 1075 * time.Hour, 46 * 24 * time.Hour}[h.pick(10)])
@@ -311,7 +310,7 @@ func (h *history) file(received time.Time) []Arrival {
 	return files
 }
 
-// look evaluates, and does what is decided.
+// look evaluates the window and carries out the decision.
 func (h *history) look(now time.Time) {
 	d := h.both(func(w *witness) (Decision, Decision) {
 		return w.state.Evaluate(h.rules, now), w.model.evaluate(h.rules, now)
@@ -327,7 +326,7 @@ func (h *history) look(now time.Time) {
 	h.note("looked at %s: %+v", now, d)
 }
 
-// front is what a window waits for.
+// front returns what is in front of the window.
 func (h *history) front() Front {
 	return Front{Launch: h.queued, RunID: "wf-1", Since: h.ran, Asked: h.asked, Unread: h.unread}
 }
@@ -345,7 +344,7 @@ func (h *history) begin(r Rules, now time.Time, held bool) {
 	}
 }
 
-// end ends the launch that goes on, in one of the ways that there are.
+// end ends the launch in flight in one of the possible ways.
 func (h *history) end() {
 	f := h.flight
 	if f == nil {
@@ -353,15 +352,15 @@ func (h *history) end() {
 	}
 	h.pass()
 	if f.posted.IsZero() {
-		// The request is sent now or was sent since it was decided; a held one is
-		// sent now, when a person has released it.
+		// The request was sent between the decision and now. A held launch
+		// sends it now, after a release.
 		f.sent = h.now
 		if !f.held && h.pick(2) == 0 {
 			f.sent = earliest(h.now, f.decided.Add(2*time.Second).Add(time.Duration(h.pick(3))*time.Second))
 		}
 		f.posted = f.sent.Add(h.ours[h.pick(2)])
 	}
-	// The window may be told some time after the end.
+	// The window may hear of the end some time later.
 	o := Outcome{Revision: f.revision, Turn: f.turn, Answered: h.pick(1 + h.witnesses[0].state.After.Count), At: latest(f.posted, h.now.Add(-time.Duration(h.pick(3))*5*time.Second))}
 	switch h.pick(5) {
 	case 0: // rejected, or discarded before any request
@@ -370,8 +369,8 @@ func (h *history) end() {
 	default:
 		o.Started, o.LastPost, o.CoveredUntil = true, f.posted, f.posted.Add(-Margin)
 		if h.pick(8) == 0 {
-			// A person names a run of before; no file is surely in it that came
-			// after it.
+			// The operator adopts an earlier run. Files that came after the run
+			// may not be in it.
 			old := time.Duration(1+h.pick(90)) * time.Minute
 			o.CoveredUntil, f.sent = o.CoveredUntil.Add(-old), f.sent.Add(-old)
 		}
@@ -382,7 +381,7 @@ func (h *history) end() {
 	h.lastPost = latest(h.lastPost, o.LastPost)
 	h.past = append(h.past, o)
 	h.flight = nil
-	// The window is due at once, if anything is open.
+	// The window is due immediately if files are open.
 	if h.pick(3) > 0 {
 		h.look(h.clock())
 	}
@@ -404,7 +403,7 @@ func (h *history) tell(o Outcome, want bool) {
 	}
 }
 
-// again tells of an end that was told before.
+// again repeats an outcome.
 func (h *history) again() {
 	if len(h.past) > 0 {
 		o := h.past[h.pick(len(h.past))]
@@ -413,7 +412,7 @@ func (h *history) again() {
 	}
 }
 
-// strange is what happens seldom.
+// strange plays a rare event.
 func (h *history) strange() {
 	now := h.clock()
 	switch h.pick(4) {
@@ -426,7 +425,7 @@ func (h *history) strange() {
 		for _, w := range h.witnesses {
 			w.state.Expected, w.model.expected = true, true
 		}
-	case 2: // a person releases the latest launch, or the window
+	case 2: // the operator releases the latest launch, or the window
 		if h.flight != nil {
 			return
 		}
@@ -455,7 +454,7 @@ func (h *history) strange() {
 }
 
 // forgotten begins with a window that the ledger has forgotten, and a launch of
-// it that it has not.
+// the window that the ledger still has.
 func (h *history) forgotten() {
 	h.busy = h.pick(2) == 0
 	h.receive()

@@ -14,18 +14,18 @@ func TestLateFiles(t *testing.T) {
 			06:02 started   -> closed
 			07:00 a/2 comes -> look at 07:02
 			07:02 look      -> launch 2`},
-		{name: "at least 15 minutes after the request of the run before (H26)", route: day("a").with(settle(0)), lines: `
+		{name: "a rerun waits 15 minutes after the request of the previous run (H26)", route: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes              -> launch 1
 			06:02 started posted 06:02   -> closed
 			06:03 a/2 comes              -> look at 06:17:30
 			06:17:29 look                -> look at 06:17:30
 			06:17:30 look                -> launch 2`},
-		{name: "or of a discarded launch that may have started one (H26)", route: day("a").with(settle(0)), lines: `
+		{name: "a rerun waits 15 minutes after a discarded launch that may have started a run (H26)", route: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes              -> launch 1
 			06:05 discarded posted 06:04 -> closed
 			06:06 a/2 comes              -> look at 06:19:30
 			06:19:30 look                -> launch 2`},
-		{name: "but not after a rejection", route: day("a").with(settle(0)), lines: `
+		{name: "a launch does not wait after a rejection", route: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes              -> launch 1
 			06:00:01 rejected            -> closed
 			06:00:02 a/2 comes           -> launch 2
@@ -37,7 +37,7 @@ func TestLateFiles(t *testing.T) {
 			06:20 a/2 comes              -> launch 2
 			06:20:01 rejected            -> closed
 			06:20:02 a/3 comes           -> launch 3`},
-		{name: "three reruns by itself, the fourth is held", route: day("a").with(settle(0)), lines: `
+		{name: "a window reruns three times automatically, and the fourth is held", route: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes              -> launch 1
 			06:00 started                -> closed
 			07:00 a/2 comes              -> launch 2
@@ -64,7 +64,7 @@ func TestLateFiles(t *testing.T) {
 			11:00 a/6 comes              -> launch 6
 			11:00 started                -> closed
 			12:00 a/7 comes              -> hold 7: rerun_limit`},
-		{name: "nor does one that a person let go", route: day("a").with(settle(0), late(Hold)), other: day("a").with(settle(0)), lines: `
+		{name: "a rerun that the operator released does not count", route: day("a").with(settle(0), late(Hold)), other: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes              -> launch 1
 			06:00 started                -> closed
 			07:00 a/2 comes              -> hold 2: late_file
@@ -77,7 +77,7 @@ func TestLateFiles(t *testing.T) {
 			10:00 a/5 comes              -> launch 5
 			10:00 started                -> closed
 			11:00 a/6 comes              -> hold 6: rerun_limit`},
-		{name: "late files are held where the route says so", route: day("a").with(late(Hold)), lines: `
+		{name: "a route may hold late files", route: day("a").with(late(Hold)), lines: `
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> launch 1
 			06:02 started                -> closed
@@ -86,7 +86,7 @@ func TestLateFiles(t *testing.T) {
 			06:06 a/4 comes              -> nothing
 			08:00 started posted 08:00   -> closed
 			08:01 a/2 a/3 a/4 come       -> 3 covered; nothing`},
-		{name: "late files are ignored where the route says so", route: day("a").with(late(Ignore)), lines: `
+		{name: "a route may ignore late files", route: day("a").with(late(Ignore)), lines: `
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> launch 1
 			06:02:01 a/2 comes           -> nothing
@@ -114,7 +114,7 @@ func TestFilesOlderThanTheLedgerRemembers(t *testing.T) {
 			06:04 a/302@-46d comes       -> nothing
 			06:05 discarded              -> closed
 			06:06 a/302 comes            -> 1 duplicate; nothing`},
-		{name: "released, they are covered", route: day("a"), lines: `
+		{name: "released old files are covered", route: day("a"), lines: `
 			06:00 a/1@-46d comes         -> look at 06:02
 			06:02 look                   -> hold 1: too_old
 			07:00 started posted 07:00   -> closed
@@ -125,14 +125,14 @@ func TestFilesOlderThanTheLedgerRemembers(t *testing.T) {
 			06:00 a/1@-46d comes         -> look at 06:02
 			06:01 a/2 comes              -> look at 06:03
 			06:03 look                   -> launch 1`},
-		{name: "an old duplicate of what was answered does not hold a new file", route: day("a"), lines: `
+		{name: "an old duplicate of an answered file does not hold a new file", route: day("a"), lines: `
 			06:00 a/1..300@-46d come     -> look at 06:02
 			06:02 look                   -> hold 1: too_old
 			06:03 discarded              -> closed
 			06:04 a/1 comes              -> look at 06:06
 			06:05 a/301 comes            -> look at 06:07
 			06:07 look                   -> launch 2`},
-		{name: "alone it is held", route: day("a"), lines: `
+		{name: "an old duplicate alone is held", route: day("a"), lines: `
 			06:00 a/1..300@-46d come     -> look at 06:02
 			06:02 look                   -> hold 1: too_old
 			06:03 discarded              -> closed
@@ -144,14 +144,14 @@ func TestFilesOlderThanTheLedgerRemembers(t *testing.T) {
 func TestWaitingForAnotherRun(t *testing.T) {
 	t.Parallel()
 	play(t, []story{
-		{name: "a window waits while another run goes on", route: day("a"), lines: `
+		{name: "a window waits while another run is running", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> look at 06:03
 			06:03 look                   -> look at 06:04
 			06:04 free
 			06:04 look                   -> launch 1`},
-		{name: "less often after half an hour, and at most 12 hours", route: day("a"), lines: `
+		{name: "a window looks less often after half an hour, and waits at most 12 hours", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> look at 06:03
@@ -159,7 +159,7 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			06:33 look                   -> look at 06:38
 			18:01 look                   -> look at 18:02
 			18:02 look                   -> hold 1: overlap`},
-		{name: "another launch ends by itself, however long it is blocked", route: day("a"), lines: `
+		{name: "a window waits for another launch as long as that is blocked", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> look at 06:03
@@ -171,7 +171,7 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			+2 06:05 busy
 			+2 06:05 look                -> look at +2 06:06
 			+2 18:05 look                -> hold 1: overlap`},
-		{name: "the queue takes as long as it takes: each run counts alone", route: day("a"), lines: `
+		{name: "the 12 hours count for each run alone, not for the queue", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> look at 06:03
@@ -196,14 +196,14 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			+2 06:00 look                -> look at +2 06:05
 			+2 06:05 free
 			+2 06:05 look                -> launch 1`},
-		{name: "a run that cannot be read for three days", route: day("a"), lines: `
+		{name: "a run that cannot be read for three days holds the window", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> look at 06:03
 			06:03 unread
 			+3 06:00 look                -> look at +3 06:02
 			+3 06:02 look                -> hold 1: overlap`},
-		{name: "a file that comes meanwhile goes with it", route: day("a"), lines: `
+		{name: "a file that comes during the wait belongs to the launch", route: day("a"), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> look at 06:03
@@ -213,7 +213,7 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			06:06 look                   -> launch 1
 			06:06 started                -> closed
 			06:07 a/2 comes              -> 1 covered; nothing`},
-		{name: "it waits anew for each launch", route: day("a").with(settle(0)), lines: `
+		{name: "a window waits anew for each launch", route: day("a").with(settle(0)), lines: `
 			06:00 busy
 			06:00 a/1 comes              -> look at 06:01
 			12:00 free
@@ -223,7 +223,7 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			17:00 a/2 comes              -> look at 17:01
 			+1 04:59 look                -> look at +1 05:00
 			+1 05:00 look                -> hold 2: overlap`},
-		{name: "and for other files than those that were ignored meanwhile", route: day("a").with(settle(0)), other: day("a").with(settle(0), late(Ignore)), lines: `
+		{name: "a window waits anew for files after ignored ones", route: day("a").with(settle(0)), other: day("a").with(settle(0), late(Ignore)), lines: `
 			06:00 a/1 comes              -> launch 1
 			06:00 started                -> closed
 			07:00 busy
@@ -232,7 +232,7 @@ func TestWaitingForAnotherRun(t *testing.T) {
 			07:01 look                   -> route changed; 1 ignored; nothing
 			+1 07:00 restored
 			+1 07:00 a/3 comes           -> route changed; look at +1 07:01`},
-		{name: "what must be held does not wait", route: day("a").with(late(Hold)), lines: `
+		{name: "a window that must be held does not wait", route: day("a").with(late(Hold)), lines: `
 			06:00 a/1 comes              -> look at 06:02
 			06:02 look                   -> launch 1
 			06:02 started                -> closed
@@ -242,10 +242,10 @@ func TestWaitingForAnotherRun(t *testing.T) {
 	})
 }
 
-func TestAPersonLaunchesAWindowAgain(t *testing.T) {
+func TestOperatorReleasesAnEndedLaunch(t *testing.T) {
 	t.Parallel()
 	play(t, []story{
-		{name: "a rejected launch that is released goes with all that came since", route: day("a").with(settle(5 * time.Minute)), lines: `
+		{name: "a released rejected launch has all files since", route: day("a").with(settle(5 * time.Minute)), lines: `
 			06:00 a/1 comes              -> look at 06:05
 			06:05 look                   -> launch 1
 			06:05 rejected               -> closed
@@ -255,7 +255,7 @@ func TestAPersonLaunchesAWindowAgain(t *testing.T) {
 			06:13 look                   -> nothing
 			06:14 started posted 06:12   -> 1 open
 			06:15 a/1 a/2 come           -> 2 covered; look at 06:17`},
-		{name: "not once its window has gone on", route: day("a").with(settle(0)), lines: `
+		{name: "a rejected launch is not released once its window has another launch", route: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes              -> launch 1
 			06:00 rejected               -> closed
 			06:10 a/2 comes              -> launch 2

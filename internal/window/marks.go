@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Marks know the arrivals that are not surely before CoveredUntil, so that their
-// duplicates are recognized. They also know earlier arrivals with a version id,
-// because a replica has a later event time of its own. Their JSON form is base64,
-// 17 bytes for each mark: the hash, the event time in Unix milliseconds, and a
-// byte whose bits are after (1) and versioned (2).
+// Marks are the arrivals that may not be before CoveredUntil, so that their
+// duplicates are recognized. Earlier arrivals with a version id are among them,
+// because a replica has a later event time of its own. Their JSON form is
+// base64, 17 bytes for each mark: the hash, the event time in Unix
+// milliseconds, and a byte whose bits are after (1) and versioned (2).
 type Marks []mark
 
 // mark is one arrival.
 type mark struct {
 	hash uint64
-	// event is the event's own time, also where it is in the future: the mark
-	// is kept until CoveredUntil has passed it.
+	// event is the event's own time, even if it is in the future. The mark is
+	// kept until CoveredUntil has passed it.
 	event int64
-	// after: it came after the present launch was decided.
+	// after: the arrival came after the decision of the launch in flight.
 	after bool
-	// versioned: it has a version id.
+	// versioned: the arrival has a version id.
 	versioned bool
 }
 
@@ -40,8 +40,8 @@ func (ms Marks) index() map[uint64]bool {
 	return known
 }
 
-// trim keeps the latest. It gives the latest event time of those that fall
-// out; zero if none does.
+// trim keeps the latest [MaxMarks] marks. It returns the latest event time of
+// those it drops, or zero if it drops none.
 func (ms *Marks) trim() time.Time {
 	slices.SortFunc(*ms, func(a, b mark) int {
 		return cmp.Or(cmp.Compare(b.event, a.event), cmp.Compare(a.hash, b.hash))
@@ -54,7 +54,7 @@ func (ms *Marks) trim() time.Time {
 	return time.UnixMilli(fallen).UTC()
 }
 
-// after counts the marks from after the decision that are not before a time.
+// after counts the marks that came after the decision and are not before t.
 func (ms Marks) after(t time.Time) int {
 	n := 0
 	for _, m := range ms {
@@ -65,21 +65,21 @@ func (ms Marks) after(t time.Time) int {
 	return n
 }
 
-// settle ends the distinction between before and after a decision.
-func (ms Marks) settle() {
+// clearAfter forgets which arrivals came after a decision.
+func (ms Marks) clearAfter() {
 	for i := range ms {
 		ms[i].after = false
 	}
 }
 
-// forget drops the marks without a version id from before a time.
+// forget drops the marks without a version id that are before t.
 func (ms *Marks) forget(t time.Time) {
 	*ms = slices.DeleteFunc(*ms, func(m mark) bool { return !m.versioned && time.UnixMilli(m.event).Before(t) })
 }
 
 const markSize = 8 + 8 + 1
 
-// MarshalText writes the marks.
+// MarshalText encodes the marks.
 func (ms Marks) MarshalText() ([]byte, error) {
 	raw := make([]byte, 0, markSize*len(ms))
 	for _, m := range ms {
@@ -97,7 +97,7 @@ func (ms Marks) MarshalText() ([]byte, error) {
 	return encode(raw), nil
 }
 
-// UnmarshalText reads what MarshalText writes.
+// UnmarshalText decodes the text of MarshalText.
 func (ms *Marks) UnmarshalText(text []byte) error {
 	raw, err := decode(text, markSize)
 	if err != nil {

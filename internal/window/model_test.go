@@ -9,38 +9,38 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
-// model is a second witness of what a window is to do. It keeps all that ever
-// happened in one list, forgets nothing, and works out each answer by reading
-// the whole list from the beginning. Where the window forgets by design, the
-// model says what exactly may be forgotten, by the words "by design".
+// model is a second implementation of a window. It keeps every event in one
+// list, forgets nothing, and computes each answer from the whole list. Where
+// the window forgets by design, the comments of the model say "by design" and
+// define what it may forget.
 type model struct {
 	made     time.Time
 	expected bool
 	log      []happening
-	// reading is what a list of a length says: it was read already.
+	// reading caches the result of a list of the given length.
 	reading *reading
 	length  int
 }
 
-// happening is one thing that happened to the window.
+// happening is one event in the life of the window.
 type happening struct {
 	what happened
-	// at is the clock of whoever saw it: of a file, its receipt.
+	// at is the observer's clock. For a file it is the receipt.
 	at    time.Time
 	rules *Rules
-	// file came, and this was found of it.
+	// file is an arrival, with its classification.
 	file     Arrival
 	found    finding
 	doubtful bool
-	// marked: it is covered, has a version id, and was not known.
+	// marked: the file is covered, has a version id, and was not known.
 	marked bool
-	// revision and turn of the launch that begins. rerun: after one that may
-	// have a run, and without a person.
+	// revision and turn identify the beginning launch. rerun: an earlier launch
+	// may have a run, and no operator asked for this one.
 	revision, turn int
 	rerun          bool
 	// end is how a launch ended.
 	end Outcome
-	// notice was put up.
+	// notice is a new announcement.
 	notice *Notice
 }
 
@@ -49,7 +49,7 @@ type happened int
 const (
 	came     happened = iota // a file
 	looked                   // the window was looked at, by rules
-	begun                    // a launch was decided, or decided again by a person
+	begun                    // a launch was decided, or reopened by the operator
 	ended                    // a launch came to its end
 	waited                   // another run of the config id went on
 	queued                   // another launch of the config id went on
@@ -68,35 +68,35 @@ const (
 	isCovered
 )
 
-// taken is a file that was taken in as new.
+// taken is a file that counted as new.
 type taken struct {
 	*Arrival
-	// own is the event's own time, event the one that counts: no later than
+	// own is the event's own time. event is the time that counts, no later than
 	// the receipt.
 	own, event time.Time
 	received   time.Time
 	doubtful   bool
-	// old by the ledger's memory.
+	// old: older than the ledger's memory.
 	old bool
-	// covered is for a file that opened nothing by itself, but came since the
-	// decision together with one that did.
+	// covered: the file is covered, but came since the decision together with
+	// an uncovered file.
 	covered bool
-	// period is when the period's length counts from, if it is the first.
+	// period is the start of the period's length if this file is the first.
 	period time.Time
 }
 
 func ms(t time.Time) time.Time { return t.Truncate(time.Millisecond) }
 
-// reading is what the list says at its end.
+// reading is the result of a list.
 type reading struct {
 	revision int
-	// flight is the launch that is not over.
+	// flight is the launch in flight.
 	flight *happening
-	// taken are all files so far, open those that no launch answers, after
-	// those that came since the present launch was decided.
-	// before are those that it was decided with.
+	// taken are all files so far, open those that no launch answers, and after
+	// those that came since the decision of the launch in flight. before are
+	// the files that it was decided for.
 	taken, open, after, before []*taken
-	// marked are covered files that are known all the same, by their version id.
+	// marked are covered files that are still known by their version id.
 	marked         []*taken
 	more           int // is open too, as far as is known
 	covered        time.Time
@@ -107,25 +107,25 @@ type reading struct {
 	missed, waived bool
 	complete       bool
 	entries        map[string]*set
-	// seen is when the route was seen, as far as it is noted: every quarter of
-	// an hour.
+	// seen is when the route was last recorded as seen, at most every 15
+	// minutes.
 	seen time.Time
 	hash string
-	// changed: it was another when it was looked at the time before.
+	// changed: the route has changed since the previous look.
 	changed bool
 }
 
-// set is what came for an entry.
+// set has the files of an entry.
 type set struct {
 	keys map[[2]string]bool
-	// versions are keys and version ids of the same files.
+	// versions are the keys and version ids of the same files.
 	versions map[[2]string]bool
 	met      time.Time
-	// last is the last key that counted.
+	// last is the last counted key.
 	last [2]string
 }
 
-// key is a file's bucket and key, id its version too.
+// key is a file's bucket and key. id has its version too.
 func key(a *Arrival) [2]string { return [2]string{a.Bucket, a.Key} }
 
 func id(a *Arrival) [3]string {
@@ -135,7 +135,7 @@ func id(a *Arrival) [3]string {
 	return [3]string{a.Bucket, a.Key, a.Version}
 }
 
-// read reads the list from its beginning.
+// read computes the result from the whole list.
 func (m *model) read() *reading {
 	if m.reading != nil && m.length == len(m.log) {
 		return m.reading
@@ -164,7 +164,7 @@ func (m *model) read() *reading {
 		case recalled:
 			v.revision = h.revision
 			v.lastPost = latest(v.lastPost, h.end.LastPost)
-			v.waived = true // nobody knows what it waited for
+			v.waived = true // the list does not have what it waited for
 		case waited:
 			if v.waitsSince.IsZero() {
 				v.waitsSince = h.at
@@ -182,7 +182,7 @@ func (m *model) read() *reading {
 	return v
 }
 
-// late: there is a run of the window, or may be one.
+// late reports whether the window has a run, or may have one.
 func (v *reading) late() bool { return !v.lastPost.IsZero() || !v.covered.IsZero() }
 
 func (v *reading) came(h *happening) {
@@ -209,7 +209,7 @@ func (v *reading) came(h *happening) {
 	}
 }
 
-// enough notes that a set is met, which it stays.
+// enough records that a set is met. It stays met.
 func (s *set) enough(want int, now time.Time) {
 	if s.met.IsZero() && len(s.keys) >= want {
 		s.met = now
@@ -225,8 +225,8 @@ func wanted(r *Rules, pattern string) int {
 	return 1
 }
 
-// looked: by another route than before, what came for an entry that is gone
-// counts for the one that takes its last file now.
+// looked: after a change of the route, the files of a removed entry count for
+// the entry that now matches its last file.
 func (v *reading) looked(h *happening) {
 	v.changed = v.hash != "" && v.hash != h.rules.Hash
 	if v.hash != h.rules.Hash || h.at.Sub(v.seen) > 15*time.Minute {
@@ -257,7 +257,7 @@ func (v *reading) looked(h *happening) {
 			v.entries[into] = from
 			continue
 		case !from.met.IsZero():
-			// By design: of a set that was met the last file alone is known.
+			// By design a met set keeps only its last file.
 			from.keys, from.versions = map[[2]string]bool{from.last: true}, nil
 		}
 		if to == nil {
@@ -294,10 +294,10 @@ func (v *reading) ended(h *happening) {
 		v.covered = latest(v.covered, ms(h.end.CoveredUntil))
 		from = v.covered
 	}
-	// By design: of what came since the decision its number, its first and last
-	// receipt are kept, not each. If any of it is not covered, all of it counts
-	// for quiet, and for the period, but not from before what is covered. And
-	// if any of it is not old, none is.
+	// By design the window keeps the number and the first and last receipt of
+	// the files since the decision, not each file. If one of them is uncovered,
+	// all count for quiet and for the period, but not from before the covered
+	// time. And if one of them is not old, none is.
 	opens, young := false, false
 	for i, t := range since {
 		if t.covered = t.event.Before(from); !h.end.Started {
@@ -316,7 +316,8 @@ func (v *reading) ended(h *happening) {
 	}
 	v.open, v.more = since, 0
 	if older {
-		// By design: which of the files were answered before is not known then.
+		// By design the window does not know which of the files were answered
+		// before.
 		n := 0
 		for _, t := range v.taken {
 			if !t.own.Before(v.covered) {
@@ -327,11 +328,11 @@ func (v *reading) ended(h *happening) {
 	}
 }
 
-// remembered are the files that duplicates are known of: those that are not
-// surely covered, by their own event time, and those with a version id, whose
-// replicas come later. By design there are 256, the latest;
-// of equal ones those with the lower hash. It gives the latest event of those
-// that are forgotten, too.
+// remembered returns the files whose duplicates are known: those that may not
+// be covered, by their own event time, and those with a version id, whose
+// replicas come later. By design these are the 256 latest, and among equal ones
+// those with the lower hash. It also returns the latest event time of the
+// forgotten ones.
 func (v *reading) remembered() (known map[[3]string]bool, forgotten time.Time) {
 	var all []*taken
 	for _, t := range slices.Concat(v.taken, v.marked) {
@@ -347,7 +348,7 @@ func (v *reading) remembered() (known map[[3]string]bool, forgotten time.Time) {
 		slices.SortFunc(all, func(a, b *taken) int {
 			return cmp.Or(b.own.Compare(a.own), cmp.Compare(hashes[a], hashes[b]))
 		})
-		// A file that was forgotten and came again is one.
+		// A forgotten file that came again counts once.
 		all = slices.CompactFunc(all, func(a, b *taken) bool { return a.own.Equal(b.own) && hashes[a] == hashes[b] })
 	}
 	if len(all) > 256 {
@@ -380,8 +381,8 @@ func (m *model) fold(files []Arrival, r Rules, received time.Time) Counts {
 		default:
 			n.New++
 			known[id(&a)] = true
-			// After a launch without a run, what is as old as a file that is
-			// forgotten may be that file, which was answered.
+			// After a launch without a run, a file as old as a forgotten file
+			// may be that file, which was answered.
 			h.doubtful = v.flight == nil && v.declined && !forgotten.IsZero() && !ms(a.EventTime).After(forgotten)
 		}
 		m.log = append(m.log, h)
@@ -389,7 +390,7 @@ func (m *model) fold(files []Arrival, r Rules, received time.Time) Counts {
 	return n
 }
 
-// unmet are the entries that are waited for.
+// unmet returns the entries that the window waits for.
 func (v *reading) unmet(r Rules) []Unmet {
 	var us, all []Unmet
 	came := 0
@@ -454,7 +455,7 @@ func (m *model) evaluate(r Rules, now time.Time) Decision {
 		first = earliest(first, t.period)
 	}
 	if !late && !v.waived && len(v.unmet(r)) > 0 && !v.nothingFor(r) {
-		// From hour to hour, and what waits for a day from day to day.
+		// Every hour, and after a day of waiting every day.
 		again := now.Add(now.Sub(first))
 		if again.Before(now.Add(time.Hour)) {
 			again = now.Add(time.Hour)
@@ -501,7 +502,7 @@ func (m *model) evaluate(r Rules, now time.Time) Decision {
 	return d
 }
 
-// count is how many files are open.
+// count returns the number of open files.
 func (v *reading) count() int {
 	n := v.more
 	for _, t := range v.open {
@@ -570,7 +571,7 @@ func (m *model) reopen(revision, turn int, now time.Time) bool {
 	return true
 }
 
-// recall puts the launch before all that came.
+// recall inserts the launch before all files.
 func (m *model) recall(revision, turn int, decided time.Time, end *Outcome) {
 	if end != nil && !end.Started {
 		m.log = append(m.log, happening{what: recalled, revision: revision, end: *end})
@@ -584,7 +585,7 @@ func (m *model) recall(revision, turn int, decided time.Time, end *Outcome) {
 	}
 }
 
-// notices are all that were put up so far.
+// notices returns all announcements so far.
 func (m *model) notices() []Notice {
 	var ns []Notice
 	for _, h := range m.log {

@@ -10,7 +10,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
-// launched is a window whose revision 1 was decided at 06:02 for a/1.
+// launched returns a window whose revision 1 was decided at 06:02 for a/1.
 func launched(t *testing.T) *State {
 	t.Helper()
 	s := New("cg-1", "2026-11-22", "orders", at("06:00"))
@@ -26,16 +26,17 @@ func file(key string, event time.Time) Arrival {
 	return Arrival{Entry: entry, Bucket: "b", Key: key, Version: "1", EventTime: event}
 }
 
-// started is the outcome of a launch whose request was sent at a time.
+// started returns the outcome of a launch whose request was sent at the given
+// time.
 func started(revision, turn int, posted time.Time) Outcome {
 	return Outcome{Revision: revision, Turn: turn, Started: true, CoveredUntil: posted.Add(-Margin), LastPost: posted}
 }
 
-func TestAnOutcomeIsHeardOnce(t *testing.T) {
+func TestOutcomeTakesEffectOnce(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
-		// happened is what the window went through since revision 1 was decided.
+		// happened changes the window after the decision of revision 1.
 		happened func(*State)
 		told     Outcome
 		heard    bool
@@ -51,7 +52,7 @@ func TestAnOutcomeIsHeardOnce(t *testing.T) {
 			s.Fold([]Arrival{file("a/2", at("06:10"))}, day("a"), at("06:10"))
 			s.Decide(day("a"), at("06:12"), false)
 		}, started(1, 0, at("06:02")), false},
-		{"of the former end, after a person released it", func(s *State) {
+		{"of the former end, after a release", func(s *State) {
 			s.Outcome(Outcome{Revision: 1})
 			s.Reopen(1, 1, at("06:10"))
 		}, Outcome{Revision: 1}, false},
@@ -76,7 +77,7 @@ func TestAnOutcomeIsHeardOnce(t *testing.T) {
 }
 
 // A launch that ends without a run answers the files that came since its
-// decision. They are counted for that launch and that turn alone.
+// decision. They count only for that launch and that turn.
 func TestFilesSinceADecisionAreCountedForItsLaunch(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -106,7 +107,7 @@ func TestFilesSinceADecisionAreCountedForItsLaunch(t *testing.T) {
 	}
 }
 
-func TestReopenIsForTheLatestLaunchOnceItHasEnded(t *testing.T) {
+func TestReopenTakesOnlyTheEndedLatestLaunch(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
@@ -141,7 +142,7 @@ func TestReopenIsForTheLatestLaunchOnceItHasEnded(t *testing.T) {
 	}
 }
 
-// A person may give a launch that sent no request a run of Amperity's.
+// The operator may adopt a run for a launch that sent no request.
 func TestFilesAfterAnAdoptedRunAreLate(t *testing.T) {
 	t.Parallel()
 	r := day("a").with(late(Hold))
@@ -166,28 +167,28 @@ func TestAReopenedLaunchGoesWithAllFilesSoFar(t *testing.T) {
 	if d := cmp.Diff(want, s.Launch); d != "" || s.Open.Count != 0 || !s.WaitsSince.IsZero() {
 		t.Errorf("(-want +got):\n%s\nopen: %+v, waits since %v", d, s.Open, s.WaitsSince)
 	}
-	// What came with it is answered, should it be rejected once more.
+	// Another rejection answers the files that belong to it.
 	s.Outcome(Outcome{Revision: 1, Turn: 1})
 	if n := s.Fold([]Arrival{file("a/2", at("06:10"))}, day("a"), at("06:20")); n.Duplicates != 1 {
 		t.Errorf("counted %+v", n)
 	}
 }
 
-// A window that the ledger forgot comes to be anew with the next file. Its
-// launch, which the ledger has not forgotten, is taken in when revision 1 turns
-// out to be there already (H24).
+// The next file creates a forgotten window again. If the ledger still has its
+// revision 1, the window takes in that launch (H24).
 func TestRecall(t *testing.T) {
 	t.Parallel()
 	ended := func(o Outcome) *Outcome { return &o }
 	for _, tt := range []struct {
 		name string
-		// came is the event time of two files, at 06:00 on the second day.
+		// came is the event time of two files that arrive at 06:00 on the
+		// second day.
 		came time.Time
 		late Late
 		end  *Outcome
 		want string
 	}{
-		{"of a launch that goes on: its outcome is waited for", at("+1 05:59"), Rerun, nil, "nothing"},
+		{"of a launch in flight: the window waits for its outcome", at("+1 05:59"), Rerun, nil, "nothing"},
 		{"of a run that covers the file", at("06:00"), Rerun, ended(started(1, 0, at("06:02"))), "nothing"},
 		{"of a run that does not cover the file", at("06:02"), Rerun, ended(started(1, 0, at("06:02"))), "launch 2"},
 		{"of a run of a moment ago", at("+1 05:59"), Rerun, ended(started(1, 0, at("+1 05:58"))), "look at +1 06:13:30"},
@@ -221,7 +222,7 @@ func TestRecall(t *testing.T) {
 			if tt.end != nil {
 				return
 			}
-			// Its outcome is heard, and the files judged by it.
+			// The outcome takes effect and decides about the files.
 			if !s.Outcome(started(1, 0, at("06:02"))) || s.Open.Count != 2 {
 				t.Errorf("%d open", s.Open.Count)
 			}
@@ -229,7 +230,7 @@ func TestRecall(t *testing.T) {
 	}
 }
 
-func TestWhatIsCoveredIsNotKeptByName(t *testing.T) {
+func TestCoveredFilesAreNotKeptByName(t *testing.T) {
 	t.Parallel()
 	s := launched(t)
 	s.Fold([]Arrival{file("a/2", at("06:02:03")), file("a/3", at("06:02:04"))}, day("a"), at("06:02:05"))
@@ -262,8 +263,8 @@ func TestIdle(t *testing.T) {
 	idle("with something to tell", false)
 }
 
-// A window whose files were missing at its deadline stands in the operator's
-// list, until it launches or the operator has ended it.
+// A window whose files were missing at its deadline is in the operator's list
+// until it launches or the operator discards it.
 func TestAWindowAsksWhileItsFilesAreMissing(t *testing.T) {
 	t.Parallel()
 	r := day("a", "b").with(deadline("06:30"))
@@ -286,7 +287,7 @@ func TestAWindowAsksWhileItsFilesAreMissing(t *testing.T) {
 		{"after it, with some files", func(s *State) { come(s, "a/1", "06:00"); passed(s) }, true},
 		{"after it, with all files", func(s *State) { come(s, "a/1", "06:00"); come(s, "b/1", "06:00"); passed(s) }, false},
 		{"after it, with nothing there, for then: run", func(s *State) { s.Evaluate(r.with(thenRun), at("06:30")) }, true},
-		{"while a launch goes on", func(s *State) { come(s, "a/1", "06:00"); passed(s); s.Decide(r, at("06:40"), false) }, false},
+		{"while a launch is in flight", func(s *State) { come(s, "a/1", "06:00"); passed(s); s.Decide(r, at("06:40"), false) }, false},
 		{"after a run", func(s *State) {
 			come(s, "a/1", "06:00")
 			passed(s)
@@ -324,8 +325,8 @@ func TestAWindowAsksWhileItsFilesAreMissing(t *testing.T) {
 	}
 }
 
-// The limit of reruns is for runs that nobody asked for. A launch without a
-// request, and one that the operator has released, are none.
+// The limit of reruns counts automatic runs. Launches without a request and
+// released launches do not count.
 func TestWhatCountsAsARerun(t *testing.T) {
 	t.Parallel()
 	posted := started(1, 0, at("06:02"))
@@ -358,10 +359,9 @@ func TestWhatCountsAsARerun(t *testing.T) {
 	}
 }
 
-// The clocks of S3 and ours are 2 s off at most, and EventBridge cuts times to
-// the second (H28). A file that was put after the request was sent must never
-// count as covered.
-func TestNoClockMakesAFileCoveredThatIsNot(t *testing.T) {
+// S3's clock and ours are wrong by at most 2 s, and EventBridge cuts times to
+// the second (H28). A file put after the request must never count as covered.
+func TestWrongClockCoversNoUncoveredFile(t *testing.T) {
 	t.Parallel()
 	sent := at("06:02:00") // by the true clock
 	wrong := map[time.Duration]int{}
@@ -384,7 +384,7 @@ func TestNoClockMakesAFileCoveredThatIsNot(t *testing.T) {
 	if wrong[Margin] > 0 || wrong[4*time.Second] == 0 || Margin != 5*time.Second {
 		t.Errorf("counted as covered by margin: %v; the margin is %v", wrong, Margin)
 	}
-	// The worst of them, by the window itself.
+	// The window itself with the worst clocks.
 	for _, tt := range []struct {
 		margin  time.Duration
 		covered int
@@ -400,8 +400,8 @@ func TestNoClockMakesAFileCoveredThatIsNot(t *testing.T) {
 	}
 }
 
-// A file every minute for two days (H21): a run for each period's length, and
-// none more than the limit of reruns.
+// With a file every minute for two days (H21) there is one run per period's
+// length, up to the limit of reruns.
 func TestAFeedThatNeverPausesLaunchesByThePeriod(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -424,7 +424,7 @@ func TestAFeedThatNeverPausesLaunchesByThePeriod(t *testing.T) {
 			for now := begin; now.Before(begin.AddDate(0, 0, 4)); now = now.Add(time.Minute) {
 				s.Fold([]Arrival{file(fmt.Sprint("a/", now.Unix()), now)}, tt.r, now)
 				if d := s.Evaluate(tt.r, now); d.Do != Nothing {
-					got = append(got, st.decided(d, now)+" at "+told(now))
+					got = append(got, st.decided(d, now)+" at "+clockText(now))
 					if d.Do == Launch {
 						s.Outcome(started(s.Revision, 0, now.Add(6*time.Second)))
 					}

@@ -8,12 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// upload is a file with a version id.
+// upload returns a file with a version id.
 func upload(bucket, key, version string, event time.Time) Arrival {
 	return Arrival{Entry: "a", Bucket: bucket, Key: key, Version: version, Versioned: true, EventTime: event}
 }
 
-// plain is a file without a version id: its version is an event's sequencer.
+// plain returns a file without a version id. Its version is the event's
+// sequencer.
 func plain(bucket, key, sequencer string, event time.Time) Arrival {
 	return Arrival{Entry: "a", Bucket: bucket, Key: key, Version: sequencer, EventTime: event}
 }
@@ -23,8 +24,8 @@ func TestReplicasAreDuplicates(t *testing.T) {
 	one := []Arrival{upload("acme", "a/1", "v1", at("06:00"))}
 	for _, tt := range []struct {
 		name string
-		// first come at 06:00; then a run is posted at 06:10, if run says so; then
-		// come at 06:20.
+		// first arrive at 06:00. If run is true, a run is posted at 06:10. then
+		// arrive at 06:20.
 		first []Arrival
 		run   bool
 		then  []Arrival
@@ -68,8 +69,8 @@ func TestReplicasAreDuplicates(t *testing.T) {
 	}
 }
 
-// More files than there are marks, each with its replica: their count is that
-// of the files.
+// With more files than marks, each with a replica, the count is the number of
+// files.
 func TestReplicasOfManyFilesAreCountedOnce(t *testing.T) {
 	t.Parallel()
 	r := day("a×1000")
@@ -90,7 +91,8 @@ func TestReplicasOfManyFilesAreCountedOnce(t *testing.T) {
 	}
 }
 
-// A route's edit makes one entry of two; a file and its replica stay one.
+// An edit of the route merges two entries. A file and its replica still count
+// once.
 func TestReplicasAreOneFileAfterAnEdit(t *testing.T) {
 	t.Parallel()
 	before, after := day("a1×3", "a2×3"), day("a*×5")
@@ -108,7 +110,7 @@ func TestReplicasAreOneFileAfterAnEdit(t *testing.T) {
 	}
 }
 
-// Marks from before this version have the bucket in their hash.
+// Marks of earlier versions have the bucket in their hash.
 func TestMarksOfAnEarlierVersionAreKnown(t *testing.T) {
 	t.Parallel()
 	r := day("a")
@@ -122,8 +124,8 @@ func TestMarksOfAnEarlierVersionAreKnown(t *testing.T) {
 	}
 }
 
-// Of the files that a run has, the latest are known by their version ids, and
-// no more than there are marks.
+// The latest covered files are known by their version ids, up to the number of
+// marks.
 func TestMarksOfCoveredFilesAreBounded(t *testing.T) {
 	t.Parallel()
 	r := day("a")

@@ -11,8 +11,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
-// State is what the ledger keeps of one window. Its JSON form is described in
-// docs/ledger.md.
+// State is what the ledger keeps of one window. docs/ledger.md describes its
+// JSON form.
 type State struct {
 	// Format is the version of this form, 1.
 	Format int `json:"format"`
@@ -20,91 +20,93 @@ type State struct {
 	ConfigID string `json:"config_id"`
 	Period   string `json:"period"`
 	Route    string `json:"route,omitempty"`
-	// RouteHash is of the rules it was evaluated by last, RouteSeen when.
+	// RouteHash is the hash of the last rules that Evaluate used. RouteSeen is
+	// when the route was last seen.
 	RouteHash string    `json:"route_hash,omitempty"`
 	RouteSeen time.Time `json:"route_seen,omitzero"`
-	// Made is when the window came to be; Expected, that its deadline counts
-	// although it may have passed by then.
+	// Made is when the window was created. Expected: its deadline counts even
+	// if it had passed by then.
 	Made     time.Time `json:"made"`
 	Expected bool      `json:"expected,omitempty"`
 
-	// Revision is that of the latest launch; 0: there was none.
+	// Revision is the revision of the latest launch; 0 if there was none.
 	Revision int `json:"revision"`
-	// Launch is the launch that is not over.
+	// Launch is the launch in flight.
 	Launch *Flight `json:"launch,omitempty"`
 	// CoveredUntil is the instant before which every file is covered.
 	CoveredUntil time.Time `json:"covered_until,omitzero"`
-	// LastPost is when the last request for the window was sent that may have
-	// started a run.
+	// LastPost is when the last request that may have started a run of the
+	// window was sent.
 	LastPost time.Time `json:"last_post,omitzero"`
-	// Reruns counts the runs after the first that needed no person.
+	// Reruns counts the runs after the first that needed no operator.
 	Reruns int `json:"reruns,omitempty"`
 	// Declined: the last launch ended without a run.
 	Declined bool `json:"declined,omitempty"`
 
-	// Entries is what has come for each entry, by its pattern.
+	// Entries has the progress of each entry, by its pattern.
 	Entries map[string]Progress `json:"entries,omitempty"`
-	// Open are the files that no launch answers, After those that came since
-	// the present launch was decided.
+	// Open are the files that no launch answers. After are those that came
+	// since the decision of the launch in flight.
 	Open  Files `json:"open,omitzero"`
 	After Files `json:"after,omitzero"`
-	// Marks know the arrivals that a duplicate could be mistaken for; Fallen is
+	// Marks are the arrivals whose duplicates the window recognizes. Fallen is
 	// the latest event time among those that found no place.
 	Marks  Marks     `json:"marks,omitempty"`
 	Fallen time.Time `json:"fallen,omitzero"`
 	// Ignored counts the files that the route's policy ignored.
 	Ignored int `json:"ignored,omitempty"`
 
-	// Missing is since when files are known to be missing at the deadline.
-	// Waived: the window waits for them no more. Complete: they came after all.
+	// Missing is when the window found files missing at its deadline. Waived:
+	// the window no longer waits for them. Complete: they came after all.
 	Missing  time.Time `json:"missing,omitzero"`
 	Waived   bool      `json:"waived,omitempty"`
 	Complete bool      `json:"complete,omitempty"`
-	// Hold counts what a person was asked to decide about this window before
-	// its next launch.
+	// Hold counts how often the operator was asked about this window before its
+	// next launch.
 	Hold int `json:"hold,omitempty"`
-	// WaitsSince is since when it waits for another run of the config id.
+	// WaitsSince is when the window began to wait for another run of the config
+	// id.
 	WaitsSince time.Time `json:"waits_since,omitzero"`
 
-	// Notices are the announcements that are not confirmed yet.
+	// Notices are the announcements that are not yet confirmed.
 	Notices []Notice `json:"notices,omitempty"`
 }
 
-// Flight is a launch that is not over.
+// Flight is a launch that has not ended.
 type Flight struct {
 	Revision int `json:"revision"`
 	// Turn counts how often the launch became the window's again.
 	Turn    int       `json:"turn,omitempty"`
 	Decided time.Time `json:"decided"`
-	// Rerun: the window had a run before, and no person asked for this one.
+	// Rerun: the window had a run before, and no operator asked for this one.
 	Rerun bool `json:"rerun,omitempty"`
-	// Files are those that it was decided for.
+	// Files are the files that the launch was decided for.
 	Files Files `json:"files,omitzero"`
 }
 
-// Files are some files of the window, in numbers.
+// Files summarizes some files of the window.
 type Files struct {
 	Count int `json:"count"`
-	// First and Last are when the first and the last were received.
+	// First and Last are when the first and the last file were received.
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
 	// Latest is the latest event time.
 	Latest time.Time `json:"latest,omitzero"`
-	// Samples are some of them, as s3://bucket/key.
+	// Samples names some of the files, as s3://bucket/key.
 	Samples []string `json:"samples,omitempty"`
-	// Old counts those whose events are older than the ledger's memory,
-	// Doubtful those of the others that may be duplicates of files that a
-	// launch without a run has answered.
+	// Old counts the files whose events are older than [Memory]. Doubtful
+	// counts the others that may be duplicates of files answered by a launch
+	// without a run.
 	Old      int `json:"old,omitempty"`
 	Doubtful int `json:"doubtful,omitempty"`
 }
 
-// IsZero reports whether there are none.
+// IsZero reports whether there are no files.
 func (f Files) IsZero() bool { return f.Count == 0 }
 
-// NotBefore is the earliest time for the request of a launch with these files.
-// An event time counts as no later than its receipt, so an event time in the
-// future delays no request for longer than [Lead].
+// NotBefore returns the earliest time for the request of a launch with these
+// files. An event time counts as no later than its receipt, so an event time in
+// the future delays no request for longer than [Lead].
 func (f Files) NotBefore() time.Time {
 	if f.Latest.IsZero() {
 		return time.Time{}
@@ -112,14 +114,15 @@ func (f Files) NotBefore() time.Time {
 	return f.Latest.Add(Lead)
 }
 
-// Progress is what has come for one entry.
+// Progress counts the files of one entry.
 type Progress struct {
-	// Count is how many distinct keys came, as far as they were counted.
+	// Count is how many distinct keys came. It stops once the entry is met.
 	Count int `json:"count"`
-	// Met is when there were enough; zero: there are not.
+	// Met is when there were enough; zero if there are not.
 	Met time.Time `json:"met,omitzero"`
-	// Keys are hashes of the keys, while more than one is wanted. Versions are
-	// hashes of the same files' keys and version ids, which replicas share.
+	// Keys are hashes of the keys, if the entry needs more than one and is not
+	// met. Versions are hashes of the same files' keys and version ids, which
+	// replicas share.
 	Keys     Hashes `json:"keys,omitempty"`
 	Versions Hashes `json:"versions,omitempty"`
 	// Bucket and Key name one of the files.
@@ -141,37 +144,37 @@ type Met struct {
 	Since   time.Time `json:"since"`
 }
 
-// Notice is an announcement that is to be made. It stays in the state until it
-// is confirmed, so that a crash delays it and never loses it.
+// Notice is a pending announcement. It stays in the state until it is
+// confirmed, so that a crash delays it and never loses it.
 type Notice struct {
 	Type announcement.DetailType `json:"type"`
 	At   time.Time               `json:"at"`
-	// Revision and Hold are the window's at that time.
+	// Revision and Hold are those of the window at that time.
 	Revision int       `json:"revision,omitempty"`
 	Hold     int       `json:"hold,omitempty"`
 	Deadline time.Time `json:"deadline,omitzero"`
 	Unmet    []Unmet   `json:"unmet,omitempty"`
 	Met      []Met     `json:"met,omitempty"`
 	Files    Files     `json:"files,omitzero"`
-	// Waived: the window waits no longer for what is missing.
+	// Waived: the window no longer waits for missing files.
 	Waived bool `json:"waived,omitempty"`
 }
 
-// New makes a window that has just come to be.
+// New returns a new window.
 func New(configID, period, route string, now time.Time) *State {
 	return &State{Format: 1, ConfigID: configID, Period: period, Route: route, Made: now}
 }
 
-// Idle reports whether nothing is to come of the window by itself, so that it
-// may be forgotten some day.
+// Idle reports whether the window waits only for files, so that the ledger may
+// forget it some day.
 func (s *State) Idle() bool {
 	return s.Launch == nil && s.Open.Count == 0 && len(s.Notices) == 0
 }
 
-// Asks reports whether the window waits for files that were missing at its
-// deadline, and a person may be wanted.
+// Asks reports whether the window still waits for files that were missing at
+// its deadline, so that it may need the operator.
 func (s *State) Asks() bool {
-	return !s.Missing.IsZero() && s.Launch == nil && !s.late() && (s.Revision == 0 || s.Open.Count > 0 && !s.Complete && !s.Waived)
+	return !s.Missing.IsZero() && s.Launch == nil && !s.launched() && (s.Revision == 0 || s.Open.Count > 0 && !s.Complete && !s.Waived)
 }
 
 func (s *State) notify(n Notice) {
@@ -185,7 +188,8 @@ func (s *State) notify(n Notice) {
 	s.Notices = append(s.Notices, n)
 }
 
-// all are the files that the window would launch with, or launches with.
+// all returns the files of the launch in flight, or those that the next launch
+// would have.
 func (s *State) all() Files {
 	if s.Launch != nil {
 		return s.Launch.Files
@@ -193,7 +197,7 @@ func (s *State) all() Files {
 	return s.Open
 }
 
-// unmet are the entries that the window waits for, in the route's order.
+// unmet returns the entries that the window waits for, in the route's order.
 func (s *State) unmet(r Rules) []Unmet {
 	var us []Unmet
 	for _, e := range r.Entries {
@@ -202,7 +206,7 @@ func (s *State) unmet(r Rules) []Unmet {
 		}
 	}
 	if us == nil && s.empty(r) {
-		// Every entry is optional: one file of any of them will do.
+		// Every entry is optional. One file of any entry is enough.
 		for _, e := range r.Entries {
 			us = append(us, Unmet{Pattern: e.Pattern, Want: max(1, e.Count)})
 		}
@@ -210,7 +214,7 @@ func (s *State) unmet(r Rules) []Unmet {
 	return us
 }
 
-// empty reports whether nothing has come for any entry.
+// empty reports whether no entry has a file.
 func (s *State) empty(r Rules) bool {
 	for _, e := range r.Entries {
 		if s.Entries[e.Pattern].Count > 0 {
@@ -230,30 +234,32 @@ func (s *State) met(r Rules) []Met {
 	return ms
 }
 
-// Counts say what became of the arrivals of one Fold.
+// Counts classifies the arrivals of one Fold.
 type Counts struct {
-	// New were taken in. Duplicates were known. Covered are from before
-	// CoveredUntil: a run has them, or they are duplicates.
+	// New counts arrivals that were taken in, Duplicates those already known.
+	// Covered counts those before CoveredUntil: a run has them, or they are
+	// duplicates.
 	New, Duplicates, Covered int
 }
 
-// Fold takes in arrivals that were received at a time. An event time counts as
-// no later than that.
+// Fold takes in arrivals received at the given time. An event time counts as no
+// later than that.
 func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 	var n Counts
 	known, before := s.Marks.index(), len(s.Marks)
 	for _, a := range arrivals {
 		m := mark{hash: a.identity(), event: a.EventTime.UnixMilli(), after: s.Launch != nil, versioned: a.Versioned}
-		// Earlier versions put the bucket into every mark's hash.
+		// Earlier versions included the bucket in every mark's hash.
 		isKnown := known[m.hash] || a.Versioned && known[hash(a.Bucket, a.Key, a.Version)]
 		event := earliest(a.EventTime.Truncate(time.Millisecond), received.Truncate(time.Millisecond))
 		switch {
 		case event.Before(s.CoveredUntil):
 			n.Covered++
 			if (m.versioned || m.event >= s.CoveredUntil.UnixMilli()) && !isKnown {
-				// With a version id, its replica may have a later event time.
-				// Without one, a clock is wrong: it was received before its own
-				// time. Its duplicate may be received after that time.
+				// A file with a version id may have a replica with a later
+				// event time. Without a version id a clock is wrong: the file
+				// was received before its own event time. Its duplicate may be
+				// received after that time.
 				m.after = false
 				known[m.hash] = true
 				s.Marks = append(s.Marks, m)
@@ -283,14 +289,14 @@ func (s *State) Fold(arrivals []Arrival, r Rules, received time.Time) Counts {
 	return n
 }
 
-// and gives these files and others together.
+// and returns the sum of two groups of files.
 func (f Files) and(g Files) Files {
 	return Files{Count: f.Count + g.Count, First: earliest(f.First, g.First), Last: latest(f.Last, g.Last), Latest: latest(f.Latest, g.Latest),
 		Samples: slices.Concat(f.Samples, g.Samples)[:min(MaxSamples, len(f.Samples)+len(g.Samples))],
 		Old:     f.Old + g.Old, Doubtful: f.Doubtful + g.Doubtful}
 }
 
-// add counts a file. It reports whether it is an old one.
+// add counts a file, and reports whether it is older than [Memory].
 func (f *Files) add(a Arrival, event, received time.Time) (old bool) {
 	if f.Count++; f.First.IsZero() || received.Before(f.First) {
 		f.First = received
@@ -319,7 +325,7 @@ func (f *Files) sample(name string) {
 func (s *State) progress(a Arrival, r Rules, received time.Time) {
 	p := s.Entries[a.Entry]
 	if !p.Met.IsZero() {
-		return // and stays so, whatever a route says later
+		return // a met entry stays met, even if the route changes
 	}
 	p.Bucket, p.Key = a.Bucket, a.Key
 	want := r.want(a.Entry)
@@ -342,7 +348,7 @@ func (s *State) progress(a Arrival, r Rules, received time.Time) {
 	s.Entries[a.Entry] = p
 }
 
-// want is how many distinct keys an entry wants.
+// want returns how many distinct keys an entry needs.
 func (r Rules) want(pattern string) int {
 	for _, e := range r.Entries {
 		if e.Pattern == pattern {
@@ -352,10 +358,11 @@ func (r Rules) want(pattern string) int {
 	return 1
 }
 
-// carryOver counts what came for entries that the route no longer has for those
-// that take the same files now: a pattern was widened, say, or two became one.
-// Where fewer are wanted now than came, the entry is met.
-func (s *State) carryOver(r Rules, now time.Time) {
+// migrateEntries moves the counts of entries that the route no longer has to
+// the entries that match the same files now. For example, a pattern was
+// widened, or two entries were merged. An entry that now needs no more files
+// than came is met.
+func (s *State) migrateEntries(r Rules, now time.Time) {
 	has := map[string]bool{}
 	for _, e := range r.Entries {
 		has[e.Pattern] = true
@@ -378,14 +385,14 @@ func (s *State) carryOver(r Rules, now time.Time) {
 	}
 }
 
-// plus adds what came for another entry.
+// plus adds the progress of another entry.
 func (p Progress) plus(q Progress, want int) Progress {
 	switch {
 	case !p.Met.IsZero():
 		return p
 	case q.Count >= want:
 		return q
-	case len(q.Keys) == 0: // it was met, by fewer
+	case len(q.Keys) == 0: // it was met, with a lower count
 		q.Keys = Hashes{hash(q.Bucket, q.Key, "")}
 	}
 	for _, key := range q.Keys {
@@ -409,8 +416,8 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// identity stands for an arrival: two arrivals with the same identity are
-// duplicates. The bucket is no part of it if the file has a version id.
+// identity returns a hash of an arrival. Two arrivals with the same identity
+// are duplicates. If the file has a version id, the hash leaves out the bucket.
 func (a *Arrival) identity() uint64 {
 	if a.Versioned {
 		return hash("", a.Key, a.Version)
@@ -418,7 +425,8 @@ func (a *Arrival) identity() uint64 {
 	return hash(a.Bucket, a.Key, a.Version)
 }
 
-// hash stands for a file: 64 bits of a hash that nobody can aim at.
+// hash returns 64 bits of a cryptographic hash of a file's names, so that
+// nobody can choose names with a given hash.
 func hash(parts ...string) uint64 {
 	h := sha256.New()
 	for _, p := range parts {
@@ -430,7 +438,7 @@ func hash(parts ...string) uint64 {
 	return binary.BigEndian.Uint64(h.Sum(nil))
 }
 
-// Hash stands for an arrival. A repeat of its event has the same hash.
+// Hash returns a hash of an arrival. A repeat of its event has the same hash.
 func Hash(a Arrival) uint64 { return hash(a.Bucket, a.Key, a.Version) }
 
 // Hashes are hashes of keys. Their JSON form is their bytes in base64.
@@ -445,7 +453,7 @@ func (h Hashes) has(x uint64) bool {
 	return false
 }
 
-// MarshalText writes 8 bytes for each, in base64.
+// MarshalText encodes 8 bytes for each hash, in base64.
 func (h Hashes) MarshalText() ([]byte, error) {
 	raw := make([]byte, 0, 8*len(h))
 	for _, x := range h {
@@ -454,7 +462,7 @@ func (h Hashes) MarshalText() ([]byte, error) {
 	return encode(raw), nil
 }
 
-// UnmarshalText reads what MarshalText writes.
+// UnmarshalText decodes the text of MarshalText.
 func (h *Hashes) UnmarshalText(text []byte) error {
 	raw, err := decode(text, 8)
 	if err != nil {
@@ -471,7 +479,7 @@ func encode(raw []byte) []byte {
 	return base64.RawStdEncoding.AppendEncode(nil, raw)
 }
 
-// decode reads base64 of entries of a length.
+// decode decodes base64 of entries that all have the given length.
 func decode(text []byte, length int) ([]byte, error) {
 	raw, err := base64.RawStdEncoding.AppendDecode(nil, text)
 	if err == nil && len(raw)%length != 0 {

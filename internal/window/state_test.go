@@ -20,7 +20,7 @@ func text(t *testing.T, s *State) string {
 
 func TestTheDocumentOfAWindow(t *testing.T) {
 	t.Parallel()
-	// As docs/ledger.md has it.
+	// The document of docs/ledger.md.
 	s := launched(t)
 	s.Route, s.RouteHash = "orders", "hash"
 	s.Fold([]Arrival{file("a/2", at("06:03"))}, day("a"), at("06:04"))
@@ -35,7 +35,7 @@ func TestTheDocumentOfAWindow(t *testing.T) {
 	}
 }
 
-// anyState makes a state of any values that it can have.
+// anyState returns a state with any valid values.
 func anyState(r *rand.Rand) *State {
 	some := func() bool { return r.IntN(3) > 0 }
 	when := func() time.Time {
@@ -90,7 +90,7 @@ func anyState(r *rand.Rand) *State {
 	return s
 }
 
-func TestAStateThatIsReadIsWrittenAsItWas(t *testing.T) {
+func TestStateSurvivesReadAndWrite(t *testing.T) {
 	t.Parallel()
 	const seed = 1
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -106,7 +106,7 @@ func TestAStateThatIsReadIsWrittenAsItWas(t *testing.T) {
 	}
 }
 
-func TestMarksThatAreNoneAreRefused(t *testing.T) {
+func TestInvalidMarksAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, doc string }{
 		{"no base64", `{"marks":"*"}`},
@@ -149,7 +149,7 @@ func FuzzDocument(f *testing.F) {
 	})
 }
 
-// DynamoDB takes items of 400 KB.
+// DynamoDB accepts items of up to 400 KB.
 func TestTheDocumentDoesNotGrowWithTheFiles(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("k", 1000)
@@ -175,7 +175,7 @@ func TestTheDocumentDoesNotGrowWithTheFiles(t *testing.T) {
 				now = now.Add(time.Second)
 				var files []Arrival
 				for n := range 500 {
-					// Ever more keys, and of each entry a good share.
+					// More and more keys, and many of each entry.
 					key := fmt.Sprintf(tt.key, []string{"a", "b", "a", "a"}[n%4], (i+n)%9900)
 					files = append(files, Arrival{Entry: key[:1], Bucket: "acme-landing", Key: key, Version: fmt.Sprint(i, n), Versioned: tt.versioned, EventTime: now})
 				}
@@ -233,9 +233,9 @@ func TestTheFirstFilesAreKeptByName(t *testing.T) {
 	}
 }
 
-// A file's event may have a time that is yet to come, and count as received
-// before the window was covered. Its duplicate counts for later, and is known.
-func TestTheDuplicateOfWhatCameBeforeItsTime(t *testing.T) {
+// An event time may be in the future, so that the file counts as received
+// before CoveredUntil. Its duplicate comes after that time, and is known.
+func TestDuplicateOfAFileFromTheFutureIsKnown(t *testing.T) {
 	t.Parallel()
 	at := func(clock string) time.Time {
 		at, err := time.Parse(time.RFC3339, "2026-11-22T"+clock+":00Z")

@@ -15,55 +15,55 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
-// A story is what happens to a window, line by line, and what comes of it. A
-// line is "time, what happens -> what comes of it":
+// A story is the history of a window, line by line. A line is "time, event ->
+// result":
 //
 //	06:00    a/1 a/2 come        -> look at 06:02
 //	06:02    look                -> launch 1
 //	06:02:03 started             -> closed
 //	+1 06:00 a/1 comes           -> 1 duplicate; nothing
 //
-// Times are those of the first day, or with +1 of the next. A file is a key
-// whose first part names its entry, with #2 for its second version and
-// @05:59:58, @-3s or @+1h for its event time, which is else the time of the
-// line; a/1..300 are 300 files, a millisecond apart. A file that comes again
-// has the event time that it had.
+// Times are on the first day, or with +1 on the next. A file is a key whose
+// first part names its entry. #2 means its second version. @05:59:58, @-3s or
+// @+1h set its event time, which is otherwise the time of the line. a/1..300
+// are 300 files, a millisecond apart. A file that comes again keeps its event
+// time.
 //
-// What can happen:
+// The events:
 //
-//	come, comes       files are received, and the window is looked at
-//	look              the window is looked at
+//	come, comes       files are received, and the window is evaluated
+//	look              the window is evaluated
 //	busy, free        another run of the config id has been started, or none runs
-//	queued            another launch of it is under way
+//	queued            another launch of the config id is in flight
 //	asked             the operator was asked about the run
 //	unread            the run cannot be read
 //	started           the launch ends with a run; posted 06:03 is when its
 //	                  request was sent, else it is when it was decided
 //	rejected          it ends without a run, and without a request that may have
 //	                  started one; at 06:03 is when, if the window hears later
-//	discarded         a person ends it; with posted, after a request
-//	reopened          a person releases a launch that had ended
-//	released          a person launches a window that waits
-//	expected          the sweep sees to it that the window exists
-//	edited, restored  the route becomes the other one, or again the first
+//	discarded         the operator ends it; with posted, after a request
+//	reopened          the operator releases an ended launch
+//	released          the operator launches a waiting window
+//	expected          the sweep ensures that the window exists
+//	edited, restored  the route becomes the other one, or the first one again
 //	gone              the sweep finds no route
 //	forgotten         the ledger loses the window
 //
-// What is announced comes before the decision.
+// Announcements come before the decision.
 type story struct {
 	name  string
 	route Rules
 	lines string
 	// other is the route after edited.
 	other Rules
-	// looks says also when a window is looked at again that waits for files.
+	// looks also shows the next look of a window that waits for files.
 	looks bool
 }
 
-// begin is the first midnight of all stories.
+// begin is the first midnight of every story.
 var begin = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
-// at is a time of a story.
+// at parses a time of a story.
 func at(text string) time.Time {
 	day, clock, ok := strings.Cut(text, " ")
 	if !ok {
@@ -81,8 +81,8 @@ func at(text string) time.Time {
 	panic("no time: " + text)
 }
 
-// told gives a time as a story has it.
-func told(t time.Time) string {
+// clockText formats a time in the form of a story.
+func clockText(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
@@ -94,8 +94,8 @@ func told(t time.Time) string {
 	return text
 }
 
-// day makes rules of a day: each entry is a pattern, with a count as in b×4 and
-// a ? where it is optional.
+// day returns rules of a day. Each entry is a pattern, with a count as in b×4,
+// and a ? if it is optional.
 func day(entries ...string) Rules {
 	r := Rules{Settle: 2 * time.Minute, Length: 24 * time.Hour, Late: Rerun}
 	for _, text := range entries {
@@ -110,7 +110,7 @@ func day(entries ...string) Rules {
 	return r.with()
 }
 
-// hour makes rules of an hour.
+// hour returns rules of an hour.
 func hour(entries ...string) Rules {
 	r := day(entries...)
 	r.Length = time.Hour
@@ -125,7 +125,7 @@ func deadline(text string) func(*Rules) { return func(r *Rules) { r.Deadline = a
 
 func thenRun(r *Rules) { r.ThenRun = true }
 
-// with changes the rules, and gives them a hash and the entries of files.
+// with returns changed rules with their hash and EntryOf.
 func (r Rules) with(changes ...func(*Rules)) Rules {
 	for _, change := range changes {
 		change(&r)
@@ -221,7 +221,7 @@ func (st *stage) repeat() {
 	}
 }
 
-// happens plays one line, and says what comes of it.
+// happens plays one line and returns its result.
 func (st *stage) happens(words []string, now time.Time) string {
 	posted, ended := time.Time{}, now
 	if n := slices.Index(words, "at"); n >= 0 {
@@ -261,7 +261,7 @@ func (st *stage) happens(words []string, now time.Time) string {
 		st.state = New("cg-1", "2026-11-22", "orders", now)
 		return ""
 	case "released":
-		// Whoever releases it does not know the route.
+		// A release does not know the route.
 		return strings.Join(append([]string{fmt.Sprint("launch ", st.begin(Rules{}, now, false))}, st.announced()...), "; ")
 	case "started", "rejected", "discarded":
 		return st.ends(verb, posted, ended)
@@ -338,7 +338,7 @@ func (st *stage) files(name string, now time.Time) []Arrival {
 	return files
 }
 
-// decided carries a decision out, and tells it.
+// decided carries out a decision and describes it.
 func (st *stage) decided(d Decision, now time.Time) string {
 	said := st.announced()
 	if d.RouteChanged {
@@ -357,12 +357,12 @@ func (st *stage) decided(d Decision, now time.Time) string {
 	case d.Do == HoldIt:
 		what = fmt.Sprintf("hold %d: %s", st.begin(st.rules, now, true), d.Reason)
 	case !d.At.IsZero() && (!st.state.waits(st.rules) || d.At.Equal(st.rules.Deadline) || st.story.looks):
-		what = "look at " + told(d.At)
+		what = "look at " + clockText(d.At)
 	}
 	return strings.Join(append(append(said, st.announced()...), what), "; ")
 }
 
-// begin begins a launch, unless the ledger has it already.
+// begin begins a launch.
 func (st *stage) begin(r Rules, now time.Time, held bool) int {
 	revision := st.state.Decide(r, now, held)
 	st.since, st.turn, st.ended, st.after = now, 0, nil, nil
@@ -396,7 +396,7 @@ func (st *stage) ends(how string, posted, ended time.Time) string {
 	return "closed"
 }
 
-// announced tells what is to be announced, and confirms it.
+// announced describes the pending announcements and confirms them.
 func (st *stage) announced() []string {
 	var said []string
 	for _, n := range st.state.Notices {
@@ -405,7 +405,7 @@ func (st *stage) announced() []string {
 			parts = append(parts, fmt.Sprintf("%s %d of %d", u.Pattern, u.Have, u.Want))
 		}
 		for _, m := range n.Met {
-			parts = append(parts, fmt.Sprintf("%s since %s", m.Pattern, told(m.Since)))
+			parts = append(parts, fmt.Sprintf("%s since %s", m.Pattern, clockText(m.Since)))
 		}
 		text := strings.Join(parts, ", ")
 		switch n.Type {

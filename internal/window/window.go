@@ -1,26 +1,26 @@
-// Package window decides when a window gets a run: it takes in the files that
-// arrive, the time and what became of a launch, and says what to do.
+// Package window decides when a window gets a run. It takes in the files that
+// arrive, the time and the outcome of each launch, and returns what to do.
 //
 // A window is one config id and one period, a day or an hour. Its [State] is
 // small and of constant size, however many files there are. [State.Fold] takes
-// in arrivals, [State.Evaluate] decides, [State.Decide] and [State.Outcome]
-// begin and end a launch. Nothing here does I/O or reads a clock, and each
+// in arrivals. [State.Evaluate] decides. [State.Decide] begins a launch, and
+// [State.Outcome] ends it. Nothing here does I/O or reads a clock. Each
 // function may be called again with the same facts.
 //
 // # What is promised
 //
-//   - A window has at most one launch that is not over. While it has one,
-//     arrivals are taken in and nothing is decided.
+//   - A window has at most one launch in flight. Meanwhile it takes in arrivals
+//     and decides nothing.
 //   - Every arrival that no policy of the route holds or ignores is covered by
-//     a launch whose request was sent after the file was there: it was taken in
-//     before the launch was decided, or its event time is before CoveredUntil,
-//     or the window opens again for it.
-//   - A duplicate of an arrival changes nothing, as long as its hash is kept:
-//     of the arrivals that have a version id or are not before CoveredUntil, the
-//     [MaxMarks] latest.
-//   - A window launches once per revision, and runs again at most [MaxReruns]
-//     times by itself, at least [Spacing] after the last request that may have
-//     started a run.
+//     a launch whose request was sent after the file was there. Either the
+//     window took it in before it decided the launch, or its event time is
+//     before CoveredUntil, or the window opens again for it.
+//   - A duplicate of an arrival changes nothing while the window keeps the
+//     arrival's hash. It keeps the [MaxMarks] latest arrivals that have a
+//     version id or are not before CoveredUntil.
+//   - A window launches once per revision. It runs again automatically at most
+//     [MaxReruns] times, at least [Spacing] after the last request that may
+//     have started a run.
 package window
 
 import (
@@ -30,43 +30,45 @@ import (
 )
 
 const (
-	// Margin is what CoveredUntil is before the request of the launch: 2 s for
-	// S3's clock, 2 s for ours, and 1 s because EventBridge cuts times to the
-	// second.
+	// Margin is how far CoveredUntil lies before the request of the launch. It
+	// allows 2 s for S3's clock, 2 s for ours, and 1 s because EventBridge cuts
+	// times to the second.
 	Margin = 5 * time.Second
-	// Lead is the least time between the latest event time of a window's files and
-	// its request. CoveredUntil is then after that event time, so the run covers
-	// every file that is dated no later, even if its event arrives behind the
+	// Lead is the least time between the latest event time of a window's files
+	// and its request. CoveredUntil is then after that event time. So the run
+	// covers every file dated no later, even if its event arrives after the
 	// others.
 	Lead = Margin + time.Second
-	// MaxMarks is how many arrivals are told from their duplicates.
+	// MaxMarks is how many arrivals a window distinguishes from their
+	// duplicates.
 	MaxMarks = 256
-	// MaxSamples is how many files are kept by name, if their names have
-	// MaxSampleBytes together: a key may have 1,024 bytes, each of which may
-	// take six in JSON, and the ledger takes documents of 400 KB.
+	// MaxSamples is how many files a window keeps by name, within
+	// MaxSampleBytes for all names together. A key may have 1,024 bytes, each
+	// byte may take six in JSON, and the ledger takes documents of 400 KB.
 	MaxSamples     = 20
 	MaxSampleBytes = 4 << 10
-	// MaxReruns is how often a window runs again by itself.
+	// MaxReruns is how often a window runs again automatically.
 	MaxReruns = 3
 	// Spacing is the least time between two requests that may start runs of a
-	// window: 15 minutes, and half a minute more because it is counted from
-	// when the first was about to be sent, by another instance's clock.
+	// window. It is 15 minutes, plus 30 seconds because the count starts
+	// shortly before the first request, on another instance's clock.
 	Spacing = 15*time.Minute + 30*time.Second
 	// MaxWait is how long one run may be in front of a window before the operator
 	// is asked about that run.
 	MaxWait = 12 * time.Hour
-	// MaxUnread is the same for a run that cannot be read: it exceeds an outage
-	// of days.
+	// MaxUnread is the same for a run that cannot be read. It is longer than an
+	// outage of days.
 	MaxUnread = 72 * time.Hour
-	// Memory is how long the ledger surely remembers what is over. An arrival
-	// that is older than that may have had its run, so a person decides.
+	// Memory is the least time for which the ledger remembers ended launches
+	// and windows. An older arrival may have had its run, so the operator
+	// decides.
 	Memory = 45 * 24 * time.Hour
-	// Grace is how long an open window outlives its route: the functions are
-	// not deployed in the same second.
+	// Grace is how long an open window outlives its route, because the
+	// functions are not deployed in the same second.
 	Grace = time.Hour
 )
 
-// Late is what a file does that comes after the launch of its window.
+// Late is the policy for files that arrive after the launch of their window.
 type Late string
 
 // The values of Late.
@@ -76,30 +78,30 @@ const (
 	Ignore Late = "ignore"
 )
 
-// Rules are what a route says of one window.
+// Rules are the rules of a route for one window.
 type Rules struct {
-	// Hash tells two versions of the route apart.
+	// Hash distinguishes versions of the route.
 	Hash string
-	// Entries are the route's files; a window waits for each that is not
-	// optional.
+	// Entries are the entries of the route's files. A window waits for each
+	// that is not optional.
 	Entries []Entry
-	// Settle is how long no file may come before the window launches; 0: it
-	// launches at once, and its request waits for [Lead].
+	// Settle is how long no file may arrive before the window launches. With 0
+	// it launches immediately, and its request waits for [Lead].
 	Settle time.Duration
-	// Length is how long quiet is waited for at most, counted from the first
-	// file: as long as the period.
+	// Length is the longest wait for quiet, counted from the first file. It is
+	// as long as the period.
 	Length time.Duration
-	// Late is what a file after the launch does.
+	// Late is the policy for files after the launch.
 	Late Late
-	// Deadline is when the files are to be there; zero: no time is set.
+	// Deadline is when the files are due; zero if the route has no deadline.
 	Deadline time.Time
-	// ThenRun: at the deadline the window no longer waits for what is missing.
+	// ThenRun: after the deadline the window no longer waits for missing files.
 	ThenRun bool
-	// Hold is the reason why the window is held for the operator as soon as a file
-	// comes; empty: it is not.
+	// Hold is the reason to hold the window as soon as a file arrives; empty if
+	// there is none.
 	Hold string
-	// EntryOf gives the pattern of the entry that a file counts for; empty for
-	// none. It is asked for files of before a change of the route.
+	// EntryOf returns the pattern of the entry that a file counts toward, or
+	// "". It is called for files received before the route changed.
 	EntryOf func(bucket, key string) string
 }
 
@@ -107,17 +109,17 @@ type Rules struct {
 type Entry struct {
 	// Pattern names it.
 	Pattern string `json:"pattern"`
-	// Count is how many distinct keys meet it.
+	// Count is how many distinct keys meet the entry.
 	Count int `json:"count"`
-	// Optional: no window waits for it.
+	// Optional: no window waits for the entry.
 	Optional bool `json:"optional,omitempty"`
 }
 
 // Arrival is one file of the window.
 type Arrival struct {
-	// Entry is the pattern of the entry that it counts for.
+	// Entry is the pattern of the entry that the file counts toward.
 	Entry string
-	// Bucket and Key name the file, Version tells two uploads of it apart.
+	// Bucket and Key name the file. Version distinguishes two uploads of it.
 	Bucket, Key, Version string
 	// Versioned: Version is S3's version id. A file with the same key and
 	// version id in another bucket is a replica, and counts as a duplicate.
@@ -126,37 +128,37 @@ type Arrival struct {
 	EventTime time.Time
 }
 
-// Action is what is to be done about a window.
+// Action is what to do about a window.
 type Action int
 
 const (
-	// Nothing is to be done until Decision.At.
+	// Nothing: do nothing until Decision.At.
 	Nothing Action = iota
-	// Launch its next revision.
+	// Launch: launch the window's next revision.
 	Launch
-	// HoldIt: make its next revision a launch that is held for a person.
+	// HoldIt: create the window's next revision as a held launch.
 	HoldIt
 )
 
-// Decision says what is to be done about a window.
+// Decision is what to do about a window.
 type Decision struct {
 	Do Action
-	// At is when to look again where nothing is to be done; zero: when
-	// something comes.
+	// At is when to look again if Do is Nothing; zero means when a file
+	// arrives.
 	At time.Time
-	// Reason is why it is held, one of announcement's reasons. RunID is the run in
-	// front, with the reason overlap.
+	// Reason is why the window is held, one of the reasons of package
+	// announcement. With the reason overlap, RunID is the run in front.
 	Reason, RunID string
 	// Ignored counts the files that the route's policy has just ignored.
 	Ignored int
-	// RouteChanged: the route was another when the window was looked at last.
+	// RouteChanged: the route has changed since the last Evaluate.
 	RouteChanged bool
 }
 
-// Evaluate decides by the route's rules and the time. It notes in the state
-// what cannot be worked out again: a deadline that has passed, files that were
-// ignored. The caller stores the state, and if a launch is to be made, asks
-// whether the config id is free and calls [State.Wait] or [State.Decide].
+// Evaluate decides by the route's rules and the time. It records in the state
+// what it cannot derive again: a passed deadline and ignored files. The caller
+// stores the state. Before a launch the caller checks whether the config id is
+// idle, and calls [State.Wait] or [State.Decide].
 func (s *State) Evaluate(r Rules, now time.Time) Decision {
 	var d Decision
 	d.RouteChanged = s.see(r, now)
@@ -170,7 +172,7 @@ func (s *State) Evaluate(r Rules, now time.Time) Decision {
 		return d
 	}
 	look := s.deadline(r, now)
-	late := s.late()
+	late := s.launched()
 	if late && r.Late == Ignore && s.Open.Count > 0 {
 		d.Ignored = s.Open.Count
 		s.Ignored += s.Open.Count
@@ -184,12 +186,12 @@ func (s *State) Evaluate(r Rules, now time.Time) Decision {
 		return d
 	}
 	if s.waits(r) {
-		// A route that is edited or gone by then is seen, seldom for what waits
-		// for long.
+		// The next look notices a route that was edited or removed. The longer
+		// a window has waited, the rarer the looks are.
 		d.At = earliest(look, now.Add(min(max(now.Sub(s.Open.First), Grace), 24*time.Hour)))
 		return d
 	}
-	if ripe := earliest(s.Open.Last.Add(r.Settle), s.began(r).Add(r.Length)); now.Before(ripe) {
+	if ripe := earliest(s.Open.Last.Add(r.Settle), s.quietSince(r).Add(r.Length)); now.Before(ripe) {
 		d.At = earliest(look, ripe)
 		return d
 	}
@@ -208,34 +210,33 @@ func (s *State) Evaluate(r Rules, now time.Time) Decision {
 	return d
 }
 
-// see notes that a route was there, and tells whether it is another than
-// before.
+// see records that the route exists, and reports whether it has changed.
 func (s *State) see(r Rules, now time.Time) bool {
 	changed := s.RouteHash != "" && s.RouteHash != r.Hash
-	// Written only now and then: it is good for an hour.
+	// RouteSeen is good for an hour, so it need not be written each time.
 	if s.RouteHash != r.Hash || now.Sub(s.RouteSeen) > Grace/4 {
 		s.RouteSeen = now
 	}
 	s.RouteHash = r.Hash
 	if changed {
-		s.carryOver(r, now)
+		s.migrateEntries(r, now)
 	}
 	return changed
 }
 
-// waits reports whether the window waits for files before its first run: a launch
-// that a person has discarded was none. Where all that came was for
-// entries that the route no longer has, there is nothing to wait for: it goes
-// with what is there.
+// waits reports whether the window waits for files before its first run. A
+// discarded launch does not count as a run. If all files came for entries that
+// the route no longer has, the window does not wait and launches with these
+// files.
 func (s *State) waits(r Rules) bool {
-	return !s.late() && !s.Waived && len(s.unmet(r)) > 0 && !s.empty(r)
+	return !s.launched() && !s.Waived && len(s.unmet(r)) > 0 && !s.empty(r)
 }
 
-// began is from when on quiet is waited for: since the first file that is not
-// covered, and all are there that the first launch waits for.
-func (s *State) began(r Rules) time.Time {
+// quietSince returns when the quiet period starts: at the first uncovered file,
+// or when the last required entry was met, whichever is later.
+func (s *State) quietSince(r Rules) time.Time {
 	t := s.Open.First
-	if !s.late() && !s.Waived {
+	if !s.launched() && !s.Waived {
 		for _, e := range r.Entries {
 			if !e.Optional {
 				t = latest(t, s.Entries[e.Pattern].Met)
@@ -245,14 +246,14 @@ func (s *State) began(r Rules) time.Time {
 	return t
 }
 
-// late reports whether the window has a run, or may have one: files that are
-// not covered then come late.
-func (s *State) late() bool { return !s.LastPost.IsZero() || !s.CoveredUntil.IsZero() }
+// launched reports whether the window has a run, or may have one. Uncovered
+// files are late then.
+func (s *State) launched() bool { return !s.LastPost.IsZero() || !s.CoveredUntil.IsZero() }
 
-// deadline tells when the deadline is to be looked at, zero if no more, and
-// notes that files are missing once it has passed.
+// deadline returns when to look at the deadline, or zero if no longer. Once the
+// deadline has passed it records that files are missing.
 func (s *State) deadline(r Rules, now time.Time) time.Time {
-	if s.late() || !s.Missing.IsZero() || r.Deadline.IsZero() || !s.Expected && s.Made.After(r.Deadline) {
+	if s.launched() || !s.Missing.IsZero() || r.Deadline.IsZero() || !s.Expected && s.Made.After(r.Deadline) {
 		return time.Time{}
 	}
 	if now.Before(r.Deadline) {
@@ -260,7 +261,7 @@ func (s *State) deadline(r Rules, now time.Time) time.Time {
 	}
 	unmet := s.unmet(r)
 	if len(unmet) == 0 {
-		return time.Time{} // all is there, it is only not quiet
+		return time.Time{} // every file is there; the window waits for quiet
 	}
 	s.Missing = now
 	s.Waived = r.ThenRun
@@ -269,25 +270,26 @@ func (s *State) deadline(r Rules, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// Front is what is in front of a window in the queue of its config id.
+// Front is the launch or run in front of a window in the queue of its config
+// id.
 type Front struct {
-	// Launch: a launch is under way, which may be blocked. It ends automatically.
+	// Launch: a launch is in flight, and may be blocked. It ends automatically.
 	Launch bool
-	// RunID is a run that has not ended, Since when its request was sent.
+	// RunID is a run that has not ended. Since is when its request was sent.
 	RunID string
 	Since time.Time
-	// Unread: the run could not be read, for a reason that passes. It may have
+	// Unread: the run could not be read, for a temporary reason. It may have
 	// ended.
 	Unread bool
-	// Asked: the operator was asked about this run already.
+	// Asked: the operator has already been asked about this run.
 	Asked bool
 }
 
 // IsZero reports whether nothing is in front.
 func (f Front) IsZero() bool { return f == Front{} }
 
-// Limit returns when the operator is asked about the run, if it is in front of a
-// window or launch that waits since a time.
+// Limit returns when to ask the operator about the run, if a window or launch
+// has waited for it since the given time.
 func (f Front) Limit(since time.Time) time.Time {
 	if f.Unread {
 		return latest(since, f.Since).Add(MaxUnread)
@@ -322,13 +324,14 @@ func (s *State) Wait(now time.Time, f Front) Decision {
 	return Decision{At: earliest(now.Add(again), limit)}
 }
 
-// Decide begins the window's next revision, and gives its number. held says
-// that a person must let it go.
+// Decide begins the window's next revision and returns its number. held reports
+// whether the operator must release it.
 func (s *State) Decide(r Rules, now time.Time, held bool) int {
 	s.Revision++
-	s.Launch = &Flight{Revision: s.Revision, Decided: now, Rerun: s.late() && !held, Files: s.Open}
+	s.Launch = &Flight{Revision: s.Revision, Decided: now, Rerun: s.launched() && !held, Files: s.Open}
 	s.Open, s.WaitsSince = Files{}, time.Time{}
-	// A person may launch it without its route: then nobody knows.
+	// The operator may launch the window without its route. Whether its files
+	// are complete is unknown then.
 	if !s.Missing.IsZero() && !s.Complete && len(r.Entries) > 0 && len(s.unmet(r)) == 0 {
 		s.Complete = true
 		s.notify(Notice{Type: announcement.FilesComplete, At: now, Revision: s.Revision, Met: s.met(r)})
@@ -338,24 +341,25 @@ func (s *State) Decide(r Rules, now time.Time, held bool) int {
 
 // Outcome is how a launch ended.
 type Outcome struct {
-	// Revision and Turn are those of the launch.
+	// Revision and Turn identify the launch.
 	Revision, Turn int
-	// Started: there is a run.
+	// Started: the launch has a run.
 	Started bool
-	// CoveredUntil is, of a launch that started, the instant before which every
-	// file is covered.
+	// CoveredUntil is the instant before which the run covers every file. Only
+	// a started launch has it.
 	CoveredUntil time.Time
-	// LastPost is when the last request was sent that may have started a run;
-	// zero: there was none.
+	// LastPost is when the last request that may have started a run was sent;
+	// zero if there was none.
 	LastPost time.Time
-	// Answered is, of a launch that ended without a run, how many of the files
-	// since its decision were there when it did: these are answered. At is when.
+	// Answered is how many files had arrived between the decision and the end
+	// of a launch that ended without a run. They need no launch of their own.
+	// At is when the launch ended.
 	Answered int
 	At       time.Time
 }
 
-// Outcome takes in how the launch ended. It reports whether there was anything
-// to take in: it may be told twice.
+// Outcome takes in how the launch ended. It reports whether that was news,
+// because it may be called twice.
 func (s *State) Outcome(o Outcome) bool {
 	f := s.Launch
 	if f == nil || f.Revision != o.Revision || f.Turn != o.Turn {
@@ -369,10 +373,11 @@ func (s *State) Outcome(o Outcome) bool {
 	}
 	s.Declined = !o.Started
 	if o.Started {
-		if o.CoveredUntil.Add(Margin + surely).Before(f.Decided) {
-			// The run is older than the decision, which then says nothing of what
-			// it has: a person has named it, or it was not the launch's after all
-			// and another is. Its files count by their times, as those after do.
+		if o.CoveredUntil.Add(Margin + clockErrorMax).Before(f.Decided) {
+			// The run is older than the decision: the operator adopted it, or
+			// it replaces a run that was not the launch's. The decision does
+			// not show which files it covers. Its files count by their times,
+			// like those after it.
 			s.After = f.Files.and(s.After)
 			for i := range s.Marks {
 				s.Marks[i].after = true
@@ -380,17 +385,17 @@ func (s *State) Outcome(o Outcome) bool {
 		}
 		s.cover(o.CoveredUntil)
 	} else {
-		// What came later is not answered, however old it is, and however long
-		// it was on its way to the ledger.
-		s.remain(o.At.Add(-Margin), s.After.Count > o.Answered, s.After.Count)
+		// Files that came later are not answered, whatever their age and
+		// however long they took to reach the ledger.
+		s.reopenWindow(o.At.Add(-Margin), s.After.Count > o.Answered, s.After.Count)
 	}
-	s.Marks.settle()
+	s.Marks.clearAfter()
 	s.Launch, s.After = nil, Files{}
 	return true
 }
 
-// Since counts the files that came since a launch was decided, which is not
-// over for the window.
+// Since counts the files that arrived since the decision of a launch that the
+// window still has in flight.
 func (s *State) Since(revision, turn int) int {
 	if f := s.Launch; f == nil || f.Revision != revision || f.Turn != turn {
 		return 0
@@ -398,39 +403,40 @@ func (s *State) Since(revision, turn int) int {
 	return s.After.Count
 }
 
-// surely is by how much a time that others have told is surely off, at most.
-const surely = 10 * time.Second
+// clockErrorMax bounds the error of times reported by other systems.
+const clockErrorMax = 10 * time.Second
 
-// cover moves CoveredUntil.
+// cover moves CoveredUntil forward.
 func (s *State) cover(until time.Time) {
-	// To the millisecond, as event times are kept.
+	// Event times have a precision of one millisecond.
 	s.CoveredUntil = latest(s.CoveredUntil, until.Truncate(time.Millisecond))
-	s.remain(s.CoveredUntil, !s.After.Latest.Before(s.CoveredUntil), s.Marks.after(s.CoveredUntil))
+	s.reopenWindow(s.CoveredUntil, !s.After.Latest.Before(s.CoveredUntil), s.Marks.after(s.CoveredUntil))
 	s.Marks.forget(s.CoveredUntil)
 	if s.Fallen.Before(s.CoveredUntil) {
 		s.Fallen = time.Time{}
 	}
 }
 
-// remain opens the window again for what came since the decision, at most so
-// many of it, if any of it remains: none that does came before a time.
-func (s *State) remain(from time.Time, any bool, count int) {
-	if s.After.Count == 0 || !any {
+// reopenWindow reopens the window with the files received since the decision,
+// at most count of them, if open says that some are uncovered. No file left
+// open arrived before from.
+func (s *State) reopenWindow(from time.Time, open bool, count int) {
+	if s.After.Count == 0 || !open {
 		return
 	}
 	s.Open = s.After
-	s.Open.First = latest(s.After.First, from) // none that is open came before
+	s.Open.First = latest(s.After.First, from) // no open file arrived before
 	s.Open.Count = max(1, min(s.After.Count, count))
 	s.Open.Old = min(s.Open.Old, s.Open.Count)
 	if s.After.Old < s.After.Count {
-		s.Open.Old = min(s.Open.Old, s.Open.Count-1) // one at least is new
+		s.Open.Old = min(s.Open.Old, s.Open.Count-1) // at least one is new
 	}
 }
 
-// Reopen makes an ended launch, the window's latest, its launch again. All
-// files so far then go with it. The turn is one that the launch never had, so
-// that whoever still tells of the former end is not heard. It reports whether
-// that can be.
+// Reopen makes the window's latest launch, which has ended, its launch in
+// flight again. All files so far belong to it then. The turn is a new one, so
+// that a late report of the former end has no effect. Reopen reports whether it
+// was possible.
 func (s *State) Reopen(revision, turn int, now time.Time) bool {
 	if s.Launch != nil || s.Revision != revision {
 		return false
@@ -440,14 +446,14 @@ func (s *State) Reopen(revision, turn int, now time.Time) bool {
 	return true
 }
 
-// Recall takes in the window's latest launch, which the ledger remembers
-// although it had forgotten the window. What is open came after it, as far as
-// anybody knows. end is how it ended; nil: it goes on.
+// Recall takes in the window's latest launch, if the ledger has forgotten the
+// window but still has the launch. It assumes that the open files came after
+// the launch. end is how the launch ended, or nil if it is in flight.
 func (s *State) Recall(revision, turn int, decided time.Time, end *Outcome) {
 	s.Revision = revision
 	if end != nil && !end.Started {
 		s.LastPost = latest(s.LastPost, end.LastPost)
-		s.Waived = true // what it had waited for is forgotten
+		s.Waived = true // the ledger has forgotten which files it had waited for
 		return
 	}
 	s.Launch = &Flight{Revision: revision, Turn: turn, Decided: decided}
@@ -460,9 +466,9 @@ func (s *State) Recall(revision, turn int, decided time.Time, end *Outcome) {
 	}
 }
 
-// Abandon decides for a window whose route is gone. An open one is closed,
-// some time after the route was last seen, and that is announced; a launch
-// that was decided goes on.
+// Abandon decides for a window whose route is gone. [Grace] after the route was
+// last seen it closes an open window and announces that. A launch in flight
+// continues.
 func (s *State) Abandon(now time.Time) Decision {
 	if s.Launch != nil {
 		return Decision{}
@@ -477,7 +483,7 @@ func (s *State) Abandon(now time.Time) Decision {
 	return Decision{}
 }
 
-// earliest is the earlier of two times, of which zero is none.
+// earliest returns the earlier of two times. Zero counts as no time.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -15,7 +15,7 @@ func TestQuiet(t *testing.T) {
 			06:02 look      -> launch 1
 			06:02 started   -> closed
 			07:00 look      -> nothing`},
-		{name: "each new file puts the launch off", route: day("a"), lines: `
+		{name: "each new file delays the launch", route: day("a"), lines: `
 			06:00 a/1 comes -> look at 06:02
 			06:01 a/2 comes -> look at 06:03
 			06:02 look      -> look at 06:03
@@ -23,28 +23,28 @@ func TestQuiet(t *testing.T) {
 		{name: "a new version of a file is a new file", route: day("a"), lines: `
 			06:00 a/1 comes   -> look at 06:02
 			06:01 a/1#2 comes -> look at 06:03`},
-		{name: "a duplicate does not put the launch off", route: day("a"), lines: `
+		{name: "a duplicate does not delay the launch", route: day("a"), lines: `
 			06:00 a/1 a/1 come -> 1 duplicate; look at 06:02
 			06:01 a/1 comes    -> 1 duplicate; look at 06:02
 			06:02 a/1 comes    -> 1 duplicate; launch 1`},
-		{name: "quiet is measured from receipt, not from the event", route: day("a"), lines: `
+		{name: "quiet counts from the receipt, not from the event", route: day("a"), lines: `
 			06:00 a/1@03:00 comes    -> look at 06:02
 			06:01 a/2@-1m comes      -> look at 06:03
 			06:03 look               -> launch 1`},
-		{name: "quiet is measured from the latest receipt, whoever's clock it is by", route: day("a"), lines: `
+		{name: "quiet counts from the latest receipt by any instance's clock", route: day("a"), lines: `
 			06:00:02 a/1 comes -> look at 06:02:02
 			06:00 a/2 comes    -> look at 06:02:02`},
-		{name: "with settle 0s it launches at once", route: day("a").with(settle(0)), lines: `
+		{name: "with settle 0s a window launches immediately", route: day("a").with(settle(0)), lines: `
 			06:00 a/1 comes -> launch 1`},
-		{name: "a window that nothing came for has nothing to do", route: day("a"), lines: `
+		{name: "a window without files has nothing to do", route: day("a"), lines: `
 			06:00 expected -> nothing
 			07:00 look     -> nothing`},
-		{name: "a sweep that comes late launches at once", route: day("a"), lines: `
+		{name: "a late sweep launches immediately", route: day("a"), lines: `
 			06:00 a/1 comes -> look at 06:02
 			+3 06:00 look   -> launch 1`},
 
-		// Quiet is waited for at most as long as the period (H21).
-		{name: "a feed that never pauses launches after an hour, and after another", route: hour("a").with(settle(40 * time.Minute)), lines: `
+		// A window waits for quiet at most as long as its period (H21).
+		{name: "a feed without pauses launches after each hour", route: hour("a").with(settle(40 * time.Minute)), lines: `
 			06:00 a/1 comes -> look at 06:40
 			06:30 a/2 comes -> look at 07:00
 			06:59 a/3 comes -> look at 07:00
@@ -53,7 +53,7 @@ func TestQuiet(t *testing.T) {
 			07:10 a/4 comes -> look at 07:50
 			07:45 a/5 comes -> look at 08:10
 			08:10 a/6 comes -> launch 2`},
-		{name: "a feed that never pauses launches after a day", route: day("a").with(settle(14 * time.Hour)), lines: `
+		{name: "a feed without pauses launches after a day", route: day("a").with(settle(14 * time.Hour)), lines: `
 			06:00 a/1 comes    -> look at 20:00
 			19:00 a/2 comes    -> look at +1 06:00
 			+1 05:59 a/3 comes -> look at +1 06:00
@@ -67,23 +67,23 @@ func TestQuiet(t *testing.T) {
 			08:00:02 look                  -> look at 08:30:01
 			08:30:01 look                  -> launch 2`},
 
-		{name: "counted from when all is there that it waits for", route: hour("a", "b").with(settle(10 * time.Minute)), lines: `
+		{name: "the hour counts from when the last required entry was met", route: hour("a", "b").with(settle(10 * time.Minute)), lines: `
 			06:00 a/1 comes -> nothing
 			07:05 b/1 comes -> look at 07:15
 			07:14 b/2 comes -> look at 07:24
 			07:59 b/3 comes -> look at 08:05
 			08:05 look      -> launch 1`},
-		{name: "from the first file again, once the deadline has ended the wait", route: hour("a", "b", "c").with(settle(20*time.Minute), deadline("07:10"), thenRun), lines: `
+		{name: "the hour counts from the first file once the deadline has ended the wait", route: hour("a", "b", "c").with(settle(20*time.Minute), deadline("07:10"), thenRun), lines: `
 			06:00 a/1 comes -> nothing
 			07:05 b/1 comes -> look at 07:10
 			07:10 look      -> missing (hold 1): c 0 of 1, a since 06:00, b since 07:05; launch 1`},
-		{name: "and from the first late file, whichever entry is met later", route: hour("a", "b").with(settle(40 * time.Minute)), lines: `
+		{name: "the hour counts from the first late file, even if an entry is met later", route: hour("a", "b").with(settle(40 * time.Minute)), lines: `
 			06:00 a/1 comes -> nothing
 			06:10 released  -> launch 1
 			06:10 started   -> closed
 			08:00 a/2 comes -> look at 08:40
 			08:30 b/1 comes -> look at 09:00`},
-		{name: "what waits for files is looked at again, the more seldom the longer it waits", route: day("a", "b"), looks: true, lines: `
+		{name: "a window that waits for files is evaluated again, less often the longer it waits", route: day("a", "b"), looks: true, lines: `
 			06:00 a/1 comes     -> look at 07:00
 			06:30 a/2 comes     -> look at 07:30
 			07:30 look          -> look at 09:00
@@ -96,44 +96,44 @@ func TestQuiet(t *testing.T) {
 func TestEntries(t *testing.T) {
 	t.Parallel()
 	play(t, []story{
-		{name: "it waits for every required entry", route: day("a", "b"), lines: `
+		{name: "a window waits for every required entry", route: day("a", "b"), lines: `
 			06:00 a/1 comes -> nothing
 			06:10 look      -> nothing
 			06:20 b/1 comes -> look at 06:22
 			06:22 look      -> launch 1`},
-		{name: "in any order", route: day("a", "b", "c"), lines: `
+		{name: "the entries may come in any order", route: day("a", "b", "c"), lines: `
 			06:00 c/1 comes -> nothing
 			06:01 b/1 comes -> nothing
 			06:02 a/1 comes -> look at 06:04`},
-		{name: "it does not wait for an optional entry", route: day("a", "b?"), lines: `
+		{name: "a window does not wait for an optional entry", route: day("a", "b?"), lines: `
 			06:00 a/1 comes -> look at 06:02
 			06:02 look      -> launch 1`},
 		{name: "an optional entry alone launches nothing", route: day("a", "b?"), lines: `
 			06:00 b/1 comes -> nothing
 			06:10 look      -> nothing
 			06:20 a/1 comes -> look at 06:22`},
-		{name: "where all are optional, one file of any will do", route: day("a?", "b?"), lines: `
+		{name: "if every entry is optional, one file of any entry is enough", route: day("a?", "b?"), lines: `
 			06:00 b/1 comes -> look at 06:02
 			06:02 look      -> launch 1`},
-		{name: "where all are optional, one file of a counted one will do", route: day("a×3?"), lines: `
+		{name: "if every entry is optional, one file of a counted entry is enough", route: day("a×3?"), lines: `
 			06:00 a/1 comes -> look at 06:02`},
-		{name: "a count waits for so many keys", route: day("a×3"), lines: `
+		{name: "an entry with a count waits for that many keys", route: day("a×3"), lines: `
 			06:00 a/1 comes -> nothing
 			06:01 a/2 comes -> nothing
 			06:02 a/3 comes -> look at 06:04
 			06:04 look      -> launch 1`},
-		{name: "in one batch", route: day("a×3", "b"), lines: `
+		{name: "the keys of a count may come in one batch", route: day("a×3", "b"), lines: `
 			06:00 a/1 a/2 b/1 a/3 come -> look at 06:02`},
 		{name: "a duplicate does not complete a set", route: day("a×2"), lines: `
 			06:00 a/1 comes -> nothing
 			06:01 a/1 comes -> 1 duplicate; nothing
 			06:02 a/2 comes -> look at 06:04`},
-		{name: "nor does a new version", route: day("a×2"), lines: `
+		{name: "a new version does not complete a set", route: day("a×2"), lines: `
 			06:00 a/1 comes     -> nothing
 			06:01 a/1#2 comes   -> nothing
 			06:02 a/1#3 comes   -> nothing
 			06:03 a/2 comes     -> look at 06:05`},
-		{name: "an entry that is met stays so over the window's life", route: day("a", "b"), lines: `
+		{name: "a met entry stays met for the window's life", route: day("a", "b"), lines: `
 			06:00 a/1 b/1 come -> look at 06:02
 			06:02 look         -> launch 1
 			06:02 rejected     -> closed
@@ -148,7 +148,7 @@ func TestEntries(t *testing.T) {
 	})
 }
 
-func TestAWindowWhoseFilesAreAllHeld(t *testing.T) {
+func TestWindowWithOnlyHeldFilesIsHeld(t *testing.T) {
 	t.Parallel()
 	r := Rules{Hash: "1", Hold: "implausible_date"}
 	s := New("cg-1", "implausible-day-2026-11-22T06:00:00Z", "orders", at("06:00"))
@@ -164,7 +164,7 @@ func TestAWindowWhoseFilesAreAllHeld(t *testing.T) {
 	if d := s.Evaluate(r, at("06:01")); d.Do != Nothing || s.After.Count != 1 {
 		t.Errorf("another file: %+v, and %d since", d, s.After.Count)
 	}
-	// A person discards it when the second file is there.
+	// The operator discards it after the second file.
 	s.Outcome(Outcome{Revision: 1, Answered: 1, At: at("06:02")})
 	if d := s.Evaluate(r, at("06:02")); d.Do != Nothing || !s.Idle() {
 		t.Errorf("after the discard: %+v", d)

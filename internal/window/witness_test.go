@@ -14,19 +14,19 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// witness is a window, with the model of what it is to do. Each takes in the
-// same batches, but parted and ordered in its own way.
+// witness is a window with its model. Each witness takes in the same batches,
+// split and ordered in its own way.
 type witness struct {
 	state *State
 	model *model
-	// shuffle parts and orders the batches; nil: as they are. told is how many
-	// notices were compared.
+	// shuffle splits and orders the batches; nil leaves them unchanged. told is
+	// how many notices were compared.
 	shuffle *rand.Rand
 	told    int
 }
 
-// take folds a batch: a shuffled one with duplicates, in parts, and by way of
-// the state's JSON form.
+// take folds a batch. A shuffled batch has duplicates, comes in parts, and goes
+// through the state's JSON form.
 func (w *witness) take(batch []Arrival, r Rules, received time.Time) (state, told Counts) {
 	parts := [][]Arrival{batch}
 	if w.shuffle != nil {
@@ -67,8 +67,8 @@ func (w *witness) rewrite() {
 	}
 }
 
-// coveredIsCovered: a file counts as covered only if it was put before the
-// request of a run was sent, by the true clock.
+// coveredIsCovered checks that a file counts as covered only if it was put
+// before the request of a run, by the true clock.
 func (h *history) coveredIsCovered(w *witness) {
 	for i := len(w.model.log) - 1; i >= 0 && w.model.log[i].what == came; i-- {
 		c := w.model.log[i]
@@ -78,7 +78,7 @@ func (h *history) coveredIsCovered(w *witness) {
 	}
 }
 
-// both asks all windows and models for a decision, and compares them.
+// both compares the decisions of all windows and models.
 func (h *history) both(ask func(*witness) (Decision, Decision)) Decision {
 	var first Decision
 	for i, w := range h.witnesses {
@@ -104,13 +104,13 @@ func same(a, b Decision) bool {
 	return a.Do == b.Do && a.At.Equal(b.At) && a.Reason == b.Reason && a.RouteChanged == b.RouteChanged
 }
 
-// forgetful: by design the number of open files is not exact where files were
-// forgotten, or where events of the future came during a launch.
+// forgetful: by design the number of open files is inexact if files were
+// forgotten, or if events of the future came during a launch.
 func forgetful(v *reading) bool {
 	return len(v.taken) > 256 || slices.ContainsFunc(v.taken, func(t *taken) bool { return !t.own.Equal(t.event) })
 }
 
-// compare compares what the windows and the models say of themselves.
+// compare compares the states of the windows and the models.
 func (h *history) compare() {
 	for i, w := range h.witnesses {
 		s, v := w.state, w.model.read()

@@ -154,7 +154,7 @@ func TestCLIAnswersWhatIsHeld(t *testing.T) {
 	// template's e-mails, and then it is not announced.
 	makeStack(t, w, `{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}},"Outputs":{"TriggerArn":{"Value":"`+l.function+`"}}}`)
 	cli := commandLine(t, w, address)
-	if got := cli.run(0, "held", "list"); got != "nothing waits for a person\n" {
+	if got := cli.run(0, "held", "list"); got != "nothing waits for you\n" {
 		t.Errorf("got %s", got)
 	}
 	for _, id := range []string{"cg-1", "cg-2", "cg-3"} {
@@ -168,7 +168,7 @@ func TestCLIAnswersWhatIsHeld(t *testing.T) {
 	entry := regexp.MustCompile(`(?m)^` + one + `\n  reason       too_old\n  since        \S+, just now\n  hold         1\n  cause        schedule\n` +
 		`  config id    cg-1\n  range        2026-01-04 to 2026-01-05\n  message      .+\n` +
 		`  to start it  amperity-runs held release ` + one + ` --hold 1\n  to end it    amperity-runs held discard ` + one + ` --hold 1 --reason WHY\n`)
-	if !entry.MatchString(list) || !strings.HasSuffix(list, "\n3 wait for a person\n") {
+	if !entry.MatchString(list) || !strings.HasSuffix(list, "\n3 wait for you\n") {
 		t.Errorf("got\n%s\nwant\n%s", list, entry)
 	}
 

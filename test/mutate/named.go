@@ -140,7 +140,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a launch without a run covers", File: "internal/window/window.go",
-		Old: "		s.remain(o.At.Add(-Margin), s.After.Count > o.Answered, s.After.Count)\n", New: "		s.cover(o.At)\n",
+		Old: "		s.reopenWindow(o.At.Add(-Margin), s.After.Count > o.Answered, s.After.Count)\n", New: "		s.cover(o.At)\n",
 		Why: "Files before a rejection never get a run.",
 	},
 
@@ -475,12 +475,12 @@ var namedMutants = []namedMutant{
 
 	// --- s3arrival ---
 	{
-		Name: "s3arrival ignores the version id", File: "internal/s3arrival/work.go",
+		Name: "s3arrival ignores the version id", File: "internal/s3arrival/batch.go",
 		Old: "	if a.VersionID != \"\" {\n		return a.VersionID\n	}\n", New: "",
 		Why: "Two notifications of one version with different sequencers count as two files.",
 	},
 	{
-		Name: "s3arrival ignores what tells uploads apart", File: "internal/s3arrival/work.go",
+		Name: "s3arrival ignores what tells uploads apart", File: "internal/s3arrival/batch.go",
 		Old: "	return a.EventTime.Format(time.RFC3339Nano)\n", New: "	_ = time.RFC3339Nano\n	return \"\"\n",
 		Why: "A corrected file without version and sequencer counts as a duplicate.",
 	},

@@ -1,5 +1,5 @@
-// Package announcementtest holds published events against their schemas, for
-// tests of whatever publishes them.
+// Package announcementtest checks published events against their schemas, for
+// the tests of their publishers.
 package announcementtest
 
 import (
@@ -14,9 +14,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/docs/events"
 )
 
-// Validate checks an event's detail by the schema of its detail-type in
-// docs/events. The error names every place at fault. It is safe for concurrent
-// use.
+// Validate checks an event's detail against the schema of its detail-type in
+// docs/events. The error names every wrong place. Validate is safe for
+// concurrent use.
 func Validate(detailType string, detail []byte) error {
 	schema, err := compiled(detailType)
 	if err != nil {
@@ -32,8 +32,8 @@ func Validate(detailType string, detail []byte) error {
 	return nil
 }
 
-// schemas are those that were compiled, by detail-type: compiling one takes
-// much longer than using it.
+// schemas caches the compiled schemas by detail-type, because compiling a
+// schema takes much longer than using it.
 var schemas sync.Map
 
 func compiled(detailType string) (*jsonschema.Schema, error) {
@@ -55,7 +55,8 @@ func compiled(detailType string) (*jsonschema.Schema, error) {
 	return s, err
 }
 
-// DetailTypes are the titles of all schemas, in the order of their file names.
+// DetailTypes returns the titles of all schemas, in the order of their file
+// names.
 func DetailTypes() ([]string, error) {
 	names, err := fs.Glob(events.Schemas, "*.schema.json")
 	if err != nil {
@@ -72,7 +73,7 @@ func DetailTypes() ([]string, error) {
 	return titles, nil
 }
 
-// find gives the schema whose title is the detail-type, and its URL.
+// find returns the schema whose title is the detail-type, and its URL.
 func find(detailType string) (url string, schema any, err error) {
 	names, err := fs.Glob(events.Schemas, "*.schema.json")
 	if err != nil {
@@ -90,7 +91,7 @@ func find(detailType string) (url string, schema any, err error) {
 	return "", nil, fmt.Errorf("no schema in docs/events has the title %q", detailType)
 }
 
-// head is what a schema says of itself.
+// head has the title and the id of a schema.
 type head struct {
 	Title string
 	ID    string `json:"$id"`

@@ -64,7 +64,7 @@ func TestTheSchemasAreStrictAboutOurFieldsAndOpenInTheRun(t *testing.T) {
 		{"a blocked launch has an error", blocked, "run-blocked", `"error":`, `"run":`, false},
 		{"a blocked launch waits for no answer", blocked, "run-blocked", `"reason":"unauthorized"`, `"reason":"unauthorized","hold":1`, false},
 		{"that the stack is paused is not announced", blocked, "run-blocked", `"reason":"unauthorized"`, `"reason":"paused"`, false},
-		{"a run that a person had started without files", started, "run-started", `"first_file":"s3://acme-landing/orders/2026/11/22/orders_1.csv.gz","files":5,`, ``, true},
+		{"a run that the operator started without files", started, "run-started", `"first_file":"s3://acme-landing/orders/2026/11/22/orders_1.csv.gz","files":5,`, ``, true},
 		{"files that are named are counted from one", started, "run-started", `"files":5`, `"files":0`, false},
 		{"without a ledger nothing counts the launches of a window", started, "run-started", `,"revision":1`, ``, true},
 		{"launches are counted from one", started, "run-started", `"revision":1`, `"revision":0`, false},
@@ -121,8 +121,8 @@ func TestTheSchemasAreStrictAboutOurFieldsAndOpenInTheRun(t *testing.T) {
 
 func TestDefinitionsOfOneNameAreTheSameInEverySchema(t *testing.T) {
 	t.Parallel()
-	// A consumer generates one type of them. Errors differ in their kinds, and
-	// the request of a rejection may be wrong.
+	// Consumers generate one type from the definitions. Errors differ in their
+	// kinds, and the request of a rejection may be invalid.
 	files, err := fs.Glob(events.Schemas, "*.schema.json")
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ func TestDynamoDBKeepsTheContract(t *testing.T) {
 	})
 }
 
-// faulty is the ledger of a table whose faults the contract asks for.
+// faulty is the ledger of a table with the faults that the contract needs.
 type faulty struct {
 	*dynamo.Ledger
 	db *table
@@ -60,8 +60,8 @@ func (f *faulty) Lag(on bool) {
 	}
 }
 
-// before answers as DynamoDB does: a single write and a transaction have errors
-// of their own for the same fault.
+// before responds like DynamoDB: for the same fault, a single write and a
+// transaction have different errors.
 //
 // Source: DynamoDB developer guide, "Transaction conflict handling"; API
 // reference, TransactWriteItems, Errors.

@@ -19,8 +19,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// API is what the ledger needs of *dynamodb.Client. It must be safe
-// for use by several goroutines if the ledger is used by several.
+// API is the part of *dynamodb.Client that the ledger uses. It must be safe for
+// concurrent use if the ledger is used concurrently.
 type API interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -28,8 +28,7 @@ type API interface {
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 }
 
-// Ledger is a ledger in one DynamoDB table. It is safe for use by several
-// goroutines.
+// Ledger is a ledger in one DynamoDB table. It is safe for concurrent use.
 //
 // The table's partition key is pk, a string; it has no sort key. An item has
 // these attributes:
@@ -44,20 +43,20 @@ type API interface {
 //	t    N  Item.Tries; absent if zero
 //	x    N  Item.Expires in Unix seconds, the time to live; absent if not set
 //
-// The index "due" has the partition key s and the sort key d, and projects the
-// keys alone (KEYS_ONLY). An item without s and d is not in it, and a write that
-// changes neither costs no write of the index.
+// The index "due" has the partition key s and the sort key d, and projects only
+// the keys (KEYS_ONLY). It leaves out items without s and d. A write that
+// changes neither does not write the index.
 //
-// The actions that it takes are dynamodb:GetItem and dynamodb:PutItem on the
-// table (a transaction of puts needs no other) and dynamodb:Query on the index.
+// The ledger needs dynamodb:GetItem and dynamodb:PutItem on the table, which
+// suffice for a transaction of puts, and dynamodb:Query on the index.
 type Ledger struct {
 	client API
 	table  string
 	sleep  func(context.Context, time.Duration) error
 }
 
-// New makes a ledger of a table, named by its name or ARN. sleep waits for a
-// duration, or returns an error as soon as the context is done.
+// New returns the ledger in a table, given by its name or ARN. sleep waits for
+// a duration, or returns an error as soon as the context is done.
 func New(client API, table string, sleep func(context.Context, time.Duration) error) *Ledger {
 	return &Ledger{client: client, table: table, sleep: sleep}
 }
@@ -71,9 +70,9 @@ const (
 )
 
 const (
-	// tries is how often Put tries, and firstDelay what it waits after the
-	// first time; each further wait is twice as long. In all less than 0.4 s;
-	// a transaction of others takes some milliseconds.
+	// tries is how often Put tries. It waits firstDelay after the first try,
+	// and twice as long after each further one. The waits stay below 0.4 s
+	// together. A concurrent transaction takes some milliseconds.
 	tries      = 5
 	firstDelay = 25 * time.Millisecond
 
@@ -83,8 +82,8 @@ const (
 	page = 100
 )
 
-// Get reads an item, as every write before left it. The error is a
-// [*Error]. Times are in UTC.
+// Get reads an item with strong consistency. The error is an [*Error]. Times
+// are in UTC.
 func (d *Ledger) Get(ctx context.Context, key string) (ledger.Item, error) {
 	w, err := d.read(ctx, key)
 	return w.Item, err
@@ -96,7 +95,7 @@ func (d *Ledger) read(ctx context.Context, key string) (ledger.Written, error) {
 		return ledger.Written{}, d.fail(opGet, err)
 	}
 	if key == "" || len(key) > ledger.MaxKey || !utf8.ValidString(key) {
-		return absent, nil // Put takes no such key, and DynamoDB would refuse the question
+		return absent, nil // Put refuses such a key, and DynamoDB would refuse the request
 	}
 	out, err := d.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:      aws.String(d.table),
@@ -116,18 +115,18 @@ func (d *Ledger) read(ctx context.Context, key string) (ledger.Written, error) {
 	return w, nil
 }
 
-// Put writes the items, all or none. Each names in Version the version that it
-// replaces: 0 for one that must not exist. The error is a
+// Put writes all the items or none. Each item's Version is the version that it
+// replaces, or 0 if the item must not exist. The error is a
 // [*ledger.ConflictError], an error of [ledger.Check], or an [*Error].
 //
-// A write that is repeated after another writer went on from it is answered in
-// two ways. DynamoDB knows a transaction by its ClientRequestToken for ten
-// minutes, and answers success. Later, and for a single item always, the
-// condition fails and the token is no longer on the item: that is a conflict.
+// A repeat of a write that another writer has replaced has one of two results.
+// For ten minutes DynamoDB recognizes a transaction by its ClientRequestToken,
+// and returns success. Later, and always for a single item, the condition fails
+// and the token is no longer on the item. That is a conflict.
 //
-// An *Error leaves open whether the write took effect: the SDK sends a
-// call again whose answer was lost, and the last answer says nothing about the
-// first. Read the items before writing them again.
+// After an *Error it is unknown whether the write took effect. The SDK repeats
+// a call whose answer was lost, and the last answer does not show the result of
+// the first. Read the items before you write them again.
 func (d *Ledger) Put(ctx context.Context, token string, items ...ledger.Item) error {
 	if err := ledger.Check(items); err != nil {
 		return err
@@ -149,13 +148,14 @@ func (d *Ledger) Put(ctx context.Context, token string, items ...ledger.Item) er
 		lost, err := d.write(ctx, token, try, items)
 		switch {
 		case lost != nil:
-			return d.settle(ctx, op, token, items, lost)
+			return d.resolveConflict(ctx, op, token, items, lost)
 		case err == nil:
 			return nil
 		case !err.passing || try == tries:
 			return err
 		}
-		// Half of the wait is random, so that those who met do not meet again.
+		// Half of the wait is random, so that colliding writers do not collide
+		// again.
 		delay := firstDelay << (try - 1)
 		if over := d.sleep(ctx, delay/2+rand.N(delay/2)); over != nil { // #nosec G404 -- jitter is no secret
 			err.also = append(err.also, over)
@@ -164,8 +164,9 @@ func (d *Ledger) Put(ctx context.Context, token string, items ...ledger.Item) er
 	}
 }
 
-// write is one try to write the items. If a condition failed, the first result
-// has for each item what DynamoDB gave back of it, nil where it gave nothing.
+// write tries once to write the items. If a condition failed, the first result
+// has the items that DynamoDB returned, and nil for each item that it did not
+// return.
 func (d *Ledger) write(ctx context.Context, token string, try int, items []ledger.Item) ([]attributes, *Error) {
 	if len(items) == 1 {
 		return d.writeOne(ctx, token, items[0])
@@ -208,8 +209,8 @@ func (d *Ledger) writeAll(ctx context.Context, token string, try int, items []le
 		return nil, nil
 	}
 	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
-		// The reasons are in the order of the items. One condition that failed
-		// decides, whatever befell the others.
+		// The reasons are in the order of the items. One failed condition
+		// decides, whatever the other reasons are.
 		old, lost := make([]attributes, len(items)), false
 		for i, reason := range cancelled.CancellationReasons {
 			if aws.ToString(reason.Code) == "ConditionalCheckFailed" && i < len(old) {
@@ -223,7 +224,7 @@ func (d *Ledger) writeAll(ctx context.Context, token string, try int, items []le
 	return nil, d.fail(opTransact, err, items...)
 }
 
-// unchanged is the condition that an item is still of the version named.
+// unchanged returns the condition that the item still has its version.
 func unchanged(item ledger.Item) (condition string, values attributes) {
 	if item.Version == 0 {
 		return "attribute_not_exists(pk)", nil
@@ -231,23 +232,24 @@ func unchanged(item ledger.Item) (condition string, values attributes) {
 	return "v = :v", attributes{":v": number(item.Version)}
 }
 
-// requestToken is the ClientRequestToken of one try. What the SDK sends again
-// by itself has it too, and DynamoDB answers that it is done if it is done. A
-// further try has another one, because it is not documented what DynamoDB
-// answers to that of a transaction which it cancelled; should an earlier try
-// take effect after all, the further one finds the token on the items.
+// requestToken returns the ClientRequestToken of one try. The SDK's own repeats
+// have the same token, and DynamoDB returns success for a repeat of a completed
+// transaction. Each further try has a new one, because DynamoDB does not
+// document its answer to the token of a cancelled transaction. If an earlier
+// try takes effect after all, the further try finds the write's token on the
+// items.
 //
 // Source: DynamoDB API reference, TransactWriteItems, ClientRequestToken: at
-// most 36 characters, good for ten minutes.
+// most 36 characters, valid for ten minutes.
 func requestToken(token string, try int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", token, try))
 	return hex.EncodeToString(sum[:16])
 }
 
-// settle tells a write that took effect, and whose answer was lost, from a lost
-// race. Where DynamoDB gave no item, it is read: one that does not exist, and in
-// a transaction those whose own condition held.
-func (d *Ledger) settle(ctx context.Context, op, token string, items []ledger.Item, old []attributes) error {
+// resolveConflict distinguishes a write whose answer was lost from a lost race.
+// It reads the items that DynamoDB did not return: those that do not exist, and
+// in a transaction those whose own condition held.
+func (d *Ledger) resolveConflict(ctx context.Context, op, token string, items []ledger.Item, old []attributes) error {
 	now := make([]ledger.Written, len(items))
 	for i, item := range items {
 		var err error
@@ -266,15 +268,15 @@ func (d *Ledger) settle(ctx context.Context, op, token string, items []ledger.It
 	return err
 }
 
-// Due lists what is due until a time, inclusive, the oldest first, page by
-// page; the order of those of the same millisecond is DynamoDB's. An error ends
-// the list: an [*Error]. What is written meanwhile may be listed twice or
-// not at all.
+// Due lists the items due at or before a time, the oldest first, page by page.
+// DynamoDB chooses the order of items of the same millisecond. An error, an
+// [*Error], ends the list. An item written meanwhile may be listed twice or not
+// at all.
 func (d *Ledger) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error] {
 	return d.rows(ctx, stateDue, until)
 }
 
-// Held lists what waits for a person, in the manner of Due.
+// Held lists the items that wait for the operator, in the same way as Due.
 func (d *Ledger) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] {
 	return d.rows(ctx, stateHeld, time.Time{})
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger/ledgertest"
 )
 
-// waits are the waits of a ledger, none of which takes time.
+// waits records the waits of a ledger. None of them takes time.
 type waits struct {
 	asked []time.Duration
 	err   error // of each wait
@@ -30,7 +30,7 @@ func (w *waits) sleep(_ context.Context, d time.Duration) error {
 	return w.err
 }
 
-// over makes a ledger of a client, whose tokens are "1", "2" and so on.
+// over returns a ledger on a client. Its tokens are "1", "2" and so on.
 func over(client dynamo.API) (tokened, *waits) {
 	w := &waits{}
 	return newWith(client, tableName, tokens(), w.sleep), w
@@ -56,7 +56,7 @@ func item(key string, version int64, doc string) ledger.Item {
 	return ledger.Item{Key: key, Version: version, Doc: []byte(doc)}
 }
 
-// conflict fails the test unless err is a conflict with these items there.
+// conflict fails the test unless err is a conflict with these current items.
 func conflict(t *testing.T, err error, want ...ledger.Item) {
 	t.Helper()
 	c, ok := errors.AsType[*ledger.ConflictError](err)
@@ -68,7 +68,7 @@ func conflict(t *testing.T, err error, want ...ledger.Item) {
 	}
 }
 
-func TestAttributes(t *testing.T) {
+func TestItemsHaveTheDocumentedAttributes(t *testing.T) {
 	t.Parallel()
 	at := ledgertest.Base.Add(7 * time.Millisecond)
 	for _, row := range []struct {
@@ -116,7 +116,7 @@ func TestAttributes(t *testing.T) {
 
 var ignoreUnexported = cmpopts.IgnoreUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{})
 
-func TestNothingIsAskedOfAKeyThatCannotBe(t *testing.T) {
+func TestInvalidKeySendsNoRequest(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	l, _ := over(db)
@@ -134,14 +134,14 @@ func TestNothingIsAskedOfAKeyThatCannotBe(t *testing.T) {
 	}
 }
 
-// The SDK sends a write again whose answer was lost.
-func TestALostAnswer(t *testing.T) {
+// The SDK repeats a write whose answer was lost.
+func TestRepeatOfALostAnswerCountsAsDone(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name  string
 		write []ledger.Item
-		bare  bool // what failed comes without the items
-		other bool // somebody writes a in between
+		bare  bool // failed conditions return no items
+		other bool // another writer writes a in between
 		known bool // DynamoDB still knows the transaction
 	}{
 		{"of one item", []ledger.Item{item("a", 1, `{}`)}, false, false, false},
@@ -191,7 +191,7 @@ func TestALostAnswer(t *testing.T) {
 	}
 }
 
-func TestAnothersWriteIsNotOnesOwn(t *testing.T) {
+func TestWriteWithAnotherTokenIsAConflict(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	l, _ := over(db)
@@ -200,17 +200,17 @@ func TestAnothersWriteIsNotOnesOwn(t *testing.T) {
 	conflict(t, l.Put(t.Context(), item("a", 0, `{"n":1}`)), item("a", 1, `{"n":1}`))
 	conflict(t, l.Put(t.Context(), item("a", 0, `{"n":1}`), item("b", 0, `{"n":1}`)), item("a", 1, `{"n":1}`), item("b", 1, `{"n":1}`))
 
-	// One's own on one item is not one's own on all.
+	// The token on one item is not the token on all items.
 	mine := newWith(db, tableName, func(context.Context) string { return "mine" }, nil)
 	put(t, mine, item("a", 1, `{"n":2}`))
 	conflict(t, mine.Put(t.Context(), item("a", 1, `{"n":2}`), item("b", 0, `{"n":2}`)), item("a", 2, `{"n":2}`), item("b", 1, `{"n":1}`))
 
-	// A token from another version is none.
+	// A token on another version does not count.
 	conflict(t, mine.Put(t.Context(), item("a", 0, `{"n":2}`)), item("a", 2, `{"n":2}`))
 }
 
-// In a cancelled transaction one item gives the reason, in any place, and the
-// others their presence.
+// In a cancelled transaction one item has the failed condition, at any
+// position, and the others return their current state.
 func TestOneFailedConditionDecides(t *testing.T) {
 	t.Parallel()
 	failed := types.CancellationReason{Code: aws.String("ConditionalCheckFailed"), Item: attributes{
@@ -235,8 +235,8 @@ func TestOneFailedConditionDecides(t *testing.T) {
 	}
 }
 
-// What passes in a moment is tried again, five times in all.
-func TestWhatPasses(t *testing.T) {
+// Put tries temporary errors five times in all.
+func TestTemporaryErrorsAreRetried(t *testing.T) {
 	t.Parallel()
 	one, two := []ledger.Item{item("a", 0, `{}`)}, []ledger.Item{item("a", 0, `{}`), item("b", 0, `{}`)}
 	reason := func(code string) error {
@@ -300,7 +300,7 @@ func TestWhatPasses(t *testing.T) {
 	}
 }
 
-func TestTheEndOfTheContextEndsTheTries(t *testing.T) {
+func TestEndOfTheContextEndsTheRetries(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	db.before = errFirst(9, &types.TransactionConflictException{})
@@ -312,9 +312,9 @@ func TestTheEndOfTheContextEndsTheTries(t *testing.T) {
 	}
 }
 
-// The first try arrived although it was cancelled as far as we know: a repeat
-// that was underway. The next try finds its token.
-func TestATryThatArrivesLate(t *testing.T) {
+// The first try took effect although DynamoDB reported it as cancelled: a
+// repeat was in flight. The next try finds its token.
+func TestEarlierTryThatArrivesLateCountsAsDone(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	write := []ledger.Item{item("a", 0, `{}`), item("b", 0, `{}`)}
@@ -332,7 +332,7 @@ func TestATryThatArrivesLate(t *testing.T) {
 	}
 }
 
-func TestWhatFails(t *testing.T) {
+func TestOtherErrorsAreReturned(t *testing.T) {
 	t.Parallel()
 	large := item("b", 0, strings.Repeat("x", 300))
 	writes := [][]ledger.Item{{item("a", 0, `{}`)}, {item("a", 0, `{}`), large}}
@@ -360,7 +360,7 @@ func TestWhatFails(t *testing.T) {
 		is   error
 		want string
 	}{
-		// Throttling. The SDK has tried again.
+		// Throttling, after the SDK's retries.
 		{"GetItem", &types.ProvisionedThroughputExceededException{Message: aws.String("Slow down")}, ledger.ErrThrottled,
 			"ledger table runs: GetItem: ProvisionedThroughputExceededException: Slow down: the ledger's table is throttled"},
 		{"PutItem", &types.ThrottlingException{}, ledger.ErrThrottled,
@@ -378,7 +378,7 @@ func TestWhatFails(t *testing.T) {
 			"ledger table runs: TransactWriteItems: AccessDeniedException: no: the function's role and its permissions boundary must allow dynamodb:PutItem on the table"},
 		{"Query", code("AccessDeniedException", "no"), nil,
 			"ledger table runs: Query: AccessDeniedException: no: the function's role and its permissions boundary must allow dynamodb:Query on the table's index due"},
-		// Too large, against all that Put checks.
+		// Too large in spite of Put's checks.
 		{"PutItem", code("ValidationException", "Item size has exceeded the maximum allowed size"), &ledger.SizeError{Key: "a", Size: 3, Limit: 409_600},
 			"ledger table runs: PutItem: ValidationException: Item size has exceeded the maximum allowed size: the ledger's item a has 3 bytes, the limit is 409600"},
 		{"TransactWriteItems", code("ValidationException", "Item size has exceeded the maximum allowed size"), &ledger.SizeError{Key: "b", Size: 301, Limit: 409_600},
@@ -428,8 +428,8 @@ func TestWhatFails(t *testing.T) {
 	}
 }
 
-// A context that is done asks DynamoDB nothing; the SDK would begin a request.
-func TestNothingIsAskedOnceTheContextIsDone(t *testing.T) {
+// A done context sends no request. The SDK alone would begin one.
+func TestDoneContextSendsNoRequest(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -469,9 +469,9 @@ func TestTimesAreInUTC(t *testing.T) {
 	}
 }
 
-// A conflict of which the items cannot be read is no conflict: who gets one
-// relies on its items.
-func TestAConflictThatCannotBeReadFails(t *testing.T) {
+// A conflict with unreadable items is another error, because callers rely on
+// the items of a conflict.
+func TestUnreadableConflictIsAnError(t *testing.T) {
 	t.Parallel()
 	db := newTable()
 	l, _ := over(db)
@@ -494,8 +494,8 @@ func TestAConflictThatCannotBeReadFails(t *testing.T) {
 	}
 }
 
-// Somebody may edit the table by hand.
-func TestMalformedItems(t *testing.T) {
+// An operator may edit the table by hand.
+func TestMalformedItemsAreErrors(t *testing.T) {
 	t.Parallel()
 	sound := func(change ...func(attributes)) attributes {
 		a := attributes{"pk": text("a"), "v": number("1"), "w": text("1"), "doc": text("{}"), "s": text("due"), "d": number("5"), "h": number("5"), "t": number("5"), "x": number("5")}
@@ -550,7 +550,7 @@ func TestMalformedItems(t *testing.T) {
 	}
 }
 
-// rowsOf answers each Query with the rows.
+// rowsOf returns the rows from each Query.
 type rowsOf struct {
 	*table
 	rows []attributes
@@ -560,7 +560,7 @@ func (r rowsOf) Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.O
 	return &dynamodb.QueryOutput{Items: r.rows}, nil
 }
 
-func TestMalformedRows(t *testing.T) {
+func TestMalformedRowsAreErrors(t *testing.T) {
 	t.Parallel()
 	good := attributes{"pk": text("a"), "s": text("held"), "d": number("5")}
 	for _, row := range []struct {
@@ -582,8 +582,8 @@ func TestMalformedRows(t *testing.T) {
 	}
 }
 
-// What no ledger takes is refused before anything is sent.
-func TestWhatNoLedgerTakes(t *testing.T) {
+// Put refuses invalid writes before it sends a request.
+func TestInvalidWritesAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		items []ledger.Item

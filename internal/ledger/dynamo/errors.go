@@ -13,23 +13,23 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// Error says that a call of the ledger's table failed. Its tree of
-// errors has the SDK's error, or the context's, and where it fits [ledger.ErrThrottled],
+// Error reports that a call of the ledger's table failed. Its error tree has
+// the error of the SDK or the context, and if it applies [ledger.ErrThrottled],
 // [ledger.ErrBusy], [ledger.ErrTokenReused] or a [*ledger.SizeError].
 //
-// Its text shows keys, never documents or tokens.
+// Its text shows keys, but never documents or tokens.
 type Error struct {
 	// Op is DynamoDB's operation: GetItem, PutItem, TransactWriteItems, Query.
 	Op string
-	// Table is the table, as it was given to New.
+	// Table is the table as passed to New.
 	Table string
-	// Hint says what to do, where that can be told; else empty.
+	// Hint is what to do, or empty if that is unknown.
 	Hint string
-	// Err is what failed.
+	// Err is the error that occurred.
 	Err error
 
-	also    []error // more for the tree
-	passing bool    // the same write may get through a moment later
+	also    []error // further errors of the tree
+	passing bool    // the same write may succeed a moment later
 }
 
 func (e *Error) Error() string {
@@ -40,14 +40,14 @@ func (e *Error) Error() string {
 	return what
 }
 
-// Unwrap gives Err, and what else the error is.
+// Unwrap returns Err and the further errors of the tree.
 func (e *Error) Unwrap() []error { return append([]error{e.Err}, e.also...) }
 
-// maxSaid bounds the words of others, in runes.
+// maxSaid bounds the text of an error of AWS, in runes.
 const maxSaid = 500
 
-// says is an error's text, without the SDK's own names for the operation and
-// the request where DynamoDB answered with a code.
+// says returns an error's text. If DynamoDB returned a code, the text leaves
+// out the SDK's names for the operation and the request.
 func says(err error) string {
 	said := err.Error()
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
@@ -70,8 +70,7 @@ const (
 // maxItem is DynamoDB's bound on an item, names and values of all attributes.
 const maxItem = 400 << 10
 
-// fail tells what kind of failure an error of the SDK is. items are those of
-// the write.
+// fail classifies an error of the SDK. items are the items of the write.
 func (d *Ledger) fail(op string, err error, items ...ledger.Item) *Error {
 	e := &Error{Op: op, Table: d.table, Err: err}
 	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
@@ -80,8 +79,7 @@ func (d *Ledger) fail(op string, err error, items ...ledger.Item) *Error {
 				e.take(aws.ToString(reason.Code), aws.ToString(reason.Message), items[i:i+1])
 			}
 		}
-		// The SDK tries a cancelled transaction no second time, for whatever
-		// reason.
+		// The SDK never retries a cancelled transaction.
 		e.passing = errors.Is(e, ledger.ErrBusy) || errors.Is(e, ledger.ErrThrottled)
 		return e
 	}
@@ -92,7 +90,7 @@ func (d *Ledger) fail(op string, err error, items ...ledger.Item) *Error {
 	return e
 }
 
-// take adds to the error what a code of DynamoDB means.
+// take adds the meaning of a DynamoDB code to the error.
 //
 // Source: DynamoDB API reference, TransactionCanceledException for the codes of
 // cancelled transactions; developer guide, "Error handling with DynamoDB", for
@@ -107,7 +105,7 @@ func (e *Error) take(code, message string, items []ledger.Item) {
 	case "IdempotentParameterMismatchException":
 		e.add(ledger.ErrTokenReused)
 	case "ValidationException", "ValidationError":
-		// "Item size has exceeded the maximum allowed size", of an update
+		// "Item size has exceeded the maximum allowed size", or for an update
 		// "Item size to update has exceeded ...".
 		if strings.Contains(message, "exceeded the maximum allowed size") && len(items) > 0 {
 			large := slices.MaxFunc(items, func(a, b ledger.Item) int { return size(a) - size(b) })
@@ -116,7 +114,7 @@ func (e *Error) take(code, message string, items []ledger.Item) {
 	case "ResourceNotFoundException":
 		e.Hint = hintTable
 	case "AccessDeniedException":
-		// A transaction takes the permissions of what it does.
+		// A transaction needs the permissions of its writes.
 		action, resource := e.Op, "the table"
 		switch e.Op {
 		case opTransact:
@@ -135,5 +133,5 @@ func (e *Error) add(err error) {
 	}
 }
 
-// size is what an item has in bytes, but for a few of its attributes.
+// size returns the bytes of an item, without a few of its attributes.
 func size(item ledger.Item) int { return len(item.Key) + len(item.Doc) }

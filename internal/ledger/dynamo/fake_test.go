@@ -47,20 +47,20 @@ func numberOf(v types.AttributeValue) int64 {
 // tableName is the name of the tests' table.
 const tableName = "runs"
 
-// table is a client of a DynamoDB table in memory that knows as much of
-// DynamoDB as the ledger uses, refuses all else, and has faults on demand. A
-// transaction is one step, and the index is up to date unless it is to lag: it
+// table is a client of a DynamoDB table in memory. It has the parts of DynamoDB
+// that the ledger uses, refuses all others, and has faults on demand. A
+// transaction is one step, and the index is up to date unless it should lag. It
 // is not for races.
 type table struct {
-	// before decides on the nth call (from 1) of all: an error is the answer,
-	// and nothing is done.
+	// before decides the nth call, from 1. If it returns an error the call
+	// returns it and does nothing.
 	before func(n int, op string) error
-	// between makes the next write one whose answer is lost: it is done, then
-	// between is called, then the SDK sends it again.
+	// between makes the next write lose its answer: the write takes effect,
+	// between is called, and the SDK repeats the write.
 	between func()
-	// lagging is what the index shows; nil: what is there.
+	// lagging is the content of the index; nil means the current items.
 	lagging map[string]attributes
-	// bare leaves the items out of what failed conditions give back.
+	// bare leaves out the items that failed conditions return.
 	bare bool
 
 	mu       sync.Mutex
@@ -75,14 +75,15 @@ func newTable() *table {
 	return &table{items: map[string]attributes{}, done: map[string][]types.TransactWriteItem{}}
 }
 
-// forget lets ten minutes pass: a ClientRequestToken is not known for longer.
+// forget lets ten minutes pass, after which DynamoDB forgets a
+// ClientRequestToken.
 func (t *table) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	clear(t.done)
 }
 
-// awsError is an error as the SDK returns it.
+// awsError returns an error as the SDK does.
 func awsError(op string, err error) error {
 	return &smithy.OperationError{ServiceID: "DynamoDB", OperationName: op, Err: err}
 }
@@ -91,7 +92,7 @@ func code(code, message string) error {
 	return &smithy.GenericAPIError{Code: code, Message: message}
 }
 
-// call counts a call, and refuses it if it shall fail or is not as it must be.
+// call counts a call, and refuses it if it should fail or is invalid.
 func (t *table) call(ctx context.Context, op string, name *string, sound bool) error {
 	t.mu.Lock()
 	t.calls = append(t.calls, op)
@@ -156,7 +157,8 @@ func (t *table) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWri
 	return &dynamodb.TransactWriteItemsOutput{}, nil
 }
 
-// cancelled is the error of a transaction that was cancelled for the reasons.
+// cancelled returns the error of a transaction that was cancelled for the
+// reasons.
 func cancelled(reasons ...types.CancellationReason) error {
 	message := "Transaction cancelled, please refer cancellation reasons for specific reasons ["
 	for i, r := range reasons {
@@ -168,7 +170,7 @@ func cancelled(reasons ...types.CancellationReason) error {
 	return &types.TransactionCanceledException{Message: aws.String(message + "]"), CancellationReasons: reasons}
 }
 
-// write gives the reasons why it was not done, or nil.
+// write returns the reasons why the write was refused, or nil.
 func (t *table) write(items []types.TransactWriteItem, request string) ([]types.CancellationReason, error) {
 	t.mu.Lock()
 	failed, err := t.apply(items, request)
@@ -186,8 +188,8 @@ func (t *table) write(items []types.TransactWriteItem, request string) ([]types.
 	return t.apply(items, request)
 }
 
-// apply is one step. A transaction that took effect is known by its request for
-// ten minutes, whatever was written since.
+// apply is one step. A transaction that took effect is recognized by its
+// request for ten minutes, whatever was written since.
 //
 // Source: DynamoDB API reference, TransactWriteItems, ClientRequestToken.
 func (t *table) apply(items []types.TransactWriteItem, request string) ([]types.CancellationReason, error) {
@@ -263,7 +265,7 @@ func (t *table) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*d
 	slices.SortFunc(rows, order)
 	out := &dynamodb.QueryOutput{Items: rows}
 	if limit := int(*in.Limit); len(rows) >= limit {
-		// DynamoDB gives a key also where nothing comes after the page.
+		// DynamoDB returns a key even if the page is the last.
 		out.Items, out.LastEvaluatedKey = rows[:limit], rows[limit-1]
 	}
 	return out, nil

@@ -11,10 +11,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// attributes are an item as the SDK has it.
+// attributes is an item in the form of the SDK.
 type attributes = map[string]types.AttributeValue
 
-// Names of the attributes; what they hold stands at [Ledger].
+// Names of the attributes. [Ledger] documents their content.
 const (
 	attrKey     = "pk"
 	attrVersion = "v"
@@ -36,7 +36,7 @@ func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// encode gives the item as the next version, written with the token.
+// encode returns the item as the next version, with the token of the write.
 func encode(item ledger.Item, token string) attributes {
 	a := attributes{
 		attrKey:     text(item.Key),
@@ -62,7 +62,8 @@ func encode(item ledger.Item, token string) attributes {
 	return a
 }
 
-// decode is the way back. An item that encode cannot have made is an error.
+// decode is the reverse of encode. An item that encode cannot have written is
+// an error.
 func decode(key string, a attributes) (ledger.Written, error) {
 	r := &reader{key: key, attributes: a}
 	w := ledger.Written{Item: ledger.Item{Key: key, Version: r.number(attrVersion)}, Token: r.text(attrToken)}
@@ -110,7 +111,7 @@ func decodeRow(a attributes) (ledger.Listed, error) {
 	return row, nil
 }
 
-// reader reads attributes, and keeps the first error. It shows no values.
+// reader reads attributes and keeps the first error. The error shows no values.
 type reader struct {
 	key        string // for the error
 	attributes attributes

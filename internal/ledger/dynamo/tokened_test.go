@@ -10,7 +10,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger/dynamo"
 )
 
-// tokened is a ledger that makes the tokens of its writes by itself.
+// tokened is a ledger that chooses the tokens of its writes.
 type tokened struct {
 	*dynamo.Ledger
 	token func(context.Context) string
@@ -24,13 +24,13 @@ func (l tokened) Put(ctx context.Context, items ...ledger.Item) error {
 	return l.Ledger.Put(ctx, l.token(ctx), items...)
 }
 
-// ledgerOf is what the tests' own helpers need of it.
+// ledgerOf is the part of a ledger that the tests' helpers use.
 type ledgerOf interface {
 	Get(ctx context.Context, key string) (ledger.Item, error)
 	Put(ctx context.Context, items ...ledger.Item) error
 }
 
-// tokens makes a different token for each call.
+// tokens returns a new token for each call.
 func tokens() func(context.Context) string {
 	var n atomic.Int64
 	return func(context.Context) string { return fmt.Sprint(n.Add(1)) }

@@ -15,8 +15,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// wire answers the real client's requests, one after the other, in place of
-// DynamoDB.
+// wire responds to the real client's requests in order, instead of DynamoDB.
 type wire struct {
 	answers []string // "" breaks the connection; the last one stays
 	bodies  []string
@@ -39,7 +38,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
 }
 
-// client is the SDK's own, whose retries take no time.
+// client returns the SDK's client. Its retries take no time.
 func (w *wire) client() *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		Region: "us-east-1", HTTPClient: &http.Client{Transport: w}, BaseEndpoint: aws.String("http://dynamodb.test"),
@@ -52,14 +51,13 @@ func (w *wire) client() *dynamodb.Client {
 	})
 }
 
-// refused is DynamoDB's answer with an error.
+// refused is DynamoDB's response with an error.
 func refused(kind, rest string) string {
 	return `{"__type":"com.amazonaws.dynamodb.v20120810#` + kind + `",` + rest + `}`
 }
 
-// The errors are those that the SDK makes of DynamoDB's answers, and so are the
-// repeats.
-func TestTheSDKsErrors(t *testing.T) {
+// The errors and the repeats are those of the SDK.
+func TestSDKErrorsAndRepeatsAreUnderstood(t *testing.T) {
 	t.Parallel()
 	one, two := []ledger.Item{item("a", 0, `{}`)}, []ledger.Item{item("a", 0, `{}`), item("b", 0, `{}`)}
 	stored := func(token string) string {
@@ -103,7 +101,7 @@ func TestTheSDKsErrors(t *testing.T) {
 			if len(w.bodies) != row.sent {
 				t.Errorf("sent %d times", len(w.bodies))
 			}
-			// A repeat is the same request, with the same ClientRequestToken.
+			// A repeat is the same request with the same ClientRequestToken.
 			if len(w.bodies) > 1 && w.bodies[0] != w.bodies[1] {
 				t.Errorf("the SDK repeats %s\nas %s", w.bodies[0], w.bodies[1])
 			}

@@ -12,22 +12,22 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// faults are the parts of the contract on what DynamoDB does to its callers.
+// faults are the parts of the contract about the faults of DynamoDB.
 var faults = []struct {
 	name string
 	test func(*testing.T, Table)
 }{
-	{"a write that meets other transactions is tried again", contended},
-	{"a write that keeps meeting other transactions fails, and is no conflict", contendedAlways},
-	{"a throttled write fails whole, and is no conflict", throttledWrite},
-	{"a list that is throttled on its second page ends with the error", throttledPage},
+	{"a write that meets other transactions is retried", contended},
+	{"a write that keeps meeting other transactions fails without a conflict", contendedAlways},
+	{"a throttled write fails as a whole, without a conflict", throttledWrite},
+	{"a list throttled on its second page ends with the error", throttledPage},
 	{"a lost answer is recognized", lostAnswer},
 	{"a lost answer is recognized after another write", lostAnswerOvertaken},
 	{"a token with other content is refused", tokenReused},
 	{"lists may lag, items do not", lagging},
 }
 
-// writes are a write of one item and a transaction, both of new items.
+// writes returns a write of one item and a transaction, both of new items.
 func writes() map[string][]ledger.Item {
 	return map[string][]ledger.Item{
 		"one item":      {{Key: "a", Due: Base, Doc: []byte(`{"n":1}`)}},
@@ -35,7 +35,7 @@ func writes() map[string][]ledger.Item {
 	}
 }
 
-// wrote fails the test unless the items were written once, or not at all.
+// wrote fails the test unless each item has the version.
 func wrote(t *testing.T, l Ledger, version int64, items []ledger.Item) {
 	t.Helper()
 	for _, item := range items {
@@ -135,7 +135,7 @@ func lostAnswer(t *testing.T, l Table) {
 	for name, items := range writes() {
 		mine := token()
 		l.LoseAnswer(func() {})
-		// The SDK sends it again, then the caller does, twice.
+		// The SDK repeats the write, then the caller does, twice.
 		for range 3 {
 			if err := l.Put(t.Context(), mine, items...); err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -149,8 +149,8 @@ func lostAnswer(t *testing.T, l Table) {
 	}
 }
 
-// lostAnswerOvertaken: the answer is success or a conflict. Callers must bear
-// both, and neither writes over the other's write.
+// lostAnswerOvertaken: a repeat returns success or a conflict. Callers must
+// handle both, and neither overwrites the other writer's item.
 func lostAnswerOvertaken(t *testing.T, l Table) {
 	for name, items := range writes() {
 		other := ledger.Item{Key: items[0].Key, Version: 1, Doc: []byte(`{"by":"another"}`)}
@@ -214,8 +214,8 @@ func tokenReused(t *testing.T, l Table) {
 	}
 }
 
-// lagging: what is listed is a hint. A caller reads the item, and writes from
-// the version that it read.
+// lagging: the lists are hints. A caller reads the item, and writes from the
+// version that it read.
 func lagging(t *testing.T, l Table) {
 	put(t, l, ledger.Item{Key: "later", Due: Base, Doc: []byte(`{}`)})
 	put(t, l, ledger.Item{Key: "over", Due: Base, Doc: []byte(`{}`)})

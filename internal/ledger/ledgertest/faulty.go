@@ -10,8 +10,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// Faulty is a ledger with DynamoDB's faults on demand: a [Table] over a ledger
-// that has none of them, such as [ledger.Memory].
+// Faulty is a [Table] with DynamoDB's faults on demand, over a ledger without
+// faults such as [ledger.Memory].
 type Faulty struct {
 	Ledger
 
@@ -23,36 +23,36 @@ type Faulty struct {
 	lag       *lists
 }
 
-// lists are both lists at one time.
+// lists has both lists at one time.
 type lists struct{ due, held []ledger.Listed }
 
 const (
-	// requests is how often a write is sent that meets other transactions.
+	// requests is how often a write that meets other transactions is sent.
 	requests = 5
 	// pageRows is how many rows a page has.
 	pageRows = 100
 )
 
-// NewFaulty makes a faulty ledger of l.
+// NewFaulty returns a Faulty over l.
 func NewFaulty(l Ledger) *Faulty { return &Faulty{Ledger: l} }
 
-// Contend is as of [Table].
+// Contend implements [Table].
 func (f *Faulty) Contend(n int) { f.set(func() { f.contend = n }) }
 
-// ThrottleWrites is as of [Table].
+// ThrottleWrites implements [Table].
 func (f *Faulty) ThrottleWrites(on bool) { f.set(func() { f.throttled = on }) }
 
-// ThrottlePage is as of [Table].
+// ThrottlePage implements [Table].
 func (f *Faulty) ThrottlePage(n int) { f.set(func() { f.page = n }) }
 
-// LoseAnswer is as of [Table].
+// LoseAnswer implements [Table].
 func (f *Faulty) LoseAnswer(between func()) { f.set(func() { f.between = between }) }
 
-// TenMinutesLater has no effect: the tokens of requests are not remembered, only
-// those on the items.
+// TenMinutesLater has no effect, because Faulty remembers only the tokens on
+// the items.
 func (f *Faulty) TenMinutesLater() {}
 
-// Lag is as of [Table].
+// Lag implements [Table].
 func (f *Faulty) Lag(on bool) {
 	var now *lists
 	if on {
@@ -74,7 +74,7 @@ func (f *Faulty) set(change func()) {
 	change()
 }
 
-// Put writes as the ledger does, and has the faults.
+// Put writes like the ledger, with the faults.
 func (f *Faulty) Put(ctx context.Context, token string, items ...ledger.Item) error {
 	for n := 1; ; n++ {
 		busy, throttled := false, false
@@ -108,14 +108,14 @@ func (f *Faulty) put(ctx context.Context, token string, items []ledger.Item) err
 	return f.Ledger.Put(ctx, token, items...)
 }
 
-// Due lists as the ledger does, and has the faults.
+// Due lists like the ledger, with the faults.
 func (f *Faulty) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error] {
 	return f.rows(f.Ledger.Due(ctx, until), func(l *lists) []ledger.Listed {
 		return slices.DeleteFunc(slices.Clone(l.due), func(row ledger.Listed) bool { return row.At.After(until) })
 	})
 }
 
-// Held lists as the ledger does, and has the faults.
+// Held lists like the ledger, with the faults.
 func (f *Faulty) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] {
 	return f.rows(f.Ledger.Held(ctx), func(l *lists) []ledger.Listed { return l.held })
 }

@@ -1,4 +1,4 @@
-// Package ledgertest is the contract of a ledger, as a test that every
+// Package ledgertest is the contract of a ledger: a test that every
 // implementation must pass.
 package ledgertest
 
@@ -20,7 +20,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// Ledger is what a ledger can do.
+// Ledger has the methods of a ledger.
 type Ledger interface {
 	Get(ctx context.Context, key string) (ledger.Item, error)
 	Put(ctx context.Context, token string, items ...ledger.Item) error
@@ -28,34 +28,34 @@ type Ledger interface {
 	Held(ctx context.Context) iter.Seq2[ledger.Listed, error]
 }
 
-// Table is a ledger under test, with what DynamoDB does to its callers on demand.
+// Table is a ledger under test, with the faults of DynamoDB on demand.
 type Table interface {
 	Ledger
-	// Contend lets the next n requests to write meet transactions of others;
-	// [Always] lets all of them, until the next call.
+	// Contend makes the next n write requests meet other transactions. [Always]
+	// means all of them, until the next call.
 	Contend(n int)
-	// ThrottleWrites refuses every request to write, while on. Of a transaction it
+	// ThrottleWrites refuses every write request while on. In a transaction it
 	// refuses one item.
 	ThrottleWrites(on bool)
 	// ThrottlePage refuses the n-th page of each list; 0 refuses none.
 	ThrottlePage(n int)
-	// LoseAnswer loses the answer to the next write that takes effect. Then it
-	// calls between, and the request is sent again.
+	// LoseAnswer loses the answer to the next write that takes effect. It then
+	// calls between, and the request is repeated.
 	LoseAnswer(between func())
-	// Lag keeps the lists as they are now, while on.
+	// Lag freezes the lists while on.
 	Lag(on bool)
-	// TenMinutesLater lets DynamoDB forget the tokens of requests.
+	// TenMinutesLater makes DynamoDB forget the tokens of requests.
 	TenMinutesLater()
 }
 
-// Always is how often Contend has its effect at most.
+// Always makes Contend affect every request.
 const Always = 1 << 30
 
-// Base is the time that the test's items count from.
+// Base is the time from which the tests count.
 var Base = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 
-// Run holds an implementation to the contract. make gives an empty ledger for
-// each part.
+// Run tests an implementation against the contract. make returns an empty
+// ledger for each part.
 func Run(t *testing.T, make func(*testing.T) Table) {
 	t.Parallel()
 	for _, part := range faults {
@@ -70,19 +70,19 @@ func Run(t *testing.T, make func(*testing.T) Table) {
 	}{
 		{"an item that does not exist has the key alone", absent},
 		{"what was written is read back", roundTrip},
-		{"a write from another version is refused and told the present one", conflict},
+		{"a write from another version is refused with the current one", conflict},
 		{"an item that must not exist is written once", claim},
 		{"several items are written all or none", transaction},
-		{"of writers at once one wins", race},
-		{"due items are listed by time until the one asked for", due},
+		{"one of several concurrent writers wins", race},
+		{"due items are listed by time up to the given time", due},
 		{"more due items than a page are all listed", pages},
 		{"an item that is no longer due is not listed", delisted},
-		{"held items are listed apart from those that are due", held},
-		{"what is too large is refused", size},
+		{"held items are listed apart from due items", held},
+		{"an item that is too large is refused", size},
 		{"a document may have its greatest size", largest},
-		{"a write that is repeated with its token counts once", repeated},
-		{"how often an item failed is kept until it is written anew", tries},
-		{"a context that is done is obeyed", done},
+		{"a write repeated with its token takes effect once", repeated},
+		{"an item keeps its tries until the next write", tries},
+		{"a done context ends every call", done},
 		{"strange keys and documents are kept", strange},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func Run(t *testing.T, make func(*testing.T) Table) {
 	}
 }
 
-// token makes a token for a write, which no other has.
+// token returns a new token for a write.
 func token() string { return rand.Text() }
 
 func get(t *testing.T, l Ledger, key string) ledger.Item {
@@ -129,13 +129,13 @@ func roundTrip(t *testing.T, l Ledger) {
 	in.Version = 1
 	same(t, in, get(t, l, in.Key))
 
-	// Times are kept to the millisecond, and the second.
+	// Due and Held keep milliseconds, Expires keeps seconds.
 	in.Due, in.Expires = Base.Add(1999*time.Microsecond), Base.Add(1999*time.Millisecond)
 	put(t, l, in)
 	in.Version, in.Due, in.Expires = 2, Base.Add(time.Millisecond), Base.Add(time.Second)
 	same(t, in, get(t, l, in.Key))
 
-	// What is left out is gone.
+	// A field that is left out is cleared.
 	put(t, l, ledger.Item{Key: in.Key, Version: 2, Doc: []byte(`{}`)})
 	same(t, ledger.Item{Key: in.Key, Version: 3, Doc: []byte(`{}`)}, get(t, l, in.Key))
 }
@@ -199,7 +199,7 @@ func race(t *testing.T, l Ledger) {
 			wg.Go(func() {
 				doc := []byte(fmt.Sprintf(`{"n":%d}`, n))
 				items := []ledger.Item{{Key: "a", Version: int64(round), Doc: doc}}
-				if n%2 == 0 { // half of them write another item too
+				if n%2 == 0 { // half of the writers write another item too
 					items = append(items, ledger.Item{Key: fmt.Sprintf("b%d-%d", round, n), Doc: doc})
 				}
 				err := l.Put(context.WithoutCancel(t.Context()), token(), items...)
@@ -244,7 +244,7 @@ func due(t *testing.T, l Ledger) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	for range l.Due(t.Context(), Base.Add(time.Hour)) {
-		break // a caller that has seen enough
+		break // a caller may stop early
 	}
 	if got := rows(t, l.Due(t.Context(), Base)); len(got) != 0 {
 		t.Errorf("listed %q before any is due", got)
@@ -258,7 +258,7 @@ func pages(t *testing.T, l Ledger) {
 		put(t, l, ledger.Item{Key: fmt.Sprintf("k%03d", i), Due: Base.Add(time.Duration(i/100) * time.Second), Doc: []byte(`{}`)})
 		want = append(want, fmt.Sprintf("k%03d %s", i, time.Duration(i/100)*time.Second))
 	}
-	// Of those that are due at the same time, any may come first.
+	// Items due at the same time may come in any order.
 	got := rows(t, l.Due(t.Context(), Base.Add(time.Minute)))
 	if !slices.IsSortedFunc(got, func(a, b string) int { return cmp2.Compare(at(a), at(b)) }) {
 		t.Errorf("not in the order of time: %q", got)
@@ -269,7 +269,7 @@ func pages(t *testing.T, l Ledger) {
 	}
 }
 
-// at is the time of a row, as rows writes it.
+// at returns the time of a row, in the form of rows.
 func at(row string) string { return row[strings.IndexByte(row, ' '):] }
 
 func delisted(t *testing.T, l Ledger) {
@@ -359,7 +359,7 @@ func repeated(t *testing.T, l Ledger) {
 		if got := get(t, l, write[0].Key); got.Version != 1 {
 			t.Errorf("%s: version %d after one write and two repeats", write[0].Key, got.Version)
 		}
-		// Another's write is not one's own, whatever it says.
+		// A write with another token is a conflict, even with the same content.
 		var c *ledger.ConflictError
 		if err := l.Put(t.Context(), token(), write...); !errors.As(err, &c) {
 			t.Errorf("%s: got %v", write[0].Key, err)

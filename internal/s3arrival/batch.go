@@ -10,9 +10,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// work is one batch on its way: which messages want which windows, and what
-// became of these.
-type work struct {
+// batch is the work on one batch: the messages, their windows and buckets, and
+// the results.
+type batch struct {
 	received   time.Time
 	messages   []*message
 	windows    []*batchWindow
@@ -24,8 +24,8 @@ type work struct {
 	others     map[string]int // of ignored, by kind
 }
 
-// message is what is delivered again, or not: one SQS message, or the whole of
-// any other envelope.
+// message is the unit of redelivery: one SQS message, or the whole of any other
+// envelope.
 type message struct {
 	id      string
 	err     error
@@ -33,13 +33,14 @@ type message struct {
 	buckets []*bucket
 }
 
-// maxBuckets is how many buckets of a batch have an item of their own for files
-// that no route matches. The files of all others share one more item.
+// maxBuckets is how many buckets of a batch have their own ledger item for
+// files that no route matches. The files of all other buckets share one more
+// item.
 const maxBuckets = 10
 
 // bucket has the unrouted files of one ledger item.
 type bucket struct {
-	name  string // empty: the item that all further buckets share
+	name  string // empty for the item that all further buckets share
 	files []window.Arrival
 	err   error
 }
@@ -50,7 +51,7 @@ type batchWindow struct {
 	first    s3event.Arrival
 	files    int
 	messages []*message
-	// arrivals are its files, each once.
+	// arrivals has each file of the window once.
 	arrivals []window.Arrival
 	result   record.Result
 	err      error
@@ -68,40 +69,40 @@ type fileKey struct {
 	version string
 }
 
-// fold gathers the files of a batch by window. Nothing of a message that
-// cannot be read is acted upon: it is delivered again whole.
-func (h *Handler) fold(batch s3event.Batch) *work {
+// fold groups the files of a batch by window. It uses nothing of an unreadable
+// message, which is delivered again as a whole.
+func (h *Handler) fold(decoded s3event.Batch) *batch {
 	received := h.Now()
-	w := &work{received: received, others: map[string]int{}}
+	b := &batch{received: received, others: map[string]int{}}
 	windows := make(map[windowKey]*batchWindow)
 	seen := make(map[fileKey]bool)
-	for _, bm := range batch.Messages {
+	for _, bm := range decoded.Messages {
 		m := &message{id: bm.ID, err: bm.Err}
-		w.messages = append(w.messages, m)
+		b.messages = append(b.messages, m)
 		if bm.Err != nil {
 			continue
 		}
-		w.ignored += bm.Ignored
+		b.ignored += bm.Ignored
 		for kind, n := range bm.Others {
-			w.others[kind] += n
+			b.others[kind] += n
 		}
 		for _, a := range bm.Arrivals {
-			w.arrivals++
+			b.arrivals++
 			if h.Routes.Ignored(a) {
-				w.ignored++
+				b.ignored++
 				continue
 			}
 			matches := h.Routes.Match(a, received)
 			if len(matches) == 0 {
-				b := w.bucket(a.Bucket)
-				if !slices.Contains(m.buckets, b) {
-					m.buckets = append(m.buckets, b)
+				item := b.bucket(a.Bucket)
+				if !slices.Contains(m.buckets, item) {
+					m.buckets = append(m.buckets, item)
 				}
 				file := fileKey{bucket: a.Bucket, key: a.Key, version: version(a)}
 				if !seen[file] {
 					seen[file] = true
-					w.unrouted = append(w.unrouted, a)
-					b.files = append(b.files, window.Arrival{Bucket: a.Bucket, Key: a.Key, Version: version(a), EventTime: a.EventTime})
+					b.unrouted = append(b.unrouted, a)
+					item.files = append(item.files, window.Arrival{Bucket: a.Bucket, Key: a.Key, Version: version(a), EventTime: a.EventTime})
 				}
 			}
 			for _, match := range matches {
@@ -110,31 +111,31 @@ func (h *Handler) fold(batch s3event.Batch) *work {
 				if win == nil {
 					win = &batchWindow{match: match, first: a}
 					windows[k] = win
-					w.windows = append(w.windows, win)
+					b.windows = append(b.windows, win)
 				}
 				file := fileKey{k, a.Bucket, a.Key, version(a)}
 				if a.VersionID != "" {
-					file.bucket = "" // its replica in another bucket is the same file
+					file.bucket = "" // a replica in another bucket is the same file
 				}
-				if win.take(m, file, seen, w) {
+				if win.count(m, file, seen, b) {
 					win.arrivals = append(win.arrivals, window.Arrival{Entry: match.Pattern, Bucket: a.Bucket, Key: a.Key,
 						Version: version(a), Versioned: a.VersionID != "", EventTime: a.EventTime})
 				}
 			}
 		}
 	}
-	return w
+	return b
 }
 
-// take counts one file for the window, unless it is there already, and reports
-// whether it was counted.
-func (win *batchWindow) take(m *message, file fileKey, seen map[fileKey]bool, w *work) bool {
+// count counts one file for the window unless the window has it already. It
+// reports whether it counted the file.
+func (win *batchWindow) count(m *message, file fileKey, seen map[fileKey]bool, b *batch) bool {
 	if n := len(win.messages); n == 0 || win.messages[n-1] != m {
 		win.messages = append(win.messages, m)
 		m.windows = append(m.windows, win)
 	}
 	if seen[file] {
-		w.duplicates++
+		b.duplicates++
 		return false
 	}
 	seen[file] = true
@@ -142,26 +143,26 @@ func (win *batchWindow) take(m *message, file fileKey, seen map[fileKey]bool, w 
 	return true
 }
 
-// bucket returns the unrouted files of a bucket's item.
-func (w *work) bucket(name string) *bucket {
-	for _, b := range w.buckets {
-		if b.name == name {
-			return b
+// bucket returns the ledger item for the unrouted files of a bucket.
+func (b *batch) bucket(name string) *bucket {
+	for _, item := range b.buckets {
+		if item.name == name {
+			return item
 		}
 	}
-	if len(w.buckets) >= maxBuckets && name != "" {
-		return w.bucket("")
+	if len(b.buckets) >= maxBuckets && name != "" {
+		return b.bucket("")
 	}
-	b := &bucket{name: name}
-	w.buckets = append(w.buckets, b)
-	return b
+	item := &bucket{name: name}
+	b.buckets = append(b.buckets, item)
+	return item
 }
 
-// settle returns the messages to deliver again: those that could not be read, and
-// those with files that could not be recorded.
-func (w *work) settle() []*message {
+// failures returns the messages to deliver again: unreadable ones, and those
+// with files that were not recorded.
+func (b *batch) failures() []*message {
 	var again []*message
-	for _, m := range w.messages {
+	for _, m := range b.messages {
 		if m.again() {
 			again = append(again, m)
 		}
@@ -171,7 +172,7 @@ func (w *work) settle() []*message {
 
 func (m *message) again() bool { return m.reason() != nil }
 
-// reason is why the message is delivered again.
+// reason returns why the message is delivered again, or nil.
 func (m *message) reason() error {
 	if m.err != nil {
 		return m.err
@@ -181,26 +182,26 @@ func (m *message) reason() error {
 			return win.err
 		}
 	}
-	for _, b := range m.buckets {
-		if b.err != nil {
-			return b.err
+	for _, item := range m.buckets {
+		if item.err != nil {
+			return item.err
 		}
 	}
 	return nil
 }
 
-func (w *work) summary() Summary {
-	s := Summary{Arrivals: w.arrivals, Ignored: w.ignored, Windows: []WindowResult{}, Unrouted: []string{}}
-	for _, win := range w.windows {
+func (b *batch) summary() Summary {
+	s := Summary{Arrivals: b.arrivals, Ignored: b.ignored, Windows: []WindowResult{}, Unrouted: []string{}}
+	for _, win := range b.windows {
 		s.Windows = append(s.Windows, WindowResult{ConfigID: win.match.Route.ConfigID, Period: win.match.Period.String(), Result: win.result})
 	}
-	for _, a := range w.unrouted {
+	for _, a := range b.unrouted {
 		s.Unrouted = append(s.Unrouted, uri(a))
 	}
 	return s
 }
 
-// version tells two uploads under one key apart.
+// version distinguishes two uploads under one key.
 func version(a s3event.Arrival) string {
 	if a.VersionID != "" {
 		return a.VersionID

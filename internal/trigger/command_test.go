@@ -19,79 +19,79 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// keeper keeps what it is told, each word with the name of the method.
-type keeper struct {
-	words []said
-	held  []held.Launch
-	more  bool
-	err   error
+// resolver records each command with the name of the method.
+type resolver struct {
+	commands []call
+	held     []held.Launch
+	more     bool
+	err      error
 }
 
-type said struct {
-	Verb string
-	Word held.Command
+type call struct {
+	Verb    string
+	Command held.Command
 }
 
-func (k *keeper) say(verb string, w held.Command) (record.Result, error) {
-	k.words = append(k.words, said{verb, w})
-	return record.Result{Outcome: record.Started, LaunchKey: w.Key, Run: &amperity.Run{ID: "wf-1"}}, k.err
+func (r *resolver) say(verb string, w held.Command) (record.Result, error) {
+	r.commands = append(r.commands, call{verb, w})
+	return record.Result{Outcome: record.Started, LaunchKey: w.Key, Run: &amperity.Run{ID: "wf-1"}}, r.err
 }
 
-func (k *keeper) Release(_ context.Context, w held.Command) (record.Result, error) {
-	return k.say("release", w)
+func (r *resolver) Release(_ context.Context, w held.Command) (record.Result, error) {
+	return r.say("release", w)
 }
 
-func (k *keeper) Adopt(_ context.Context, w held.Command) (record.Result, error) {
-	return k.say("adopt", w)
+func (r *resolver) Adopt(_ context.Context, w held.Command) (record.Result, error) {
+	return r.say("adopt", w)
 }
 
-func (k *keeper) Discard(_ context.Context, w held.Command) (record.Result, error) {
-	return k.say("discard", w)
+func (r *resolver) Discard(_ context.Context, w held.Command) (record.Result, error) {
+	return r.say("discard", w)
 }
 
-func (k *keeper) List(context.Context) ([]held.Launch, bool, error) {
-	k.words = append(k.words, said{Verb: "list"})
-	return k.held, k.more, k.err
+func (r *resolver) List(context.Context) ([]held.Launch, bool, error) {
+	r.commands = append(r.commands, call{Verb: "list"})
+	return r.held, r.more, r.err
 }
 
-// told is what became of an input: the words that reached the keeper, how many
-// launches were begun, and what was announced.
-type told struct {
-	words     []said
+// outcome is the result of an input: the commands that reached the resolver,
+// how many launches began, and the announcements.
+type outcome struct {
+	commands  []call
 	launches  int
 	announced []announcement.Announcement
 	answer    []byte
 	err       error
 }
 
-// tell invokes the function with an input.
-func tell(t *testing.T, k *keeper, input string) told {
+// handle invokes the function with an input.
+func handle(t *testing.T, r *resolver, input string) outcome {
 	t.Helper()
 	l, b := &launcher{}, &bus{}
-	h := &trigger.Handler{Launcher: l, Held: k, Announcer: b, Now: now.UTC, Tenant: "acme", Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
+	h := &trigger.Handler{Launcher: l, Held: r, Announcer: b, Now: now.UTC, Tenant: "acme", Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
 	answer, err := h.Invoke(t.Context(), []byte(input))
-	return told{words: k.words, launches: len(l.got), announced: b.announced, answer: answer, err: err}
+	return outcome{commands: r.commands, launches: len(l.got), announced: b.announced, answer: answer, err: err}
 }
 
-func TestAPersonsWordReachesTheKeeper(t *testing.T) {
+func TestCommandReachesHeld(t *testing.T) {
 	t.Parallel()
 	const key = "schedule/cg-1/-/2026-11-22T06:00:00Z"
 	rows := []struct {
 		name, input string
-		want        said
+		want        call
 	}{
-		{"release", `{"release":"` + key + `","hold":2}`, said{"release", held.Command{Key: key, Hold: 2}}},
-		{"adopt", `{"adopt":"` + key + `","run_id":"wf-1","hold":1}`, said{"adopt", held.Command{Key: key, Hold: 1, RunID: "wf-1"}}},
-		{"discard", `{"discard":"` + key + `","hold":3,"reason":"sent by hand"}`, said{"discard", held.Command{Key: key, Hold: 3, Reason: "sent by hand"}}},
-		{"with blanks around what is pasted", ` {"adopt":"` + key + ` ","run_id":" wf-1\n","hold": 1 } `, said{"adopt", held.Command{Key: key, Hold: 1, RunID: "wf-1"}}},
+		{"release", `{"release":"` + key + `","hold":2}`, call{"release", held.Command{Key: key, Hold: 2}}},
+		{"adopt", `{"adopt":"` + key + `","run_id":"wf-1","hold":1}`, call{"adopt", held.Command{Key: key, Hold: 1, RunID: "wf-1"}}},
+		{"discard", `{"discard":"` + key + `","hold":3,"reason":"sent by hand"}`, call{"discard", held.Command{Key: key, Hold: 3, Reason: "sent by hand"}}},
+		{"with blanks around what is pasted", ` {"adopt":"` + key + ` ","run_id":" wf-1\n","hold": 1 } `, call{"adopt", held.Command{Key: key, Hold: 1, RunID: "wf-1"}}},
 		{"a reason as long as it may be", `{"discard":"` + key + `","hold":3,"reason":"` + strings.Repeat("r", 1000) + `"}`,
-			said{"discard", held.Command{Key: key, Hold: 3, Reason: strings.Repeat("r", 1000)}}},
+			call{"discard", held.Command{Key: key, Hold: 3, Reason: strings.Repeat("r", 1000)}}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			got := tell(t, &keeper{}, row.input)
-			if diff := cmp.Diff([]said{row.want}, got.words); diff != "" || got.err != nil {
+			got := handle(t, &resolver{}, row.input)
+			if diff := cmp.Diff([]call{row.want}, got.commands); diff != "" || got.err != nil {
 				t.Fatalf("%v (-want +got)\n%s", got.err, diff)
 			}
 			var res record.Result
@@ -99,28 +99,28 @@ func TestAPersonsWordReachesTheKeeper(t *testing.T) {
 				t.Errorf("answered %s, %v", got.answer, err)
 			}
 			if got.launches > 0 || len(got.announced) > 0 {
-				t.Errorf("%d launches, announced %+v: that is the keeper's to do", got.launches, got.announced)
+				t.Errorf("%d launches, announced %+v: only the resolver does that", got.launches, got.announced)
 			}
 		})
 	}
 }
 
-func TestWhatIsHeldIsListed(t *testing.T) {
+func TestListReturnsHeldLaunches(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		name string
-		k    keeper
+		k    resolver
 		want string
 	}{
-		{"nothing", keeper{held: []held.Launch{}}, `{"held":[]}`},
-		{"one of many", keeper{more: true, held: []held.Launch{{LaunchKey: "manual/cg-1/k", Hold: 1, Reason: "too_old", Since: "2026-11-22T06:00:00Z",
+		{"nothing", resolver{held: []held.Launch{}}, `{"held":[]}`},
+		{"one of many", resolver{more: true, held: []held.Launch{{LaunchKey: "manual/cg-1/k", Hold: 1, Reason: "too_old", Since: "2026-11-22T06:00:00Z",
 			Request: amperity.RunRequest{ConfigID: "cg-1"}, Cause: announcement.Cause{Type: "manual"}}}},
 			`{"held":[{"launch_key":"manual/cg-1/k","hold":1,"reason":"too_old","since":"2026-11-22T06:00:00Z","request":{"config_id":"cg-1"},"cause":{"type":"manual"}}],"more":true}`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			got := tell(t, &row.k, `{"list":"held"}`)
+			got := handle(t, &row.k, `{"list":"held"}`)
 			if diff := cmp.Diff(row.want, string(got.answer)); diff != "" || got.err != nil {
 				t.Errorf("%v (-want +got)\n%s", got.err, diff)
 			}
@@ -128,7 +128,7 @@ func TestWhatIsHeldIsListed(t *testing.T) {
 	}
 }
 
-func TestAWordThatIsWrongChangesNothingAndNamesEveryFault(t *testing.T) {
+func TestInvalidCommandChangesNothingAndNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	const (
 		missing = `hold: is missing: give the number "hold" of the event, so that a repeated call does nothing twice`
@@ -199,23 +199,23 @@ func TestAWordThatIsWrongChangesNothingAndNamesEveryFault(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			got := tell(t, &keeper{}, row.input)
-			if _, ok := got.err.(*trigger.WordError); !ok {
+			got := handle(t, &resolver{}, row.input)
+			if _, ok := got.err.(*trigger.CommandError); !ok {
 				t.Fatalf("got %T %v and %s", got.err, got.err, got.answer)
 			}
 			if diff := cmp.Diff(strings.Join(row.want, "; "), got.err.Error()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if len(got.words) > 0 || got.launches > 0 || len(got.announced) > 0 {
-				t.Errorf("words %+v, %d launches, announced %+v", got.words, got.launches, got.announced)
+			if len(got.commands) > 0 || got.launches > 0 || len(got.announced) > 0 {
+				t.Errorf("commands %+v, %d launches, announced %+v", got.commands, got.launches, got.announced)
 			}
 		})
 	}
 }
 
-// What is nearly a word is an input with fields that are not known: it is
-// answered and announced as rejected, and names them.
-func TestWhatIsNearlyAWordIsARejectedInput(t *testing.T) {
+// An input that is nearly a command has unknown fields. It is rejected and
+// announced, and the error names the field.
+func TestNearlyACommandIsARejectedInput(t *testing.T) {
 	t.Parallel()
 	for input, field := range map[string]string{
 		`{"Release":"k","hold":1}`:                                 "Release",
@@ -233,22 +233,22 @@ func TestWhatIsNearlyAWordIsARejectedInput(t *testing.T) {
 		`{"release":"k","hold":1`:                                  "",
 		`{"config_id":"cg-1","idempotency_key":"release","x":"y"}`: "x",
 	} {
-		got := tell(t, &keeper{}, input)
+		got := handle(t, &resolver{}, input)
 		var res record.Result
 		if got.err != nil || json.Unmarshal(got.answer, &res) != nil || res.Outcome != record.Rejected || !strings.Contains(res.Error.Message, field) {
 			t.Errorf("%.60s: %v, %s", input, got.err, got.answer)
 		}
-		if len(got.words) > 0 || got.launches > 0 || len(got.announced) != 1 || got.announced[0].Type != announcement.RunRejected {
-			t.Errorf("%.60s: words %+v, %d launches, announced %+v", input, got.words, got.launches, got.announced)
+		if len(got.commands) > 0 || got.launches > 0 || len(got.announced) != 1 || got.announced[0].Type != announcement.RunRejected {
+			t.Errorf("%.60s: commands %+v, %d launches, announced %+v", input, got.commands, got.launches, got.announced)
 		}
 	}
 }
 
-// The caller, Step Functions for one, tells errors by their type.
-func TestTheKeepersErrorsAreReturnedByTheirOwnType(t *testing.T) {
+// Callers such as Step Functions match errors by their type.
+func TestInvokeReturnsTheErrorsOfHeldByType(t *testing.T) {
 	t.Parallel()
 	for _, input := range []string{`{"list":"held"}`, `{"release":"k","hold":1}`, `{"adopt":"k","run_id":"wf-1","hold":1}`, `{"discard":"k","hold":1,"reason":"r"}`} {
-		got := tell(t, &keeper{err: &record.LedgerError{LaunchKey: "k", Err: errors.New("gone")}}, input)
+		got := handle(t, &resolver{err: &record.LedgerError{LaunchKey: "k", Err: errors.New("gone")}}, input)
 		if _, ok := got.err.(*record.LedgerError); !ok || got.answer != nil || len(got.announced) > 0 {
 			t.Errorf("%s: %T %v, %s", input, got.err, got.err, got.answer)
 		}

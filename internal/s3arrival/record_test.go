@@ -23,19 +23,19 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// windows is a ledger that cannot be written where down says so: a window's
-// key, or a bucket's name. did is what was done, in turn.
+// windows is a ledger that fails for the window keys and bucket names in down.
+// did lists the calls in order.
 type windows struct {
 	down []string
 	did  []string
-	// asked and files are all windows and files that were given to Arrive.
+	// asked and files are all windows and files passed to Arrive.
 	asked []asked
 	files []window.Arrival
-	// answers are Carry's, by config id; none: waiting.
+	// answers are the results of Launch by config id; the default is waiting.
 	answers map[string]record.Result
 }
 
-// asked is a window with the files that came for it.
+// asked is a window with its files.
 type asked struct {
 	record.WindowSpec
 	files []window.Arrival
@@ -87,9 +87,9 @@ func (w *windows) Announce(context.Context, unrouted.Unannounced) {
 	w.did = append(w.did, "announce")
 }
 
-// With a ledger each file is taken in before any run is started. What was not
-// taken in, and nothing else, is delivered again, and the log says why.
-func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
+// Every file is recorded before any run starts. Only files that were not
+// recorded are delivered again, and the log says why.
+func TestUnrecordedFilesAreDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	const (
 		order, customer = "orders/2026/11/20/a.csv", "customers/x"
@@ -160,9 +160,9 @@ func TestWhatIsNotRecordedIsDeliveredAgain(t *testing.T) {
 	}
 }
 
-// The ledger knows a file by its key and its version. A corrected file is new,
+// The ledger identifies a file by its key and version. A corrected file is new,
 // and a repeated notification is not.
-func TestUploadsOfOneKeyAreToldApart(t *testing.T) {
+func TestUploadsOfOneKeyAreDistinct(t *testing.T) {
 	t.Parallel()
 	upload := func(time, object string) string {
 		return `{"version":"0","detail-type":"Object Created","source":"aws.s3","time":"` + time + `",` +
@@ -206,9 +206,9 @@ func TestUploadsOfOneKeyAreToldApart(t *testing.T) {
 	}
 }
 
-// Another envelope has nobody who delivers single files again: its error is the
-// first reason.
-func TestOtherEnvelopesAreAnErrorWhereSomethingIsNotRecorded(t *testing.T) {
+// Single files of other envelopes cannot be delivered again, so the error is
+// the first reason.
+func TestOtherEnvelopesFailIfAFileIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ down, key string }{{"window/cg-1/2026-11-21", "customers/x"}, {"b", "p/1"}} {
 		routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{})
@@ -224,9 +224,9 @@ func TestOtherEnvelopesAreAnErrorWhereSomethingIsNotRecorded(t *testing.T) {
 	}
 }
 
-// The files of many buckets make no more writes than of eleven, and each file is
-// given on once.
-func TestUnroutedFilesOfManyBuckets(t *testing.T) {
+// Files of many buckets make eleven writes at most, and each file is recorded
+// once.
+func TestUnroutedFilesOfManyBucketsMakeElevenWrites(t *testing.T) {
 	t.Parallel()
 	routes, _, err := route.Parse("routes.yaml", []byte(routesFile), route.Options{})
 	if err != nil {
