@@ -36,7 +36,7 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 	t.Parallel()
 	run := &amperity.Run{ID: "wf-1", State: "scheduled"}
 	refused := &announcement.Error{Kind: announcement.ErrorRejected, Message: "404 No such configuration"}
-	const because = "it does not wait for an answer to hold 1, or no longer does"
+	const because = "the launch does not wait for an answer to hold 1, or no longer does"
 	const notAsked = "nothing was done: " + because
 	rows := []struct {
 		verb   string

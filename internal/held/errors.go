@@ -29,7 +29,7 @@ func otherTypeText(got, want string) string {
 }
 
 func notAskedText(hold int) string {
-	return fmt.Sprintf("nothing was done: the launch does not wait, or no longer waits, for an answer to hold %d; this is its state", hold)
+	return fmt.Sprintf("nothing was done: the launch does not wait for an answer to hold %d, or no longer does; this is its state", hold)
 }
 
 // The messages of commands that change nothing.

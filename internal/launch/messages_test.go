@@ -399,7 +399,7 @@ func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 				return record.Result{}, err
 			}
 			return o.Release(o.t.Context(), word)
-		}, "nothing was done: the launch does not wait, or no longer waits, for an answer to hold 1; this is its state", "no", ""},
+		}, "nothing was done: the launch does not wait for an answer to hold 1, or no longer does; this is its state", "no", ""},
 
 		{"a release of a window's launch that was rejected, when the window has another", func(o *office) (record.Result, error) {
 			o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})

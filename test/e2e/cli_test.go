@@ -184,7 +184,7 @@ func TestCLIAnswersWhatIsHeld(t *testing.T) {
 	})
 	t.Run("release again", func(t *testing.T) {
 		got := cli.run(0, "held", "release", one, "--hold", "1")
-		want := one + ": nothing was done; it was started " + w.Simulator.Runs()[0].ID + " (scheduled) (it does not wait for an answer to hold 1"
+		want := one + ": nothing was done; it was started " + w.Simulator.Runs()[0].ID + " (scheduled) (the launch does not wait for an answer to hold 1"
 		if !strings.HasPrefix(got, want) {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
