@@ -160,7 +160,7 @@ func readSweepCall(l *letter, _ []byte, attributes map[string]string) {
 func readScheduleCall(l *letter, body []byte, attributes map[string]string) {
 	l.why = errorAttributes(attributes)
 	if attributes["IS_PAYLOAD_TRUNCATED"] == "true" {
-		l.left = errors.New("Scheduler truncated its input: call the trigger yourself")
+		l.left = errors.New("its input is incomplete, because Scheduler truncated it: call the trigger yourself")
 		return
 	}
 	var request struct {

@@ -76,7 +76,7 @@ func TestEveryKindOfMessageIsRead(t *testing.T) {
 		{"a schedule without its time", "schedules", `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, nil, `{"config_id":"og-1","scheduled_time":"<aws.scheduler.scheduled-time>"}`, "",
 			"", "it does not say when it was due: call the trigger yourself"},
 		{"a schedule without a time", "schedules", `{"config_id":"og-1"}`, nil, `{"config_id":"og-1","idempotency_key":"schedules-1"}`, "", `{"config_id":"og-1","idempotency_key":"schedules-1"}`, ""},
-		{"cut short", "schedules", `{"config_id":"og-`, map[string]string{"IS_PAYLOAD_TRUNCATED": "true"}, "message schedules-1", "", "", "Scheduler truncated its input: call the trigger yourself"},
+		{"cut short", "schedules", `{"config_id":"og-`, map[string]string{"IS_PAYLOAD_TRUNCATED": "true"}, "message schedules-1", "", "", "its input is incomplete, because Scheduler truncated it: call the trigger yourself"},
 
 		// Sweeps, for which nothing is sent.
 		{"a sweep", "sweep", failedCall(`{}`), nil, `{}`, "RetriesExhausted after 3 calls: LedgerError: gone", "nothing", ""},
