@@ -227,7 +227,7 @@ func (h *Handler) postpone(ctx context.Context, key string) (tries int) {
 type UnreadableError struct{ Err error }
 
 func (e *UnreadableError) Error() string {
-	return "the ledger could not be swept; what is due stays so: " + e.Err.Error()
+	return "the sweep could not read the ledger; due items stay due: " + e.Err.Error()
 }
 
 // Unwrap returns the ledger's errors.

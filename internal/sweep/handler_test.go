@@ -457,7 +457,7 @@ func TestUnreachableLedgerIsAnError(t *testing.T) {
 	w.handler.Ledger = unreadable{w.ledger}
 	_, err := w.handler.Invoke(t.Context(), nil)
 	var e *sweep.UnreadableError
-	if !errors.As(err, &e) || err.Error() != "the ledger could not be swept; what is due stays so: throttled" {
+	if !errors.As(err, &e) || err.Error() != "the sweep could not read the ledger; due items stay due: throttled" {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(w.log.String(), `"Sweeps":1`) {

@@ -58,7 +58,7 @@ func parseCommand(payload []byte) (command, bool) {
 	case len(verbs) > 1:
 		f.faultf("", "%s exclude each other: give one of them", strings.Join(verbs, " and "))
 	case o.has("config_id"):
-		f.faultf("", "config_id asks for a new run, and %s is about what is held: give one of them", c.verb)
+		f.faultf("", "config_id starts a new run, and %s is a command about a held launch: give one of them", c.verb)
 	default:
 		c.read(o, &f)
 	}
@@ -87,7 +87,7 @@ func (c *command) read(o fields, f *faults) {
 		var ok bool
 		switch c.Reason, ok = o.given("reason", f); {
 		case ok && c.Reason == "":
-			f.faultf("reason", "is missing: say why nothing is to be started, for whoever reads the event")
+			f.faultf("reason", "is missing: say why nothing is to be started; the event repeats it")
 		case len(c.Reason) > maxReason:
 			f.faultf("reason", "has %d bytes and may have %d", len(c.Reason), maxReason)
 		}
@@ -104,7 +104,7 @@ func (c *command) parseTarget(o fields, known []string, f *faults) {
 	n, err := strconv.Atoi(string(raw))
 	switch {
 	case !given:
-		f.faultf("hold", "is missing: give the number \"hold\" of the event, so that a repeated call does nothing twice")
+		f.faultf("hold", "is missing: give the number \"hold\" of the event, so that a repeated call changes nothing")
 	case err != nil || n < 1:
 		f.faultf("hold", "must be the number \"hold\" of the event")
 	}

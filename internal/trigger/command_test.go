@@ -131,7 +131,7 @@ func TestListReturnsHeldLaunches(t *testing.T) {
 func TestInvalidCommandChangesNothingAndNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	const (
-		missing = `hold: is missing: give the number "hold" of the event, so that a repeated call does nothing twice`
+		missing = `hold: is missing: give the number "hold" of the event, so that a repeated call changes nothing`
 		number  = `hold: must be the number "hold" of the event`
 	)
 	rows := []struct {
@@ -160,10 +160,10 @@ func TestInvalidCommandChangesNothingAndNamesEveryFault(t *testing.T) {
 		{"null as the run", `{"adopt":"k","hold":1,"run_id":null}`, []string{"run_id: is missing: give the run's id, as wf-…, from Amperity's Workflows page"}},
 		{"a run of blanks", `{"adopt":"k","hold":1,"run_id":" "}`, []string{"run_id: is missing: give the run's id, as wf-…, from Amperity's Workflows page"}},
 		{"a run of another type", `{"adopt":"k","hold":1,"run_id":{}}`, []string{"run_id: must be a string"}},
-		{"no reason", `{"discard":"k","hold":1}`, []string{"reason: is missing: say why nothing is to be started, for whoever reads the event"}},
-		{"an empty reason", `{"discard":"k","hold":1,"reason":""}`, []string{"reason: is missing: say why nothing is to be started, for whoever reads the event"}},
-		{"null as the reason", `{"discard":"k","hold":1,"reason":null}`, []string{"reason: is missing: say why nothing is to be started, for whoever reads the event"}},
-		{"a reason of blanks", `{"discard":"k","hold":1,"reason":"  "}`, []string{"reason: is missing: say why nothing is to be started, for whoever reads the event"}},
+		{"no reason", `{"discard":"k","hold":1}`, []string{"reason: is missing: say why nothing is to be started; the event repeats it"}},
+		{"an empty reason", `{"discard":"k","hold":1,"reason":""}`, []string{"reason: is missing: say why nothing is to be started; the event repeats it"}},
+		{"null as the reason", `{"discard":"k","hold":1,"reason":null}`, []string{"reason: is missing: say why nothing is to be started; the event repeats it"}},
+		{"a reason of blanks", `{"discard":"k","hold":1,"reason":"  "}`, []string{"reason: is missing: say why nothing is to be started; the event repeats it"}},
 		{"a reason of another type", `{"discard":"k","hold":1,"reason":1}`, []string{"reason: must be a string"}},
 		{"a novel", `{"discard":"k","hold":1,"reason":"` + strings.Repeat("r", 1001) + `"}`, []string{"reason: has 1001 bytes and may have 1000"}},
 		{"a list of something else", `{"list":"runs"}`, []string{`list: must be "held"`}},
@@ -178,15 +178,15 @@ func TestInvalidCommandChangesNothingAndNamesEveryFault(t *testing.T) {
 		{"three verbs", `{"list":"held","release":"k","discard":"k"}`, []string{"list and release and discard exclude each other: give one of them"}},
 		{"a verb twice", `{"release":"k","release":"l","hold":1}`, []string{"release: is given twice: leave one out"}},
 		{"a release that is a start, too", `{"config_id":"cg-1","release":"k","hold":1}`,
-			[]string{"config_id asks for a new run, and release is about what is held: give one of them"}},
+			[]string{"config_id starts a new run, and release is a command about a held launch: give one of them"}},
 		{"a start that is a discard, too", `{"config_id":"cg-1","run_mode":"full","range":{"from":"-1d","to":"0d"},"discard":null}`,
-			[]string{"config_id asks for a new run, and discard is about what is held: give one of them"}},
+			[]string{"config_id starts a new run, and discard is a command about a held launch: give one of them"}},
 		{"a release with a config id of null", `{"config_id":null,"release":"k","hold":1}`,
-			[]string{"config_id asks for a new run, and release is about what is held: give one of them"}},
+			[]string{"config_id starts a new run, and release is a command about a held launch: give one of them"}},
 		{"a release with an empty verb beside it", `{"release":"k","hold":1,"discard":""}`, []string{"release and discard exclude each other: give one of them"}},
 		{"a start with an empty verb beside it", `{"config_id":"cg-1","release":""}`,
-			[]string{"config_id asks for a new run, and release is about what is held: give one of them"}},
-		{"a list with a start", `{"list":"held","config_id":""}`, []string{"config_id asks for a new run, and list is about what is held: give one of them"}},
+			[]string{"config_id starts a new run, and release is a command about a held launch: give one of them"}},
+		{"a list with a start", `{"list":"held","config_id":""}`, []string{"config_id starts a new run, and list is a command about a held launch: give one of them"}},
 
 		// Fields of something else.
 		{"a release with a run", `{"release":"k","hold":1,"run_id":"wf-1"}`, []string{"run_id: is not known here: the fields are release, hold"}},

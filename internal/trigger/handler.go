@@ -50,7 +50,7 @@ type Handler struct {
 }
 
 // manualWarning warns the caller that the start has no name.
-const manualWarning = "the input has no idempotency_key to know this start by: invoking it again starts another run"
+const manualWarning = "the input has no idempotency_key: invoking it again starts another run"
 
 // hintInput is the hint in the announcement of a rejected input.
 const hintInput = "no run was started: correct the input where it is written, a schedule, a rule or a call"

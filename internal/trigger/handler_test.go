@@ -196,7 +196,7 @@ func TestRetryOfASchedulePastMidnightKeepsTheRange(t *testing.T) {
 func TestUnnamedManualStartReturnsAWarning(t *testing.T) {
 	t.Parallel()
 	res, err := invoke(t, &launcher{result: record.Result{Outcome: record.Started}}, &bus{}, `{"config_id":"og-1"}`)
-	want := "the input has no idempotency_key to know this start by: invoking it again starts another run"
+	want := "the input has no idempotency_key: invoking it again starts another run"
 	if err != nil || res.Warning != want {
 		t.Errorf("got %q, %v", res.Warning, err)
 	}

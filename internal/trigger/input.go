@@ -228,7 +228,7 @@ func scheduledTime(s string, f *faults) time.Time {
 	// Years outside this range are typing mistakes, and dates near them may not
 	// have four digits.
 	if err != nil || t.Year() < 2000 || t.Year() > 2999 {
-		f.faultf("scheduled_time", "%.60q is no time: write it as 2026-11-22T06:00:00Z", s)
+		f.faultf("scheduled_time", "%.60q is not a time: write it as 2026-11-22T06:00:00Z", s)
 		return time.Time{}
 	}
 	return t.UTC()
@@ -306,7 +306,7 @@ func object(raw []byte, name string, f *faults) (fields, bool) {
 		if errors.As(err, &syntax) {
 			f.faultf(name, "%sis not JSON, at byte %d: %v", what, syntax.Offset, syntax)
 		} else if errors.Is(err, io.ErrUnexpectedEOF) {
-			f.faultf(name, "%sis not JSON: it ends too early", what)
+			f.faultf(name, "%sis not JSON: it ends too soon", what)
 		} else {
 			f.faultf(name, "%smust be a JSON object, as %s", what, example)
 		}
