@@ -80,8 +80,8 @@ const (
 	// doubtKept is how long such a launch keeps its entry. That covers the
 	// search for the runs of every launch that it puts in doubt.
 	doubtKept = 8 * 24 * time.Hour
-	// maxEntries bounds the entries of a config id. Beyond it, the oldest
-	// started launches without doubt are dropped.
+	// maxEntries bounds the started launches of a config id that are not in doubt:
+	// the oldest are dropped.
 	maxEntries = 50
 )
 
@@ -110,19 +110,27 @@ func (c *ConfigID) RemoveLaunch(key string) {
 	c.Launches = slices.DeleteFunc(c.Launches, func(e LaunchRef) bool { return e.Key == key })
 }
 
-// prune drops held launches whose doubt has expired, and started launches
-// beyond maxEntries.
+// prune drops held launches whose doubt has expired, and the oldest started
+// launches without doubt beyond maxEntries. Launches in doubt do not count: the
+// latest run stays however many there are, since windows wait for its end.
 func (c *ConfigID) prune(now time.Time) {
 	c.Launches = slices.DeleteFunc(c.Launches, func(e LaunchRef) bool {
 		return e.State == RefHeld && now.Sub(e.Last) > doubtKept
 	})
-	for i := 0; i < len(c.Launches) && len(c.Launches) > maxEntries; {
-		if e := c.Launches[i]; e.State == RefStarted && (!e.Doubt || now.Sub(e.Last) > doubtKept) {
-			c.Launches = slices.Delete(c.Launches, i, i+1)
-		} else {
-			i++
+	certain := func(e LaunchRef) bool { return e.State == RefStarted && (!e.Doubt || now.Sub(e.Last) > doubtKept) }
+	surplus := -maxEntries
+	for _, e := range c.Launches {
+		if certain(e) {
+			surplus++
 		}
 	}
+	c.Launches = slices.DeleteFunc(c.Launches, func(e LaunchRef) bool {
+		if surplus <= 0 || !certain(e) {
+			return false
+		}
+		surplus--
+		return true
+	})
 }
 
 // MayBeAnothers reports whether a run found for a launch may belong to another

@@ -31,7 +31,11 @@ func TestConfigIDDocumentIsBounded(t *testing.T) {
 		"doubts and a launch":  {slices.Concat(many(10, held), going), slices.Concat(many(10, held), going)},
 		"more runs than are kept": {
 			slices.Concat(many(maxEntries+5, started), going),
-			slices.Concat(many(maxEntries+5, started)[6:], going),
+			slices.Concat(many(maxEntries+5, started)[5:], going),
+		},
+		"a run behind many doubts": {
+			slices.Concat(many(maxEntries+5, LaunchRef{State: RefStarted, Doubt: true}), many(1, started)),
+			slices.Concat(many(maxEntries+5, LaunchRef{State: RefStarted, Doubt: true}), many(1, started)),
 		},
 		"runs in doubt": {
 			many(maxEntries+5, LaunchRef{State: RefStarted, Doubt: true}),
