@@ -98,6 +98,8 @@ func TestEditedRouteDecidesItsOpenWindows(t *testing.T) {
 	})
 }
 
+// H39: a required entry is added to a route; a late file comes for a window
+// that launched before. Must hold: it does not wait for the new entry.
 func TestH39ALaunchedWindowWaitsForNoNewEntry(t *testing.T) {
 	t.Parallel()
 	play(t, []story{

@@ -30,6 +30,9 @@ func lost(after time.Duration) choice { return choice{status: 504, late: after} 
 // never is a request that a proxy gives up, and that is not processed.
 var never = choice{fault: slowBefore, status: 504}
 
+// H1: POST at 250.1, 504 at 250.6; Amperity creates run 1 at 400; reconcile at
+// 430 lists only up to the lease's end (350), sees none, POSTs again. Must
+// hold: no second run (or, with if_unknown: retry, the one named exception).
 func TestH1LateRunIsFoundByAListWithoutEnd(t *testing.T) {
 	for _, mode := range []string{"full", "source"} {
 		t.Run(mode, func(t *testing.T) {
@@ -51,6 +54,8 @@ func TestH1WithoutAnEarlierRunNobodyKnowsWhatItLooksLike(t *testing.T) {
 	h.want(h.key(0), heldBack)
 }
 
+// H2: as H1, and the second POST answers 409 because run 1 is running. Must
+// hold: never announced rejected while a run may exist.
 func TestH2BusyWithItsOwnRunIsNotRejected(t *testing.T) {
 	// Run 1 begins just before the second request, and the list does not show
 	// it yet.
@@ -64,6 +69,8 @@ func TestH2BusyWithItsOwnRunIsNotRejected(t *testing.T) {
 	h.want(h.key(1), started)
 }
 
+// H3: claim, process frozen 300 s, sweep goes on, the process wakes and POSTs.
+// Must hold: the posting mark fails for who lost the lease.
 func TestH3WhoLostTheLeaseDoesNotSend(t *testing.T) {
 	h := newHistory(t, map[string]choice{"trigger put 2": {freezeBefore: 300 * time.Second}})
 	h.starts(0, "cg-B", "full", Patterns[0])
@@ -75,6 +82,8 @@ func TestH3WhoLostTheLeaseDoesNotSend(t *testing.T) {
 	}
 }
 
+// H4: the list endpoint answers a single Workflow object, or page 2 is lost.
+// Must hold: decides nothing.
 func TestH4WhatIsNoListDecidesNothing(t *testing.T) {
 	for name, plan := range map[string]map[string]choice{
 		"a single object": {"list 1": {body: `{"id":"wf-1","state":"succeeded"}`}, "list 2": {body: `{"id":"wf-1"}`}},
@@ -96,6 +105,9 @@ func TestH4WhatIsNoListDecidesNothing(t *testing.T) {
 	}
 }
 
+// H5: two windows (or schedules) of one config id: w1 claimed, dies before
+// POST; w2 POSTs run 1, dies before the record; reconcile of w1 finds one
+// matching run. Must hold: w1 does not adopt w2's run.
 func TestH5NoneAdoptsAnothersRun(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": {fault: dieBefore}, "post 2": {fault: dieAfter}})
 	h.earlier("cg-B", "full")
@@ -107,6 +119,8 @@ func TestH5NoneAdoptsAnothersRun(t *testing.T) {
 	h.want(h.key(2), heldBack)
 }
 
+// H6: w2's own late record arrives after w1 adopted its run. Must hold: one
+// run, one launch.
 func TestH6TheCertainAnswerWins(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": {fault: dieBefore}, "post 2": {freezeAfter: 5 * time.Minute}})
 	h.earlier("cg-B", "full")
@@ -126,6 +140,8 @@ func TestH6TheCertainAnswerWins(t *testing.T) {
 	}
 }
 
+// H7: somebody starts the same group in the UI while a launch is unknown (other
+// principal). Must hold: not adopted.
 func TestH7ARunOfSomebodyElseIsNotAdopted(t *testing.T) {
 	for mode, want := range map[string]struct {
 		runs int
@@ -148,6 +164,8 @@ func TestH7ARunOfSomebodyElseIsNotAdopted(t *testing.T) {
 	}
 }
 
+// H8: settle: 0s: file at 100.0, seen 100.3, claim 100.69; then a duplicate
+// notification at 101.5. Must hold: one run.
 func TestH8ADuplicateWithinTheMarginIsOneRun(t *testing.T) {
 	h := newHistory(t, nil)
 	f := h.newFile("a", 0, 0, "x", Begin.Add(100*time.Second))
@@ -157,6 +175,8 @@ func TestH8ADuplicateWithinTheMarginIsOneRun(t *testing.T) {
 	h.runs(1, "cg-A", "2026-11-22")
 }
 
+// H9: settle: 0s: claim, POST, run 1 at 100.9, crash; file 2 at 101; at 250 the
+// sweep claims again and adopts run 1. Must hold: file 2 gets a run.
 func TestH9AFileAfterTheRequestOfAnAdoptedRunGetsARun(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": {fault: dieAfter}})
 	h.earlier("cg-A", "source")
@@ -171,6 +191,8 @@ func TestH9AFileAfterTheRequestOfAnAdoptedRunGetsARun(t *testing.T) {
 	}
 }
 
+// H10: run 1 going; file 2 comes, its launch answers 409. Must hold: file 2
+// gets a run later, by itself.
 func TestH10BusyGoesOnByItself(t *testing.T) {
 	h := newHistory(t, nil)
 	for n := range 40 { // a run of others goes on for ten minutes
@@ -186,6 +208,8 @@ func TestH10BusyGoesOnByItself(t *testing.T) {
 	h.want("arrival/cg-A/2026-11-22/2", blocked, started)
 }
 
+// H11: token expired at 02:00, renewed at 08:00. Must hold: every window of the
+// night is launched by itself.
 func TestH11ANightWithoutATokenCostsNoWindow(t *testing.T) {
 	h := newHistory(t, nil)
 	h.expiries = []span{{Begin, Begin.Add(6 * time.Hour)}}
@@ -198,6 +222,8 @@ func TestH11ANightWithoutATokenCostsNoWindow(t *testing.T) {
 	h.runs(5, "cg-A", "")
 }
 
+// H12: event time one hour in the future (a hand-made sample). Must hold: no
+// repeated launches; quiet measured from receipt.
 func TestH12AnEventOfTheFutureLaunchesOnce(t *testing.T) {
 	h := newHistory(t, nil)
 	f := h.newFile("g", 0, 0, "x", Begin)
@@ -211,6 +237,9 @@ func TestH12AnEventOfTheFutureLaunchesOnce(t *testing.T) {
 	}
 }
 
+// H13: overlap: both windows of a config id ripe; sweep decides w1, dies before
+// its claim; next sweep decides w2; w1 goes on without a new check. Must hold:
+// never two at once.
 func TestH13TwoRipeWindowsNeverAtOnce(t *testing.T) {
 	// The sweep dies right after it has decided the first.
 	h := newHistory(t, map[string]choice{"sweep put 1": {fault: dieAfter}})
@@ -226,6 +255,8 @@ func TestH13TwoRipeWindowsNeverAtOnce(t *testing.T) {
 	}
 }
 
+// H14: owner token = request id; a duplicate asynchronous delivery carries the
+// same one. Must hold: second delivery does not POST.
 func TestH14TheSameRequestIDTwice(t *testing.T) {
 	h := newHistory(t, nil)
 	h.starts(0, "cg-B", "full", Patterns[0])
@@ -238,6 +269,9 @@ func TestH14TheSameRequestIDTwice(t *testing.T) {
 	}
 }
 
+// H15: the ledger write takes effect, its answer is lost, the SDK repeats it
+// (claim, mark, record, window). Must hold: "my own attempt", no self-lock, no
+// second revision.
 func TestH15EveryWriteRepeatedByTheSDK(t *testing.T) {
 	for name, f := range map[string]fault{"by the SDK": repeated, "by us": failAfter} {
 		t.Run(name, func(t *testing.T) {
@@ -267,6 +301,8 @@ func TestH15EveryWriteRepeatedByTheSDK(t *testing.T) {
 	}
 }
 
+// H16: launch unknown, a new file arrives. Must hold: no revision 2 before the
+// outcome of revision 1.
 func TestH16NoNextRevisionWhileTheLastIsUnknown(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": lost(at(10))})
 	h.earlier("cg-A", "source")
@@ -279,6 +315,8 @@ func TestH16NoNextRevisionWhileTheLastIsUnknown(t *testing.T) {
 	}
 }
 
+// H17: launch held or discarded, a duplicate notification of its file arrives.
+// Must hold: nothing launched.
 func TestH17DuplicatesOfWhatAPersonHasLaunchNothing(t *testing.T) {
 	for _, verb := range []string{"", "discard"} {
 		t.Run("held "+verb, func(t *testing.T) {
@@ -295,6 +333,9 @@ func TestH17DuplicatesOfWhatAPersonHasLaunchNothing(t *testing.T) {
 	}
 }
 
+// H18: launch recorded started, process dies before the window takes it in.
+// Must hold: the sweep finishes it; the next arrival is judged by the right
+// covered_until.
 func TestH18TheSweepTellsTheWindow(t *testing.T) {
 	// s3arrival dies after it has recorded the run: the fourth write is the
 	// window's.
@@ -307,6 +348,9 @@ func TestH18TheSweepTellsTheWindow(t *testing.T) {
 	h.want("arrival/cg-A/2026-11-22/2", started)
 }
 
+// H19: routes.yaml edited (config id, mode, pattern, removed) between a
+// decision and the retry; s3arrival deployed a minute before sweep. Must hold:
+// the stored request is used; nothing lost.
 func TestH19RoutesEditedInBetween(t *testing.T) {
 	edit := func(h *history, after time.Duration) {
 		at := Begin.Add(after)
@@ -351,6 +395,9 @@ func TestH19RoutesEditedInBetween(t *testing.T) {
 	})
 }
 
+// H20: deadline then: run went with 3 of 4 files; the 4th arrives; or one
+// corrected file after a complete set. Must hold: revision 2 does not wait for
+// files that are there.
 func TestH20WhatWasWaivedIsNotWaitedFor(t *testing.T) {
 	h := newHistory(t, nil)
 	h.file(0, "e", 0, "x1", Patterns[0])
@@ -361,6 +408,9 @@ func TestH20WhatWasWaivedIsNotWaitedFor(t *testing.T) {
 	h.want("arrival/cg-E/2026-11-22/1", announcement.FilesMissing, started)
 }
 
+// H21: a file every 60 s with settle: 2m for two days into one window; the same
+// into hour windows. Must hold: launches after a period's length, and again
+// only after quiet or another.
 func TestH21AFeedThatNeverPauses(t *testing.T) {
 	h := newHistory(t, nil)
 	for minute := range 180 {
@@ -376,6 +426,8 @@ func TestH21AFeedThatNeverPauses(t *testing.T) {
 	}
 }
 
+// H22: schedule's input edited while its delivery is retried. Must hold: the
+// launch keeps its outcome, the delivery is rejected under its own id.
 func TestH22AnInputEditedWhileItIsRetried(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": {status: 409}})
 	h.starts(0, "cg-B", "full", Patterns[0])
@@ -399,6 +451,8 @@ func TestH22AnInputEditedWhileItIsRetried(t *testing.T) {
 	}
 }
 
+// H23: first delivery claimed and crashed; redelivered after max_age. Must
+// hold: one truth announced, not rejected and then started.
 func TestH23RedeliveredAfterMaxAge(t *testing.T) {
 	h := newHistory(t, map[string]choice{"trigger put 1": {fault: dieAfter}})
 	h.starts(0, "cg-B", "full", Patterns[0])
@@ -422,6 +476,8 @@ func (h *history) said(key string) map[string]announcement.DetailType {
 	return m
 }
 
+// H24: ledger items expire in any order: window gone, its launch still there;
+// late file. Must hold: the file gets a run or is held.
 func TestH24ItemsExpireInAnyOrder(t *testing.T) {
 	t.Run("the window, its launch started", func(t *testing.T) {
 		h := newHistory(t, nil)
@@ -457,6 +513,8 @@ func TestH24ItemsExpireInAnyOrder(t *testing.T) {
 	})
 }
 
+// H25: release delivered twice, the first one's POST unknown and held again.
+// Must hold: no second POST by the old release.
 func TestH25AReleaseDeliveredTwice(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": never, "post 2": never})
 	h.starts(0, "cg-B", "full", Patterns[0])
@@ -479,6 +537,8 @@ func TestH25AReleaseDeliveredTwice(t *testing.T) {
 	h.want(h.key(0), heldBack, heldBack)
 }
 
+// H26: spacing of reruns measured from a claim whose POST came 2 minutes later.
+// Must hold: 15 minutes after the last POST that may have started a run.
 func TestH26SpacingCountsFromTheRequest(t *testing.T) {
 	h := newHistory(t, nil)
 	h.outages = []span{{Begin, Begin.Add(at(2))}}
@@ -491,6 +551,8 @@ func TestH26SpacingCountsFromTheRequest(t *testing.T) {
 	}
 }
 
+// H28: clocks: S3 +2 s, ours −2 s, event time cut to the second. Must hold:
+// margin 5 s covers, 4 s does not.
 func TestH28TheMargin(t *testing.T) {
 	// S3's clock is 2 s behind, and the event's time is cut to the second; ours
 	// is 2 s ahead. The file comes just after the request, which waits for nothing:
@@ -524,6 +586,8 @@ func TestH28TheMargin(t *testing.T) {
 	}
 }
 
+// H29: one rule with two targets (two config ids), same scheduled time. Must
+// hold: two runs.
 func TestH29OneRuleWithTwoTargets(t *testing.T) {
 	h := newHistory(t, nil)
 	h.starts(0, "cg-A", "full", Patterns[0])
@@ -536,6 +600,8 @@ func TestH29OneRuleWithTwoTargets(t *testing.T) {
 	h.runs(1, "cg-B", "")
 }
 
+// H30: relative range resolved before and after midnight on a retry. Must hold:
+// the range that the claim recorded.
 func TestH30TheRangeOfTheClaimIsKept(t *testing.T) {
 	// Claimed at 23:59:50 UTC, carried out by the sweep on the next day.
 	h := newHistory(t, map[string]choice{"trigger put 1": {fault: dieAfter}})
@@ -549,6 +615,9 @@ func TestH30TheRangeOfTheClaimIsKept(t *testing.T) {
 	h.runs(1, "cg-B", "2026-11-21")
 }
 
+// H31: reconcile's list begins at the POST, the newest run that the ledger
+// knows of is yesterday's, so it is never in the list. Must hold: reconcile
+// ends: adopted, posted again or held.
 func TestH31TheKnownRunIsOfYesterday(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": {fault: dieAfter}})
 	h.quiet = Begin.Add(26 * time.Hour)
@@ -559,6 +628,9 @@ func TestH31TheKnownRunIsOfYesterday(t *testing.T) {
 	h.want(h.key(1), started)
 }
 
+// H32: POST 1 unknown and late; 15 minutes of empty lists; POST 2 answers 409
+// or 429 because run 1 has begun; again and again. Must hold: the list is read
+// before each further POST; run 1 is adopted.
 func TestH32TheListIsReadBeforeEachFurtherRequest(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": lost(at(17)), "post 2": {status: 409}, "post 3": {status: 409}, "post 4": {status: 409}, "post 5": {status: 409}})
 	h.runsTake(time.Hour)
@@ -569,6 +641,8 @@ func TestH32TheListIsReadBeforeEachFurtherRequest(t *testing.T) {
 	h.want(h.key(1), started)
 }
 
+// H33: POST 1 unknown, POST 2 answers 400. Must hold: held, not rejected: run 1
+// may exist.
 func TestH33ARefusalAfterAnUnknownRequestIsHeld(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": never, "post 2": {status: 400}})
 	h.earlier("cg-A", "source")
@@ -578,6 +652,9 @@ func TestH33ARefusalAfterAnUnknownRequestIsHeld(t *testing.T) {
 	h.want(h.key(1), heldBack)
 }
 
+// H34: launch A: POST 1 unknown, POST 2 started run 2, run 1 appears 20 minutes
+// late; launch B of the same config id is unknown and was not processed. Must
+// hold: B does not adopt run 1.
 func TestH34AnotherOfWhichASecondRunMayComeIsInDoubt(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": lost(at(40)), "post 3": never})
 	h.earlier("cg-A", "source")
@@ -591,6 +668,8 @@ func TestH34AnotherOfWhichASecondRunMayComeIsInDoubt(t *testing.T) {
 	}
 }
 
+// H35: one launch held as unknown and forgotten for a week; another launch of
+// that config id becomes unknown. Must hold: it can be adopted.
 func TestH35AForgottenHeldLaunchIsNoObstacleForEver(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": never, "post 3": {fault: dieAfter}})
 	h.quiet = Begin.Add(7*24*time.Hour + time.Hour)
@@ -604,6 +683,8 @@ func TestH35AForgottenHeldLaunchIsNoObstacleForEver(t *testing.T) {
 	h.want(h.key(3), started)
 }
 
+// H36: launch ends rejected, held or discarded, or the sweep dies after the
+// run's end. Must hold: the next window of the config id does not wait for it.
 func TestH36TheNextWindowDoesNotWaitForWhatIsOver(t *testing.T) {
 	for name, plan := range map[string]map[string]choice{
 		"rejected":                           {"post 1": {status: 404}},
@@ -623,6 +704,8 @@ func TestH36TheNextWindowDoesNotWaitForWhatIsOver(t *testing.T) {
 	}
 }
 
+// H37: a rejected launch is released twice (duplicate delivery), the first POST
+// unknown. Must hold: one POST by the release.
 func TestH37ARejectedLaunchReleasedTwice(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": {status: 404}, "post 2": never})
 	h.file(0, "f", 0, "x1", Patterns[0])
@@ -646,6 +729,8 @@ func onlyFirst(act func(announcement.Announcement)) func(announcement.Announceme
 	}
 }
 
+// H38: a storm of 1,000 files before the first launch, then duplicates of the
+// last ones. Must hold: nothing reopened.
 func TestH38DuplicatesOfAStormReopenNothing(t *testing.T) {
 	h := newHistory(t, nil)
 	h.batch = 1000
@@ -661,6 +746,8 @@ func TestH38DuplicatesOfAStormReopenNothing(t *testing.T) {
 	h.runs(1, "cg-A", "2026-11-22")
 }
 
+// H40: two interrupted launches of one config id, both reconciled by the same
+// sweep. Must hold: both come to rest.
 func TestH40TwoInterruptedLaunchesComeToRest(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": never, "post 2": never})
 	h.earlier("cg-B", "full")
