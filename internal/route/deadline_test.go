@@ -106,9 +106,6 @@ func TestDeadlineIsLocalTime(t *testing.T) {
 	}
 }
 
-// H27: autumn: local hour 01 twice; spring: 02 missing; deadline 02:30 on both
-// days. Must hold: what docs/dates.md says of both days.
-//
 // H27: in autumn the clocks show the local hour 01 twice, in spring they skip the
 // hour 02. A deadline of 02:30 falls on both days.
 func TestH27HoursAndDeadlinesFollowClockChanges(t *testing.T) {
