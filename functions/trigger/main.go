@@ -20,7 +20,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return &trigger.Handler{Launcher: p.Launcher, Held: held.New(p.Launcher, intake.New(p.Launcher, nil)), Announcer: p.Announcer, Now: p.Clock.Now, Logger: p.Logger,
-			Tenant: p.Settings.Tenant}, nil
+		return &trigger.Handler{Launcher: p.Launcher, Held: held.New(p.Launcher, intake.New(p.Launcher, nil)), Now: p.Clock.Now}, nil
 	}))
 }

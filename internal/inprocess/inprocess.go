@@ -28,8 +28,7 @@ func New(c launch.Config, routes *route.Routes) Functions {
 	unrouted := unrouted.New(l)
 	expected := &sweep.Expected{Ledger: c.Ledger, Windows: windows, Routes: routes, Clock: c.Clock, Token: c.Token, Logger: c.Logger}
 	return Functions{
-		Trigger: &trigger.Handler{Launcher: l, Held: held.New(l, windows), Announcer: c.Announcer, Now: c.Clock.Now,
-			Logger: c.Logger, Tenant: c.Tenant},
+		Trigger:   &trigger.Handler{Launcher: l, Held: held.New(l, windows), Now: c.Clock.Now},
 		S3Arrival: &s3arrival.Handler{Routes: routes, Windows: windows, Unrouted: unrouted, Now: c.Clock.Now, Logger: c.Logger},
 		Sweep: &sweep.Handler{Ledger: c.Ledger, Expected: expected, Clock: c.Clock, Token: c.Token, Logger: c.Logger,
 			Tasks: map[string]sweep.Task{"launch": l.Reconcile, "window": windows.Due, "unrouted": unrouted.Due, "expect": expected.Due}},

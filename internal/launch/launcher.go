@@ -13,6 +13,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 // Config configures a Launcher. All fields but Pacer, Paused and Rand are
@@ -132,25 +133,58 @@ func (l *Launcher) answerKnown(ctx context.Context, in Launch, item ledger.Item)
 // refuseOtherInput refuses a delivery that has the key of a launch but another
 // input. Its answer reveals only the outcome of that launch.
 func (l *Launcher) refuseOtherInput(ctx context.Context, in Launch, j *record.Launch) (record.Result, error) {
+	return l.Reject(ctx, Rejection{Delivery: []string{in.Key, in.InputHash}, ConfigID: in.Request.ConfigID, Cause: in.Cause, Request: &in.Request,
+		Problem: otherInputText(in.Key, j.Outcome()), Hint: hintOther})
+}
+
+// A Rejection is an input that cannot be carried out.
+type Rejection struct {
+	// Delivery names the input, so that a repeated delivery announces the same
+	// event.
+	Delivery []string
+	// ConfigID and Cause have the fields of the input that could be read.
+	ConfigID string
+	Cause    announcement.Cause
+	// Request is what the input asks for, or nil if it could not be read.
+	Request *amperity.RunRequest
+	// Resource is the ARN of the schedule, or empty.
+	Resource string
+	// Problem says what is wrong, and Hint what to do.
+	Problem, Hint string
+}
+
+// Reject announces an input that cannot be carried out, and returns the result.
+// That is final, because a repeated delivery would fail in the same way. The
+// error is an [*AnnounceError].
+func (l *Launcher) Reject(ctx context.Context, r Rejection) (record.Result, error) {
 	res := record.Result{
 		Outcome: record.Rejected, Reason: announcement.ReasonInvalidInput,
-		Error: &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: otherInputText(in.Key, j.Outcome())},
+		Error: &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: r.Problem},
 	}
-	l.LogResult(ctx, in.Key, in.Request.ConfigID, in.Cause.Route, res)
-	err := l.Announce(ctx, announcement.Announcement{
+	l.Logger.WarnContext(ctx, "input rejected",
+		slog.String(telemetry.Outcome, string(res.Outcome)),
+		slog.String(telemetry.Reason, res.Reason),
+		slog.String(telemetry.ConfigID, r.ConfigID),
+		slog.String("schedule_arn", r.Cause.ScheduleARN),
+		slog.String(telemetry.Error, r.Problem),
+		telemetry.Count(metricLaunches, string(res.Outcome)))
+	a := announcement.Announcement{
 		Type: announcement.RunRejected,
 		Detail: announcement.Detail{
 			Version: announcement.Version,
-			ID:      announcement.ID(announcement.RunRejected, "input", in.Key, in.InputHash),
+			ID:      announcement.ID(announcement.RunRejected, append([]string{"input"}, r.Delivery...)...),
 			Tenant:  l.Tenant,
 			Reason:  res.Reason,
-			Hint:    hintOther,
-			Cause:   &in.Cause,
-			Request: &in.Request,
+			Hint:    r.Hint,
+			Cause:   &r.Cause,
+			Request: r.Request,
 			Error:   res.Error,
 		},
-	})
-	if err != nil {
+	}
+	if r.Resource != "" {
+		a.Resources = []string{r.Resource}
+	}
+	if err := l.Announce(ctx, a); err != nil {
 		return record.Result{}, &AnnounceError{Err: err}
 	}
 	return res, nil

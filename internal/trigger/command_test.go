@@ -1,11 +1,9 @@
 package trigger_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -14,7 +12,6 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -67,8 +64,9 @@ type outcome struct {
 // handle invokes the function with an input.
 func handle(t *testing.T, r *resolver, input string) outcome {
 	t.Helper()
-	l, b := &launcher{}, &bus{}
-	h := &trigger.Handler{Launcher: l, Held: r, Announcer: b, Now: now.UTC, Tenant: "acme", Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
+	b := &bus{}
+	l := (&launcher{}).on(b)
+	h := &trigger.Handler{Launcher: l, Held: r, Now: now.UTC}
 	answer, err := h.Invoke(t.Context(), []byte(input))
 	return outcome{commands: r.commands, launches: len(l.got), announced: b.announced, answer: answer, err: err}
 }

@@ -42,7 +42,7 @@ func send(t *testing.T, a *api, b *bus, input string) record.Result {
 	t.Helper()
 	logger := telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)
 	clock := clock.NewManual(now)
-	h := &trigger.Handler{Announcer: b, Now: clock.Now, Tenant: "acme", Logger: logger,
+	h := &trigger.Handler{Now: clock.Now,
 		Launcher: launch.New(launch.Config{API: a, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock, Logger: logger, Tenant: "acme", Token: launch.NewToken})}
 	out, err := h.Invoke(t.Context(), []byte(input))
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -18,13 +17,14 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/record"
-	"github.com/amperity-runs/amperity-runs/internal/telemetry"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// A Launcher starts runs. [launch.Launcher.Launch] documents its errors.
+// A Launcher starts runs and announces inputs that cannot be carried out.
+// [launch.Launcher] documents its errors.
 type Launcher interface {
 	Launch(ctx context.Context, in launch.Launch) (record.Result, error)
+	Reject(ctx context.Context, r launch.Rejection) (record.Result, error)
 }
 
 // Held lists the launches that wait for the operator, and carries out the
@@ -38,15 +38,11 @@ type Held interface {
 
 // Handler answers trigger's invocations.
 type Handler struct {
-	Launcher  Launcher
-	Held      Held
-	Announcer launch.Announcer
+	Launcher Launcher
+	Held     Held
 	// Now returns the current time. A start without a scheduled time counts its
 	// relative range and its age from it.
-	Now    func() time.Time
-	Logger *slog.Logger
-	// Tenant is the tenant in the announcement of a rejected input.
-	Tenant string
+	Now func() time.Time
 }
 
 // manualWarning warns the caller that the start has no name.
@@ -177,39 +173,16 @@ func (in Input) cause(requestID string) announcement.Cause {
 	return c
 }
 
-// reject announces an invalid input and returns the result. That is final,
-// because a repeated delivery would fail in the same way. in has the fields
+// reject announces an invalid input and returns the result. in has the fields
 // that could be read.
 func (h *Handler) reject(ctx context.Context, in Input, payload []byte, requestID string, invalid error) (record.Result, error) {
-	cause := in.cause(requestID)
-	var resources []string
-	if in.ScheduleARN != "" {
-		resources = []string{in.ScheduleARN}
-	}
-	detail := &announcement.Error{Kind: announcement.ErrorInvalidInput, Message: invalid.Error()}
-	h.Logger.WarnContext(ctx, "input rejected",
-		slog.String(telemetry.Outcome, string(record.Rejected)),
-		slog.String(telemetry.Reason, announcement.ReasonInvalidInput),
-		slog.String(telemetry.ConfigID, in.ConfigID),
-		slog.String("schedule_arn", in.ScheduleARN),
-		slog.String(telemetry.Error, detail.Message),
-		telemetry.Count("Launches", string(record.Rejected)))
 	sum := sha256.Sum256(payload)
-	err := h.Announcer.Announce(ctx, announcement.Announcement{
-		Type:      announcement.RunRejected,
-		Resources: resources,
-		Detail: announcement.Detail{
-			Version: announcement.Version,
-			ID:      announcement.ID(announcement.RunRejected, "input", requestID, hex.EncodeToString(sum[:])),
-			Tenant:  h.Tenant,
-			Reason:  announcement.ReasonInvalidInput,
-			Hint:    hintInput,
-			Cause:   &cause,
-			Error:   detail,
-		},
+	return h.Launcher.Reject(ctx, launch.Rejection{
+		Delivery: []string{requestID, hex.EncodeToString(sum[:])},
+		ConfigID: in.ConfigID,
+		Cause:    in.cause(requestID),
+		Resource: in.ScheduleARN,
+		Problem:  invalid.Error(),
+		Hint:     hintInput,
 	})
-	if err != nil {
-		return record.Result{}, &launch.AnnounceError{Err: err}
-	}
-	return record.Result{Outcome: record.Rejected, Reason: announcement.ReasonInvalidInput, Error: detail}, nil
 }

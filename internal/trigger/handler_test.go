@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
@@ -22,9 +23,16 @@ import (
 
 // launcher records the launches it is given.
 type launcher struct {
-	got    []launch.Launch
-	result record.Result
-	err    error
+	*launch.Launcher // which rejects
+	got              []launch.Launch
+	result           record.Result
+	err              error
+}
+
+// on lets the launcher announce rejected inputs on a bus.
+func (l *launcher) on(b *bus) *launcher {
+	l.Launcher = launch.New(launch.Config{Announcer: b, Clock: clock.NewManual(now), Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo), Tenant: "acme"})
+	return l
 }
 
 func (l *launcher) Launch(_ context.Context, in launch.Launch) (record.Result, error) {
@@ -48,8 +56,7 @@ var now = time.Date(2026, 11, 22, 6, 0, 7, 0, time.UTC)
 
 func invoke(t *testing.T, l *launcher, b *bus, input string) (record.Result, error) {
 	t.Helper()
-	h := &trigger.Handler{Launcher: l, Announcer: b, Now: func() time.Time { return now }, Tenant: "acme",
-		Logger: telemetry.NewLogger(&bytes.Buffer{}, slog.LevelInfo)}
+	h := &trigger.Handler{Launcher: l.on(b), Now: func() time.Time { return now }}
 	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "req-1"})
 	out, err := h.Invoke(ctx, []byte(input))
 	var res record.Result

@@ -162,14 +162,14 @@ func (a mutantAPI) ListRunPages(ctx context.Context, o amperity.ListOptions) ite
 // early sends the request before anything else.
 type early struct {
 	*mutant
-	l trigger.Launcher
+	trigger.Launcher
 }
 
 // Launch is what a launcher does.
 func (e early) Launch(ctx context.Context, in launch.Launch) (record.Result, error) {
 	e.p.current.launchKey, e.p.current.wroteLaunch = in.Key, e.w.now
 	run, err := e.api.StartRun(ctx, in.Request)
-	c := e.l.(*launch.Launcher).Config
+	c := e.Launcher.(*launch.Launcher).Config
 	c.API = answered{mutantAPI{e.mutant}, run, err}
 	return launch.New(c).Launch(ctx, in)
 }
