@@ -164,11 +164,13 @@ type hit struct {
 	lasts time.Duration
 	keys  []string
 	what  string
+	// sweep: it hit a sweep, and all that was due waited.
+	sweep bool
 }
 
 // hit notes a fault that a thread meets.
 func (w *World) hit(t *thread, what string, lasts time.Duration) {
-	h := hit{at: w.now, lasts: lasts, what: what}
+	h := hit{at: w.now, lasts: lasts, what: what, sweep: t.p.name == "sweep"}
 	add := func(key string) {
 		if key != "" && !slices.Contains(h.keys, key) {
 			h.keys = append(h.keys, key)

@@ -209,11 +209,16 @@ func (c *checking) heldBefore(window string, t time.Time) bool {
 // or any item of its config id, between two times.
 func (c *checking) allowance(item, config string, from, to time.Time) time.Duration {
 	sum := time.Duration(0)
+	swept := map[time.Time]bool{}
 	for _, h := range c.w.hits {
-		if h.at.Before(from.Add(-time.Hour)) || h.at.After(to) || !h.touched(item) && !h.ofConfig(config) {
-			continue
+		switch {
+		case h.at.Before(from.Add(-time.Hour)) || h.at.After(to):
+		case h.touched(item) || h.ofConfig(config):
+			sum += aFault + h.lasts
+		case h.sweep && !swept[h.at]:
+			swept[h.at] = true
+			sum += 2*time.Minute + h.lasts
 		}
-		sum += aFault + h.lasts
 	}
 	for _, spans := range [][]span{c.w.outages, c.w.expiries, c.w.paused, c.w.around.delayed} {
 		for _, s := range spans {
