@@ -135,7 +135,8 @@ func (c *checking) noticed() {
 	for window, fs := range files {
 		deadline := deadlineOf(window)
 		first := slices.MinFunc(fs, func(a, b *file) int { return a.recorded.Compare(b.recorded) })
-		if !first.recorded.Before(deadline) || slices.ContainsFunc(c.byWindow[window], func(p *post) bool { return p.decided.Before(deadline) }) {
+		// A window that was made after its deadline, by its process's clock, has none.
+		if !first.recorded.Before(deadline.Add(-skewSlack)) || slices.ContainsFunc(c.byWindow[window], func(p *post) bool { return p.decided.Before(deadline) }) {
 			continue
 		}
 		config := first.config
@@ -410,13 +411,14 @@ func (c *checking) holdsAreMeant() {
 	}
 }
 
-// reruns counts the launches of a window after its first one that nobody has
-// released.
+// reruns counts the launches of a window after its first one that sent a request
+// without a release.
 func (c *checking) reruns(launches map[string]bool) int {
 	n := 0
 	keys := slices.SortedFunc(maps.Keys(launches), func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 	for i, key := range keys {
-		if i > 0 && len(c.releases(key)) == 0 {
+		released, posts := c.releases(key), c.byLaunch[key]
+		if i > 0 && (len(released) == 0 || len(posts) > 0 && posts[0].marked.Before(released[0])) {
 			n++
 		}
 	}
