@@ -31,7 +31,7 @@ func (System) WithTimeout(ctx context.Context, d time.Duration) (context.Context
 }
 
 // Manual is a clock that stands still until its owner moves it, or until
-// somebody sleeps. It is safe for use by several goroutines.
+// a caller sleeps. It is safe for use by several goroutines.
 type Manual struct {
 	mu  sync.Mutex
 	now time.Time

@@ -15,7 +15,7 @@ import (
 )
 
 // An operator gives a launch the run of another one, whose answer comes later.
-// The first launch is a doubt again: its own run is nobody else's.
+// The first launch is a doubt again: no launch has the run that its POST started.
 func TestDispossessedLaunchMakesRunsDoubtful(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
