@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
@@ -71,23 +72,6 @@ func (b *bus) Announce(_ context.Context, as ...announcement.Announcement) error
 	return nil
 }
 
-type clock struct{}
-
-func (clock) Now() time.Time { return time.Now() }
-
-func (clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
-}
-
-func (clock) Sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
 func status(code int, retryAfter time.Duration) error {
 	return &amperity.APIError{Method: "POST", Path: "/workflow/runs", Status: code, Message: "no", RequestID: "r-1", RetryAfter: retryAfter}
 }
@@ -126,7 +110,7 @@ func runFor(t *testing.T, limit time.Duration, a *api, b launch.Announcer, edit 
 	t.Helper()
 	var log bytes.Buffer
 	tokens := 0
-	c := launch.Config{API: a, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock{}, Tenant: "acme",
+	c := launch.Config{API: a, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock.System{}, Tenant: "acme",
 		Logger: telemetry.NewLogger(&log, slog.LevelInfo), Rand: func() float64 { return 0 },
 		Token: func(context.Context) string { tokens++; return fmt.Sprint(tokens) }}
 	in := request()
@@ -368,7 +352,7 @@ func TestUnannouncedRunIsNoError(t *testing.T) {
 func TestUnannouncedRefusalIsAnError(t *testing.T) {
 	t.Parallel()
 	b := &bus{}
-	l := launch.New(launch.Config{API: &api{answers: []answer{started}}, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock{},
+	l := launch.New(launch.Config{API: &api{answers: []answer{started}}, Ledger: ledger.NewMemory(), Announcer: b, Clock: clock.System{},
 		Logger: slog.New(slog.DiscardHandler), Token: launch.NewToken})
 	in := request()
 	if _, err := l.Launch(t.Context(), in); err != nil {

@@ -189,8 +189,7 @@ func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *W
 		return err
 	}
 	j.setWritten(launch)
-	window.Version++
-	w.Item = window
+	w.setWritten(window)
 	return nil
 }
 
@@ -207,8 +206,7 @@ func (s *Store) PutWindow(ctx context.Context, j *Window, w *WindowSpec, look ti
 	if err := s.WriteItems(ctx, item); err != nil {
 		return err
 	}
-	item.Version++
-	j.Item = item
+	j.setWritten(item)
 	return nil
 }
 

@@ -71,3 +71,9 @@ func (j *Window) NextItem(w *WindowSpec, look, now time.Time) (ledger.Item, erro
 	}
 	return item, err
 }
+
+// setWritten takes in that item was written.
+func (j *Window) setWritten(item ledger.Item) {
+	item.Version++
+	j.Item = item
+}

@@ -48,8 +48,6 @@ type bucket struct {
 // batchWindow is one config id and one period of the batch.
 type batchWindow struct {
 	match    route.Match
-	first    s3event.Arrival
-	files    int
 	messages []*message
 	// arrivals has each file of the window once.
 	arrivals []window.Arrival
@@ -109,7 +107,7 @@ func (h *Handler) fold(decoded s3event.Batch) *batch {
 				k := windowKey{match.Route.ConfigID, match.Period}
 				win := windows[k]
 				if win == nil {
-					win = &batchWindow{match: match, first: a}
+					win = &batchWindow{match: match}
 					windows[k] = win
 					b.windows = append(b.windows, win)
 				}
@@ -139,7 +137,6 @@ func (win *batchWindow) count(m *message, file fileKey, seen map[fileKey]bool, b
 		return false
 	}
 	seen[file] = true
-	win.files++
 	return true
 }
 
