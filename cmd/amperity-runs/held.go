@@ -172,17 +172,17 @@ func (o *heldOptions) fits(keys []string) error {
 
 // heldCommand is the input of the trigger; see package trigger.
 type heldCommand struct {
-	List    string `json:"list,omitempty"`
-	Release string `json:"release,omitempty"`
-	Adopt   string `json:"adopt,omitempty"`
-	Discard string `json:"discard,omitempty"`
-	RunID   string `json:"run_id,omitempty"`
-	Hold    int    `json:"hold,omitempty"`
-	Reason  string `json:"reason,omitempty"`
+	List       string `json:"list,omitempty"`
+	Release    string `json:"release,omitempty"`
+	Adopt      string `json:"adopt,omitempty"`
+	Discard    string `json:"discard,omitempty"`
+	RunID      string `json:"run_id,omitempty"`
+	HoldNumber int    `json:"hold,omitempty"`
+	Reason     string `json:"reason,omitempty"`
 }
 
 func (o *heldOptions) command() heldCommand {
-	c := heldCommand{Hold: o.hold, RunID: o.run, Reason: o.reason}
+	c := heldCommand{HoldNumber: o.hold, RunID: o.run, Reason: o.reason}
 	switch o.verb {
 	case "list":
 		c.List = "held"

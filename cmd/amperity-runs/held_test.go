@@ -45,13 +45,13 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 	}{
 		{"release", record.Result{Outcome: record.Started, Run: run}, "started wf-1 (scheduled)"},
 		{"release", record.Result{Outcome: record.Started, Run: &amperity.Run{ID: "wf-1"}, Warning: "it could not be announced"}, "started wf-1; it could not be announced"},
-		{"release", record.Result{Outcome: record.Rejected, Reason: "refused", Error: refused, Hold: 2},
+		{"release", record.Result{Outcome: record.Rejected, Reason: "refused", Error: refused, HoldNumber: 2},
 			"rejected (refused): 404 No such configuration; nothing was started. Fix that, then release it with --hold 2"},
 		{"release", record.Result{Outcome: record.Rejected, Reason: "invalid_input", Error: &announcement.Error{Message: "release: is not known here"}},
 			"rejected (invalid_input): release: is not known here; nothing was done"},
 		{"release", record.Result{Outcome: record.Blocked, Reason: "unauthorized", Error: &announcement.Error{Message: "401"}},
 			"nothing was started yet, it is blocked (unauthorized): 401; it resumes automatically"},
-		{"release", record.Result{Outcome: record.Held, Reason: "unknown_outcome", Hold: 3}, "held again (unknown_outcome); it waits for an answer with --hold 3"},
+		{"release", record.Result{Outcome: record.Held, Reason: "unknown_outcome", HoldNumber: 3}, "held again (unknown_outcome); it waits for an answer with --hold 3"},
 		{"release", record.Result{Outcome: record.Unknown, Error: &announcement.Error{Message: "no answer came"}},
 			"a request was sent, and its outcome is unknown: no answer came; the sweep looks for its run, so do not start it again"},
 		{"adopt", record.Result{Outcome: record.Started, Run: run}, "it has the run wf-1 (scheduled) now"},
@@ -59,19 +59,19 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 
 		// Nothing was done.
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Started, Run: run, Warning: notAsked}, "nothing was done; it was started wf-1 (scheduled) (" + because + ")"},
-		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Held, Reason: "too_old", Hold: 2, Warning: notAsked}, "nothing was done; it is held (too_old), with --hold 2 (" + because + ")"},
-		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Rejected, Reason: "refused", Error: refused, Hold: 1, Warning: notAsked},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Held, Reason: "too_old", HoldNumber: 2, Warning: notAsked}, "nothing was done; it is held (too_old), with --hold 2 (" + because + ")"},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Rejected, Reason: "refused", Error: refused, HoldNumber: 1, Warning: notAsked},
 			"nothing was done; it was rejected (refused): 404 No such configuration, with --hold 1 (" + because + ")"},
 		{"adopt", record.Result{Outcome: record.Duplicate, Recorded: record.Discarded, Error: &announcement.Error{Message: "not wanted"}, Warning: notAsked}, "nothing was done; it was discarded: not wanted (" + because + ")"},
 		{"discard", record.Result{Outcome: record.Duplicate, Recorded: record.Blocked, Reason: "busy", Warning: notAsked}, "nothing was done; it is blocked and resumes automatically (busy) (" + because + ")"},
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Unknown, Warning: notAsked}, "nothing was done; a request was sent, and the sweep looks for its run (" + because + ")"},
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: "parked"}, "nothing was done; it is parked (another call was faster)"},
-		{"release", record.Result{Outcome: record.Waiting, Hold: 2, Warning: notAsked}, "nothing was done; its window waits, with --hold 2 (" + because + ")"},
+		{"release", record.Result{Outcome: record.Waiting, HoldNumber: 2, Warning: notAsked}, "nothing was done; its window waits, with --hold 2 (" + because + ")"},
 		{"release", record.Result{Outcome: record.Waiting, Warning: notAsked}, "nothing was done; its window continues automatically (" + because + ")"},
 
 		// An outcome of a later version, and a text that would move the cursor.
 		{"release", record.Result{Outcome: "postponed", Reason: "moon"}, "postponed (moon)"},
-		{"release", record.Result{Outcome: record.Held, Error: &announcement.Error{Message: "\x1b[2J"}, Hold: 1}, "held again: \uFFFD[2J; it waits for an answer with --hold 1"},
+		{"release", record.Result{Outcome: record.Held, Error: &announcement.Error{Message: "\x1b[2J"}, HoldNumber: 1}, "held again: \uFFFD[2J; it waits for an answer with --hold 1"},
 	}
 	for _, row := range rows {
 		t.Run(row.want, func(t *testing.T) {
@@ -92,19 +92,19 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 // everyKind returns a list whose entries have every field.
 func everyKind() trigger.HeldList {
 	return trigger.HeldList{Held: []held.Launch{
-		{LaunchKey: "arrival/og-1/2026-11-22/2", Hold: 2, Reason: "unknown_outcome", Since: "2026-11-22T13:04:30Z",
+		{LaunchKey: "arrival/og-1/2026-11-22/2", HoldNumber: 2, Reason: "unknown_outcome", Since: "2026-11-22T13:04:30Z",
 			Request:    amperity.RunRequest{ConfigID: "og-1"},
 			Cause:      announcement.Cause{Type: "arrival", Route: "sales", Files: 3, FirstFile: "s3://acme-landing/a b.csv"},
 			Message:    "no answer came",
 			Candidates: []announcement.Candidate{{ID: "wf-1", State: "running", CreatedAt: "2026-11-22T12:00:01Z", Name: "Daily", PrincipalName: "runs"}, {ID: "wf-2"}}},
-		{LaunchKey: "manual/cg-1/it's$5", Hold: 1, Reason: "unknown_outcome", Since: "2026-11-22T12:00:00Z",
+		{LaunchKey: "manual/cg-1/it's$5", HoldNumber: 1, Reason: "unknown_outcome", Since: "2026-11-22T12:00:00Z",
 			Request: amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-21"}, Cause: announcement.Cause{Type: "manual"}},
-		{LaunchKey: "arrival/cg-1/2026-11-21/1", Hold: 1, Reason: "files_missing", Since: "2026-11-22T03:00:00Z",
+		{LaunchKey: "arrival/cg-1/2026-11-21/1", HoldNumber: 1, Reason: "files_missing", Since: "2026-11-22T03:00:00Z",
 			Request: amperity.RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-21", RangeTo: "2026-11-22", RunMode: "source"},
 			Cause:   announcement.Cause{Type: "arrival", Route: "sales", Files: 1}},
-		{LaunchKey: "schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/2026-11-01T00:00:00Z", Hold: 4, Reason: "too_old", Since: "long ago",
+		{LaunchKey: "schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/2026-11-01T00:00:00Z", HoldNumber: 4, Reason: "too_old", Since: "long ago",
 			Request: amperity.RunRequest{ConfigID: "cg-1"}, Cause: announcement.Cause{Type: "schedule", ScheduleARN: "arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily"}},
-		{LaunchKey: "arrival/cg-2/2026-11-21/1", Hold: 1, Reason: "overlap", Since: "2026-11-22T12:00:00Z",
+		{LaunchKey: "arrival/cg-2/2026-11-21/1", HoldNumber: 1, Reason: "overlap", Since: "2026-11-22T12:00:00Z",
 			Request: amperity.RunRequest{ConfigID: "cg-2"}, Cause: announcement.Cause{Type: "arrival", Route: "sales", Files: 1}},
 	}, More: true}
 }
@@ -213,7 +213,7 @@ func TestTheCommandsOfTheListAreCommands(t *testing.T) {
 		}
 		known := false
 		for _, h := range list.Held {
-			known = known || o.key == h.LaunchKey && o.hold == h.Hold
+			known = known || o.key == h.LaunchKey && o.hold == h.HoldNumber
 		}
 		if !known || o.function == "" {
 			t.Errorf("%s is read as %+v", command, o)
@@ -279,7 +279,7 @@ func TestFailedCallIsExplained(t *testing.T) {
 func TestHelpExamplesWithAnAccount(t *testing.T) {
 	t.Parallel()
 	late := answering(t, trigger.HeldList{Held: []held.Launch{{
-		LaunchKey: "schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z", Hold: 1, Reason: "too_old", Since: "2026-11-22T11:04:30Z",
+		LaunchKey: "schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z", HoldNumber: 1, Reason: "too_old", Since: "2026-11-22T11:04:30Z",
 		Request: amperity.RunRequest{ConfigID: "cg-123ABc4DE", RangeFrom: "2026-11-20", RangeTo: "2026-11-21"}, Cause: announcement.Cause{Type: "schedule"},
 		Message: "the run was wanted until 2026-11-22T11:00:00Z, and it is 2026-11-22T11:04:30Z",
 	}}})
@@ -325,7 +325,7 @@ func TestAnErrorIsOneLine(t *testing.T) {
 func TestImplausibleDatesInTheList(t *testing.T) {
 	t.Parallel()
 	list := trigger.HeldList{Held: []held.Launch{{
-		LaunchKey: "arrival/cg-1/implausible-day-2026-11-22T12:00:00Z/1", Hold: 1, Reason: "implausible_date", Since: "2026-11-22T12:00:00Z",
+		LaunchKey: "arrival/cg-1/implausible-day-2026-11-22T12:00:00Z/1", HoldNumber: 1, Reason: "implausible_date", Since: "2026-11-22T12:00:00Z",
 		Request: amperity.RunRequest{ConfigID: "cg-1"}, Cause: announcement.Cause{Type: "arrival", Route: "sales", Files: 2000, FirstFile: "s3://b/99991231"},
 		Samples: []string{"s3://b/99991231", "s3://b/19000101"},
 	}}}

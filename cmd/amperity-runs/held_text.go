@@ -22,11 +22,11 @@ func (o *heldOptions) entry(out io.Writer, h held.Launch, now time.Time) {
 	}
 	row("reason", h.Reason)
 	row("since", since(h.Since, now))
-	if h.Hold == 0 { // the trigger's version cannot read it
+	if h.HoldNumber == 0 { // the trigger's version cannot read it
 		row("message", h.Message)
 		return
 	}
-	row("hold", fmt.Sprint(h.Hold))
+	row("hold", fmt.Sprint(h.HoldNumber))
 	row("cause", cause(h.Cause))
 	row("config id", h.Request.ConfigID)
 	row("range", rangeOf(h.Request))
@@ -59,7 +59,7 @@ func (o *heldOptions) entry(out io.Writer, h held.Launch, now time.Time) {
 
 // commandLine returns the command line that answers h.
 func (o *heldOptions) commandLine(verb string, h held.Launch, more ...string) string {
-	words := append([]string{"amperity-runs", "held", verb, h.LaunchKey, "--hold", fmt.Sprint(h.Hold)}, more...)
+	words := append([]string{"amperity-runs", "held", verb, h.LaunchKey, "--hold", fmt.Sprint(h.HoldNumber)}, more...)
 	return shellWords(append(words, o.flags...))
 }
 
@@ -148,14 +148,14 @@ func (o *heldOptions) sentence(r record.Result) string {
 	case record.Discarded:
 		text = "discarded; nothing more is started for it"
 	case record.Rejected:
-		text = "rejected" + why(r) + "; nothing was started. Fix that, then release it with --hold " + fmt.Sprint(r.Hold)
-		if r.Hold == 0 {
+		text = "rejected" + why(r) + "; nothing was started. Fix that, then release it with --hold " + fmt.Sprint(r.HoldNumber)
+		if r.HoldNumber == 0 {
 			text = "rejected" + why(r) + "; nothing was done"
 		}
 	case record.Blocked:
 		text = "nothing was started yet, it is blocked" + why(r) + "; it resumes automatically"
 	case record.Held:
-		text = "held again" + why(r) + "; it waits for an answer with --hold " + fmt.Sprint(r.Hold)
+		text = "held again" + why(r) + "; it waits for an answer with --hold " + fmt.Sprint(r.HoldNumber)
 	case record.Unknown:
 		text = "a request was sent, and its outcome is unknown" + why(r) + "; the sweep looks for its run, so do not start it again"
 	case record.Duplicate, record.Waiting:
@@ -180,15 +180,15 @@ func undone(r record.Result) string {
 		record.Unknown:   "a request was sent, and the sweep looks for its run",
 	}[r.Recorded]
 	switch {
-	case r.Outcome == record.Waiting && r.Hold == 0:
+	case r.Outcome == record.Waiting && r.HoldNumber == 0:
 		stands = "its window continues automatically"
 	case r.Outcome == record.Waiting:
 		stands = "its window waits"
 	case stands == "":
 		stands = "it is " + string(r.Recorded)
 	}
-	if r.Hold > 0 {
-		stands += fmt.Sprintf(", with --hold %d", r.Hold)
+	if r.HoldNumber > 0 {
+		stands += fmt.Sprintf(", with --hold %d", r.HoldNumber)
 	}
 	because := strings.TrimPrefix(r.Warning, "nothing was done: ")
 	if because == "" {

@@ -158,9 +158,9 @@ type Detail struct {
 	Tenant string `json:"tenant"`
 	// Reason is one of the Reason constants.
 	Reason string `json:"reason,omitempty"`
-	// Hold is the hold number, which a release, adopt or discard must name. It
+	// HoldNumber is the number that a release, adopt or discard must name. It
 	// counts how often the operator was asked.
-	Hold int `json:"hold,omitempty"`
+	HoldNumber int `json:"hold,omitempty"`
 	// Hint is a sentence that tells the operator what to do.
 	Hint string `json:"hint,omitempty"`
 	// Cause is what caused the launch.

@@ -43,10 +43,10 @@ const releaseLifetime = 24 * time.Hour
 type Command struct {
 	// Key is the launch key. For a window it is the key of its next launch.
 	Key string
-	// Hold is the number in the announcement that the command answers. A
+	// HoldNumber is the number in the announcement that the command answers. A
 	// command with an older number changes nothing, so that commands can be
 	// repeated.
-	Hold int
+	HoldNumber int
 	// RunID is the run to adopt.
 	RunID string
 	// Reason is why the launch is discarded.
@@ -255,7 +255,7 @@ func (r *Resolver) target(ctx context.Context, cmd Command, states ...record.Sta
 	}
 	for _, s := range states {
 		// A launch that a release has put back into the queue counts as held.
-		if (j.State == s || s == record.StateHeld && j.State == record.StateClaimed && j.Queued) && j.Hold == cmd.Hold {
+		if (j.State == s || s == record.StateHeld && j.State == record.StateClaimed && j.Queued) && j.HoldNumber == cmd.HoldNumber {
 			return j, nil, nil
 		}
 	}
@@ -263,7 +263,7 @@ func (r *Resolver) target(ctx context.Context, cmd Command, states ...record.Sta
 	if j.State.Final() || j.State == record.StateHeld {
 		r.launches.DeliverOutcome(ctx, j)
 	}
-	res.Warning = notAskedText(cmd.Hold)
+	res.Warning = notAskedText(cmd.HoldNumber)
 	return nil, &res, nil
 }
 
@@ -313,8 +313,8 @@ func (r *Resolver) resolveWindow(ctx context.Context, cmd Command, discard strin
 		if err != nil {
 			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}
 		}
-		if j.State.Launch != nil || j.State.Revision+1 != revision || j.State.Hold != cmd.Hold || cmd.Hold == 0 {
-			return record.Result{Outcome: record.Waiting, LaunchKey: cmd.Key, Hold: j.State.Hold, Warning: notAskedText(cmd.Hold)}, nil
+		if j.State.Launch != nil || j.State.Revision+1 != revision || j.State.HoldNumber != cmd.HoldNumber || cmd.HoldNumber == 0 {
+			return record.Result{Outcome: record.Waiting, LaunchKey: cmd.Key, HoldNumber: j.State.HoldNumber, Warning: notAskedText(cmd.HoldNumber)}, nil
 		}
 		at, err := r.store.Get(ctx, record.ConfigPrefix+w.ConfigID)
 		if err != nil {

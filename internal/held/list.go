@@ -17,9 +17,9 @@ import (
 // Launch is one entry of the list of what waits for the operator.
 type Launch struct {
 	LaunchKey string `json:"launch_key"`
-	// Hold is the number to name in a release, adopt or discard.
-	Hold   int    `json:"hold"`
-	Reason string `json:"reason"`
+	// HoldNumber is the number to name in a release, adopt or discard.
+	HoldNumber int    `json:"hold"`
+	Reason     string `json:"reason"`
 	// Since is RFC 3339.
 	Since      string                   `json:"since"`
 	Request    amperity.RunRequest      `json:"request"`
@@ -118,7 +118,7 @@ func heldEntry(item ledger.Item) (Launch, bool) {
 		if j.State != record.StateHeld {
 			return Launch{}, false
 		}
-		h := Launch{LaunchKey: j.Key, Hold: j.Hold, Reason: j.Reason, Since: j.Since.UTC().Format(time.RFC3339),
+		h := Launch{LaunchKey: j.Key, HoldNumber: j.HoldNumber, Reason: j.Reason, Since: j.Since.UTC().Format(time.RFC3339),
 			Request: j.Request, Cause: j.Cause, Candidates: j.Candidates, Samples: j.Samples}
 		if e := launch.ErrorWithTimes(&j.LaunchDoc); e != nil {
 			h.Message = e.Message
@@ -129,7 +129,7 @@ func heldEntry(item ledger.Item) (Launch, bool) {
 		if err != nil || !j.State.Asks() {
 			return Launch{}, false
 		}
-		return Launch{LaunchKey: record.LaunchKey(w.ConfigID, w.Period, j.State.Revision+1), Hold: j.State.Hold, Reason: announcement.ReasonFilesMissing,
+		return Launch{LaunchKey: record.LaunchKey(w.ConfigID, w.Period, j.State.Revision+1), HoldNumber: j.State.HoldNumber, Reason: announcement.ReasonFilesMissing,
 			Since: j.State.Missing.UTC().Format(time.RFC3339), Request: w.Request,
 			Cause:   announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Files: j.State.Open.Count},
 			Message: intake.MissingText}, true

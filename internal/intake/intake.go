@@ -272,7 +272,7 @@ func (ws *Windows) CreateLaunch(ctx context.Context, j *record.Window, w *record
 		Cause:    announcement.Cause{Type: announcement.CauseArrival, Route: w.Route, Period: w.Period, Revision: revision, Files: files.Count},
 		Resource: "", IfUnknown: w.IfUnknown, NotAfter: now.Add(NotAfter),
 		NotBefore: files.NotBefore(),
-		Window:    w.Key(), Revision: revision, Hold: j.State.Hold,
+		Window:    w.Key(), Revision: revision, HoldNumber: j.State.HoldNumber,
 	}}
 	if len(files.Samples) > 0 {
 		n.Cause.FirstFile = files.Samples[0]
@@ -287,7 +287,7 @@ func (ws *Windows) CreateLaunch(ctx context.Context, j *record.Window, w *record
 		due = now.Add(record.RevisitAfter)
 	case d.Do == window.HoldIt:
 		n.SetState(record.StateHeld, now)
-		n.Reason, n.Error, n.Hold = d.Reason, launch.HeldError(d.Reason, d.RunID), n.Hold+1
+		n.Reason, n.Error, n.HoldNumber = d.Reason, launch.HeldError(d.Reason, d.RunID), n.HoldNumber+1
 		if d.Reason == announcement.ReasonImplausibleDate {
 			n.Samples = files.Samples
 		}

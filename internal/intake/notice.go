@@ -29,7 +29,7 @@ func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement
 	key := record.LaunchKey(w.ConfigID, w.Period, n.Revision)
 	d := announcement.Detail{
 		Version:   announcement.Version,
-		ID:        announcement.ID(n.Type, key, n.At.UTC().Format(time.RFC3339Nano), fmt.Sprint(n.Hold)),
+		ID:        announcement.ID(n.Type, key, n.At.UTC().Format(time.RFC3339Nano), fmt.Sprint(n.HoldNumber)),
 		LaunchKey: key,
 		Tenant:    tenant,
 		Request:   &w.Request,
@@ -40,7 +40,7 @@ func noticeOf(n window.Notice, w *record.WindowSpec, tenant string) announcement
 	}
 	switch n.Type {
 	case announcement.FilesMissing:
-		d.Reason, d.Hold = announcement.ReasonFilesMissing, n.Hold
+		d.Reason, d.HoldNumber = announcement.ReasonFilesMissing, n.HoldNumber
 		d.Error = &announcement.Error{Kind: announcement.ErrorPolicy, Message: describeMissing(n, w)}
 		switch {
 		case n.Waived && n.Files.Count > 0:

@@ -33,13 +33,13 @@ func TestExamplesMatchTheAnnouncements(t *testing.T) {
 	const orders, lines = "orders/{yyyy}/{MM}/{dd}/orders_*.csv.gz", "lines/{yyyy}/{MM}/{dd}/*.csv.gz"
 	first := at("2026-11-23T08:02:11.3Z")
 	absent := window.Notice{
-		Type: announcement.FilesMissing, At: at("2026-11-23T11:30:12.4Z"), Revision: 1, Hold: 1, Deadline: at("2026-11-23T11:30:00Z"),
+		Type: announcement.FilesMissing, At: at("2026-11-23T11:30:12.4Z"), Revision: 1, HoldNumber: 1, Deadline: at("2026-11-23T11:30:00Z"),
 		Unmet: []window.Unmet{{Pattern: lines, Have: 1, Want: 4}},
 		Met:   []window.Met{{Pattern: orders, Since: first}},
 		Files: window.Files{Count: 2, First: first, Last: at("2026-11-23T08:02:15Z"), Samples: []string{order + "1.csv.gz", line("a")}},
 	}
 	there := window.Notice{
-		Type: announcement.FilesComplete, At: at("2026-11-23T12:14:40.9Z"), Revision: 1, Hold: 1,
+		Type: announcement.FilesComplete, At: at("2026-11-23T12:14:40.9Z"), Revision: 1, HoldNumber: 1,
 		Met: []window.Met{{Pattern: orders, Since: first}, {Pattern: lines, Since: at("2026-11-23T12:04:31Z")}},
 		Files: window.Files{Count: 5, First: first, Last: at("2026-11-23T12:04:31Z"),
 			Samples: []string{order + "1.csv.gz", line("a"), line("b"), line("c"), line("d")}},

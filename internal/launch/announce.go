@@ -54,8 +54,8 @@ func announcementOf(r *record.LaunchDoc, tenant string) announcement.Announcemen
 	case record.StateStarted:
 		d.ID = announcement.ID(t, r.Key, r.Run.ID)
 	default:
-		d.Hold = r.Hold
-		d.ID = announcement.ID(t, r.Key, r.Reason, fmt.Sprint(r.Hold))
+		d.HoldNumber = r.HoldNumber
+		d.ID = announcement.ID(t, r.Key, r.Reason, fmt.Sprint(r.HoldNumber))
 		d.Hint = hintFor(r)
 	}
 	if len(r.Samples) > 0 {
@@ -91,11 +91,11 @@ func (l *Launcher) blockedAnnouncement(j *record.Launch) announcement.Announceme
 // announced.
 func furtherRunDoc(r *record.LaunchDoc, o record.OtherRun) *record.LaunchDoc {
 	f := *r
-	if o.Hold == 0 {
+	if o.HoldNumber == 0 {
 		f.KeepRun(o.Run)
 		return &f
 	}
-	f.State, f.Reason, f.Hold, f.Run, f.Candidates = record.StateHeld, announcement.ReasonUnknownOutcome, o.Hold, nil, []announcement.Candidate{candidateOf(o.Run)}
+	f.State, f.Reason, f.HoldNumber, f.Run, f.Candidates = record.StateHeld, announcement.ReasonUnknownOutcome, o.HoldNumber, nil, []announcement.Candidate{candidateOf(o.Run)}
 	f.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: surplusText(r.Run.ID, o.RunID)}
 	return &f
 }
@@ -144,7 +144,7 @@ func hintFor(r *record.LaunchDoc) string {
 // announcesFurtherRun reports whether the document announces a further run that
 // may be the launch's. [furtherRunDoc] returns such documents.
 func announcesFurtherRun(r *record.LaunchDoc) bool {
-	return slices.ContainsFunc(r.Others, func(o record.OtherRun) bool { return o.Hold > 0 && o.Hold == r.Hold })
+	return slices.ContainsFunc(r.Others, func(o record.OtherRun) bool { return o.HoldNumber > 0 && o.HoldNumber == r.HoldNumber })
 }
 
 // blockedHint returns what the operator should do about a blocked launch.

@@ -27,7 +27,7 @@ func TestDispossessedLaunchMakesRunsDoubtful(t *testing.T) {
 	o.posts, o.sent = []answer{{run: answered}}, 0
 	o.meanwhile = func() {
 		o.runs = append(o.runs, answered)
-		if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-B"}); err != nil {
+		if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1, RunID: "wf-B"}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -74,7 +74,7 @@ func TestRunInFrontIsAskedAboutAgain(t *testing.T) {
 				o.wait(2 * time.Minute)
 			}
 			o.wait(13 * time.Hour)
-			if err := reply(o, held.Command{Key: "arrival/cg-1/2026-11-21/1", Hold: 1}); err != nil {
+			if err := reply(o, held.Command{Key: "arrival/cg-1/2026-11-21/1", HoldNumber: 1}); err != nil {
 				t.Fatal(err)
 			}
 			o.wait(13 * time.Hour)
@@ -96,7 +96,7 @@ func TestReleaseAfterA409SendsOneRequest(t *testing.T) {
 	o.wait(25 * time.Minute)
 	o.wantNews("Held [" + scheduleKey + ", hold 1]")
 	o.queryErr = nil
-	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(time.Hour)

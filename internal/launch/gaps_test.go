@@ -39,7 +39,7 @@ func TestRepeatedCommandChangesNothing(t *testing.T) {
 			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 			o.wait(20 * time.Minute)
 			o.mails, o.busErr = nil, errors.New("down")
-			word := held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-1", Reason: "r"}
+			word := held.Command{Key: scheduleKey, HoldNumber: 1, RunID: "wf-1", Reason: "r"}
 			first, err := row.say(o, word)
 			if err != nil || len(o.mails) > 0 {
 				t.Fatalf("answered %+v, %v", first, err)
@@ -76,7 +76,7 @@ func TestUndecodableItemIsAnError(t *testing.T) {
 			o.halfAWindow()
 			o.wait(2 * time.Hour)
 		}, "config/cg-1", func(o *office) error {
-			_, err := o.Release(o.t.Context(), held.Command{Key: firstOfWindow, Hold: 1})
+			_, err := o.Release(o.t.Context(), held.Command{Key: firstOfWindow, HoldNumber: 1})
 			return err
 		}},
 		"the window of a rejected launch": {func(o *office) {
@@ -84,7 +84,7 @@ func TestUndecodableItemIsAnError(t *testing.T) {
 			o.posts = []answer{{err: status(400, 0)}, started}
 			o.arrive(o.arrivals("a", "a/1"))
 		}, "window/cg-1/2026-11-22", func(o *office) error {
-			_, err := o.Release(o.t.Context(), held.Command{Key: firstOfWindow, Hold: 1})
+			_, err := o.Release(o.t.Context(), held.Command{Key: firstOfWindow, HoldNumber: 1})
 			return err
 		}},
 		"the launch of an adoption": {func(o *office) {
@@ -92,7 +92,7 @@ func TestUndecodableItemIsAnError(t *testing.T) {
 			o.launch(nil)
 			o.wait(20 * time.Minute)
 		}, "launch/" + scheduleKey, func(o *office) error {
-			_, err := o.Adopt(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-1"})
+			_, err := o.Adopt(o.t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1, RunID: "wf-1"})
 			var failed *record.LedgerError
 			if !errors.As(err, &failed) {
 				o.t.Errorf("adopted: %v", err)
@@ -307,7 +307,7 @@ func TestHoldOfImplausibleDatesNamesTheFiles(t *testing.T) {
 	t.Parallel()
 	o, b := newOffice(t), &bus{}
 	o.Announcer = b
-	o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
+	o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", HoldReason: announcement.ReasonImplausibleDate},
 		Request: amperity.RunRequest{ConfigID: "cg-1"}}
 	o.arrive(o.arrivals("orders/*", "orders/1", "orders/2"))
 	want := &announcement.Window{ConfigID: "cg-1", Period: o.window.Period, Route: "orders", Files: 2, Samples: []string{"s3://b/orders/1", "s3://b/orders/2"}}

@@ -190,7 +190,7 @@ func (o *office) Announce(_ context.Context, as ...announcement.Announcement) er
 		if d.Error != nil {
 			message = d.Error.Message
 		}
-		mail := fmt.Sprintf("%s in tenant %s (%s): %s; %s [%s, hold %d]", a.Type, d.Tenant, d.Reason, message, d.Hint, d.LaunchKey, d.Hold)
+		mail := fmt.Sprintf("%s in tenant %s (%s): %s; %s [%s, hold %d]", a.Type, d.Tenant, d.Reason, message, d.Hint, d.LaunchKey, d.HoldNumber)
 		o.ids = append(o.ids, d.ID)
 		o.named = nil
 		for _, c := range d.Candidates {

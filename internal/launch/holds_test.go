@@ -27,7 +27,7 @@ func TestRevokedAdoptionNamesTheFurtherRun(t *testing.T) {
 	o.posts = []answer{noAnswer}
 	o.launch(nil)
 	o.wait(16 * time.Minute)
-	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(16 * time.Minute)
@@ -35,7 +35,7 @@ func TestRevokedAdoptionNamesTheFurtherRun(t *testing.T) {
 	o.posts, o.sent = []answer{{run: b}}, 0
 	o.meanwhile = func() { // the other request is on its way, and its run is there
 		o.runs = append(o.runs, b)
-		if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, Hold: 2, RunID: "wf-B"}); err != nil {
+		if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 2, RunID: "wf-B"}); err != nil {
 			t.Fatal(err)
 		}
 		o.runs = append(o.runs, aRun("wf-9", "Orders", o.now))
@@ -109,7 +109,7 @@ func TestReleaseRulesOutItsCandidates(t *testing.T) {
 			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 			o.wait(20 * time.Minute)
 			o.posts, o.sent = []answer{{err: status(code, 0)}}, 0
-			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
+			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
 				t.Fatal(err)
 			}
 			o.wait(2 * time.Hour)
@@ -132,7 +132,7 @@ func TestRunByHandDoesNotEndTheSearch(t *testing.T) {
 	hand := aRun("wf-hand", "Orders", o.now)
 	hand.PrincipalID = "user-1"
 	o.runs = append(o.runs, hand)
-	if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-hand"}); err != nil {
+	if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1, RunID: "wf-hand"}); err != nil {
 		t.Fatal(err)
 	}
 	o.launch(func(l *launch.Launch) { l.Key = otherKey }) // its request is never processed
@@ -221,7 +221,7 @@ func TestQueuedLaunchesAskOnceAboutARun(t *testing.T) {
 		t.Fatalf("held: %q", keys)
 	}
 	for _, key := range keys {
-		if res, err := o.Release(t.Context(), held.Command{Key: key, Hold: 1}); err != nil || res.Outcome != record.Blocked {
+		if res, err := o.Release(t.Context(), held.Command{Key: key, HoldNumber: 1}); err != nil || res.Outcome != record.Blocked {
 			t.Errorf("answered %+v, %v", res, err)
 		}
 	}
@@ -231,7 +231,7 @@ func TestQueuedLaunchesAskOnceAboutARun(t *testing.T) {
 	}
 	for _, key := range keys {
 		for hold := range 3 {
-			if res, err := o.Discard(t.Context(), held.Command{Key: key, Hold: hold, Reason: "not wanted"}); err != nil {
+			if res, err := o.Discard(t.Context(), held.Command{Key: key, HoldNumber: hold, Reason: "not wanted"}); err != nil {
 				t.Errorf("answered %+v, %v", res, err)
 			}
 		}

@@ -128,14 +128,14 @@ func (l *Launcher) revokeAdoption(ctx context.Context, other *record.Launch, own
 	other.SetState(record.StateHeld, now)
 	other.Reason, other.Run, other.Adopted, other.CoveredUntil = announcement.ReasonUnknownOutcome, nil, false, time.Time{}
 	other.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: adoptionRevokedText(runID, owner)}
-	other.Hold++
+	other.HoldNumber++
 	other.Turn++
 	// The launch has no run now, so a run that may be its own is a candidate.
 	other.Others = slices.DeleteFunc(slices.Clone(other.Others), func(o record.OtherRun) bool {
-		if o.Hold > 0 && o.Run != nil {
+		if o.HoldNumber > 0 && o.Run != nil {
 			other.Candidates = append(other.Candidates, candidateOf(o.Run))
 		}
-		return o.Hold > 0
+		return o.HoldNumber > 0
 	})
 	items, err := l.ReopenWindow(ctx, other)
 	if err != nil {

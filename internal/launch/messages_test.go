@@ -157,7 +157,7 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 
 		{"a discard of a held launch", func(o *office) {
 			o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
-			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
+			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1, Reason: "not wanted any more"})
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Discarded in tenant acme (too_old): not wanted any more; discarded by an operator: nothing more will be started [" + scheduleKey + ", hold 1]"}},
 
@@ -165,7 +165,7 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)
 			o.wait(20 * time.Minute)
-			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted any more"})
+			_, _ = o.Discard(o.t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1, Reason: "not wanted any more"})
 			o.mails = o.mails[1:]
 		}, []string{"Amperity Workflow Run Discarded in tenant acme (unknown_outcome): not wanted any more; " +
 			"discarded by an operator: nothing more will be started, but a run it may already have started continues [" + scheduleKey + ", hold 1]"}},
@@ -191,7 +191,7 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 			"nothing was sent to Amperity for this launch: release it to start it now, or discard it (amperity-runs held); the file is " + heldFile + " [arrival/cg-1/2026-11-22/1, hold 1]"}},
 
 		{"files with implausible dates", func(o *office) {
-			o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
+			o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", HoldReason: announcement.ReasonImplausibleDate},
 				Request: amperity.RunRequest{ConfigID: "cg-1"}}
 			o.arrive(o.arrivals("orders/*", "orders/1", "orders/2"))
 			o.wait(time.Hour)
@@ -277,7 +277,7 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 			o.arrive(o.arrivals("orders/*", "orders/1"))
 			o.wait(2 * time.Hour)
 			for range 2 { // said twice
-				if _, err := o.Discard(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "the shop was closed"}); err != nil {
+				if _, err := o.Discard(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", HoldNumber: 1, Reason: "the shop was closed"}); err != nil {
 					o.t.Fatal(err)
 				}
 			}
@@ -315,7 +315,7 @@ var errThrottled = errors.New("throttled")
 // Each answer and each error describes the state of the launch.
 func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 	t.Parallel()
-	word := held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-7", Reason: "no"}
+	word := held.Command{Key: scheduleKey, HoldNumber: 1, RunID: "wf-7", Reason: "no"}
 	// tooOld leaves a held launch.
 	tooOld := func(o *office) {
 		o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
@@ -390,7 +390,7 @@ func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 			o.window.Rules.Deadline = o.now.Add(time.Hour)
 			o.arrive(o.arrivals("lines/*", "lines/1"))
 			o.wait(2 * time.Hour)
-			return o.Adopt(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, RunID: "wf-7"})
+			return o.Adopt(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", HoldNumber: 1, RunID: "wf-7"})
 		}, "", "", "launch arrival/cg-1/2026-11-22/1 cannot adopt the run wf-7: nothing was sent to Amperity for this window: release it to start its run, or discard it"},
 
 		{"a command that comes too late", func(o *office) (record.Result, error) {
@@ -407,7 +407,7 @@ func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 			o.arrive(o.arrivals("orders/*", "orders/1"))
 			o.wait(time.Hour)
 			o.arrive(o.arrivals("orders/*", "orders/2"))
-			return o.Release(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1})
+			return o.Release(o.t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", HoldNumber: 1})
 		}, "nothing was done: its window has moved on, and has another launch", "POST /workflow/runs: 404 Not Found: no (request id r-1)", ""},
 
 		{"a run that cannot be read", func(o *office) (record.Result, error) {
@@ -535,14 +535,14 @@ func TestImplausibleDatesAreOnlyDiscarded(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	const key = "arrival/cg-1/implausible-day-2026-11-22T06:00:00Z/1"
-	o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", Hold: announcement.ReasonImplausibleDate},
+	o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders", Rules: window.Rules{Hash: "1", HoldReason: announcement.ReasonImplausibleDate},
 		Request: amperity.RunRequest{ConfigID: "cg-1"}}
 	o.arrive(o.arrivals("orders/*", "orders/1"))
-	res, err := o.Release(t.Context(), held.Command{Key: key, Hold: 1})
+	res, err := o.Release(t.Context(), held.Command{Key: key, HoldNumber: 1})
 	if want := "nothing was done: a run for these dates is never started; correct the names and upload the files again, or start the run you want by hand, then discard this"; err != nil || res.Warning != want || res.Outcome != record.Duplicate || res.Recorded != record.Held {
 		t.Errorf("released: %+v, %v", res, err)
 	}
-	_, err = o.Adopt(t.Context(), held.Command{Key: key, Hold: 1, RunID: "wf-1"})
+	_, err = o.Adopt(t.Context(), held.Command{Key: key, HoldNumber: 1, RunID: "wf-1"})
 	if want := "launch " + key + " cannot adopt the run wf-1: nothing was sent to Amperity for files with implausible dates: discard it"; err == nil || err.Error() != want {
 		t.Errorf("adopted: %v", err)
 	}

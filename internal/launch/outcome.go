@@ -39,7 +39,7 @@ func (l *Launcher) recordOutcome(ctx context.Context, j *record.Launch, v runs.V
 		j.Unmark()
 		j.Answered = l.CountAnswered(ctx, j)
 		j.SetState(record.StateRejected, now)
-		j.Hold++
+		j.HoldNumber++
 		// A crash before this leaves the launch posting although nothing was
 		// processed; the sweep finds no run and holds or resends it.
 		err = l.Store.Transact(ctx, j, now.Add(record.RevisitAfter), func(c *record.ConfigID) { c.RemoveLaunch(j.Key) })
@@ -78,7 +78,7 @@ func (l *Launcher) holdLaunch(ctx context.Context, j *record.Launch, reason, inF
 	now := l.Clock.Now()
 	j.SetState(record.StateHeld, now)
 	j.Reason = reason
-	j.Hold++
+	j.HoldNumber++
 	// A crash before this leaves the launch as it was, and due; the sweep holds
 	// it.
 	return l.Store.Transact(ctx, j, now.Add(record.RevisitAfter), func(c *record.ConfigID) {

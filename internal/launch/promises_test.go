@@ -175,7 +175,7 @@ func TestQueuedLaunchWaitsForEachRun(t *testing.T) {
 	o.arrive(o.arrivals("a", "a/2"))
 	const key = "arrival/cg-1/2026-11-23/1"
 	o.wait(13 * time.Hour) // held
-	if _, err := o.Release(t.Context(), held.Command{Key: key, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: key, HoldNumber: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(11 * time.Hour)
@@ -224,7 +224,7 @@ func TestFileAfterTheRequestGetsARun(t *testing.T) {
 			o.arrive(o.arrivals("a", "a/2"))
 			o.wait(15 * time.Minute)
 			o.runs = append(o.runs, run)
-			res, err := o.Adopt(o.t.Context(), held.Command{Key: firstOfWindow, Hold: 1, RunID: "wf-1"})
+			res, err := o.Adopt(o.t.Context(), held.Command{Key: firstOfWindow, HoldNumber: 1, RunID: "wf-1"})
 			if err != nil || res.Outcome != record.Started {
 				o.t.Errorf("adopted: %+v, %v", res, err)
 			}
@@ -254,7 +254,7 @@ func TestDiscardCoversEarlierFiles(t *testing.T) {
 	o.arrive(o.arrivals("a", "a/1"))
 	o.wait(20 * time.Minute)
 	o.arrive(o.arrivals("a", "a/2"))
-	if _, err := o.Discard(t.Context(), held.Command{Key: firstOfWindow, Hold: 1, Reason: "not wanted"}); err != nil {
+	if _, err := o.Discard(t.Context(), held.Command{Key: firstOfWindow, HoldNumber: 1, Reason: "not wanted"}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(time.Hour)
@@ -418,7 +418,7 @@ func TestAdoptedRunDoesNotDefineTheIdentity(t *testing.T) {
 	o.launch(nil)
 	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 	o.wait(20 * time.Minute)
-	if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-1"}); err != nil {
+	if _, err := o.Adopt(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1, RunID: "wf-1"}); err != nil {
 		t.Fatal(err)
 	}
 	o.launch(func(l *launch.Launch) { l.Key = otherKey })
@@ -515,7 +515,7 @@ func TestReleasedLaunchLeavesDoubt(t *testing.T) {
 	o.wait(20 * time.Minute)
 	o.launch(func(l *launch.Launch) { l.Key = otherKey })
 	o.Paused = true
-	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
@@ -539,7 +539,7 @@ func TestUnrecordedCommandIsAnError(t *testing.T) {
 			o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
 			o.wait(20 * time.Minute)
 			o.putErr = func([]ledger.Item) error { return errThrottled }
-			res, err := say(o, held.Command{Key: scheduleKey, Hold: 1, RunID: "wf-1", Reason: "r"})
+			res, err := say(o, held.Command{Key: scheduleKey, HoldNumber: 1, RunID: "wf-1", Reason: "r"})
 			var failed *record.LedgerError
 			if !errors.As(err, &failed) || o.sent > 1 {
 				t.Errorf("answered %+v, %v", res, err)
@@ -555,8 +555,8 @@ func TestWindowCommandNeedsItsHoldNumber(t *testing.T) {
 	o.halfAWindow()
 	o.wait(2 * time.Hour)
 	for _, hold := range []int{0, 2} {
-		res, err := o.Release(t.Context(), held.Command{Key: firstOfWindow, Hold: hold})
-		if err != nil || res.Outcome != record.Waiting || res.Hold != 1 || o.sent > 0 {
+		res, err := o.Release(t.Context(), held.Command{Key: firstOfWindow, HoldNumber: hold})
+		if err != nil || res.Outcome != record.Waiting || res.HoldNumber != 1 || o.sent > 0 {
 			t.Errorf("hold %d: answered %+v, %v", hold, res, err)
 		}
 	}

@@ -42,7 +42,7 @@ func TestExamplesMatchTheAnnouncements(t *testing.T) {
 	late := record.LaunchDoc{
 		Key: "arrival/cg-789GHi0JK/2026-11-22/2", State: record.StateHeld, Request: sales, Cause: arrived.Cause,
 		Resource: "arn:aws:s3:::" + strings.TrimPrefix(order, "s3://") + "2.csv.gz",
-		Reason:   announcement.ReasonLateFile, Error: HeldError(announcement.ReasonLateFile, ""), Hold: 1,
+		Reason:   announcement.ReasonLateFile, Error: HeldError(announcement.ReasonLateFile, ""), HoldNumber: 1,
 	}
 	late.Cause.FirstFile, late.Cause.Files, late.Cause.Revision = order+"2.csv.gz", 1, 2
 	ended := late
@@ -54,7 +54,7 @@ func TestExamplesMatchTheAnnouncements(t *testing.T) {
 		Cause: announcement.Cause{
 			Type: announcement.CauseSchedule, ScheduleARN: arn, ScheduledTime: "2026-11-23T06:00:00Z", RequestID: "0b6f7a52-1d4c-4f3e-9a55-2f1c9d0e7b11",
 		},
-		Resource: arn, Reason: announcement.ReasonRefused, Hold: 1,
+		Resource: arn, Reason: announcement.ReasonRefused, HoldNumber: 1,
 		Error: runs.Judge(nil, &amperity.APIError{
 			Method: "POST", Path: "/workflow/runs", Status: 404, Message: "no courier group with the id cg-123ABc4DE", RequestID: "7f3a"}).Detail,
 	}
@@ -65,7 +65,7 @@ func TestExamplesMatchTheAnnouncements(t *testing.T) {
 	doubtful := record.LaunchDoc{
 		Key: "manual/og-5MNo6PQ/black-friday", State: record.StateHeld, Request: amperity.RunRequest{ConfigID: "og-5MNo6PQ"}, Posts: []time.Time{at("2026-11-27T05:00:02Z")},
 		Cause:  announcement.Cause{Type: announcement.CauseManual, RequestID: "41aa"},
-		Reason: announcement.ReasonUnknownOutcome, Hold: 1,
+		Reason: announcement.ReasonUnknownOutcome, HoldNumber: 1,
 		Error: &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(1)},
 		Candidates: []announcement.Candidate{candidateOf(&amperity.Run{
 			ID: "wf-20261127-3Mx9", Name: "Black Friday", Type: "orchestration.group/run", State: "running",

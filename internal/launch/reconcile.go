@@ -142,15 +142,15 @@ func (l *Launcher) continueSearch(ctx context.Context, j *record.Launch, runs []
 		switch {
 		case j.NamesRun(run.ID): // the operator knows the run
 		case j.Run != nil && len(j.Others) < maxCandidates:
-			j.Hold++
-			j.AddOther(run, j.Hold)
+			j.HoldNumber++
+			j.AddOther(run, j.HoldNumber)
 			due = now
 		case j.Run == nil && addCandidate(j, run):
 			if j.State == record.StateHeld {
 				j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(len(j.Candidates))}
 			}
 			if j.Announced {
-				j.Hold++
+				j.HoldNumber++
 				j.Announced = false
 			}
 			due = now
@@ -215,7 +215,7 @@ func (l *Launcher) inconclusive(ctx context.Context, j *record.Launch, why strin
 	}
 	switch {
 	case j.ReleasePending() && j.TooLate(now):
-		return l.holdUnknown(ctx, j, unsentText(j.Hold, cause.Error()))
+		return l.holdUnknown(ctx, j, unsentText(j.HoldNumber, cause.Error()))
 	case j.ReleasePending() || now.Sub(j.Looked.Undecided) < patience:
 		return l.recheckLater(ctx, j, next)
 	}
@@ -244,7 +244,7 @@ func (l *Launcher) noCandidate(ctx context.Context, j *record.Launch, begun time
 		if j.Error != nil {
 			why = j.Error.Message
 		}
-		return l.holdUnknown(ctx, j, unsentText(j.Hold, why))
+		return l.holdUnknown(ctx, j, unsentText(j.HoldNumber, why))
 	case j.ReleasePending() && l.Paused:
 		return l.recheckLater(ctx, j, PausedFor)
 	case j.ReleasePending():

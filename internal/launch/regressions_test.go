@@ -39,7 +39,7 @@ func TestReleaseResumesAfterABlock(t *testing.T) {
 			o.launch(nil)
 			o.wait(20 * time.Minute) // held
 			o.Paused = row.paused
-			res, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1})
+			res, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1})
 			if err != nil || res.Outcome != record.Unknown {
 				t.Fatalf("answered %+v, %v", res, err)
 			}
@@ -78,7 +78,7 @@ func TestWindowWithSomeFilesIsListed(t *testing.T) {
 	}
 	listed("arrival/cg-1/2026-11-22/1")
 	// After a discard the window waits for the operator only once files arrive.
-	if res, err := o.Discard(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", Hold: 1, Reason: "r"}); err != nil || res.Outcome != record.Discarded {
+	if res, err := o.Discard(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", HoldNumber: 1, Reason: "r"}); err != nil || res.Outcome != record.Discarded {
 		t.Fatalf("answered %+v, %v", res, err)
 	}
 	o.wait(time.Hour)
@@ -276,7 +276,7 @@ func TestReleaseWithFailingLookupsIsHeldAgain(t *testing.T) {
 			o.queryErr = func(string) error { return status(503, 0) }
 			o.wait(20 * time.Minute) // held
 			o.posts = []answer{{err: status(429, 0)}}
-			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
+			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
 				t.Fatal(err)
 			}
 			o.posts = []answer{started}
@@ -310,7 +310,7 @@ func TestBlockedReleaseIsHeldAgain(t *testing.T) {
 			o.launch(nil)
 			o.wait(20 * time.Minute) // held, or rejected
 			o.mails = nil
-			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
+			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
 				t.Fatal(err)
 			}
 			o.wait(30 * time.Minute)
@@ -433,7 +433,7 @@ func TestUnansweredReleaseIsHeldAgainSoon(t *testing.T) {
 	o.launch(nil)
 	o.wait(20 * time.Minute)
 	o.queryErr = func(string) error { return status(503, 0) }
-	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(20 * time.Minute)
@@ -531,7 +531,7 @@ func TestRunOfAForgottenLaunchIsNotAdopted(t *testing.T) {
 	o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" }) // what runs look like
 	o.runs = []*amperity.Run{old}
 	o.now = o.now.Add(52 * 24 * time.Hour)
-	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, Hold: 1}); err != nil {
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
 		t.Fatal(err)
 	}
 	o.wait(time.Hour)

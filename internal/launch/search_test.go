@@ -117,7 +117,7 @@ func TestRunIsFoundAfterADiscard(t *testing.T) {
 	o.posts = []answer{noAnswer}
 	o.launch(nil)
 	o.wait(20 * time.Minute)
-	if _, err := o.Discard(t.Context(), held.Command{Key: scheduleKey, Hold: 1, Reason: "not wanted"}); err != nil {
+	if _, err := o.Discard(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1, Reason: "not wanted"}); err != nil {
 		t.Fatal(err)
 	}
 	o.runs = append(o.runs, aRun("wf-late", "Orders", o.now.Add(-5*time.Minute)))
@@ -345,7 +345,7 @@ func TestLongRunInFrontMakesOneHold(t *testing.T) {
 	if !strings.Contains(o.mails[1], "wf-1") {
 		t.Errorf("it does not name the run: %s", o.mails[1])
 	}
-	res, err := o.Release(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-21/1", Hold: 1})
+	res, err := o.Release(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-21/1", HoldNumber: 1})
 	if err != nil || res.Outcome != record.Blocked || res.Reason != "overlap" {
 		t.Fatalf("answered %+v, %v", res, err)
 	}

@@ -137,7 +137,7 @@ func TestLedgerOfAnEarlierVersionIsFinished(t *testing.T) {
 		// The window whose files are missing.
 		"arrival/cg-missing/2026-11-22/1": func(c held.Command) (record.Result, error) { return o.Release(t.Context(), c) },
 	} {
-		if res, err := answer(held.Command{Key: key, Hold: 1}); err != nil || res.Outcome == record.Duplicate {
+		if res, err := answer(held.Command{Key: key, HoldNumber: 1}); err != nil || res.Outcome == record.Duplicate {
 			t.Errorf("%s: %+v, %v", key, res, err)
 		}
 	}

@@ -190,7 +190,7 @@ func (i *Identity) Matches(run *amperity.Run, principals []string) bool {
 func (c *ConfigID) AddRuns(j *Launch) {
 	c.SetLaunch(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: j.Run.ID, Doubt: j.Unaccounted() > 0})
 	for _, o := range j.Others {
-		if o.Run != nil && o.Hold == 0 { // found just now
+		if o.Run != nil && o.HoldNumber == 0 { // found just now
 			c.SetLaunch(LaunchRef{Key: j.Key, State: RefStarted, Last: j.LastPost(), RunID: o.RunID})
 		}
 	}

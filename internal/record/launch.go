@@ -14,7 +14,7 @@ import (
 func (r *LaunchDoc) Result() Result {
 	res := Result{Outcome: r.Outcome(), Reason: r.Reason, LaunchKey: r.Key, Run: r.Run, Error: r.Error}
 	if r.State == StateHeld || r.State == StateRejected {
-		res.Hold = r.Hold
+		res.HoldNumber = r.HoldNumber
 	}
 	return res
 }
@@ -124,8 +124,8 @@ type LaunchDoc struct {
 	// Answered is how many files had arrived between the decision and the end
 	// of a launch that ended without a run. They need no launch of their own.
 	Answered int `json:"answered,omitempty"`
-	// Hold counts how often the operator was asked.
-	Hold int `json:"hold,omitempty"`
+	// HoldNumber counts how often the operator was asked.
+	HoldNumber int `json:"hold,omitempty"`
 	// Declined are runs that the operator has ruled out by a release.
 	Declined []string `json:"declined,omitempty"`
 	// ByHand: the operator has named a run that the stack's API key has not
@@ -168,9 +168,10 @@ type OtherRun struct {
 	RunID string `json:"run_id"`
 	// Run is the run until it has been announced.
 	Run *amperity.Run `json:"run,omitempty"`
-	// Hold is the number of the announcement that names a run that may belong
-	// to another launch. It is 0 for a run that is certainly the launch's.
-	Hold int `json:"hold,omitempty"`
+	// HoldNumber is the number of the announcement that names a run that may
+	// belong to another launch. It is 0 for a run that is certainly the
+	// launch's.
+	HoldNumber int `json:"hold,omitempty"`
 }
 
 // Launch is the document of a launch, with its item as last read or written.
@@ -190,7 +191,7 @@ func (r *LaunchDoc) Unaccounted() int {
 		known++
 	}
 	for _, o := range r.Others {
-		if o.Hold == 0 {
+		if o.HoldNumber == 0 {
 			known++
 		}
 	}
@@ -213,7 +214,7 @@ func (r *LaunchDoc) AddRun(run *amperity.Run) {
 	r.AddOther(run, 0)
 }
 
-// AddOther adds a run to Others. hold is [OtherRun.Hold].
+// AddOther adds a run to Others. hold is [OtherRun.HoldNumber].
 func (r *LaunchDoc) AddOther(run *amperity.Run, hold int) {
 	most := maxRun / 4
 	if hold > 0 {
@@ -225,7 +226,7 @@ func (r *LaunchDoc) AddOther(run *amperity.Run, hold int) {
 
 // HasRun reports whether a run is certainly the launch's.
 func (r *LaunchDoc) HasRun(runID string) bool {
-	return r.Run != nil && r.Run.ID == runID || slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.RunID == runID && o.Hold == 0 })
+	return r.Run != nil && r.Run.ID == runID || slices.ContainsFunc(r.Others, func(o OtherRun) bool { return o.RunID == runID && o.HoldNumber == 0 })
 }
 
 // NamesRun reports whether an event names a run to the operator, or will.

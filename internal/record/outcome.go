@@ -47,9 +47,9 @@ type Result struct {
 	Recorded  Outcome `json:"recorded,omitempty"`
 	Reason    string  `json:"reason,omitempty"`
 	LaunchKey string  `json:"launch_key,omitempty"`
-	// Hold is the number to name in a release, adopt or discard.
-	Hold    int                 `json:"hold,omitempty"`
-	Run     *amperity.Run       `json:"run,omitempty"`
-	Error   *announcement.Error `json:"error,omitempty"`
-	Warning string              `json:"warning,omitempty"`
+	// HoldNumber is the number to name in a release, adopt or discard.
+	HoldNumber int                 `json:"hold,omitempty"`
+	Run        *amperity.Run       `json:"run,omitempty"`
+	Error      *announcement.Error `json:"error,omitempty"`
+	Warning    string              `json:"warning,omitempty"`
 }

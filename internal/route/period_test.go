@@ -200,7 +200,7 @@ func TestImplausibleDatesHavePeriodOfArrival(t *testing.T) {
 		if route != m[0].Route || p != m[0].Period {
 			t.Errorf("%s: by its name it is %v of %v", tt.name, p, route)
 		}
-		if hold := route.Rules(p).Hold; (hold == "implausible_date") != p.Implausible() {
+		if hold := route.Rules(p).HoldReason; (hold == "implausible_date") != p.Implausible() {
 			t.Errorf("%s: held for %q", tt.name, hold)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 // Rules returns the rules of the window of a period.
 func (r *Route) Rules(p Period) window.Rules {
 	if p.Implausible() {
-		return window.Rules{Hash: r.hash, Hold: announcement.ReasonImplausibleDate}
+		return window.Rules{Hash: r.hash, HoldReason: announcement.ReasonImplausibleDate}
 	}
 	rules := window.Rules{
 		Hash:    r.hash,

@@ -239,7 +239,7 @@ func (s *stage) held() []string {
 	}
 	words := []string{}
 	for _, h := range list {
-		words = append(words, fmt.Sprintf("%s hold %d %s: %d files, %d named", h.LaunchKey, h.Hold, h.Reason, h.Cause.Files, len(h.Samples)))
+		words = append(words, fmt.Sprintf("%s hold %d %s: %d files, %d named", h.LaunchKey, h.HoldNumber, h.Reason, h.Cause.Files, len(h.Samples)))
 	}
 	return words
 }
@@ -249,7 +249,7 @@ func (s *stage) told() []string {
 	s.t.Helper()
 	words := []string{}
 	for _, a := range s.bus.announced {
-		word := fmt.Sprintf("%s %s hold %d %s", a.Type, a.Detail.LaunchKey, a.Detail.Hold, a.Detail.Reason)
+		word := fmt.Sprintf("%s %s hold %d %s", a.Type, a.Detail.LaunchKey, a.Detail.HoldNumber, a.Detail.Reason)
 		if w := a.Detail.Window; w != nil {
 			word += fmt.Sprintf(": %d files, %d named", w.Files, len(w.Samples))
 		}
@@ -284,7 +284,7 @@ func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 		return versioned("b", fmt.Sprintf("days/99991231/%d", n), fmt.Sprint("v", n), fmt.Sprint(n), at)[0]
 	}
 	got := s.come(file(1, received))
-	if len(got) != 1 || got[0].Outcome != record.Held || got[0].Reason != "implausible_date" || got[0].Hold != 1 || got[0].LaunchKey != days {
+	if len(got) != 1 || got[0].Outcome != record.Held || got[0].Reason != "implausible_date" || got[0].HoldNumber != 1 || got[0].LaunchKey != days {
 		t.Fatalf("%+v", got)
 	}
 	var batches []string
@@ -315,19 +315,19 @@ func TestFilesWithImplausibleDatesAreHeldTogether(t *testing.T) {
 	s.come(file(400, s.clock.Now()))
 	next := strings.Replace(days, "T03", "T04", 1)
 	told = append(told, "Amperity Workflow Run Held "+next+" hold 1 implausible_date: 1 files, 1 named")
-	res, err := s.Release(t.Context(), held.Command{Key: days, Hold: 1})
-	if err != nil || res.Outcome != record.Duplicate || res.Recorded != record.Held || res.Hold != 1 ||
+	res, err := s.Release(t.Context(), held.Command{Key: days, HoldNumber: 1})
+	if err != nil || res.Outcome != record.Duplicate || res.Recorded != record.Held || res.HoldNumber != 1 ||
 		res.Warning != "nothing was done: a run for these dates is never started; correct the names and upload the files again, or start the run you want by hand, then discard this" {
 		t.Errorf("released: %+v, %v", res, err)
 	}
-	if _, err := s.Adopt(t.Context(), held.Command{Key: days, Hold: 1, RunID: "wf-1"}); err == nil ||
+	if _, err := s.Adopt(t.Context(), held.Command{Key: days, HoldNumber: 1, RunID: "wf-1"}); err == nil ||
 		err.Error() != "launch "+days+" cannot adopt the run wf-1: nothing was sent to Amperity for files with implausible dates: discard it" {
 		t.Errorf("adopted: %v", err)
 	}
 
 	// A discard ends the hold with all files so far. A redelivered file is a
 	// duplicate, and a new file causes another hold.
-	if res, err := s.Discard(t.Context(), held.Command{Key: days, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != record.Discarded {
+	if res, err := s.Discard(t.Context(), held.Command{Key: days, HoldNumber: 1, Reason: "renamed"}); err != nil || res.Outcome != record.Discarded {
 		t.Errorf("discarded: %+v, %v", res, err)
 	}
 	told = append(told, "Amperity Workflow Run Discarded "+days+" hold 1 implausible_date: 1 files, 1 named")
@@ -367,7 +367,7 @@ func TestDiscardEndsAnImplausibleHoldOfARemovedRoute(t *testing.T) {
 	s.come(versioned("b", "days/19991231/1", "v1", "1", received)[0])
 	s.come(versioned("b", "days/19991231/2", "v2", "2", received)[0])
 	s.routes, _, _ = route.Parse("routes.yaml", []byte("version: 1\nroutes: []\n"), route.Options{})
-	if res, err := s.Discard(t.Context(), held.Command{Key: key, Hold: 1, Reason: "renamed"}); err != nil || res.Outcome != record.Discarded {
+	if res, err := s.Discard(t.Context(), held.Command{Key: key, HoldNumber: 1, Reason: "renamed"}); err != nil || res.Outcome != record.Discarded {
 		t.Errorf("discarded: %+v, %v", res, err)
 	}
 	s.clock.Advance(24 * time.Hour)

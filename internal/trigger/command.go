@@ -108,7 +108,7 @@ func (c *command) parseTarget(o fields, known []string, f *faults) {
 	case err != nil || n < 1:
 		f.faultf("hold", "must be the number \"hold\" of the event")
 	}
-	c.Hold = n
+	c.HoldNumber = n
 	o.unknown(known, "", f)
 }
 

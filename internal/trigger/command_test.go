@@ -78,12 +78,12 @@ func TestCommandReachesHeld(t *testing.T) {
 		name, input string
 		want        call
 	}{
-		{"release", `{"release":"` + key + `","hold":2}`, call{"release", held.Command{Key: key, Hold: 2}}},
-		{"adopt", `{"adopt":"` + key + `","run_id":"wf-1","hold":1}`, call{"adopt", held.Command{Key: key, Hold: 1, RunID: "wf-1"}}},
-		{"discard", `{"discard":"` + key + `","hold":3,"reason":"sent by hand"}`, call{"discard", held.Command{Key: key, Hold: 3, Reason: "sent by hand"}}},
-		{"with blanks around what is pasted", ` {"adopt":"` + key + ` ","run_id":" wf-1\n","hold": 1 } `, call{"adopt", held.Command{Key: key, Hold: 1, RunID: "wf-1"}}},
+		{"release", `{"release":"` + key + `","hold":2}`, call{"release", held.Command{Key: key, HoldNumber: 2}}},
+		{"adopt", `{"adopt":"` + key + `","run_id":"wf-1","hold":1}`, call{"adopt", held.Command{Key: key, HoldNumber: 1, RunID: "wf-1"}}},
+		{"discard", `{"discard":"` + key + `","hold":3,"reason":"sent by hand"}`, call{"discard", held.Command{Key: key, HoldNumber: 3, Reason: "sent by hand"}}},
+		{"with blanks around what is pasted", ` {"adopt":"` + key + ` ","run_id":" wf-1\n","hold": 1 } `, call{"adopt", held.Command{Key: key, HoldNumber: 1, RunID: "wf-1"}}},
 		{"a reason as long as it may be", `{"discard":"` + key + `","hold":3,"reason":"` + strings.Repeat("r", 1000) + `"}`,
-			call{"discard", held.Command{Key: key, Hold: 3, Reason: strings.Repeat("r", 1000)}}},
+			call{"discard", held.Command{Key: key, HoldNumber: 3, Reason: strings.Repeat("r", 1000)}}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestListReturnsHeldLaunches(t *testing.T) {
 		want string
 	}{
 		{"nothing", resolver{held: []held.Launch{}}, `{"held":[]}`},
-		{"one of many", resolver{more: true, held: []held.Launch{{LaunchKey: "manual/cg-1/k", Hold: 1, Reason: "too_old", Since: "2026-11-22T06:00:00Z",
+		{"one of many", resolver{more: true, held: []held.Launch{{LaunchKey: "manual/cg-1/k", HoldNumber: 1, Reason: "too_old", Since: "2026-11-22T06:00:00Z",
 			Request: amperity.RunRequest{ConfigID: "cg-1"}, Cause: announcement.Cause{Type: "manual"}}}},
 			`{"held":[{"launch_key":"manual/cg-1/k","hold":1,"reason":"too_old","since":"2026-11-22T06:00:00Z","request":{"config_id":"cg-1"},"cause":{"type":"manual"}}],"more":true}`},
 	}

@@ -434,7 +434,7 @@ func (m *model) evaluate(r Rules, now time.Time) Decision {
 			look = r.Deadline
 		case len(unmet) > 0:
 			m.log = append(m.log, happening{what: missed, at: now, rules: &r, notice: &Notice{
-				Type: announcement.FilesMissing, At: now, Revision: v.revision + 1, Hold: 1, Deadline: r.Deadline, Unmet: unmet, Waived: r.ThenRun,
+				Type: announcement.FilesMissing, At: now, Revision: v.revision + 1, HoldNumber: 1, Deadline: r.Deadline, Unmet: unmet, Waived: r.ThenRun,
 			}})
 		}
 	}
@@ -549,7 +549,7 @@ func (m *model) decide(r Rules, now time.Time, held bool) int {
 	v := m.read()
 	m.log = append(m.log, happening{what: begun, at: now, revision: v.revision + 1, rerun: v.late() && !held})
 	if v.missed && !v.complete && len(r.Entries) > 0 && len(v.unmet(r)) == 0 {
-		m.log = append(m.log, happening{what: complete, at: now, notice: &Notice{Type: announcement.FilesComplete, At: now, Revision: v.revision + 1, Hold: 1}})
+		m.log = append(m.log, happening{what: complete, at: now, notice: &Notice{Type: announcement.FilesComplete, At: now, Revision: v.revision + 1, HoldNumber: 1}})
 	}
 	return v.revision + 1
 }
@@ -608,7 +608,7 @@ func (m *model) abandon(now time.Time) Decision {
 	if len(v.open) > 0 {
 		h.notice = &Notice{Type: announcement.WindowAbandoned, At: now, Revision: v.revision + 1}
 		if v.missed {
-			h.notice.Hold = 1
+			h.notice.HoldNumber = 1
 		}
 	}
 	m.log = append(m.log, h)

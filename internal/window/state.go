@@ -61,9 +61,9 @@ type State struct {
 	Missing  time.Time `json:"missing,omitzero"`
 	Waived   bool      `json:"waived,omitempty"`
 	Complete bool      `json:"complete,omitempty"`
-	// Hold counts how often the operator was asked about this window before its
-	// next launch.
-	Hold int `json:"hold,omitempty"`
+	// HoldNumber counts how often the operator was asked about this window
+	// before its next launch.
+	HoldNumber int `json:"hold,omitempty"`
 	// WaitsSince is when the window began to wait for another run of the config
 	// id.
 	WaitsSince time.Time `json:"waits_since,omitzero"`
@@ -149,13 +149,13 @@ type Met struct {
 type Notice struct {
 	Type announcement.DetailType `json:"type"`
 	At   time.Time               `json:"at"`
-	// Revision and Hold are those of the window at that time.
-	Revision int       `json:"revision,omitempty"`
-	Hold     int       `json:"hold,omitempty"`
-	Deadline time.Time `json:"deadline,omitzero"`
-	Unmet    []Unmet   `json:"unmet,omitempty"`
-	Met      []Met     `json:"met,omitempty"`
-	Files    Files     `json:"files,omitzero"`
+	// Revision and HoldNumber are those of the window at that time.
+	Revision   int       `json:"revision,omitempty"`
+	HoldNumber int       `json:"hold,omitempty"`
+	Deadline   time.Time `json:"deadline,omitzero"`
+	Unmet      []Unmet   `json:"unmet,omitempty"`
+	Met        []Met     `json:"met,omitempty"`
+	Files      Files     `json:"files,omitzero"`
 	// Waived: the window no longer waits for missing files.
 	Waived bool `json:"waived,omitempty"`
 }
@@ -178,7 +178,7 @@ func (s *State) Asks() bool {
 }
 
 func (s *State) notify(n Notice) {
-	n.Hold = s.Hold
+	n.HoldNumber = s.HoldNumber
 	if n.Revision == 0 {
 		n.Revision = s.Revision + 1
 	}

@@ -60,7 +60,7 @@ func anyState(r *rand.Rand) *State {
 	s := &State{
 		Format: 1, ConfigID: word(), Period: word(), Route: word(), RouteHash: word(), RouteSeen: when(), Made: when(), Expected: some(),
 		Revision: r.IntN(9), CoveredUntil: when(), LastPost: when(), Reruns: r.IntN(4), Declined: some(), Open: files(), After: files(),
-		Fallen: when(), Ignored: r.IntN(9), Missing: when(), Waived: some(), Complete: some(), Hold: r.IntN(3), WaitsSince: when(),
+		Fallen: when(), Ignored: r.IntN(9), Missing: when(), Waived: some(), Complete: some(), HoldNumber: r.IntN(3), WaitsSince: when(),
 	}
 	if some() {
 		s.Launch = &Flight{Revision: r.IntN(9), Turn: r.IntN(3), Decided: when(), Rerun: some(), Files: files()}
@@ -80,7 +80,7 @@ func anyState(r *rand.Rand) *State {
 		s.Entries[fmt.Sprint(word(), i)] = p
 	}
 	for range r.IntN(3) {
-		n := Notice{Type: "Amperity Files Missing", At: when(), Revision: r.IntN(3), Hold: r.IntN(3), Deadline: when(), Files: files(), Waived: some()}
+		n := Notice{Type: "Amperity Files Missing", At: when(), Revision: r.IntN(3), HoldNumber: r.IntN(3), Deadline: when(), Files: files(), Waived: some()}
 		for range r.IntN(3) {
 			n.Unmet = append(n.Unmet, Unmet{Pattern: word(), Have: r.IntN(3), Want: r.IntN(3)})
 			n.Met = append(n.Met, Met{Pattern: word(), Since: when()})

@@ -410,7 +410,7 @@ func (st *stage) announced() []string {
 		text := strings.Join(parts, ", ")
 		switch n.Type {
 		case announcement.FilesMissing:
-			text = fmt.Sprintf("missing (hold %d): %s", n.Hold, text)
+			text = fmt.Sprintf("missing (hold %d): %s", n.HoldNumber, text)
 		case announcement.FilesComplete:
 			text = fmt.Sprintf("complete (launch %d): %s", n.Revision, text)
 		case announcement.WindowAbandoned:

@@ -97,9 +97,9 @@ type Rules struct {
 	Deadline time.Time
 	// ThenRun: after the deadline the window no longer waits for missing files.
 	ThenRun bool
-	// Hold is the reason to hold the window as soon as a file arrives; empty if
-	// there is none.
-	Hold string
+	// HoldReason is the reason to hold the window as soon as a file arrives.
+	// It is empty if there is none.
+	HoldReason string
 	// EntryOf returns the pattern of the entry that a file counts toward, or
 	// "". It is called for files received before the route changed.
 	EntryOf func(bucket, key string) string
@@ -165,9 +165,9 @@ func (s *State) Evaluate(r Rules, now time.Time) Decision {
 	if s.Launch != nil {
 		return d
 	}
-	if r.Hold != "" {
+	if r.HoldReason != "" {
 		if s.Open.Count > 0 {
-			d.Do, d.Reason = HoldIt, r.Hold
+			d.Do, d.Reason = HoldIt, r.HoldReason
 		}
 		return d
 	}
@@ -265,7 +265,7 @@ func (s *State) deadline(r Rules, now time.Time) time.Time {
 	}
 	s.Missing = now
 	s.Waived = r.ThenRun
-	s.Hold++
+	s.HoldNumber++
 	s.notify(Notice{Type: announcement.FilesMissing, At: now, Deadline: r.Deadline, Unmet: unmet, Met: s.met(r), Waived: r.ThenRun})
 	return time.Time{}
 }

@@ -150,7 +150,7 @@ func TestEntries(t *testing.T) {
 
 func TestWindowWithOnlyHeldFilesIsHeld(t *testing.T) {
 	t.Parallel()
-	r := Rules{Hash: "1", Hold: "implausible_date"}
+	r := Rules{Hash: "1", HoldReason: "implausible_date"}
 	s := New("cg-1", "implausible-day-2026-11-22T06:00:00Z", "orders", at("06:00"))
 	if d := s.Evaluate(r, at("06:00")); d.Do != Nothing || !d.At.IsZero() {
 		t.Errorf("without a file: %+v", d)

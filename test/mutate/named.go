@@ -444,8 +444,8 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a command for a window needs no hold number", File: "internal/held/held.go",
-		Old: "|| j.State.Hold != cmd.Hold || cmd.Hold == 0 {",
-		New: "|| cmd.Hold == 0 {",
+		Old: "|| j.State.HoldNumber != cmd.HoldNumber || cmd.HoldNumber == 0 {",
+		New: "|| cmd.HoldNumber == 0 {",
 		Why: "A command that answers an earlier announcement starts the run without its files.",
 	},
 	{

@@ -381,7 +381,7 @@ func (c procClock) WithTimeout(ctx context.Context, d time.Duration) (context.Co
 
 // announcedNow lets people act on what was announced.
 func (w *World) announcedNow(a announcement.Announcement) {
-	w.note("announced %s %s reason=%s hold=%d run=%s", a.Type, a.Detail.LaunchKey, a.Detail.Reason, a.Detail.Hold, runOf(a))
+	w.note("announced %s %s reason=%s hold=%d run=%s", a.Type, a.Detail.LaunchKey, a.Detail.Reason, a.Detail.HoldNumber, runOf(a))
 	if w.onAnnounced != nil {
 		w.onAnnounced(a)
 	}

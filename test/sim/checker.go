@@ -264,12 +264,12 @@ func (c *checking) last(key string) announcement.DetailType {
 // to be a person's that is not.
 func (c *checking) words() {
 	for _, v := range c.w.words {
-		asks := func(a announced) bool { return a.Type == announcement.RunHeld && a.Detail.Hold == v.hold }
+		asks := func(a announced) bool { return a.Type == announcement.RunHeld && a.Detail.HoldNumber == v.hold }
 		asked := slices.ContainsFunc(c.said[v.key], func(a announced) bool { return asks(a) && !a.at.After(v.at[0]) })
 		// What was asked may be said again, and late.
 		other := slices.ContainsFunc(c.said[v.key], func(a announced) bool { return !asks(a) && !a.asked.Before(v.at[0]) })
 		before := slices.ContainsFunc(c.said[v.key], func(a announced) bool {
-			return (a.Type == announcement.RunStarted || a.Type == announcement.RunDiscarded || a.Detail.Hold > v.hold) && a.at.Before(v.at[0])
+			return (a.Type == announcement.RunStarted || a.Type == announcement.RunDiscarded || a.Detail.HoldNumber > v.hold) && a.at.Before(v.at[0])
 		})
 		posted := slices.ContainsFunc(c.byLaunch[v.key], func(p *post) bool { return !p.marked.Before(v.at[0]) })
 		if !v.answered.IsZero() && v.verb != "adopt" && asked && !other && !before && !posted {
@@ -624,7 +624,7 @@ func (c *checking) announcements() {
 	ids := map[string]content{}
 	for _, a := range c.w.announced {
 		d := a.Detail
-		now := content{a.Type, d.LaunchKey, runOf(a.Announcement), d.Hold}
+		now := content{a.Type, d.LaunchKey, runOf(a.Announcement), d.HoldNumber}
 		if was, seen := ids[d.ID]; seen && was != now {
 			c.fail(5, "two announcements have the id %s: %v and %v", d.ID, was, now)
 		}

@@ -94,11 +94,11 @@ func (w *World) starts(at time.Duration, config, mode string, p Pattern) {
 func (w *World) answers(verb string, p Pattern) {
 	seen := map[string]bool{}
 	w.onAnnounced = func(a announcement.Announcement) {
-		if a.Type != announcement.RunHeld && a.Type != announcement.RunRejected || seen[a.Detail.ID] || a.Detail.Hold > 2 {
+		if a.Type != announcement.RunHeld && a.Type != announcement.RunRejected || seen[a.Detail.ID] || a.Detail.HoldNumber > 2 {
 			return
 		}
 		seen[a.Detail.ID] = true
-		v := &word{verb: verb, key: a.Detail.LaunchKey, hold: a.Detail.Hold}
+		v := &word{verb: verb, key: a.Detail.LaunchKey, hold: a.Detail.HoldNumber}
 		if verb == "adopt" {
 			v.runID = "wf-none"
 			if len(a.Detail.Candidates) > 0 {

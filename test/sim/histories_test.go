@@ -524,7 +524,7 @@ func TestH25AReleaseDeliveredTwice(t *testing.T) {
 			return
 		}
 		seen = true
-		v := &word{verb: "release", key: a.Detail.LaunchKey, hold: a.Detail.Hold}
+		v := &word{verb: "release", key: a.Detail.LaunchKey, hold: a.Detail.HoldNumber}
 		h.words = append(h.words, v)
 		for _, after := range []time.Duration{0, at(5), at(40), at(60)} {
 			h.after(time.Minute+after, func() { h.say(v) })

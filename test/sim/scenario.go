@@ -573,10 +573,10 @@ func (w *World) people() {
 		default:
 			return
 		}
-		if a.Detail.Hold == 0 || !w.chance(0.35) {
+		if a.Detail.HoldNumber == 0 || !w.chance(0.35) {
 			return
 		}
-		v := &word{verb: "release", key: a.Detail.LaunchKey, hold: a.Detail.Hold}
+		v := &word{verb: "release", key: a.Detail.LaunchKey, hold: a.Detail.HoldNumber}
 		if a.Type != announcement.RunRejected {
 			switch {
 			case w.chance(0.3):

@@ -216,7 +216,7 @@ func (y *Year) hears(a announcement.Announcement) {
 			}
 		}
 	case announcement.RunHeld, announcement.RunRejected:
-		h := &yearHold{key: d.LaunchKey, config: d.Request.ConfigID, reason: d.Reason, number: d.Hold, first: !y.known[d.Request.ConfigID]}
+		h := &yearHold{key: d.LaunchKey, config: d.Request.ConfigID, reason: d.Reason, number: d.HoldNumber, first: !y.known[d.Request.ConfigID]}
 		y.holds = append(y.holds, h)
 		y.after(yearAnswer, func() { y.answer(h) })
 	}
