@@ -179,7 +179,7 @@ func (c *checking) noticed() {
 		}) {
 			continue // a run may have it
 		}
-		if c.heldBefore(window, last.recorded.Add(time.Minute)) {
+		if c.heldBefore(window, last.recorded.Add(time.Minute)) || c.endsHeld(window, last.recorded) {
 			continue // a person decides
 		}
 		if by := last.recorded.Add(c.windowBound(window, config, last.recorded)); by.Before(c.w.now) {
@@ -198,6 +198,17 @@ func (c *checking) waitsFor(window, config string, at time.Time) bool {
 func (c *checking) heldBefore(window string, t time.Time) bool {
 	for key, said := range c.said {
 		if w, ok := windowOf(key); ok && w == window && slices.ContainsFunc(said, func(a announced) bool { return a.Type == announcement.RunHeld && a.asked.Before(t) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// endsHeld reports whether a launch of a window that had been decided by a time
+// ends held: its run would have had what came meanwhile.
+func (c *checking) endsHeld(window string, t time.Time) bool {
+	for key := range c.said {
+		if w, ok := windowOf(key); ok && w == window && c.w.decidedAt[key].Before(t) && c.last(key) == announcement.RunHeld {
 			return true
 		}
 	}
