@@ -187,3 +187,44 @@ func TestHoldNamesTheLikeliestRuns(t *testing.T) {
 	o.wait(time.Hour)
 	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+scheduleKey+", hold 2]")
 }
+
+// A file that arrives between a request and its late answer is not in the
+// answer's run, and starts another run.
+func TestFileBeforeALateAnswerStartsAnotherRun(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	run := aRun("wf-1", "Orders", o.now)
+	run.State = amperity.StateSucceeded
+	o.posts = []answer{{run: run}, {run: aRun("wf-2", "Orders", o.now.Add(20*time.Minute))}}
+	o.meanwhile = func() {
+		o.wait(5 * time.Minute)
+		o.arrive(o.arrivals("a", "a/2"))
+		o.wait(5 * time.Minute)
+		o.runs = append(o.runs, run)
+	}
+	o.arrive(o.arrivals("a", "a/1"))
+	o.wait(20 * time.Minute)
+	o.wantNews("Started [arrival/cg-1/2026-11-22/1, hold ]", "Started [arrival/cg-1/2026-11-22/2, hold ]")
+}
+
+// A file that arrives between a request and the adoption of its run is not in
+// that run, and starts another run.
+func TestFileBeforeAnAdoptionStartsAnotherRun(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.posts = []answer{noAnswer, {run: aRun("wf-2", "Orders", o.now.Add(20*time.Minute))}}
+	o.arrive(o.arrivals("a", "a/1"))
+	run := aRun("wf-1", "Orders", o.now.Add(time.Second))
+	o.wait(5 * time.Minute)
+	o.arrive(o.arrivals("a", "a/2"))
+	o.wait(15 * time.Minute)
+	run.State = amperity.StateSucceeded
+	o.runs = append(o.runs, run)
+	if _, err := o.Adopt(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", HoldNumber: 1, RunID: "wf-1"}); err != nil {
+		t.Fatal(err)
+	}
+	o.wait(20 * time.Minute)
+	o.wantNews("Held [arrival/cg-1/2026-11-22/1, hold 1]", "Started [arrival/cg-1/2026-11-22/1, hold ]", "Started [arrival/cg-1/2026-11-22/2, hold ]")
+}

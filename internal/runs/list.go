@@ -106,21 +106,15 @@ func (cl *Client) readList(ctx context.Context, from, to time.Time) listing {
 	return list
 }
 
-// readPages reads a list to its end. A run that two pages show counts once.
+// readPages reads a list to its end. Two pages may show the same run.
 func (cl *Client) readPages(ctx context.Context, o amperity.ListOptions) (runs []*amperity.Run, err error) {
 	err = cl.query(ctx, listTimeout, MaxQueries, func(ctx context.Context) error {
 		runs = nil
-		seen := map[string]bool{}
 		for page, err := range cl.API.ListRunPages(ctx, o) {
 			if err != nil {
 				return err
 			}
-			for _, run := range page.Runs {
-				if !seen[run.ID] {
-					seen[run.ID] = true
-					runs = append(runs, run)
-				}
-			}
+			runs = append(runs, page.Runs...)
 			if err := cl.pace(ctx); err != nil {
 				return err
 			}

@@ -152,9 +152,14 @@ var namedMutants = []namedMutant{
 		Why: "A file between two requests is lost, if the first one's run is adopted.",
 	},
 	{
-		Name: "an operator's adoption covers until now", File: "internal/launch/late.go",
-		Old: "		j.SetRun(run, posted, l.Clock.Now())\n", New: "		j.SetRun(run, l.Clock.Now(), l.Clock.Now())\n",
+		Name: "an operator's adoption covers until now", File: "internal/held/held.go",
+		Old: "		j.SetRun(run, posted, r.clock.Now())\n", New: "		_ = posted\n		j.SetRun(run, r.clock.Now(), r.clock.Now())\n",
 		Why: "Files after the adopted run never get one.",
+	},
+	{
+		Name: "a late answer covers until now", File: "internal/launch/late.go",
+		Old: "			j.SetRun(run, posted, l.Clock.Now())\n", New: "			j.SetRun(run, l.Clock.Now(), l.Clock.Now())\n",
+		Why: "Files after the request never get a run.",
 	},
 	{
 		Name: "a discard does not count what it answers", File: "internal/held/held.go",
@@ -307,9 +312,9 @@ var namedMutants = []namedMutant{
 		Why: "A list of before the last request says nothing of it.",
 	},
 	{
-		Name: "a run on two pages counts twice", File: "internal/runs/list.go",
-		Old: "				if !seen[run.ID] {\n",
-		New: "				if true || !seen[run.ID] {\n",
+		Name: "a run on two pages counts twice", File: "internal/runs/search.go",
+		Old: " || hasRun(f.Runs, run.ID) ||",
+		New: " ||",
 		Why: "A launch with one run is held because of two.",
 	},
 	{
