@@ -35,13 +35,13 @@ func (cl *Client) sharedList(ctx context.Context, p period, notBefore time.Time)
 func (m *memory) latestList(cache *listCache, p period, notBefore, now time.Time) (serves listing, read bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if cache.wanted.IsZero() || p.from.Before(cache.wanted) {
-		cache.wanted = p.from
-	}
 	last := cache.last
 	covers := !last.from.After(p.from) && (last.to.IsZero() || !last.to.Before(p.to)) && !last.begun.Before(notBefore)
 	if !last.begun.IsZero() && now.Sub(last.read) < fresh && (covers || last.err != nil) {
 		return last, false
+	}
+	if cache.wanted.IsZero() || p.from.Before(cache.wanted) {
+		cache.wanted = p.from
 	}
 	if cache.busy {
 		return listing{}, false
@@ -51,9 +51,6 @@ func (m *memory) latestList(cache *listCache, p period, notBefore, now time.Time
 	cache.wanted = time.Time{}
 	if cache == &m.older {
 		return listing{from: p.from.Add(-widening), to: p.to.Add(widening)}, true
-	}
-	if oldest := now.Add(-recentFor); from.Before(oldest) && oldest.Before(p.from) {
-		from = oldest
 	}
 	return listing{from: from}, true
 }

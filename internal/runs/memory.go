@@ -34,7 +34,7 @@ type listCache struct {
 	// busy: a lookup is reading the next list.
 	busy bool
 	last listing
-	// wanted is the earliest start that lookups want for the next list.
+	// wanted is the earliest start that lookups without a list want.
 	wanted time.Time
 }
 
