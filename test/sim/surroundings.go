@@ -44,7 +44,7 @@ var surroundingsOf = []struct {
 	in   int
 	set  func(*World, time.Duration)
 }{
-	{"a backfill", 200, (*World).backfills},
+	{"a backfill", 500, (*World).backfills},
 	{"runs of others", 8, (*World).othersStart},
 	{"several config ids fail in one minute", 15, (*World).failTogether},
 	{"an outage of Amperity for hours or days", 25, (*World).longOutage},
