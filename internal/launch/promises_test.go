@@ -386,6 +386,36 @@ func TestListIsReadRightBeforeTheRequest(t *testing.T) {
 	}
 }
 
+// A release that could not be sent at once is not sent by a list that another
+// launch has read before.
+func TestListIsReadRightBeforeAReleasedRequest(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.knowing("cg-2", "Lines")
+	o.posts = []answer{noAnswer}
+	o.launch(func(l *launch.Launch) { l.Key, l.Request.ConfigID = "manual/cg-2/b", "cg-2" })
+	o.launch(nil)
+	o.wait(20 * time.Minute)
+	o.posts = []answer{{err: refused()}}
+	if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
+		t.Fatal(err)
+	}
+	o.posts = []answer{noAnswer}
+	o.now, o.sent = o.now.Add(20*time.Minute), 0
+	if _, err := o.Reconcile(t.Context(), "launch/manual/cg-2/b"); err != nil { // its list is read now
+		t.Fatal(err)
+	}
+	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
+	o.now = o.now.Add(10 * time.Second)
+	if _, err := o.Reconcile(t.Context(), "launch/"+scheduleKey); err != nil {
+		t.Fatal(err)
+	}
+	if news := o.news(); o.sent != 0 || !slices.Contains(news, "Started ["+scheduleKey+", hold ]") {
+		t.Errorf("%d requests, announced %q", o.sent, news)
+	}
+}
+
 // While a launch reads the runs that it found, another launch records one of
 // them. The launch does not adopt it.
 func TestRunRecordedMeanwhileIsNotAdopted(t *testing.T) {

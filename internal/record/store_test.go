@@ -1,10 +1,48 @@
 package record
 
 import (
+	"context"
+	"fmt"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
+
+// Another process updates the document of a config id while a launch writes it.
+// The launch's change is made again, to the newer document.
+func TestChangeOfAConfigIDIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	l := ledger.NewMemory()
+	tokens := 0
+	s := &Store{Ledger: l, Clock: clock.System{}, Token: func(context.Context) string { tokens++; return fmt.Sprint(tokens) }}
+	put := func(version int64, run string) {
+		t.Helper()
+		doc := fmt.Sprintf(`{"format":1,"config_id":"cg-1","overlap":{"run_id":%q,"at":"2026-11-22T06:00:00Z"}}`, run)
+		if err := l.Put(t.Context(), doc, ledger.Item{Key: "config/cg-1", Version: version, Doc: []byte(doc)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(0, "wf-1")
+	j := &Launch{Item: ledger.Item{Key: "launch/manual/cg-1/a"}, LaunchDoc: LaunchDoc{Format: Format, Key: "manual/cg-1/a"}}
+	j.Request.ConfigID = "cg-1"
+	var seen []string
+	err := s.Transact(t.Context(), j, time.Time{}, func(c *ConfigID) {
+		seen = append(seen, c.Overlap.RunID)
+		if len(seen) == 1 {
+			put(1, "wf-2")
+		}
+	})
+	if d := cmp.Diff([]string{"wf-1", "wf-2"}, seen); d != "" || err != nil {
+		t.Errorf("%v, the change saw (-want +got):\n%s", err, d)
+	}
+	if item, err := l.Get(t.Context(), "launch/manual/cg-1/a"); err != nil || !item.Exists() {
+		t.Errorf("the launch is %v, %v", item, err)
+	}
+}
 
 // Users see these errors only inside other errors.
 func TestConflictErrorNamesItsItem(t *testing.T) {
