@@ -1,7 +1,6 @@
 package launch_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -319,17 +318,6 @@ func TestHoldOfImplausibleDatesNamesTheFiles(t *testing.T) {
 	}
 }
 
-// Announced unrouted files are not due.
-func TestAnnouncedUnroutedFilesAreNotDue(t *testing.T) {
-	t.Parallel()
-	o, _ := unroutedOffice(t)
-	o.take(lost(o.now, "x/1")...)
-	o.now = o.now.Add(2 * time.Hour)
-	if worked, err := o.unrouted.Due(t.Context(), "unrouted/b"); worked || err != nil {
-		t.Errorf("worked %t, %v", worked, err)
-	}
-}
-
 // Expect also takes a window that files have created after its deadline.
 func TestExpectCoversAnExistingWindow(t *testing.T) {
 	t.Parallel()
@@ -388,24 +376,6 @@ func TestEndedLaunchExpires(t *testing.T) {
 		item, err := o.ledger.Get(t.Context(), "launch/"+scheduleKey)
 		if want := o.now.AddDate(0, 0, 50); err != nil || !item.Expires.Equal(want) {
 			t.Errorf("%s: expires %s, want %s, %v", name, item.Expires, want, err)
-		}
-	}
-}
-
-// A group names files until their names exceed 2 KB of JSON.
-func TestUnroutedFilesAreNamedUpToTheBound(t *testing.T) {
-	t.Parallel()
-	second := strings.Repeat("n", 100)
-	both, err := json.Marshal([]announcement.File{{Bucket: "b", Key: "x/"}, {Bucket: "b", Key: second}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for over, want := range []int{2, 1} {
-		o, b := unroutedOffice(t)
-		first := "x/" + strings.Repeat("n", 2<<10-len(both)-len("x/")+over)
-		o.take(lost(o.now, first, "x/"+second)...)
-		if len(b.news) != 1 || b.news[0].Detail.Unrouted.Count != 2 || len(b.news[0].Detail.Unrouted.Files) != want {
-			t.Errorf("%d bytes too many: announced %+v", over, b.news)
 		}
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/telemetry"
-	"github.com/amperity-runs/amperity-runs/internal/unrouted"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -30,9 +29,8 @@ type office struct {
 	now time.Time
 	*launch.Launcher
 	*held.Resolver
-	windows  *intake.Windows
-	unrouted *unrouted.Files
-	ledger   *ledger.Memory
+	windows *intake.Windows
+	ledger  *ledger.Memory
 	// putErr returns the ledger's error for a write. It may be nil.
 	putErr func(items []ledger.Item) error
 	// getErr returns the ledger's error for a read. It may be nil.
@@ -89,7 +87,6 @@ func newOffice(t *testing.T) *office {
 		return w, true
 	})
 	o.Resolver = held.New(o.Launcher, o.windows)
-	o.unrouted = unrouted.New(o.Launcher)
 	return o
 }
 

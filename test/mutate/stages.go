@@ -10,7 +10,7 @@ var packages = []string{"internal/record", "internal/runs", "internal/launch", "
 	"internal/window", "internal/sweep", "internal/s3arrival"}
 
 // protocol are the packages that the tests of internal/launch exercise too.
-var protocol = []string{"internal/record", "internal/runs", "internal/intake", "internal/held", "internal/unrouted"}
+var protocol = []string{"internal/record", "internal/runs", "internal/intake", "internal/held"}
 
 // tested returns the packages whose tests are a package's own.
 func tested(pkg string) []string {
