@@ -141,10 +141,10 @@ func hintFor(r *record.LaunchDoc) string {
 	return text
 }
 
-// announcesFurtherRun reports whether the document announces a further run that
-// may be the launch's. [furtherRunDoc] returns such documents.
+// announcesFurtherRun reports whether a held document announces a further run
+// that may be the launch's. [furtherRunDoc] returns such documents.
 func announcesFurtherRun(r *record.LaunchDoc) bool {
-	return slices.ContainsFunc(r.Others, func(o record.OtherRun) bool { return o.HoldNumber > 0 && o.HoldNumber == r.HoldNumber })
+	return slices.ContainsFunc(r.Others, func(o record.OtherRun) bool { return o.HoldNumber == r.HoldNumber })
 }
 
 // blockedHint returns what the operator should do about a blocked launch.

@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
@@ -227,4 +230,85 @@ func TestFileBeforeAnAdoptionStartsAnotherRun(t *testing.T) {
 	}
 	o.wait(20 * time.Minute)
 	o.wantNews("Held [arrival/cg-1/2026-11-22/1, hold 1]", "Started [arrival/cg-1/2026-11-22/1, hold ]", "Started [arrival/cg-1/2026-11-22/2, hold ]")
+}
+
+// A lookup that cannot read the control run decides nothing, and no request
+// follows it.
+func TestLookupWithoutTheControlRunDecidesNothing(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(func(l *launch.Launch) { l.IfUnknown = record.Retry })
+	o.getErr = func(key string) error {
+		if key == "control" {
+			return errThrottled
+		}
+		return nil
+	}
+	o.wait(25 * time.Minute)
+	if news := o.news(); o.sent != 1 || len(news) != 1 || !strings.HasPrefix(news[0], "Held") || !strings.Contains(o.mails[0], errThrottled.Error()) {
+		t.Errorf("%d requests, announced %q", o.sent, o.mails)
+	}
+}
+
+// Two sweeps look at one launch. The second to write has nothing to report.
+func TestLostRaceIsNoError(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.now = o.now.Add(2 * time.Minute)
+	raced := false
+	o.putErr = func([]ledger.Item) error {
+		if !raced {
+			raced = true
+			if _, err := o.Reconcile(t.Context(), "launch/"+scheduleKey); err != nil {
+				t.Errorf("the first: %v", err)
+			}
+		}
+		return nil
+	}
+	if did, err := o.Reconcile(t.Context(), "launch/"+scheduleKey); !did || !raced || err != nil {
+		t.Errorf("the second: %t, %v", did, err)
+	}
+}
+
+// Files arrive while another process folds files into their window.
+func TestFilesThatArriveTogetherAreAllCounted(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a", Count: 3})
+	o.arrive(o.arrivals("a", "a/1"))
+	raced := false
+	o.putErr = func([]ledger.Item) error {
+		if !raced {
+			raced = true
+			o.arrive(o.arrivals("a", "a/2"))
+		}
+		return nil
+	}
+	o.arrive(o.arrivals("a", "a/3"))
+	o.wantNews("Started [arrival/cg-1/2026-11-22/1, hold ]")
+}
+
+// The times of the requests help to find a run whose launch has an unknown
+// outcome. They would mislead where a launch is held for another reason.
+func TestOnlyAnUnknownOutcomeNamesTheTimesOfRequests(t *testing.T) {
+	t.Parallel()
+	cause := &announcement.Error{Kind: announcement.ErrorUnknown, Message: "why"}
+	posts := []time.Time{time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC), time.Date(2026, 11, 22, 6, 20, 0, 0, time.UTC)}
+	for _, row := range []struct {
+		name string
+		doc  record.LaunchDoc
+		want string
+	}{
+		{"an unknown outcome", record.LaunchDoc{State: record.StateHeld, Reason: announcement.ReasonUnknownOutcome, Error: cause, Posts: posts}, "why (sent 2026-11-22T06:00:00Z and 2026-11-22T06:20:00Z)"},
+		{"another reason", record.LaunchDoc{State: record.StateHeld, Reason: announcement.ReasonTooOld, Error: cause, Posts: posts}, "why"},
+		{"not held", record.LaunchDoc{State: record.StateDiscarded, Reason: announcement.ReasonUnknownOutcome, Error: cause, Posts: posts}, "why"},
+		{"no request", record.LaunchDoc{State: record.StateHeld, Reason: announcement.ReasonUnknownOutcome, Error: cause}, "why"},
+	} {
+		if got := launch.ErrorWithTimes(&row.doc); got.Message != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got.Message, row.want)
+		}
+	}
 }

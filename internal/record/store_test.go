@@ -60,3 +60,14 @@ func TestConflictErrorNamesItsItem(t *testing.T) {
 		}
 	}
 }
+
+// Only a launch that an operator may answer has the number to name.
+func TestAnswerHasTheNumberThatACommandNames(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[State]int{StateHeld: 2, StateRejected: 2, StateStarted: 0, StateDiscarded: 0, StateClaimed: 0, StatePosting: 0, StateUnknown: 0} {
+		r := LaunchDoc{State: state, HoldNumber: 2}
+		if got := r.Result().HoldNumber; got != want {
+			t.Errorf("%s: %d, want %d", state, got, want)
+		}
+	}
+}

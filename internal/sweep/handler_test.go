@@ -484,3 +484,26 @@ func TestExpectationThatIsNotDueIsNotWritten(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// inline runs each function in its caller.
+type inline struct{}
+
+func (inline) Go(f func()) { f() }
+func (inline) Wait()       {}
+
+// Only a panic with an error or a text is that of one item. Any other ends the
+// sweep.
+func TestPanicOfAnotherKindEndsTheSweep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "version: 1\nroutes: []\n")
+	w.handler.Pool = func(int) sweep.Pool { return inline{} }
+	w.put(t, "launch/bad", base.Add(-time.Hour))
+	type kind struct{}
+	w.launcher.each = func() { panic(kind{}) }
+	defer func() {
+		if r := recover(); r != (kind{}) {
+			t.Errorf("recovered %v", r)
+		}
+	}()
+	t.Errorf("the sweep ended with %+v", w.sweep(t, time.Minute))
+}

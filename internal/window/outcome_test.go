@@ -436,3 +436,30 @@ func TestAFeedThatNeverPausesLaunchesByThePeriod(t *testing.T) {
 		})
 	}
 }
+
+// A run covers an unknown part of the files that came since its decision. One of
+// the files left open is new if not all that came were old.
+func TestOneOfTheFilesLeftOpenIsNew(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name      string
+		after     Files
+		count     int // of the files that the run may not cover
+		open, old int
+	}{
+		{"all of them are old", Files{Count: 3, Old: 3}, 2, 2, 2},
+		{"one of them is new", Files{Count: 3, Old: 2}, 2, 2, 1},
+		{"one is left", Files{Count: 3, Old: 2}, 1, 1, 0},
+		{"none is counted, and one is open", Files{Count: 3, Old: 3}, 0, 1, 1},
+		{"all are left", Files{Count: 3, Old: 1}, 5, 3, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := State{After: tt.after}
+			s.reopenWindow(at("06:00"), true, tt.count)
+			if s.Open.Count != tt.open || s.Open.Old != tt.old {
+				t.Errorf("%d open, %d of them old, want %d and %d", s.Open.Count, s.Open.Old, tt.open, tt.old)
+			}
+		})
+	}
+}
