@@ -10,6 +10,7 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 // Another process updates the document of a config id while a launch writes it.
@@ -69,5 +70,17 @@ func TestAnswerHasTheNumberThatACommandNames(t *testing.T) {
 		if got := r.Result().HoldNumber; got != want {
 			t.Errorf("%s: %d, want %d", state, got, want)
 		}
+	}
+}
+
+// A run that may be the launch's turns out to be. It stands once.
+func TestFurtherRunThatBecomesCertainStandsOnce(t *testing.T) {
+	t.Parallel()
+	run := &amperity.Run{ID: "wf-2", State: amperity.StateRunning}
+	r := LaunchDoc{Run: &amperity.Run{ID: "wf-1"}}
+	r.AddOther(run, 3)
+	r.AddRun(run)
+	if len(r.Others) != 1 || r.Others[0].RunID != "wf-2" || r.Others[0].HoldNumber != 0 || !r.HasRun("wf-2") {
+		t.Errorf("%+v", r.Others)
 	}
 }
