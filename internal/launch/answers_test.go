@@ -312,3 +312,16 @@ func TestOnlyAnUnknownOutcomeNamesTheTimesOfRequests(t *testing.T) {
 		}
 	}
 }
+
+// The answer to a repeated event of a window that still waits is duplicate.
+func TestRepeatedFileOfAWaitingWindowIsADuplicate(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"}, window.Entry{Pattern: "b"})
+	file := o.arrivals("a", "a/1")
+	for _, want := range []record.Outcome{record.Waiting, record.Duplicate} {
+		if got := o.arrive(file).Outcome; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

@@ -52,3 +52,30 @@ func TestConfigIDDocumentIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// Each run of a launch has one entry. The entry of the first run takes the place
+// of the launch's own.
+func TestEachRunOfALaunchHasOneEntry(t *testing.T) {
+	t.Parallel()
+	going := LaunchRef{Key: "a", State: RefGoing}
+	other := LaunchRef{Key: "b", State: RefGoing}
+	first := LaunchRef{Key: "a", State: RefStarted, RunID: "wf-1"}
+	second := LaunchRef{Key: "a", State: RefStarted, RunID: "wf-2"}
+	doubtful := LaunchRef{Key: "a", State: RefStarted, RunID: "wf-1", Doubt: true}
+	c := &ConfigID{}
+	for _, step := range []struct {
+		set  LaunchRef
+		want []LaunchRef
+	}{
+		{going, []LaunchRef{going}},
+		{other, []LaunchRef{going, other}},
+		{first, []LaunchRef{first, other}},
+		{second, []LaunchRef{first, other, second}},
+		{doubtful, []LaunchRef{doubtful, other, second}},
+	} {
+		c.SetLaunch(step.set)
+		if d := cmp.Diff(step.want, c.Launches); d != "" {
+			t.Errorf("after %+v (-want +got):\n%s", step.set, d)
+		}
+	}
+}
