@@ -325,3 +325,20 @@ func TestRepeatedFileOfAWaitingWindowIsADuplicate(t *testing.T) {
 		}
 	}
 }
+
+// A window that cannot be read is not a window that does not exist.
+func TestAdoptForAnUnreadableWindowIsAnErrorOfTheLedger(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.getErr = func(key string) error {
+		if strings.HasPrefix(key, record.WindowPrefix) {
+			return errThrottled
+		}
+		return nil
+	}
+	_, err := o.Adopt(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", HoldNumber: 1, RunID: "wf-1"})
+	var failed *record.LedgerError
+	if !errors.As(err, &failed) {
+		t.Errorf("%v", err)
+	}
+}
