@@ -342,3 +342,17 @@ func TestAdoptForAnUnreadableWindowIsAnErrorOfTheLedger(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The ledger may forget a window before its launch that is held for implausible
+// dates.
+func TestListNamesALaunchWhoseWindowIsForgotten(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = &record.WindowSpec{ConfigID: "cg-1", Period: "implausible-day-2026-11-22T06:00:00Z", Route: "orders",
+		Rules: window.Rules{Hash: "1", HoldReason: announcement.ReasonImplausibleDate}, Request: amperity.RunRequest{ConfigID: "cg-1"}}
+	o.arrive(o.arrivals("a", "a/1"))
+	o.ledger.Expire(o.window.Key())
+	if list, _, err := o.List(t.Context()); err != nil || len(list) != 1 || list[0].Cause.Files != 1 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
