@@ -96,7 +96,8 @@ func (r *Resolver) Release(ctx context.Context, cmd Command) (record.Result, err
 		now := r.clock.Now()
 		j.SetState(record.StateClaimed, now)
 		j.Released, j.ReleasedAfter, j.NotAfter, j.Lease = true, len(j.Posts), now.Add(releaseLifetime), r.launches.LeaseEnd(ctx)
-		if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {
+		// A launch that a release has put back into the queue stays there.
+		if j.Queued = j.Queued || j.Reason == announcement.ReasonOverlap; j.Queued {
 			j.NotAfter = now.Add(intake.NotAfter) // the wait in the queue may take days
 		}
 		j.Busy = nil // the release outranks the answers 409; Posts keeps the requests

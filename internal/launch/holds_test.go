@@ -11,6 +11,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/launch"
+	"github.com/amperity-runs/amperity-runs/internal/ledger"
 	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -300,6 +301,112 @@ func TestSlowListIsShared(t *testing.T) {
 			o.wait(time.Minute)
 			if lists != 1 {
 				t.Errorf("%d lists", lists)
+			}
+		})
+	}
+}
+
+// overlapping returns an office with a launch that is held because another run
+// has been in front of it for 12 hours, and the command that answers the hold.
+func overlapping(t *testing.T) (*office, held.Command) {
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.window.Rules.Settle = time.Minute
+	hanging := aRun("wf-1", "Orders", o.now)
+	o.posts = []answer{{run: hanging}, {run: aRun("wf-2", "Orders", o.now.Add(49*time.Hour))}}
+	o.runs = []*amperity.Run{hanging}
+	for i := range 2 {
+		o.window.Period = fmt.Sprint("2026-11-2", i)
+		o.arrive(o.arrivals("a", fmt.Sprint("a/", i)))
+		o.wait(2 * time.Minute)
+	}
+	o.wait(14 * time.Hour)
+	o.wantNews("Started [arrival/cg-1/2026-11-20/1, hold ]", "Held [arrival/cg-1/2026-11-21/1, hold 1]")
+	return o, held.Command{Key: "arrival/cg-1/2026-11-21/1", HoldNumber: 1}
+}
+
+// The operator releases a launch twice that is held because of another run. The
+// launch waits for that run all the same.
+func TestSecondReleaseKeepsTheTurn(t *testing.T) {
+	t.Parallel()
+	t.Run("after the first could not read the config id", func(t *testing.T) {
+		t.Parallel()
+		o, cmd := overlapping(t)
+		reads := 0
+		o.getErr = func(key string) error {
+			if key == "config/cg-1" {
+				if reads++; reads == 2 { // the first read is that of the release
+					return errThrottled
+				}
+			}
+			return nil
+		}
+		for range 2 {
+			if res, err := o.Release(t.Context(), cmd); err != nil || o.sent != 1 {
+				t.Fatalf("%+v, %v, %d requests although wf-1 is still running", res, err, o.sent)
+			}
+		}
+	})
+	t.Run("while the first asks about the run in front", func(t *testing.T) {
+		t.Parallel()
+		o, cmd := overlapping(t)
+		o.now = o.now.Add(time.Minute)
+		nested := false
+		o.queryErr = func(id string) error {
+			if id == "wf-1" && !nested {
+				nested = true
+				if _, err := o.Release(t.Context(), cmd); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		}
+		if _, err := o.Release(t.Context(), cmd); err != nil || !nested || o.sent != 1 {
+			t.Errorf("%v, %d requests although wf-1 is still running", err, o.sent)
+		}
+	})
+}
+
+// A release is valid for a day, also if its process dies before the request. Its
+// request is sent only after a list that shows no run of the launch.
+func TestReleaseWithoutItsRequestLooksFirst(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		after  time.Duration
+		listed bool
+		sent   int
+		last   string
+	}{
+		"a run appears":           {time.Hour, true, 0, "Started [" + scheduleKey + ", hold ]"},
+		"no run appears":          {time.Hour, false, 1, "Started [" + scheduleKey + ", hold ]"},
+		"no run, and a day later": {30 * time.Hour, false, 0, "Held [" + scheduleKey + ", hold 2]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.knowing("cg-1", "Orders")
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			o.wait(20 * time.Minute)
+			writes := 0
+			o.putErr = func([]ledger.Item) error {
+				if writes++; writes > 1 { // all but the release
+					return errThrottled
+				}
+				return nil
+			}
+			if _, err := o.Release(t.Context(), held.Command{Key: scheduleKey, HoldNumber: 1}); err != nil {
+				t.Fatal(err)
+			}
+			o.putErr = nil
+			if row.listed {
+				o.runs = append(o.runs, aRun("wf-1", "Orders", o.now.Add(-10*time.Minute)))
+			}
+			o.now = o.now.Add(row.after)
+			o.posts, o.sent = []answer{{run: aRun("wf-2", "Orders", o.now)}}, 0
+			o.wait(2 * time.Minute)
+			if news := o.news(); o.sent != row.sent || news[len(news)-1] != row.last {
+				t.Errorf("%d requests, announced %q", o.sent, news)
 			}
 		})
 	}

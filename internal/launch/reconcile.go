@@ -51,6 +51,12 @@ func (l *Launcher) Reconcile(ctx context.Context, key string) (bool, error) {
 	}
 	switch j.State {
 	case record.StateClaimed:
+		if len(j.Posts) > 0 {
+			// The process of a release died before its request. An earlier
+			// request may have started a run meanwhile.
+			j.State = record.StateUnknown
+			return true, l.reconcileUnknown(ctx, j)
+		}
 		// Nothing was sent since the launch was last written. The mark takes it
 		// over.
 		j.Lease = l.LeaseEnd(ctx)

@@ -117,20 +117,18 @@ func (c *ConfigID) prune(now time.Time) {
 	c.Launches = slices.DeleteFunc(c.Launches, func(e LaunchRef) bool {
 		return e.State == RefHeld && now.Sub(e.Last) > doubtKept
 	})
-	certain := func(e LaunchRef) bool { return e.State == RefStarted && (!e.Doubt || now.Sub(e.Last) > doubtKept) }
-	surplus := -maxEntries
+	var certain []LaunchRef
 	for _, e := range c.Launches {
-		if certain(e) {
-			surplus++
+		if e.State == RefStarted && (!e.Doubt || now.Sub(e.Last) > doubtKept) {
+			certain = append(certain, e)
 		}
 	}
-	c.Launches = slices.DeleteFunc(c.Launches, func(e LaunchRef) bool {
-		if surplus <= 0 || !certain(e) {
-			return false
-		}
-		surplus--
-		return true
-	})
+	if len(certain) <= maxEntries {
+		return
+	}
+	slices.SortStableFunc(certain, func(a, b LaunchRef) int { return b.Last.Compare(a.Last) })
+	oldest := certain[maxEntries:]
+	c.Launches = slices.DeleteFunc(c.Launches, func(e LaunchRef) bool { return slices.Contains(oldest, e) })
 }
 
 // MayBeAnothers reports whether a run found for a launch may belong to another

@@ -79,3 +79,22 @@ func TestEachRunOfALaunchHasOneEntry(t *testing.T) {
 		}
 	}
 }
+
+// The newest runs stay. A launch whose request waited for hours has an old entry
+// and a new run.
+func TestNewestRunsStay(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+	c := &ConfigID{Launches: []LaunchRef{{Key: "waited", State: RefGoing, Last: now.Add(-5 * time.Hour)}}}
+	for i := range maxEntries {
+		c.SetLaunch(LaunchRef{Key: fmt.Sprint("x", i), State: RefStarted, RunID: fmt.Sprint("wf-", i), Last: now.Add(time.Duration(i-100) * time.Minute)})
+	}
+	c.SetLaunch(LaunchRef{Key: "waited", State: RefStarted, RunID: "wf-newest", Last: now})
+	c.prune(now)
+	has := func(run string) bool {
+		return slices.ContainsFunc(c.Launches, func(e LaunchRef) bool { return e.RunID == run })
+	}
+	if len(c.Launches) != maxEntries || !has("wf-newest") || has("wf-0") {
+		t.Errorf("%d entries, the newest %t, the oldest %t", len(c.Launches), has("wf-newest"), has("wf-0"))
+	}
+}
