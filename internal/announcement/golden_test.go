@@ -3,20 +3,15 @@ package announcement_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
+	"github.com/amperity-runs/amperity-runs/internal/golden"
 )
-
-// With -update the tests rewrite the golden files and the examples in
-// docs/events/README.md. Review the changes.
-var update = flag.Bool("update", false, "rewrite testdata and the examples in docs/events/README.md")
 
 const readme = "../../docs/events/README.md"
 
@@ -29,17 +24,7 @@ func TestEveryByteOfAnAnnouncementIsPinned(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join("testdata", e.name+".golden.json")
-			if *update {
-				if err := os.WriteFile(file, append(got, '\n'), 0o666); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			check(t, "detail", string(want), string(got)+"\n")
+			golden.Check(t, "testdata/"+e.name+".golden.json", string(got)+"\n")
 			if err := announcementtest.Validate(string(e.announcement.Type), got); err != nil {
 				t.Error(err)
 			}
@@ -70,7 +55,7 @@ func TestEveryTypeHasASchemaAndAnExample(t *testing.T) {
 
 // TestTheExamplesInTheDocsAreReal compares the events that docs/events/README.md
 // shows with what is really encoded. Each follows a line
-// "<!-- example: run-started -->".
+// "<!-- example: run-started -->". With -update it rewrites them.
 func TestTheExamplesInTheDocsAreReal(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(readme)
@@ -88,14 +73,14 @@ func TestTheExamplesInTheDocsAreReal(t *testing.T) {
 		shown[e.announcement.Type] = true
 		got, after, _ := strings.Cut(rest, "```\n")
 		want := event(t, e.announcement, e.at)
-		if *update {
+		if *golden.Update {
 			text = before + marker + want + "```\n" + after
 			continue
 		}
 		check(t, e.name, want, got)
 	}
 	check(t, "types shown", 9, len(shown))
-	if *update {
+	if *golden.Update {
 		if err := os.WriteFile(readme, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}

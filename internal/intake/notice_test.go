@@ -1,16 +1,16 @@
 package intake
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/golden"
 	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestExamplesMatchTheAnnouncements makes the announcements of windows that the
@@ -61,19 +61,9 @@ func TestExamplesMatchTheAnnouncements(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(golden(t, name), string(got)+"\n"); diff != "" {
+			if diff := cmp.Diff(golden.Read(t, "../announcement/testdata/"+name+".golden.json"), string(got)+"\n"); diff != "" {
 				t.Errorf("(-golden file +made)\n%s", diff)
 			}
 		})
 	}
-}
-
-// golden returns a golden file of package announcement.
-func golden(t *testing.T, name string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "announcement", "testdata", name+".golden.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
 }

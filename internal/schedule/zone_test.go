@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/flate"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -18,10 +17,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// With -update the embedded time zones are written anew from the Go toolchain.
-var update = flag.Bool("update", false, "rewrite zones.txt and zones.bin from Go's time zones")
+	"github.com/amperity-runs/amperity-runs/internal/golden"
+)
 
 // askedZones names the variable with which the test binary prints zones, one a
 // line, in place of running tests.
@@ -127,11 +125,11 @@ func goZones(t *testing.T) map[string][]byte {
 }
 
 // The zones must be those of time/tzdata, whole and current, because nothing
-// else updates them.
+// else updates them. With -update the test rewrites them.
 func TestZonesAreThoseOfGo(t *testing.T) {
 	t.Parallel()
 	zones := goZones(t)
-	if *update {
+	if *golden.Update {
 		index, data := packZones(t, zones)
 		if err := errors.Join(os.WriteFile("zones.txt", index, 0o644), os.WriteFile("zones.bin", data, 0o644)); err != nil {
 			t.Fatal(err)

@@ -2,24 +2,13 @@ package announcementtest_test
 
 import (
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/amperity-runs/amperity-runs/docs/events"
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
+	"github.com/amperity-runs/amperity-runs/internal/golden"
 )
-
-// golden is a published detail.
-func golden(t *testing.T, name string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "testdata", name+".golden.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(data))
-}
 
 func TestTheSchemasAreStrictAboutOurFieldsAndOpenInTheRun(t *testing.T) {
 	t.Parallel()
@@ -106,7 +95,7 @@ func TestTheSchemasAreStrictAboutOurFieldsAndOpenInTheRun(t *testing.T) {
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			t.Parallel()
-			detail := golden(t, row.file)
+			detail := strings.TrimSpace(golden.Read(t, "../testdata/"+row.file+".golden.json"))
 			changed := strings.Replace(detail, row.old, row.new, 1)
 			if row.old != "" && changed == detail {
 				t.Fatal("the row changes nothing")
@@ -116,6 +105,19 @@ func TestTheSchemasAreStrictAboutOurFieldsAndOpenInTheRun(t *testing.T) {
 				t.Errorf("valid is %v: %v", err == nil, err)
 			}
 		})
+	}
+}
+
+func TestEachFaultOfAnEventIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ detailType, detail, want string }{
+		{"Amperity Workflow Run Jogging", `{}`, `no schema in docs/events has the title "Amperity Workflow Run Jogging"`},
+		{"Amperity Files Unrouted", `{`, `detail of Amperity Files Unrouted is not JSON: unexpected EOF`},
+		{"Amperity Files Unrouted", `{"tenant":""}`, "at '/tenant': minLength: got 0, want 1"},
+	} {
+		if err := announcementtest.Validate(row.detailType, []byte(row.detail)); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("got %v, want %s", err, row.want)
+		}
 	}
 }
 
