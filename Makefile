@@ -10,7 +10,7 @@ PYTHON ?= python3
 export GOWORK := off
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check simulation build invoke local bench fuzz soak year crash mutants gosec vulncheck actionlint clean
+.PHONY: help demo test check golden simulation build invoke local bench fuzz soak year crash mutants gosec vulncheck actionlint clean
 .PHONY: test-all format unit test-environment setup build-TriggerFunction build-S3ArrivalFunction build-SweepFunction
 
 # PROGRESS runs a command, prints a line whenever the command is silent for 15
@@ -60,6 +60,10 @@ check: format ## check format, vet, staticcheck and unit tests; needs only Go
 format:
 	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); if [ -n "$$files" ]; then \
 	  echo "not formatted, run gofmt -w on:" $$files >&2; exit 1; fi
+
+# Only the tests of packages that have golden files know the flag -update.
+golden: ## rewrite the golden files, which hold the texts that users read
+	@$(GO) test $$(grep -rl --include='*_test.go' '/amperity-runs/internal/golden"' . | xargs -n 1 dirname | sort -u) -update
 
 # These programs are not tools of go.mod, because they would add more modules than
 # the project has. Go fetches a program when a target first needs it.
