@@ -2,6 +2,7 @@ package launch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -247,8 +248,6 @@ func aRun(id, name string, at time.Time) *amperity.Run {
 	return &amperity.Run{ID: id, Name: name, Type: "courier.group/run", PrincipalID: "key-1", CreatedAt: at, State: amperity.StateRunning}
 }
 
-const heldFile = "s3://b/orders/1"
-
 // arrivals returns files that arrive now.
 func (o *office) arrivals(entry string, names ...string) []window.Arrival {
 	var as []window.Arrival
@@ -268,6 +267,16 @@ func (o *office) arrive(files []window.Arrival) record.Result {
 	return o.windows.Launch(o.t.Context(), a)
 }
 
+// implausible holds a window for a file with an implausible date, and returns
+// the key of its launch.
+func (o *office) implausible() string {
+	const period = "implausible-day-2026-11-22T06:00:00Z"
+	o.window = &record.WindowSpec{ConfigID: "cg-1", Period: period, Route: "orders", Rules: window.Rules{Hash: "1", HoldReason: announcement.ReasonImplausibleDate},
+		Request: amperity.RunRequest{ConfigID: "cg-1"}}
+	o.arrive(o.arrivals("orders/*", "orders/1"))
+	return "arrival/cg-1/" + period + "/1"
+}
+
 // aWindow returns the spec of a window that launches immediately once it has a
 // file for each entry.
 func aWindow(late window.Late, entries ...window.Entry) *record.WindowSpec {
@@ -279,22 +288,10 @@ func aWindow(late window.Late, entries ...window.Entry) *record.WindowSpec {
 	}
 }
 
-const (
-	scheduleKey = "schedule/cg-1/-/2026-11-22T06:00:00Z"
-	answerIt    = "release the launch to start it now, or discard it (amperity-runs held)"
-	lookForIt   = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, " + answerIt
-	// test/messages finds messages only in one piece.
-	hintHeldWhole       = "look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"
-	hintCandidatesWhole = "look at wf-7 on the Workflows page in Amperity: adopt the run that is this launch's; if none is, release the launch to start it now, or discard it (amperity-runs held)"
-)
+const scheduleKey = "schedule/cg-1/-/2026-11-22T06:00:00Z"
 
-// ids returns the ids of the first n runs.
-func ids(n int) (ids []string) {
-	for i := range n {
-		ids = append(ids, fmt.Sprint("wf-", i))
-	}
-	return ids
-}
+// errThrottled is the error of a ledger that does not answer.
+var errThrottled = errors.New("throttled")
 
 // put writes an item as another version of the functions may have.
 func (o *office) put(key, doc string) {

@@ -411,3 +411,80 @@ func TestReleaseWithoutItsRequestLooksFirst(t *testing.T) {
 		})
 	}
 }
+
+// The list of what waits for the operator gives the reason of each entry.
+func TestHeldListGivesReasons(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 1})
+	o.window.Rules.Deadline = o.now.Add(time.Hour)
+	if err := o.windows.Expect(t.Context(), *o.window); err != nil {
+		t.Fatal(err)
+	}
+	o.wait(2 * time.Hour)
+	list, more, err := o.List(t.Context())
+	if err != nil || more || len(list) != 1 {
+		t.Fatalf("%d listed, more %t, error %v", len(list), more, err)
+	}
+	if got, want := list[0].Message, "files were missing at the deadline, and the window still waits for them"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	// A bus that fails and an item of another version hide no entry.
+	o.busErr = errors.New("no bus")
+	o.launch(func(l *launch.Launch) { l.Key, l.NotAfter = "manual/cg-1/k", o.now.Add(-time.Second) })
+	if err := o.ledger.Put(t.Context(), "other", ledger.Item{Key: "launch/manual/cg-1/new", Held: o.now, Doc: []byte(`{"format":2}`)}); err != nil {
+		t.Fatal(err)
+	}
+	list, _, err = o.List(t.Context())
+	if err != nil || len(list) != 3 || list[0].Reason != "unreadable" || list[1].LaunchKey != "manual/cg-1/k" {
+		t.Errorf("%+v, error %v", list, err)
+	}
+	o.busErr = nil
+	o.wait(2 * time.Minute)
+
+	// Held launches come before the windows of a feed that has ended.
+	o.launch(func(l *launch.Launch) { l.NotAfter = o.now.Add(-time.Second) })
+	list, _, err = o.List(t.Context())
+	if err != nil || len(list) != 4 || list[1].Reason != "unreadable" || list[3].Reason != "files_missing" {
+		t.Errorf("%+v, error %v", list, err)
+	}
+}
+
+// An expected window without files expires, so that a feed that has ended does
+// not fill the list. A window with files never expires.
+func TestEmptyWindowExpires(t *testing.T) {
+	t.Parallel()
+	for _, files := range []int{0, 1} {
+		o := newOffice(t)
+		o.window = aWindow(window.Rerun, window.Entry{Pattern: "orders/*", Count: 2})
+		o.window.Rules.Deadline = o.now.Add(time.Hour)
+		if err := o.windows.Expect(t.Context(), *o.window); err != nil {
+			t.Fatal(err)
+		}
+		if files > 0 {
+			o.arrive(o.arrivals("orders/*", "orders/1"))
+		}
+		o.wait(2 * time.Hour)
+		item, err := o.ledger.Get(t.Context(), o.window.Key())
+		if err != nil || item.Expires.IsZero() != (files > 0) || item.Held.IsZero() {
+			t.Errorf("with %d files it is held since %s and expires %s (%v)", files, item.Held, item.Expires, err)
+		}
+	}
+}
+
+// A hold for implausible dates can only be discarded.
+func TestImplausibleDatesAreOnlyDiscarded(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	key := o.implausible()
+	res, err := o.Release(t.Context(), held.Command{Key: key, HoldNumber: 1})
+	if err != nil || res.Warning == "" || res.Outcome != record.Duplicate || res.Recorded != record.Held {
+		t.Errorf("released: %+v, %v", res, err)
+	}
+	if _, err := o.Adopt(t.Context(), held.Command{Key: key, HoldNumber: 1, RunID: "wf-1"}); err == nil {
+		t.Error("adopted")
+	}
+	if o.sent > 0 {
+		t.Errorf("%d requests", o.sent)
+	}
+}

@@ -2,8 +2,6 @@ package launch
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/golden"
 	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -87,57 +86,22 @@ func TestExamplesMatchTheAnnouncements(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(golden(t, name), string(got)+"\n"); diff != "" {
+			if diff := cmp.Diff(golden.Read(t, goldenFile(name)), string(got)+"\n"); diff != "" {
 				t.Errorf("(-golden file +made)\n%s", diff)
 			}
 		})
 	}
 }
 
-// golden returns a golden file of package announcement.
-func golden(t *testing.T, name string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "announcement", "testdata", name+".golden.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}
+// goldenFile is the golden file of package announcement for an example.
+func goldenFile(name string) string { return "../announcement/testdata/" + name + ".golden.json" }
 
 // published returns the detail of a golden file.
 func published(t *testing.T, name string) announcement.Detail {
 	t.Helper()
 	var d announcement.Detail
-	if err := json.Unmarshal([]byte(golden(t, name)), &d); err != nil {
+	if err := json.Unmarshal([]byte(golden.Read(t, goldenFile(name))), &d); err != nil {
 		t.Fatal(err)
 	}
 	return d
-}
-
-// These states do not occur in the other tests.
-func TestHintsOfRareStates(t *testing.T) {
-	t.Parallel()
-	posted := []time.Time{time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)}
-	for _, row := range []struct {
-		name string
-		record.LaunchDoc
-		want string
-	}{
-		{"too old, and yet it may have a run",
-			record.LaunchDoc{State: record.StateHeld, Reason: announcement.ReasonTooOld, Posts: posted, Error: &announcement.Error{Kind: announcement.ErrorTooOld}},
-			"look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"},
-		{"ended, and yet it may have a run",
-			record.LaunchDoc{State: record.StateDiscarded, Reason: announcement.ReasonTooOld, Posts: posted},
-			"discarded by an operator: nothing more will be started, but a run it may already have started continues"},
-		{"a second request that was invalid, after one without an answer",
-			record.LaunchDoc{State: record.StateHeld, Reason: announcement.ReasonUnknownOutcome, Posts: posted, Error: &announcement.Error{Kind: announcement.ErrorInvalidInput}},
-			"this answers a later request, and an earlier one without an answer may have started a run: look on the Workflows page in Amperity: if the run is there, adopt it; once you are sure that it is not, release the launch to start it now, or discard it (amperity-runs held)"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			if got := hintFor(&row.LaunchDoc); got != row.want {
-				t.Errorf("got  %s\nwant %s", got, row.want)
-			}
-		})
-	}
 }

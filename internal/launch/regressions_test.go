@@ -556,3 +556,22 @@ func TestFailedMarkIsAnError(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// No other place has Amperity's answer, so one failed read must not lose it
+// (found by the simulation).
+func TestAnswerSurvivesAFailedRead(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	failed := 0
+	o.getErr = func(key string) error {
+		if o.sent == 1 && failed == 0 && key == "config/cg-1" {
+			failed++
+			return ledger.ErrThrottled
+		}
+		return nil
+	}
+	res := o.launch(func(l *launch.Launch) { l.Request.ConfigID = "cg-1" })
+	if res.Outcome != record.Started || res.Warning != "" || failed != 1 {
+		t.Errorf("%d reads failed, and the answer is %+v", failed, res)
+	}
+}
