@@ -28,7 +28,7 @@ func TestValidRequestIsAccepted(t *testing.T) {
 	}
 }
 
-// The faulty fields; messages_test.go has the exact messages.
+// testdata/errors.golden has the messages.
 func TestInvalidRequestNamesEveryFaultyField(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
