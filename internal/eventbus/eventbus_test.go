@@ -307,6 +307,20 @@ func TestErrorNamesEntriesNotSent(t *testing.T) {
 	check(t, "failed", []int{10, 11}, failed)
 }
 
+func TestErrorNamesEveryFailure(t *testing.T) {
+	t.Parallel()
+	b := &bus{answer: func(_ int, launchKey string) (string, string) {
+		return map[string]string{"k2": "InternalFailure", "": "InvalidArgument"}[launchKey], "no"
+	}}
+	unrouted := announcement.Announcement{Type: announcement.FilesUnrouted, Detail: announcement.Detail{ID: "0123", Tenant: "acme"}}
+	err := eventbus.New(b, "runs", new(sleeper).sleep).Announce(t.Context(), append(started(2), unrouted)...)
+	const want = "event bus runs: 2 of 3 announcements not confirmed: Amperity Workflow Run Started of k2: InternalFailure: no; " +
+		"Amperity Files Unrouted of 0123: InvalidArgument: no"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
 func TestFailedCallFailsOnlyItsEntries(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection reset by peer")

@@ -57,23 +57,6 @@ func TestExpiredListsItemsWhoseTimeIsOver(t *testing.T) {
 	}
 }
 
-func TestSizeErrorNamesTheItem(t *testing.T) {
-	t.Parallel()
-	err := &ledger.SizeError{Key: "window/cg-1/2026-11-22", Size: 400_000, Limit: ledger.MaxDoc}
-	if want := "the ledger's item window/cg-1/2026-11-22 has 400000 bytes, the limit is 389120"; err.Error() != want {
-		t.Errorf("got %s", err)
-	}
-	for want, err := range map[string]error{
-		"the ledger's table is throttled":                                  ledger.ErrThrottled,
-		"other transactions have the same items: try again":                ledger.ErrBusy,
-		"an earlier write has this token: make a new token for each write": ledger.ErrTokenReused,
-	} {
-		if err.Error() != want {
-			t.Errorf("got %s", err)
-		}
-	}
-}
-
 func TestInvalidWritesAreRefused(t *testing.T) {
 	t.Parallel()
 	many := make([]ledger.Item, ledger.MaxItems+1)
@@ -81,9 +64,10 @@ func TestInvalidWritesAreRefused(t *testing.T) {
 		many[i] = ledger.Item{Key: fmt.Sprint(i)}
 	}
 	for want, items := range map[string][]ledger.Item{
-		"a write to the ledger has 0 items; it may have 1 to 25":  nil,
-		"a write to the ledger has 26 items; it may have 1 to 25": many,
-		"a write to the ledger has the item a twice":              {{Key: "a"}, {Key: "b"}, {Key: "a"}},
+		"a write to the ledger has 0 items; it may have 1 to 25":    nil,
+		"a write to the ledger has 26 items; it may have 1 to 25":   many,
+		"a write to the ledger has the item a twice":                {{Key: "a"}, {Key: "b"}, {Key: "a"}},
+		"the ledger's item a has 389121 bytes, the limit is 389120": {{Key: "a", Doc: make([]byte, ledger.MaxDoc+1)}},
 	} {
 		if err := ledger.Check(items); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

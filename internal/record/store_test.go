@@ -13,13 +13,17 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
+func storeOf(l Ledger) *Store {
+	tokens := 0
+	return &Store{Ledger: l, Clock: clock.System{}, Token: func(context.Context) string { tokens++; return fmt.Sprint(tokens) }}
+}
+
 // Another process updates the document of a config id while a launch writes it.
 // The launch's change is made again, to the newer document.
 func TestChangeOfAConfigIDIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	l := ledger.NewMemory()
-	tokens := 0
-	s := &Store{Ledger: l, Clock: clock.System{}, Token: func(context.Context) string { tokens++; return fmt.Sprint(tokens) }}
+	s := storeOf(l)
 	put := func(version int64, run string) {
 		t.Helper()
 		doc := fmt.Sprintf(`{"format":1,"config_id":"cg-1","overlap":{"run_id":%q,"at":"2026-11-22T06:00:00Z"}}`, run)
@@ -45,19 +49,30 @@ func TestChangeOfAConfigIDIsMadeAgain(t *testing.T) {
 	}
 }
 
-// Users see these errors only inside other errors.
 func TestConflictErrorNamesItsItem(t *testing.T) {
 	t.Parallel()
-	item := ledger.Item{Key: "launch/manual/cg-1/a", Version: 7}
-	for _, row := range []struct {
-		err  error
-		want string
-	}{
-		{&LostError{item}, "launch/manual/cg-1/a was taken over (version 7)"},
-		{&RunOwnedError{ledger.Item{Key: "run/wf-1"}}, "run/wf-1 belongs to another launch"},
+	s := storeOf(ledger.NewMemory())
+	now := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+	launch := func(key string) *Launch {
+		return &Launch{LaunchDoc: LaunchDoc{Key: key}, Item: ledger.Item{Key: "launch/" + key}}
+	}
+	first, second := launch("manual/cg-1/a"), launch("manual/cg-1/b")
+	write := func(j *Launch) error {
+		return s.Transact(t.Context(), j, now, func(*ConfigID) {}, RunItem(j.Key, "wf-1", 0, now))
+	}
+	if err := write(first); err != nil {
+		t.Fatal(err)
+	}
+	stale := *first
+	if err := s.PutLaunch(t.Context(), first, now); err != nil {
+		t.Fatal(err)
+	}
+	for want, err := range map[string]error{
+		"launch/manual/cg-1/a was taken over (version 2)": s.PutLaunch(t.Context(), &stale, now),
+		"run/wf-1 belongs to another launch":              write(second),
 	} {
-		if got := row.err.Error(); got != row.want {
-			t.Errorf("got  %s\nwant %s", got, row.want)
+		if err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}
 }

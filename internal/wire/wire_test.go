@@ -87,10 +87,14 @@ func TestInvocationIsAnsweredBeforeDeadline(t *testing.T) {
 	})
 }
 
+// Not parallel: it sets the environment of the AWS SDK.
 func TestConfigErrorHasCause(t *testing.T) {
-	t.Parallel()
-	err := &wire.ConfigError{Err: errors.New("no such profile")}
-	if want := "the function's configuration is not usable: no such profile"; err.Error() != want || errors.Unwrap(err) == nil {
-		t.Errorf("got %s", err)
+	t.Setenv("AWS_CONFIG_FILE", "testdata/none")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "testdata/none")
+	t.Setenv("AWS_PROFILE", "nobody")
+	_, err := wire.Load(t.Context(), environment(nil), &bytes.Buffer{}, 5)
+	const want = "the function's configuration is not usable: failed to get shared config profile, nobody"
+	if _, ok := errors.AsType[*wire.ConfigError](err); !ok || err.Error() != want || errors.Unwrap(err) == nil {
+		t.Errorf("got %v", err)
 	}
 }
