@@ -54,6 +54,8 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help is no error", []string{"-h"}, 0, "usage: go run ./bench", ""},
 		{"misuse is told with the usage", []string{"-runs", "0"}, 2, "", "bench: -runs and -warm must be at least 1\nusage: "},
+		{"an argument is misuse", []string{"build"}, 2, "", `unexpected argument "build"`},
+		{"an unknown part is misuse", []string{"-parts", "cold,hot"}, 2, "", `unknown part "hot": the parts are cold, warm and routing`},
 		{"what does not work fails", []string{"-trigger", "none", "-parts", "cold"}, 1, "", "run \"make build\" first"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

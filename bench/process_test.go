@@ -93,6 +93,24 @@ func TestColdStartOfAProgramThatAnnouncesNothing(t *testing.T) {
 	}
 }
 
+func TestColdStartReportsAFailure(t *testing.T) {
+	t.Parallel()
+	for role, want := range map[string]string{
+		"ends":    "the process ended before it asked for an invocation\nits output ends with:\nthe token is [redacted]\n",
+		"breaks":  `the function reported an error: {"errorMessage":"no settings"}`,
+		"refuses": `the function reported an error: {"errorMessage":"not today"}`,
+		"idles":   `an invocation made the requests [], not ["POST /workflow/runs" "PutEvents"]`,
+	} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			_, err := coldStart(t.Context(), player(t, role))
+			if err == nil || !strings.HasPrefix(err.Error(), role+" did not work: "+want) || strings.Contains(err.Error(), bearer) {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
+	}
+}
+
 func TestProcessServesOneInvocationAfterTheOther(t *testing.T) {
 	t.Parallel()
 	pr, err := start(t.Context(), player(t, "announces"), func(*process, time.Time) {})

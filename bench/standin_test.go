@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -81,6 +84,44 @@ func TestSamplesAreTheRightRequests(t *testing.T) {
 	}
 	if calls, err := in.Take(); len(calls) != 12 || err != nil {
 		t.Errorf("%d of 12 requests were taken: %v", len(calls), err)
+	}
+}
+
+func TestStandInRefusesOtherRequests(t *testing.T) {
+	t.Parallel()
+	runs, events := apiPrefix+"/workflow/runs", "AWSEvents.PutEvents"
+	entry := `{"Entries":[{"Source":"amperity.workflow","DetailType":"Amperity Workflow Run Started","Detail":"{}"}]}`
+	toAmperity := http.Header{"Authorization": {"Bearer " + bearer}, "Amperity-Tenant": {tenant}, "Api-Version": {"2024-04-01"}, "Content-Type": {"application/json"}}
+	toAWS := func(target string) http.Header {
+		return http.Header{"Content-Type": {awsJSON}, "X-Amz-Target": {target}}
+	}
+	for _, tt := range []struct {
+		name, path string
+		header     http.Header
+		body       io.Reader
+	}{
+		{"a body that breaks off", runs, toAmperity, iotest.ErrReader(errors.New("reset"))},
+		{"another service of AWS", "/", toAWS("Logs.PutLogEvents"), strings.NewReader("{}")},
+		{"another secret", "/", toAWS("secretsmanager.GetSecretValue"), strings.NewReader(`{"SecretId":"other"}`)},
+		{"another content type", "/", http.Header{"Content-Type": {"text/xml"}, "X-Amz-Target": {events}}, strings.NewReader(entry)},
+		{"no JSON for AWS", "/", toAWS(events), strings.NewReader("-")},
+		{"no entries", "/", toAWS(events), strings.NewReader(`{"Entries":[]}`)},
+		{"no run in the entry", "/", toAWS(events), strings.NewReader(entry)},
+		{"no JSON for Amperity", runs, toAmperity, strings.NewReader(`{"config_id"="cg-1"}`)},
+		{"no headers for Amperity", runs, http.Header{"Authorization": {"Bearer " + bearer}}, strings.NewReader(`{}`)},
+		{"another config id", runs, toAmperity, strings.NewReader(`{"config_id":"og-1","range_from":"2026-11-21"}`)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			in := newTestStandIn(t)
+			req := httptest.NewRequest(http.MethodPost, tt.path, tt.body)
+			req.Header = tt.header
+			w := httptest.NewRecorder()
+			in.ServeHTTP(w, req)
+			if calls, err := in.Take(); w.Code != http.StatusBadRequest || len(calls) > 0 || err == nil {
+				t.Errorf("status %d, %d calls, error %v", w.Code, len(calls), err)
+			}
+		})
 	}
 }
 
