@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/internal/golden"
 	"github.com/amperity-runs/amperity-runs/internal/held"
 	"github.com/amperity-runs/amperity-runs/internal/record"
 	"github.com/amperity-runs/amperity-runs/internal/trigger"
@@ -128,87 +129,70 @@ func TestListReturnsHeldLaunches(t *testing.T) {
 
 func TestInvalidCommandChangesNothingAndNamesEveryFault(t *testing.T) {
 	t.Parallel()
-	const (
-		missing = `hold: is missing: give the number "hold" of the event, so that a repeated call changes nothing`
-		number  = `hold: must be the number "hold" of the event`
-	)
-	rows := []struct {
-		name, input string
-		want        []string
-	}{
+	var texts strings.Builder
+	for _, row := range []struct{ name, input string }{
 		// The number.
-		{"no number", `{"release":"k"}`, []string{missing}},
-		{"null as the number", `{"release":"k","hold":null}`, []string{missing}},
-		{"empty text as the number", `{"release":"k","hold":""}`, []string{number}},
-		{"0", `{"release":"k","hold":0}`, []string{number}},
-		{"below 0", `{"release":"k","hold":-1}`, []string{number}},
-		{"a fraction", `{"release":"k","hold":1.5}`, []string{number}},
-		{"an exponent", `{"release":"k","hold":1e0}`, []string{number}},
-		{"text", `{"release":"k","hold":"2"}`, []string{number}},
-		{"more than a number holds", `{"release":"k","hold":99999999999999999999}`, []string{number}},
-		{"a list", `{"release":"k","hold":[2]}`, []string{number}},
+		{"no number", `{"release":"k"}`},
+		{"null as the number", `{"release":"k","hold":null}`},
+		{"empty text as the number", `{"release":"k","hold":""}`},
+		{"0", `{"release":"k","hold":0}`},
+		{"below 0", `{"release":"k","hold":-1}`},
+		{"a fraction", `{"release":"k","hold":1.5}`},
+		{"an exponent", `{"release":"k","hold":1e0}`},
+		{"text", `{"release":"k","hold":"2"}`},
+		{"more than a number holds", `{"release":"k","hold":99999999999999999999}`},
+		{"a list", `{"release":"k","hold":[2]}`},
 
 		// The rest.
-		{"no key", `{"release":"","hold":1}`, []string{"release: is empty: give the launch_key of the event"}},
-		{"null as the key", `{"discard":null,"hold":1,"reason":"r"}`, []string{"discard: is empty: give the launch_key of the event"}},
-		{"a key of blanks", `{"release":" ","hold":1}`, []string{"release: is empty: give the launch_key of the event"}},
-		{"a key of another type", `{"release":7,"hold":1}`, []string{"release: must be a string"}},
-		{"no run", `{"adopt":"k","hold":1}`, []string{"run_id: is missing: give the run's id, as wf-…, from Amperity's Workflows page"}},
-		{"an empty run", `{"adopt":"k","hold":1,"run_id":""}`, []string{"run_id: is missing: give the run's id, as wf-…, from Amperity's Workflows page"}},
-		{"null as the run", `{"adopt":"k","hold":1,"run_id":null}`, []string{"run_id: is missing: give the run's id, as wf-…, from Amperity's Workflows page"}},
-		{"a run of blanks", `{"adopt":"k","hold":1,"run_id":" "}`, []string{"run_id: is missing: give the run's id, as wf-…, from Amperity's Workflows page"}},
-		{"a run of another type", `{"adopt":"k","hold":1,"run_id":{}}`, []string{"run_id: must be a string"}},
-		{"no reason", `{"discard":"k","hold":1}`, []string{"reason: is missing: say why nothing is to be started; the event repeats it"}},
-		{"an empty reason", `{"discard":"k","hold":1,"reason":""}`, []string{"reason: is missing: say why nothing is to be started; the event repeats it"}},
-		{"null as the reason", `{"discard":"k","hold":1,"reason":null}`, []string{"reason: is missing: say why nothing is to be started; the event repeats it"}},
-		{"a reason of blanks", `{"discard":"k","hold":1,"reason":"  "}`, []string{"reason: is missing: say why nothing is to be started; the event repeats it"}},
-		{"a reason of another type", `{"discard":"k","hold":1,"reason":1}`, []string{"reason: must be a string"}},
-		{"a novel", `{"discard":"k","hold":1,"reason":"` + strings.Repeat("r", 1001) + `"}`, []string{"reason: has 1001 bytes and may have 1000"}},
-		{"a list of something else", `{"list":"runs"}`, []string{`list: must be "held"`}},
-		{"a list of nothing", `{"list":null}`, []string{`list: must be "held"`}},
-		{"a list of empty text", `{"list":""}`, []string{`list: must be "held"`}},
-		{"a list of another type", `{"list":true}`, []string{"list: must be a string"}},
-		{"all at once", `{"adopt":"","hold":0}`, []string{"adopt: is empty: give the launch_key of the event", number,
-			"run_id: is missing: give the run's id, as wf-…, from Amperity's Workflows page"}},
+		{"no key", `{"release":"","hold":1}`},
+		{"null as the key", `{"discard":null,"hold":1,"reason":"r"}`},
+		{"a key of blanks", `{"release":" ","hold":1}`},
+		{"a key of another type", `{"release":7,"hold":1}`},
+		{"no run", `{"adopt":"k","hold":1}`},
+		{"an empty run", `{"adopt":"k","hold":1,"run_id":""}`},
+		{"null as the run", `{"adopt":"k","hold":1,"run_id":null}`},
+		{"a run of blanks", `{"adopt":"k","hold":1,"run_id":" "}`},
+		{"a run of another type", `{"adopt":"k","hold":1,"run_id":{}}`},
+		{"no reason", `{"discard":"k","hold":1}`},
+		{"an empty reason", `{"discard":"k","hold":1,"reason":""}`},
+		{"null as the reason", `{"discard":"k","hold":1,"reason":null}`},
+		{"a reason of blanks", `{"discard":"k","hold":1,"reason":"  "}`},
+		{"a reason of another type", `{"discard":"k","hold":1,"reason":1}`},
+		{"a novel", `{"discard":"k","hold":1,"reason":"` + strings.Repeat("r", 1001) + `"}`},
+		{"a list of something else", `{"list":"runs"}`},
+		{"a list of nothing", `{"list":null}`},
+		{"a list of empty text", `{"list":""}`},
+		{"a list of another type", `{"list":true}`},
+		{"all at once", `{"adopt":"","hold":0}`},
 
 		// Two things in one.
-		{"two verbs", `{"release":"k","adopt":"k","hold":1,"run_id":"wf-1"}`, []string{"release and adopt exclude each other: give one of them"}},
-		{"three verbs", `{"list":"held","release":"k","discard":"k"}`, []string{"list and release and discard exclude each other: give one of them"}},
-		{"a verb twice", `{"release":"k","release":"l","hold":1}`, []string{"release: is given twice: leave one out"}},
-		{"a release that is a start, too", `{"config_id":"cg-1","release":"k","hold":1}`,
-			[]string{"config_id starts a new run, and release is a command about a held launch: give one of them"}},
-		{"a start that is a discard, too", `{"config_id":"cg-1","run_mode":"full","range":{"from":"-1d","to":"0d"},"discard":null}`,
-			[]string{"config_id starts a new run, and discard is a command about a held launch: give one of them"}},
-		{"a release with a config id of null", `{"config_id":null,"release":"k","hold":1}`,
-			[]string{"config_id starts a new run, and release is a command about a held launch: give one of them"}},
-		{"a release with an empty verb beside it", `{"release":"k","hold":1,"discard":""}`, []string{"release and discard exclude each other: give one of them"}},
-		{"a start with an empty verb beside it", `{"config_id":"cg-1","release":""}`,
-			[]string{"config_id starts a new run, and release is a command about a held launch: give one of them"}},
-		{"a list with a start", `{"list":"held","config_id":""}`, []string{"config_id starts a new run, and list is a command about a held launch: give one of them"}},
+		{"two verbs", `{"release":"k","adopt":"k","hold":1,"run_id":"wf-1"}`},
+		{"three verbs", `{"list":"held","release":"k","discard":"k"}`},
+		{"a verb twice", `{"release":"k","release":"l","hold":1}`},
+		{"a release that is a start, too", `{"config_id":"cg-1","release":"k","hold":1}`},
+		{"a start that is a discard, too", `{"config_id":"cg-1","run_mode":"full","range":{"from":"-1d","to":"0d"},"discard":null}`},
+		{"a release with a config id of null", `{"config_id":null,"release":"k","hold":1}`},
+		{"a release with an empty verb beside it", `{"release":"k","hold":1,"discard":""}`},
+		{"a start with an empty verb beside it", `{"config_id":"cg-1","release":""}`},
+		{"a list with a start", `{"list":"held","config_id":""}`},
 
 		// Fields of something else.
-		{"a release with a run", `{"release":"k","hold":1,"run_id":"wf-1"}`, []string{"run_id: is not known here: the fields are release, hold"}},
-		{"an adoption with a reason", `{"adopt":"k","hold":1,"run_id":"wf-1","reason":"r","Hold":1}`,
-			[]string{"Hold: is not known here: did you mean hold?", "reason: is not known here: the fields are adopt, run_id, hold"}},
-		{"a discard with a range", `{"discard":"k","hold":1,"reason":"r","range_from":"2026-11-22"}`,
-			[]string{"range_from: is not known here: the fields are discard, hold, reason"}},
-		{"a list with a number", `{"list":"held","hold":1}`, []string{"hold: is not known here: the fields are list"}},
+		{"a release with a run", `{"release":"k","hold":1,"run_id":"wf-1"}`},
+		{"an adoption with a reason", `{"adopt":"k","hold":1,"run_id":"wf-1","reason":"r","Hold":1}`},
+		{"a discard with a range", `{"discard":"k","hold":1,"reason":"r","range_from":"2026-11-22"}`},
+		{"a list with a number", `{"list":"held","hold":1}`},
+	} {
+		got := handle(t, &resolver{}, row.input)
+		if _, ok := got.err.(*trigger.CommandError); !ok {
+			t.Errorf("%s: got %T %v and %s", row.name, got.err, got.err, got.answer)
+			continue
+		}
+		if len(got.commands) > 0 || got.launches > 0 || len(got.announced) > 0 {
+			t.Errorf("%s: commands %+v, %d launches, announced %+v", row.name, got.commands, got.launches, got.announced)
+		}
+		texts.WriteString(golden.Row(row.name, got.err.Error()))
 	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			got := handle(t, &resolver{}, row.input)
-			if _, ok := got.err.(*trigger.CommandError); !ok {
-				t.Fatalf("got %T %v and %s", got.err, got.err, got.answer)
-			}
-			if diff := cmp.Diff(strings.Join(row.want, "; "), got.err.Error()); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-			if len(got.commands) > 0 || got.launches > 0 || len(got.announced) > 0 {
-				t.Errorf("commands %+v, %d launches, announced %+v", got.commands, got.launches, got.announced)
-			}
-		})
-	}
+	golden.Check(t, "testdata/commands.golden", texts.String())
 }
 
 // An input that is nearly a command has unknown fields. It is rejected and

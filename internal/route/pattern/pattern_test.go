@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/amperity-runs/amperity-runs/internal/golden"
 	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
 
@@ -458,40 +459,37 @@ func TestMatchAllocatesNothing(t *testing.T) {
 
 func TestParseNamesEachMistake(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		pattern string
-		at      int
-		want    string
-	}{
-		{``, 0, `the pattern is empty; write one such as orders/{yyyy}/{MM}/{dd}/*.csv`},
-		{strings.Repeat("k", 1025), 0, `the pattern has 1025 bytes; S3's longest key has 1024`},
-		{`s3://acme/orders/*.csv`, 0, `a pattern is about the key alone; leave out s3:// and the bucket, which goes into "bucket"`},
-		{`orders/`, 6, `a pattern that ends in / matches folder markers alone, which are ignored; write orders/** for all that is in the folder`},
-		{"a\xff", 0, `the pattern is not valid UTF-8, which every key is`},
-		{"a\nb", 1, `the pattern has a control character; write * in its place`},
-		{`a}`, 1, `} closes nothing; write \} for the character itself`},
-		{`a{`, 1, `{ is not closed; write one of {yyyy}, {MM}, {dd} and {HH}, or \{ for the character itself`},
-		{`{yyyy/{MM}`, 0, `{ is not closed; write one of {yyyy}, {MM}, {dd} and {HH}, or \{ for the character itself`},
-		{`a\b`, 1, `a backslash stands only before *, {, } or another backslash; write \\ for the character itself`},
-		{`a\`, 1, `a backslash stands only before *, {, } or another backslash; write \\ for the character itself`},
-		{`a/***/b`, 2, `3 stars in a row; write * for within a folder, ** for across folders`},
-		{`{YYYY}/{MM}/{dd}`, 0, `{YYYY} is not a date field; did you mean {yyyy}?`},
-		{`{yyyy}/{mm}/{dd}`, 7, `{mm} is not a date field; did you mean {MM}?`},
-		{`{yyyy}/{month}/{dd}`, 7, `{month} is not a date field; did you mean {MM}?`},
-		{`{yyyy}/{MM}/{DD}`, 12, `{DD} is not a date field; did you mean {dd}?`},
-		{`{yyyy}{MM}{dd}{hh}`, 14, `{hh} is not a date field; did you mean {HH}?`},
-		{`{week}.csv`, 0, `{week} is not a date field; the fields are {yyyy}, {MM}, {dd} and {HH}`},
-		{`a/{yyyy}/{MM}.csv`, 2, `the pattern has {yyyy}{MM}; windows are days, which need {yyyy}, {MM} and {dd}, or hours, {HH} too: for another period write * in its place, and a file counts for the day on which it comes`},
-		{`{HH}.csv`, 0, `the pattern has {HH}; windows are days, which need {yyyy}, {MM} and {dd}, or hours, {HH} too: for another period write * in its place, and a file counts for the day on which it comes`},
-		{`{yyyy}/*/{MM}{dd}`, 13, `a * stands between {yyyy}, {MM} and {dd}; write them with nothing but fixed characters between`},
-		{`**/{yyyy}/{MM}/{dd}/*_{yyyy}.csv`, 22, `{yyyy} comes a second time, after a *, and its first place has a * before it too; write * in this place`},
+	var texts strings.Builder
+	for _, pattern := range []string{
+		``,
+		strings.Repeat("k", 1025),
+		`s3://acme/orders/*.csv`,
+		`orders/`,
+		"a\xff",
+		"a\nb",
+		`a}`,
+		`a{`,
+		`{yyyy/{MM}`,
+		`a\b`,
+		`a\`,
+		`a/***/b`,
+		`{YYYY}/{MM}/{dd}`,
+		`{yyyy}/{mm}/{dd}`,
+		`{yyyy}/{month}/{dd}`,
+		`{yyyy}/{MM}/{DD}`,
+		`{yyyy}{MM}{dd}{hh}`,
+		`{week}.csv`,
+		`a/{yyyy}/{MM}.csv`,
+		`{HH}.csv`,
+		`{yyyy}/*/{MM}{dd}`,
+		`**/{yyyy}/{MM}/{dd}/*_{yyyy}.csv`,
 	} {
-		t.Run(tt.pattern[:min(40, len(tt.pattern))], func(t *testing.T) {
-			t.Parallel()
-			p, faults := Parse(tt.pattern)
-			if p != nil || len(faults) != 1 || faults[0].At != tt.at || faults[0].Message != tt.want {
-				t.Errorf("got %+v, want at %d: %s", faults, tt.at, tt.want)
-			}
-		})
+		p, faults := Parse(pattern)
+		if p != nil || len(faults) != 1 {
+			t.Errorf("%.40q: got %+v", pattern, faults)
+			continue
+		}
+		texts.WriteString(golden.Row(fmt.Sprintf("%.40q", pattern), fmt.Sprintf("at %d: %s", faults[0].At, faults[0].Message)))
 	}
+	golden.Check(t, "testdata/faults.golden", texts.String())
 }
