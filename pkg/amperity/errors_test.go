@@ -127,18 +127,6 @@ func TestErrorNamesCauseAndRemedy(t *testing.T) {
 		err  error
 	}{
 		// Requests that are not sent.
-		{"no config id", RunRequest{}.Validate()},
-		{"a config id with a blank", RunRequest{ConfigID: "cg-1 "}.Validate()},
-		{"another id", RunRequest{ConfigID: "wf-1"}.Validate()},
-		{"a prefix", RunRequest{ConfigID: "og-"}.Validate()},
-		{"a very long config id", RunRequest{ConfigID: strings.Repeat("x", 100)}.Validate()},
-		{"an orchestration group with a range", RunRequest{ConfigID: "og-1", RangeFrom: "2026-11-22"}.Validate()},
-		{"a campaign with a mode", RunRequest{ConfigID: "cc-1", RunMode: "full"}.Validate()},
-		{"an end alone", RunRequest{ConfigID: "cg-1", RangeTo: "2026-11-22"}.Validate()},
-		{"an end before the start", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22", RangeTo: "2026-11-21"}.Validate()},
-		{"another zone", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-11-22T00:00:00-05:00"}.Validate()},
-		{"no time", RunRequest{ConfigID: "cg-1", RangeFrom: "yesterday"}.Validate()},
-		{"all at once", RunRequest{ConfigID: "cg-1", RangeFrom: "2026-02-30", RangeTo: "later", RunMode: "quick"}.Validate()},
 		{"no run id", func() error {
 			_, err := newTestClient(t, "https://x.test/api").GetRun(t.Context(), "", "all")
 			return err
