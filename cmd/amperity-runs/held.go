@@ -242,6 +242,8 @@ func (o *heldOptions) printList(out io.Writer, answer []byte, now time.Time) err
 		o.entry(out, h, now)
 	}
 	switch {
+	case len(list.Held) == 0 && list.More:
+		fmt.Fprintln(out, "nothing was found that waits for you, but there was no time to look at all: list again once the launches that are blocked have started")
 	case len(list.Held) == 0:
 		fmt.Fprintln(out, "nothing waits for you")
 	case list.More:

@@ -183,6 +183,10 @@ arrival/cg-2/2026-11-21/1
 	if got, _, code := answering(t, trigger.HeldList{Held: []held.Launch{}}).shell("held list"); got != "nothing waits for you\n" || code != 0 {
 		t.Errorf("nothing: exit code %d, %s", code, got)
 	}
+	const cut = "nothing was found that waits for you, but there was no time to look at all: list again once the launches that are blocked have started\n"
+	if got, _, code := answering(t, trigger.HeldList{Held: []held.Launch{}, More: true}).shell("held list"); got != cut || code != 0 {
+		t.Errorf("nothing of a part: exit code %d, %s", code, got)
+	}
 }
 
 // The tool accepts the commands of the list, whatever characters a key has.

@@ -34,12 +34,12 @@ type Launch struct {
 // maxHeld bounds the list of what waits for the operator.
 const maxHeld = 200
 
-// maxDueRows and maxHeldReads bound the rows of the index and the items that
-// one list reads.
-const (
-	maxDueRows   = 20_000
-	maxHeldReads = 1_000
-)
+// maxDueRows bounds the rows of the index that one list reads.
+const maxDueRows = 20_000
+
+// listReserve is how long before its deadline the list ends: the answer takes
+// some time too.
+const listReserve = 5 * time.Second
 
 // List returns what waits for the operator: held launches, and then windows
 // with missing files. Both begin with the longest wait. more reports that the
@@ -83,8 +83,8 @@ func (r *Resolver) List(ctx context.Context) (list []Launch, more bool, err erro
 		}
 	}
 	list = []Launch{}
-	for i, key := range append(launches, windows...) {
-		if len(list) == maxHeld || i == maxHeldReads {
+	for _, key := range append(launches, windows...) {
+		if end, ok := ctx.Deadline(); len(list) == maxHeld || ok && end.Sub(r.clock.Now()) < listReserve {
 			return list, true, nil
 		}
 		item, err := r.store.Get(ctx, key)

@@ -488,3 +488,52 @@ func TestImplausibleDatesAreOnlyDiscarded(t *testing.T) {
 		t.Errorf("%d requests", o.sent)
 	}
 }
+
+// A held launch whose run is searched for is due. Many launches that are due
+// before it do not hide it.
+func TestHeldLaunchBehindBlockedOnesIsListed(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.wait(3 * time.Hour) // now it is searched for once an hour
+	o.posts, o.sent = []answer{{err: status(401, 0)}}, 0
+	for i := range 1001 {
+		o.launch(func(l *launch.Launch) { l.Key = fmt.Sprint("manual/cg-1/x", i) })
+	}
+	list, more, err := o.List(t.Context())
+	if err != nil || more || len(list) != 1 || list[0].LaunchKey != scheduleKey {
+		t.Errorf("%+v, more %t, %v", list, more, err)
+	}
+	if list, more, err := o.List(ending{t.Context(), o.now.Add(time.Second)}); err != nil || !more || len(list) != 0 {
+		t.Errorf("without time: %+v, more %t, %v", list, more, err)
+	}
+}
+
+// Each run is read once, however many launches it may belong to.
+func TestRunsAreReadOnceForAllLaunches(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	o.posts = []answer{noAnswer}
+	for i := range 10 {
+		o.launch(func(l *launch.Launch) { l.Key = fmt.Sprint("manual/cg-1/x", i) })
+		o.runs = append(o.runs, aRun(fmt.Sprint("wf-", i), "Orders", o.now))
+	}
+	reads := map[string]int{}
+	o.queryErr = func(id string) error {
+		reads[id]++
+		return nil
+	}
+	o.wait(time.Hour)
+	delete(reads, "") // the lists
+	for id, n := range reads {
+		if n > 1 {
+			t.Errorf("%s was read %d times", id, n)
+		}
+	}
+	if len(reads) != 10 {
+		t.Errorf("read %v", reads)
+	}
+}

@@ -91,6 +91,15 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 			o.wait(20 * time.Minute)
 		}},
 
+		{"no answer, and more runs than 15 minutes of lookups read", func(o *office) {
+			o.posts = []answer{noAnswer}
+			o.launch(nil)
+			for i := range 500 {
+				o.runs = append(o.runs, aRun(fmt.Sprint("wf-", i), "Orders", o.now))
+			}
+			o.wait(20 * time.Minute)
+		}},
+
 		{"no answer, and no list either", func(o *office) {
 			o.posts = []answer{noAnswer}
 			o.launch(nil)

@@ -13,14 +13,21 @@ type memory struct {
 	mu sync.Mutex
 	// recent and older are the lists for recent and for older requests.
 	recent, older listCache
-	// foreign maps the runs of other principals to their principal.
-	foreign map[string]string
+	// facts maps the ids of runs that were read to their facts.
+	facts map[string]runFacts
 	// ends are the queries for the end of a run.
 	ends map[string]*endQuery
 	// control is the control run that this instance read or wrote last.
 	control ControlRun
 	// noting: a launch is writing the control run.
 	noting bool
+}
+
+// runFacts are the fields of a run that never change and that a list may lack.
+type runFacts struct {
+	name                       string
+	runType                    amperity.RunType
+	principalID, principalName string
 }
 
 // endQuery is a query for the end of a run.

@@ -52,7 +52,7 @@ const (
 	// the owners of runs for longer than that.
 	reach = record.KeptFor - 10*24*time.Hour
 	// maxRead is how many runs one lookup reads to learn their principals. The
-	// instance's next lookup skips runs of other principals, and reads further.
+	// instance's next lookup remembers them, and reads further.
 	maxRead = 20
 	// maxRemembered bounds the runs that an instance remembers.
 	maxRemembered = 10_000
@@ -142,7 +142,7 @@ func (e *incompleteError) Error() string {
 type CrowdedError struct{}
 
 func (e *CrowdedError) Error() string {
-	return "the list shows more runs of this name than one lookup reads; the next lookup skips those of other API keys"
+	return "the list shows more runs of this name than one lookup reads; the next lookup reads further"
 }
 
 // FindRuns finds the runs that j's requests may have started, in a list that is
@@ -187,32 +187,52 @@ func (cl *Client) FindRuns(ctx context.Context, j *record.Launch, c *record.Conf
 	slices.SortStableFunc(f.Runs, func(a, b *amperity.Run) int {
 		return cmp.Or(cmp.Compare(AfterPost(j.Posts, a.CreatedAt), AfterPost(j.Posts, b.CreatedAt)), a.CreatedAt.Compare(b.CreatedAt))
 	})
-	err := cl.readPrincipals(ctx, &f, c, principals)
-	f.Certain = f.Certain && err == nil && len(f.Runs) <= j.Unaccounted()
+	err := cl.readFacts(ctx, &f, c, principals, j.Unaccounted())
 	return f, err
 }
 
-// readPrincipals reads the runs of f, since the list may lack principals. It
-// drops the runs of other principals. After an error the remaining runs stay in
-// f, unread.
-func (cl *Client) readPrincipals(ctx context.Context, f *Found, c *record.ConfigID, principals []string) error {
-	runs := f.Runs
+// readFacts completes the runs of f, since the list may lack their principals.
+// It drops the runs of other principals, and says whether the rest is certain:
+// at most as many runs as most, all of which match. A run that this instance has
+// read before is read again only if the rest is certain. After an error the
+// remaining runs stay in f, unread.
+func (cl *Client) readFacts(ctx context.Context, f *Found, c *record.ConfigID, principals []string, most int) error {
+	runs, reads := f.Runs, 0
+	var remembered []int
 	f.Runs = nil
-	for i, run := range runs {
-		if i == maxRead {
-			return &CrowdedError{}
-		}
-		run, err := cl.GetRun(ctx, run.ID, amperity.ViewVerbose, MaxQueries)
-		if err != nil {
-			f.Runs = append(f.Runs, runs[i:]...)
-			return err
+	for i, listed := range runs {
+		run, known := cl.withFacts(listed)
+		if !known {
+			if reads == maxRead {
+				f.Certain = false
+				return &CrowdedError{}
+			}
+			reads++
+			var err error
+			if run, err = cl.readRun(ctx, listed.ID); err != nil {
+				f.Runs, f.Certain = append(f.Runs, runs[i:]...), false
+				return err
+			}
 		}
 		if len(principals) > 0 && run.PrincipalID != "" && !slices.Contains(principals, run.PrincipalID) {
-			cl.noteForeign(run.ID, run.PrincipalID)
 			continue
+		}
+		if known {
+			remembered = append(remembered, len(f.Runs))
 		}
 		f.Runs = append(f.Runs, run)
 		f.Certain = f.Certain && c.Identity.Matches(run, principals)
+	}
+	f.Certain = f.Certain && len(f.Runs) <= most
+	if f.Certain {
+		for _, i := range remembered {
+			run, err := cl.readRun(ctx, f.Runs[i].ID)
+			if err != nil {
+				f.Certain = false
+				return err
+			}
+			f.Runs[i] = run
+		}
 	}
 	return nil
 }
@@ -228,21 +248,40 @@ func (cl *Client) IsUnowned(ctx context.Context, run *amperity.Run) (free bool, 
 	return err == nil && owner == "", item.Version, err
 }
 
+// readRun reads a run, and remembers its facts.
+func (cl *Client) readRun(ctx context.Context, runID string) (*amperity.Run, error) {
+	run, err := cl.GetRun(ctx, runID, amperity.ViewVerbose, MaxQueries)
+	if err != nil || run.PrincipalID == "" {
+		return run, err
+	}
+	cl.memory.mu.Lock()
+	defer cl.memory.mu.Unlock()
+	if cl.memory.facts == nil || len(cl.memory.facts) >= maxRemembered {
+		cl.memory.facts = map[string]runFacts{}
+	}
+	cl.memory.facts[runID] = runFacts{run.Name, run.Type, run.PrincipalID, run.PrincipalName}
+	return run, nil
+}
+
+// withFacts returns a run of a list with its facts. It reports whether this
+// instance knows them.
+func (cl *Client) withFacts(run *amperity.Run) (*amperity.Run, bool) {
+	cl.memory.mu.Lock()
+	defer cl.memory.mu.Unlock()
+	facts, known := cl.memory.facts[run.ID]
+	if !known {
+		return run, false
+	}
+	complete := *run
+	complete.Name, complete.Type, complete.PrincipalID, complete.PrincipalName = facts.name, facts.runType, facts.principalID, facts.principalName
+	return &complete, true
+}
+
 // isForeign reports whether this instance has read that another principal
 // started a run.
 func (cl *Client) isForeign(runID string, principals []string) bool {
 	cl.memory.mu.Lock()
 	defer cl.memory.mu.Unlock()
-	principal := cl.memory.foreign[runID]
-	return principal != "" && !slices.Contains(principals, principal)
-}
-
-// noteForeign remembers the principal of a run that this stack did not start.
-func (cl *Client) noteForeign(runID, principal string) {
-	cl.memory.mu.Lock()
-	defer cl.memory.mu.Unlock()
-	if cl.memory.foreign == nil || len(cl.memory.foreign) >= maxRemembered {
-		cl.memory.foreign = map[string]string{}
-	}
-	cl.memory.foreign[runID] = principal
+	facts, known := cl.memory.facts[runID]
+	return known && len(principals) > 0 && !slices.Contains(principals, facts.principalID)
 }
