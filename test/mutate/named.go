@@ -437,9 +437,20 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a release after an overlap is sent at once", File: "internal/held/held.go",
-		Old: "if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {",
+		Old: "if j.Queued = j.Queued || j.Reason == announcement.ReasonOverlap; j.Queued {",
 		New: "if j.Queued = false; j.Queued {",
 		Why: "It runs beside the run that was in its way.",
+	},
+	{
+		Name: "a second release loses the turn", File: "internal/held/held.go",
+		Old: "if j.Queued = j.Queued || j.Reason == announcement.ReasonOverlap; j.Queued {",
+		New: "if j.Queued = j.Reason == announcement.ReasonOverlap; j.Queued {",
+		Why: "The launch runs beside the run that it waits for.",
+	},
+	{
+		Name: "a release without its request is sent without a look", File: "internal/launch/reconcile.go",
+		Old: "		if len(j.Posts) > 0 {\n			// The process of a release", New: "		if len(j.Posts) > 1000 {\n			// The process of a release",
+		Why: "The run of an earlier request may be in the list by then.",
 	},
 	{
 		Name: "a command's failed write is no error", File: "internal/held/held.go",
@@ -462,8 +473,13 @@ var namedMutants = []namedMutant{
 	// --- Config ids and files without a route ---
 	{
 		Name: "no bound on started launches", File: "internal/record/config.go",
-		Old: "surplus := -maxEntries", New: "surplus := -100 * maxEntries",
+		Old: "if len(certain) <= maxEntries {", New: "if len(certain) <= 100*maxEntries {",
 		Why: "The document of a config id grows.",
+	},
+	{
+		Name: "the newest run is dropped", File: "internal/record/config.go",
+		Old: "return b.Last.Compare(a.Last) })\n	oldest", New: "return a.Last.Compare(b.Last) })\n	oldest",
+		Why: "A window launches beside the run that is in front of it.",
 	},
 	{
 		Name: "no bound on doubts", File: "internal/record/config.go",
@@ -520,8 +536,18 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "more runs than requests are certain", File: "internal/runs/search.go",
-		Old: " && len(f.Runs) <= j.Unaccounted()", New: "",
+		Old: " && len(f.Runs) <= most", New: "",
 		Why: "A launch takes runs that none of its requests started.",
+	},
+	{
+		Name: "a remembered run is recorded as the list shows it", File: "internal/runs/search.go",
+		Old: "	if f.Certain {\n		for", New: "	if false {\n		for",
+		Why: "The announcement lacks what the list lacks.",
+	},
+	{
+		Name: "a run is read again for each launch", File: "internal/runs/search.go",
+		Old: "		if !known {\n			if reads", New: "		if true {\n			if reads",
+		Why: "Many launches in doubt take the requests of all others.",
 	},
 	{
 		Name: "runs of any age may be adopted", File: "internal/runs/search.go",
