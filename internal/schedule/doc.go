@@ -1,8 +1,8 @@
-// Package schedule works out the dates that a schedule asks for: relative
-// ranges such as "from yesterday to today" and the time zones in which a day
-// begins.
+// Package schedule computes the dates of a relative range, such as "from
+// yesterday to today", and finds time zones.
 //
-// Call [Parse] once and [Relative.Resolve] with the time the schedule was meant
-// for. Nothing here reads a clock: the same range and the same time always give
-// the same dates. It is not a scheduler; EventBridge Scheduler is.
+// Call [Parse] once, and [Relative.Resolve] with the time for which the
+// schedule was meant. Nothing here reads a clock: the same range and the same
+// time always have the same dates. The package does not schedule anything;
+// EventBridge Scheduler does.
 package schedule

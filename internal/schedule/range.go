@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// MaxDays is how far a range may reach from its anchor, in days: ten years.
-// What is further away is a slip of the pen.
+// MaxDays is how far a range may reach from its anchor, in days: ten years. A
+// longer distance is a typing mistake.
 const MaxDays = 3660
 
-// maxOffset is longer than any offset within MaxDays ("+87840h").
+// maxOffset exceeds the length of every offset within MaxDays ("+87840h").
 const maxOffset = 16
 
-// Relative is a relative date range that was checked: the zero value is not
-// one, use [Parse]. It is immutable and may be shared.
+// Relative is a checked relative range. Only [Parse] returns one; the zero
+// value is not a range. It is immutable and may be shared.
 type Relative struct {
 	from, to int
 	unit     unit
@@ -45,7 +45,7 @@ type Error struct {
 type Fault struct {
 	// Field is range.from, range.to or range.timezone, as in trigger's input.
 	Field string
-	// Message says what is wrong and what to write instead.
+	// Message states what is wrong and what to write instead.
 	Message string
 }
 
@@ -63,13 +63,13 @@ func (fs *faults) faultf(field, format string, args ...any) {
 	*fs = append(*fs, Fault{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
-// Parse checks a relative range as a person writes it. From is where it begins,
-// inclusive: a whole number of days or hours before or after the anchor, as
-// "-1d", "0d", "+2d" or "-6h". To is where it ends, exclusive, in the same form
-// and unit and after it. Timezone is the IANA name of the zone whose calendar
-// counts the days; empty: UTC, in which Amperity's own schedules and file dates
-// are unless told otherwise. Hours are counted in UTC whatever it says. The error
-// is an [*Error] with every fault.
+// Parse parses a relative range. from is its inclusive start: a whole number of
+// days or hours before or after the anchor, such as "-1d", "0d", "+2d" or
+// "-6h". to is its exclusive end, in the same form and unit, and after from.
+//
+// timezone is the IANA name of the zone whose calendar counts the days. The
+// default is UTC, as for Amperity's own schedules and file dates. Hours always
+// count in UTC. The error is an [*Error] with every fault.
 func Parse(from, to, timezone string) (Relative, error) {
 	var fs faults
 	r := Relative{zone: time.UTC}
@@ -98,7 +98,7 @@ func Parse(from, to, timezone string) (Relative, error) {
 	return r, nil
 }
 
-// offset reads "-1d", "0d", "+2h".
+// offset parses "-1d", "0d" or "+2h".
 func offset(field, s string, fs *faults) (n int, u unit, ok bool) {
 	if s == "" {
 		fs.faultf(field, "is missing: write days or hours from the scheduled time, such as -1d, 0d or -6h")
@@ -123,15 +123,15 @@ func offset(field, s string, fs *faults) (n int, u unit, ok bool) {
 	return n, u, true
 }
 
-// Resolve returns the range around anchor, in the form that Amperity's
-// range_from and range_to take (API reference, POST /workflow/runs): from is
-// inclusive, to exclusive.
+// Resolve returns the range around anchor in the form of Amperity's range_from
+// and range_to (API reference, POST /workflow/runs). from is inclusive, to is
+// exclusive.
 //
-// Days are counted in the calendar of the range's time zone and come as dates,
-// YYYY-MM-DD: a file named for the 22nd is in the range of the 22nd, whatever
-// the zone, and a day of 23 or 25 hours is one day. Hours are counted from the
-// hour in which anchor lies and come as UTC timestamps. The anchor's year must
-// be between 11 and 9988, so that the results have four digits.
+// Days count in the calendar of the range's time zone, and the result has
+// dates, YYYY-MM-DD. So a file named for the 22nd is in the range of the 22nd,
+// whatever the zone, and a day of 23 or 25 hours is one day. Hours count from
+// the hour of anchor, and the result has UTC timestamps. The anchor's year must
+// be between 11 and 9988, so that the years of the result have four digits.
 func (r Relative) Resolve(anchor time.Time) (from, to string) {
 	if r.unit == hours {
 		hour := anchor.UTC().Truncate(time.Hour)
@@ -139,12 +139,12 @@ func (r Relative) Resolve(anchor time.Time) (from, to string) {
 			hour.Add(time.Duration(r.to) * time.Hour).Format(time.RFC3339)
 	}
 	y, m, d := anchor.In(r.zone).Date()
-	// UTC, so that no change of clocks is in the way of counting dates.
+	// In UTC no clock change affects the count of the dates.
 	day := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 	return day.AddDate(0, 0, r.from).Format(time.DateOnly), day.AddDate(0, 0, r.to).Format(time.DateOnly)
 }
 
-// String gives the range as "-1d to 0d in America/New_York".
+// String returns the range as "-1d to 0d in America/New_York".
 func (r Relative) String() string {
 	return fmt.Sprintf("%d%c to %d%c in %v", r.from, r.unit, r.to, r.unit, r.zone)
 }

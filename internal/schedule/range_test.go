@@ -55,7 +55,7 @@ func TestResolve(t *testing.T) {
 		// Samoa went without 30 December 2011; the calendar of dates has it.
 		{"2011-12-31T12:00:00+14:00", "-1d", "0d", "Pacific/Apia", "2011-12-30 to 2011-12-31"},
 
-		// Hours are whole ones of UTC, whatever the zone.
+		// Hours are whole hours of UTC, whatever the zone.
 		{"2026-11-23T06:00:00Z", "-1h", "0h", "", "2026-11-23T05:00:00Z to 2026-11-23T06:00:00Z"},
 		{"2026-11-23T06:05:59.999Z", "-1h", "0h", "", "2026-11-23T05:00:00Z to 2026-11-23T06:00:00Z"},
 		{"2026-11-23T06:59:59Z", "-1h", "0h", ny, "2026-11-23T05:00:00Z to 2026-11-23T06:00:00Z"},
@@ -63,7 +63,7 @@ func TestResolve(t *testing.T) {
 		{"2026-11-23T00:30:00Z", "-24h", "0h", "", "2026-11-22T00:00:00Z to 2026-11-23T00:00:00Z"},
 		{"2026-11-23T00:30:00Z", "-6h", "-3h", "", "2026-11-22T18:00:00Z to 2026-11-22T21:00:00Z"},
 		{"2026-12-31T23:30:00Z", "0h", "1h", "", "2026-12-31T23:00:00Z to 2027-01-01T00:00:00Z"},
-		// Where clocks change, an hour is still an hour.
+		// An hour is an hour also when clocks change.
 		{"2026-03-08T03:00:00-04:00", "-2h", "0h", ny, "2026-03-08T05:00:00Z to 2026-03-08T07:00:00Z"},
 		{"2026-11-01T01:30:00-05:00", "-1h", "0h", ny, "2026-11-01T05:00:00Z to 2026-11-01T06:00:00Z"},
 	} {
@@ -98,7 +98,7 @@ func TestOffsetsMayBeWrittenInSeveralWays(t *testing.T) {
 	}
 }
 
-// slowResolve counts the days one by one, by asking the calendar at noon.
+// slowResolve counts the days one by one, by the calendar at noon.
 func slowResolve(anchor time.Time, days int) string {
 	y, m, d := anchor.Date()
 	noon := time.Date(y, m, d, 12, 0, 0, 0, time.UTC)
@@ -124,8 +124,8 @@ func TestResolveByItsDefinition(t *testing.T) {
 	}
 }
 
-// check resolves a range of n days, or hours, that begins so many after the
-// anchor, and sees to what every range must be.
+// check resolves a range of n days or hours that begins the given number of
+// days or hours after the anchor. It checks the properties of every range.
 func check(t *testing.T, unix int64, begin, n int, zone string, hourly bool) {
 	t.Helper()
 	unit := "d"
@@ -196,7 +196,7 @@ func FuzzRange(f *testing.F) {
 		if r.from >= r.to || r.to > 24*MaxDays || r.from < -24*MaxDays {
 			t.Fatalf("%q to %q read as %+v", from, to, r)
 		}
-		// Written out, it reads the same.
+		// The range as text is the same range.
 		again, err := Parse(fmt.Sprintf("%d%c", r.from, r.unit), fmt.Sprintf("%+d%c", r.to, r.unit), r.zone.String())
 		if err != nil || again.from != r.from || again.to != r.to || again.unit != r.unit || again.zone.String() != r.zone.String() {
 			t.Fatalf("%+v read as %+v, %v", r, again, err)

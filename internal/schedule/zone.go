@@ -12,12 +12,12 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/nearest"
 )
 
-// The IANA time zone database, as the Go toolchain brings it. The functions use
-// no other: the one of the machine, or of ZONEINFO, may differ.
+// These are the IANA time zone database of the Go toolchain. The functions use
+// no other database: that of the machine or of ZONEINFO may differ.
 //
 // The index has a line "name offset length" for each zone, sorted by name.
-// Offset and length say where the zone's compressed TZif file is in the data.
-// Aliases share one.
+// Offset and length are the place of the zone's compressed TZif file in the
+// data. Aliases share a file.
 //
 //go:generate go test -run ^TestZonesAreThoseOfGo$ . -update
 var (
@@ -27,14 +27,14 @@ var (
 	zoneData string
 )
 
-// maxZoneName is longer than any name of the IANA database, the longest of
-// which (America/Argentina/ComodRivadavia) has 32 bytes.
+// maxZoneName exceeds the length of every name of the IANA database. The
+// longest name, America/Argentina/ComodRivadavia, has 32 bytes.
 const maxZoneName = 64
 
 // Zone finds a time zone by its name in the IANA time zone database, such as
-// America/New_York; UTC is one. Capitals count. The machine's own zone ("Local",
-// "localtime") and the empty name are refused, since they mean something else
-// elsewhere. The error is a [*ZoneError].
+// America/New_York or UTC. Case matters. Zone refuses the empty name and the
+// machine's own zone ("Local", "localtime"), whose meaning differs between
+// machines. The error is a [*ZoneError].
 func Zone(name string) (*time.Location, error) {
 	if name == "UTC" {
 		return time.UTC, nil
@@ -50,7 +50,7 @@ func Zone(name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// zoneFile returns the TZif file of a zone. It decompresses this zone alone.
+// zoneFile returns the TZif file of a zone. It decompresses only this file.
 func zoneFile(name string) ([]byte, bool) {
 	for line := range strings.Lines(zoneIndex) {
 		known, place, _ := strings.Cut(line, " ")
@@ -69,12 +69,13 @@ func zoneFile(name string) ([]byte, bool) {
 	return nil, false
 }
 
-// meantZone returns the zone that a wrong name most likely means, or "".
+// meantZone returns the zone that a wrong name probably means, or "".
 func meantZone(name string) string {
 	if len(name) > maxZoneName {
 		return ""
 	}
-	// Machines have every zone in these folders again, in right with leap seconds.
+	// A machine's database repeats every zone in these two folders; right/ has
+	// leap seconds.
 	name = foldZone(strings.TrimPrefix(strings.TrimPrefix(name, "posix/"), "right/"))
 	area, city := splitZone(name)
 	var sameCity, neighbours, cities []string
@@ -90,7 +91,7 @@ func meantZone(name string) string {
 			neighbours, cities = append(neighbours, known), append(cities, c)
 		}
 	}
-	// A wrong digit changes the hours of a zone: it is no misspelling. GMT+2 mostly
+	// A wrong digit means other hours, so it gets no suggestion: GMT+2 mostly
 	// means two hours ahead of UTC, and Etc/GMT+2 is two hours behind.
 	if strings.ContainsAny(city, "0123456789") {
 		return ""
@@ -108,7 +109,7 @@ func meantZone(name string) string {
 	return ""
 }
 
-// foldZone removes the differences that users confuse: capitals, and the signs
+// foldZone removes the differences that users confuse: case, and the characters
 // between words.
 func foldZone(name string) string {
 	return strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(name))
@@ -120,11 +121,11 @@ func splitZone(name string) (area, city string) {
 	return name[:max(i, 0)], name[i+1:]
 }
 
-// ZoneError says that a name is not that of a time zone.
+// ZoneError reports a name that no time zone has.
 type ZoneError struct {
 	// Name is the name as given.
 	Name string
-	// Meant is the name that was most likely meant, or empty.
+	// Meant is the name that was probably meant, or empty.
 	Meant string
 }
 

@@ -21,8 +21,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/golden"
 )
 
-// askedZones names the variable with which the test binary prints zones, one a
-// line, in place of running tests.
+// askedZones is the environment variable that makes the test binary print
+// zones, one a line, instead of running tests.
 const askedZones = "AMPERITY_RUNS_TEST_ZONES"
 
 func TestMain(m *testing.M) {
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestZoneIsTheBinarysWhateverZONEINFOHolds(t *testing.T) {
+func TestZoneIgnoresZONEINFO(t *testing.T) {
 	t.Parallel()
 	tokyo := goZones(t)["Asia/Tokyo"]
 	wrong := []string{"America/New_York", "US/Eastern", "UTC", "Local", "localtime", "posix/America/New_York", "right/America/New_York",
@@ -95,8 +95,8 @@ func TestZoneIsTheBinarysWhateverZONEINFOHolds(t *testing.T) {
 	}
 }
 
-// goZones returns the time zones that the Go toolchain brings, which are those
-// of time/tzdata, by name.
+// goZones returns the time zones of the Go toolchain by name. They are those of
+// time/tzdata.
 func goZones(t *testing.T) map[string][]byte {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
@@ -124,8 +124,8 @@ func goZones(t *testing.T) map[string][]byte {
 	return zones
 }
 
-// The zones must be those of time/tzdata, whole and current, because nothing
-// else updates them. With -update the test rewrites them.
+// TestZonesAreThoseOfGo compares the embedded zones with those of time/tzdata.
+// Nothing else updates them. With -update the test rewrites them.
 func TestZonesAreThoseOfGo(t *testing.T) {
 	t.Parallel()
 	zones := goZones(t)
@@ -151,8 +151,8 @@ func TestZonesAreThoseOfGo(t *testing.T) {
 	}
 }
 
-// packZones makes the two files that are embedded. Each zone is compressed by
-// itself, so that one can be read without the others.
+// packZones makes the two embedded files. It compresses each zone separately,
+// so that one zone can be read without the others.
 func packZones(t *testing.T, zones map[string][]byte) (index, data []byte) {
 	t.Helper()
 	places := map[string]string{} // by content
@@ -175,9 +175,9 @@ func packZones(t *testing.T, zones map[string][]byte) (index, data []byte) {
 	return index, data
 }
 
-// The zones give the hours that Go's give, at the changes of clocks of many
-// years and between them.
-func TestZoneGivesTheHoursOfGo(t *testing.T) {
+// TestZoneHasTheHoursOfGo compares the local times of the zones with Go's, at
+// the clock changes of many years and between them.
+func TestZoneHasTheHoursOfGo(t *testing.T) {
 	t.Parallel()
 	for name, file := range goZones(t) {
 		want, err := time.LoadLocationFromTZData(name, file)
