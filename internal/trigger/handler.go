@@ -30,9 +30,9 @@ type Launcher interface {
 // Held lists the launches that wait for the operator, and carries out the
 // operator's commands. [held.Resolver] is one.
 type Held interface {
-	Release(ctx context.Context, w held.Command) (record.Result, error)
-	Adopt(ctx context.Context, w held.Command) (record.Result, error)
-	Discard(ctx context.Context, w held.Command) (record.Result, error)
+	Release(ctx context.Context, cmd held.Command) (record.Result, error)
+	Adopt(ctx context.Context, cmd held.Command) (record.Result, error)
+	Discard(ctx context.Context, cmd held.Command) (record.Result, error)
 	List(ctx context.Context) (list []held.Launch, more bool, err error)
 }
 
@@ -164,7 +164,7 @@ func Decide(in Input, now time.Time, requestID string) (l launch.Launch, warning
 	return l, warning
 }
 
-// cause returns what invoked the function, as far as the input shows it.
+// cause returns what invoked the function, by the fields of the input.
 func (in Input) cause(requestID string) announcement.Cause {
 	c := announcement.Cause{Type: announcement.CauseManual, ScheduleARN: in.ScheduleARN, RequestID: requestID}
 	if !in.ScheduledTime.IsZero() {

@@ -32,7 +32,8 @@ type Input struct {
 	ScheduleARN string
 	// IdempotencyKey is the caller's name for the launch, or empty.
 	IdempotencyKey string
-	// MaxAge is how long after ScheduledTime the run may still start.
+	// MaxAge is how long after ScheduledTime, or after the call of a manual start,
+	// the run may still start.
 	MaxAge time.Duration
 	// IfUnknown is hold or retry.
 	IfUnknown record.IfUnknown
@@ -322,8 +323,8 @@ func object(raw []byte, name string, f *faults) (fields, bool) {
 	return o, true
 }
 
-// repeated lists the members that a valid JSON object has twice, because it is
-// unknown which one was meant.
+// repeated returns the names that a valid JSON object has more than once. Which
+// of the values was meant is unknown.
 func repeated(object []byte) (names []string) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	_, _ = d.Token() // the brace
