@@ -58,9 +58,11 @@ const (
 	// ReasonUnknownOutcome: the outcome of a request is unknown, so a run may
 	// still appear in Amperity.
 	ReasonUnknownOutcome = "unknown_outcome"
-	// ReasonTooOld: the launch could not be sent within its maximum age.
+	// ReasonTooOld: the launch could not be sent within its maximum age, or the
+	// events of its files came more than 45 days late.
 	ReasonTooOld = "too_old"
-	// ReasonLateFile: a file arrived after its window's launch.
+	// ReasonLateFile: a file arrived after its window's launch, or may be a
+	// repeat of a file whose launch was rejected or discarded.
 	ReasonLateFile = "late_file"
 	// ReasonRerunLimit: the window has reached its limit of reruns.
 	ReasonRerunLimit = "rerun_limit"
@@ -113,7 +115,8 @@ const (
 	// ErrorUnknown: the request may have been processed, and its outcome is
 	// unknown.
 	ErrorUnknown = "unknown"
-	// ErrorTooOld: the launch could not be sent in time; nothing was sent.
+	// ErrorTooOld: nothing was sent, because the launch could not be sent in time
+	// or its files are too old.
 	ErrorTooOld = "too_old"
 	// ErrorPaused: the stack is paused; nothing was sent.
 	ErrorPaused = "paused"
