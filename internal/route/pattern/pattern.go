@@ -31,8 +31,8 @@ import (
 //
 //   - The year is from 2000 to 2999.
 //   - The date, and then the hour, is a number of its own: no * takes a digit
-//     right after it. A * never takes a digit right before it. The pattern itself
-//     may have digits there, or repeat a field.
+//     right after it. A * never takes a digit right before it. The pattern
+//     itself may have digits there, or repeat a field.
 //   - Each * takes as few characters as it can, the first * first.
 //
 // A pattern's date is {yyyy}, {MM} and {dd}, with no * between them; {HH} may
@@ -104,6 +104,7 @@ func (c Values) Date() (y, m, d int) { return c[year], c[month], c[day] }
 // Hour returns the hour of a key. It is 0 if the pattern has no hour.
 func (c Values) Hour() int { return c[hour] }
 
+// Fields is a set of date fields.
 type Fields uint8
 
 func (s Fields) has(k opKind) bool { return s&(1<<k) != 0 }

@@ -51,14 +51,17 @@ type File struct {
 	Warnings Warnings
 }
 
+// Faultf adds a fault.
 func (s *File) Faultf(at Position, format string, args ...any) {
 	s.Faults = append(s.Faults, Fault{s.Name, at.Line, at.Column, fmt.Sprintf(format, args...)})
 }
 
+// Warnf adds a warning.
 func (s *File) Warnf(at Position, format string, args ...any) {
 	s.Warnings = append(s.Warnings, Fault{s.Name, at.Line, at.Column, fmt.Sprintf(format, args...)})
 }
 
+// ByPosition compares two faults by line and column.
 func ByPosition(a, b Fault) int {
 	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
