@@ -171,9 +171,10 @@ func (l *Launcher) continueSearch(ctx context.Context, j *record.Launch, runs []
 	return nil
 }
 
-// addCandidate adds a run to the candidates of a launch that has no run. If there
-// are as many as a hold names, the run takes the place of the least likely one, the
-// one created the longest after a request, or is not added.
+// addCandidate adds a run to the candidates of a launch that has no run. If
+// there are maxCandidates already, the run replaces the candidate created the
+// longest after a request. addCandidate returns false if that is the run
+// itself.
 func addCandidate(j *record.Launch, run *amperity.Run) bool {
 	if len(j.Candidates) < maxCandidates {
 		j.Candidates = append(j.Candidates, candidateOf(run))

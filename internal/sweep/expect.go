@@ -92,7 +92,8 @@ func (x *Expected) isRegistered(configID string) bool {
 	return x.registered[configID]
 }
 
-// register begins to expect a route's windows, unless they are expected already.
+// register writes the expectation of a route's windows, unless the ledger has
+// it already.
 func (x *Expected) register(ctx context.Context, route *route.Route) error {
 	item, err := x.Ledger.Get(ctx, expectPrefix+route.ConfigID)
 	if err != nil {

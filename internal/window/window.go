@@ -298,8 +298,9 @@ func (f Front) Limit(since time.Time) time.Time {
 }
 
 // Wait decides for a window that would launch while its config id is busy. It
-// looks again later, however long the queue takes. If one run is in front for
-// [MaxWait], the window is held, which asks the operator once about that run.
+// looks again later, however long the queue takes. If one run is in front until
+// its [Front.Limit], the window is held, which asks the operator once about
+// that run.
 func (s *State) Wait(now time.Time, f Front) Decision {
 	if f.Launch {
 		s.WaitsSince = time.Time{}

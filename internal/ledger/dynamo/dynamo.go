@@ -38,7 +38,7 @@ type API interface {
 //	w    S  the token of the last write
 //	doc  S  Item.Doc; bytes that are not UTF-8 are replaced by U+FFFD
 //	s    S  "due" if Item.Due is set, else "held" if Item.Held is, else absent
-//	d    N  Item.Due or Item.Held, as s says, in Unix milliseconds; absent with s
+//	d    N  Item.Due or Item.Held, by s, in Unix milliseconds; absent without s
 //	h    N  Item.Held in Unix milliseconds, where s is "due"; absent if not set
 //	t    N  Item.Tries; absent if zero
 //	x    N  Item.Expires in Unix seconds, the time to live; absent if not set
