@@ -122,8 +122,8 @@ func TestListShowsHeldLaunchesWithTheirCommands(t *testing.T) {
   candidate    wf-1, running, created 2026-11-22T12:00:01Z, Daily, by runs
   candidate    wf-2
   look first   on the Workflows page in Amperity: a run may have been started, and a release starts another
-  if it is it  amperity-runs held adopt arrival/og-1/2026-11-22/2 --hold 2 --run wf-1 --stack other
-  if it is it  amperity-runs held adopt arrival/og-1/2026-11-22/2 --hold 2 --run wf-2 --stack other
+  to adopt it  amperity-runs held adopt arrival/og-1/2026-11-22/2 --hold 2 --run wf-1 --stack other
+  to adopt it  amperity-runs held adopt arrival/og-1/2026-11-22/2 --hold 2 --run wf-2 --stack other
   to start it  amperity-runs held release arrival/og-1/2026-11-22/2 --hold 2 --stack other
   to end it    amperity-runs held discard arrival/og-1/2026-11-22/2 --hold 2 --reason WHY --stack other
 manual/cg-1/it's$5
@@ -134,7 +134,7 @@ manual/cg-1/it's$5
   config id    cg-1
   range        2026-11-21
   look first   on the Workflows page in Amperity: a run may have been started, and a release starts another
-  if it is it  amperity-runs held adopt 'manual/cg-1/it'\''s$5' --hold 1 --run ID --stack other
+  to adopt it  amperity-runs held adopt 'manual/cg-1/it'\''s$5' --hold 1 --run ID --stack other
   to start it  amperity-runs held release 'manual/cg-1/it'\''s$5' --hold 1 --stack other
   to end it    amperity-runs held discard 'manual/cg-1/it'\''s$5' --hold 1 --reason WHY --stack other
 arrival/cg-1/2026-11-21/1

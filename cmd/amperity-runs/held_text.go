@@ -41,10 +41,10 @@ func (o *heldOptions) entry(out io.Writer, h held.Launch, now time.Time) {
 	if h.Reason == announcement.ReasonUnknownOutcome {
 		row("look first", "on the Workflows page in Amperity: a run may have been started, and a release starts another")
 		for _, c := range h.Candidates {
-			row("if it is it", o.commandLine("adopt", h, "--run", c.ID))
+			row("to adopt it", o.commandLine("adopt", h, "--run", c.ID))
 		}
 		if len(h.Candidates) == 0 {
-			row("if it is it", o.commandLine("adopt", h, "--run", "ID"))
+			row("to adopt it", o.commandLine("adopt", h, "--run", "ID"))
 		}
 	}
 	switch h.Reason {
