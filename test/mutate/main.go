@@ -2,10 +2,10 @@
 // place at a time, runs the tests on the changed code, and lists the changes
 // that no test noticed.
 //
-// A mutant is drawn by chance from all that the operators make (see mutants.go),
-// or is named: a mistake that somebody thought of (see named.go). Nothing in the
-// tree changes: go's -overlay puts the changed file in place. Run it from the
-// root of the repository: "make mutants".
+// A mutant is drawn at random from all changes that the operators make (see
+// mutants.go), or it is named: a mistake that a reviewer thought of (see
+// named.go). The tree does not change: go's -overlay replaces the changed file.
+// Run the command from the root of the repository: "make mutants".
 package main
 
 import (
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	n              int
 	seed           uint64

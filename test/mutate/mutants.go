@@ -40,12 +40,12 @@ type mutant struct {
 	start, end int
 }
 
-// text is the changed file.
+// text returns the changed file.
 func (m mutant) text() []byte {
 	return slices.Concat(m.source[:m.start], []byte(m.Becomes), m.source[m.end:])
 }
 
-// place names the mutant in results.
+// place returns the name of the mutant in results.
 func (m mutant) place() string {
 	if m.Name != "" {
 		return m.Name
@@ -53,10 +53,11 @@ func (m mutant) place() string {
 	return fmt.Sprintf("%s:%d:%d", m.File, m.Line, m.Col)
 }
 
-// pkg is the folder of the mutant's package.
+// pkg returns the folder of the mutant's package.
 func (m mutant) pkg() string { return m.File[:strings.LastIndexByte(m.File, '/')] }
 
-// enumerate lists every mutant of a package's files, in the order of the source.
+// enumerate returns every mutant of a package's files, in the order of the
+// source.
 func enumerate(root, dir string, files []string) ([]mutant, error) {
 	var all []mutant
 	for _, name := range slices.Sorted(slices.Values(files)) {
@@ -77,7 +78,7 @@ func enumerate(root, dir string, files []string) ([]mutant, error) {
 	return all, nil
 }
 
-// mutantsOf lists the mutants of one file.
+// mutantsOf returns the mutants of one file.
 func mutantsOf(path string, source []byte) ([]mutant, error) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, path, source, parser.SkipObjectResolution)
@@ -95,7 +96,7 @@ func mutantsOf(path string, source []byte) ([]mutant, error) {
 	return f.found, nil
 }
 
-// messageFile is the file of a package that has its messages.
+// messageFile is the file with the messages of a package.
 const messageFile = "errors.go"
 
 // onlyTells matches the functions that write logs, metrics or texts alone.
@@ -224,8 +225,8 @@ var neighbour = map[token.Token]token.Token{
 	token.GTR: token.GEQ, token.GEQ: token.GTR,
 }
 
-// operator puts another operator between the operands. The parentheses keep a
-// new && or || from binding otherwise than the old one.
+// operator replaces the operator between the operands. The parentheses keep the
+// precedence of a replaced && or ||.
 func (f *finder) operator(name string, n *ast.BinaryExpr, other token.Token) {
 	text := f.src(n.X) + " " + other.String() + " " + f.src(n.Y)
 	if name == connective {
@@ -267,7 +268,7 @@ func (f *finder) times(n *ast.CallExpr) {
 	}
 }
 
-// duration adds the doubled duration, and none.
+// duration adds the doubled and the zero duration.
 func (f *finder) duration(e ast.Expr) {
 	f.add(constant, e, "(2 * ("+f.src(e)+"))")
 	f.add(constant, e, "(0 * ("+f.src(e)+"))")
@@ -307,14 +308,14 @@ func (f *finder) drops(list []ast.Stmt) {
 	}
 }
 
-// dropped leaves the statement's lines empty, so that those after it keep their
+// dropped empties the statement's lines, so that the lines after it keep their
 // numbers.
 func (f *finder) dropped(s ast.Stmt) {
 	f.add(drop, s, strings.Repeat("\n", strings.Count(f.src(s), "\n")))
 }
 
-// logs reports whether a statement writes logs or metrics, or collects what
-// they say, and does nothing else.
+// logs reports whether a statement only writes logs or metrics, or collects
+// their content.
 func logs(s ast.Stmt) bool {
 	all := func(list []ast.Stmt) bool {
 		return len(list) > 0 && !slices.ContainsFunc(list, func(s ast.Stmt) bool { return !logs(s) })
@@ -349,7 +350,7 @@ func logCall(c *ast.CallExpr) bool {
 	return false
 }
 
-// mentionsLog reports whether anything in a node is a log's or a metric's.
+// mentionsLog reports whether a node uses package slog or telemetry.
 func mentionsLog(n ast.Node) bool {
 	found := false
 	ast.Inspect(n, func(n ast.Node) bool {
@@ -360,7 +361,7 @@ func mentionsLog(n ast.Node) bool {
 	return found
 }
 
-// doesIO reports whether an expression calls something with a context.
+// doesIO reports whether an expression has a call with a context.
 func doesIO(e ast.Expr) bool {
 	found := false
 	ast.Inspect(e, func(n ast.Node) bool {
@@ -371,8 +372,8 @@ func doesIO(e ast.Expr) bool {
 	return found
 }
 
-// draw takes n of the mutants that compile, by chance. The same seed takes the
-// same of the same source.
+// draw draws n of the mutants that compile. The same seed draws the same
+// mutants from the same source.
 func draw(all []mutant, n int, seed uint64, compiles func(mutant) bool) []mutant {
 	var drawn []mutant
 	for _, i := range rand.New(rand.NewPCG(seed, 0)).Perm(len(all)) {

@@ -7,18 +7,18 @@ import (
 	"path/filepath"
 )
 
-// namedMutant is a mistake that somebody thought of.
+// namedMutant is a mistake that a reviewer thought of.
 type namedMutant struct {
 	Name string
-	// File has Old exactly once; New takes its place.
+	// File has Old exactly once. New replaces it.
 	File, Old, New string
-	// Why says what goes wrong.
+	// Why is what goes wrong.
 	Why string
-	// Equivalent argues why no test can notice it; empty if one can.
+	// Equivalent is why no test can notice it, or empty if a test can.
 	Equivalent string
 }
 
-// mutant makes a mutant of the present source.
+// mutant returns the mutant of the present source.
 func (n namedMutant) mutant(root string) (mutant, error) {
 	source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(n.File)))
 	if err != nil {
@@ -35,7 +35,7 @@ func (n namedMutant) mutant(root string) (mutant, error) {
 	}, nil
 }
 
-// afterClaim is what follows the claim in Launch.
+// afterClaim is the code after the claim in Launch.
 const afterClaim = `	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		return l.answerKnown(ctx, in, conflict.Current[0])
@@ -45,8 +45,8 @@ const afterClaim = `	var conflict *ledger.ConflictError
 	}
 `
 
-// namedMutants are those that an attack on the protocol found unguarded, and the
-// mistakes of the simulation (see test/sim) in the code itself.
+// namedMutants are mistakes that a review of the protocol found unguarded, and
+// the mutations of the simulation (see test/sim) in the code itself.
 var namedMutants = []namedMutant{
 	// --- Windows ---
 	{
@@ -506,7 +506,7 @@ var namedMutants = []namedMutant{
 		Why: "A corrected file without version and sequencer counts as a duplicate.",
 	},
 
-	// --- Drawn ones that no test can notice ---
+	// --- Drawn mutants, some of which no test can notice ---
 	{
 		Name: "files without a count are ignored", File: "internal/window/window.go",
 		Old:        "r.Late == Ignore && s.Open.Count > 0 {",

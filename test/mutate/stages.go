@@ -9,10 +9,10 @@ import (
 var packages = []string{"internal/record", "internal/runs", "internal/launch", "internal/intake", "internal/held", "internal/unrouted",
 	"internal/window", "internal/sweep", "internal/s3arrival"}
 
-// protocol are the packages that the tests of internal/launch exercise too.
+// protocol are the packages that the tests of internal/launch test too.
 var protocol = []string{"internal/record", "internal/runs", "internal/intake", "internal/held"}
 
-// tested returns the packages whose tests are a package's own.
+// tested returns the packages with the tests of a package.
 func tested(pkg string) []string {
 	if slices.Contains(protocol, pkg) {
 		return []string{"./" + pkg, "./internal/launch"}
@@ -20,21 +20,21 @@ func tested(pkg string) []string {
 	return []string{"./" + pkg}
 }
 
-// stage is a set of tests that may notice a mutant. The stages run from quick to
-// slow, and a mutant ends with the first one that fails.
+// stage is a set of tests that may notice a mutant. The stages run from quick
+// to slow, and a mutant ends with the first one that fails.
 type stage struct {
 	Name string
 	// Of limits the stage to the mutants of one package.
 	Of string
-	// Args are go test's. {package} stands for the packages whose tests are
-	// its own, {seed} the first
-	// of seeds that no other run of the simulation uses.
+	// Args are go test's. {package} stands for the packages that tested returns,
+	// and {seed} for the first of the seeds that no other run of the simulation
+	// uses.
 	Args    []string
 	Timeout time.Duration
 }
 
-// slow are the tests of the simulation that have a stage of their own, and those
-// that are about the simulation itself.
+// slow matches the tests of the simulation that have a stage of their own, and
+// the tests of the simulation itself.
 const slow = `^(TestRandom|TestExhaustive|TestTiming|TestYear|TestTheCheckerSeesEachMutation|TestWithoutAMutationTheSameSeedsAreClean|TestASeedReplaysExactly|TestEveryAnnouncementKeepsToItsSchema)$`
 
 // model is the slow test of internal/window.
@@ -52,6 +52,6 @@ var stages = []stage{
 	{Name: "dense", Args: []string{"./test/sim", "-run", "^TestRandom$", "-dense", "-runs", "2000", "-from", "{seed}"}, Timeout: 20 * time.Minute},
 }
 
-// firstSeed is where the random histories begin. It was chosen once, before any
-// mutant had run.
+// firstSeed is the first seed of the random histories. It was chosen once,
+// before any mutant had run.
 const firstSeed = "2026112700"
