@@ -34,22 +34,23 @@ const (
 type file struct {
 	n           int
 	bucket, key string
-	// put is when it was there, event the time that its event has.
+	// put is when the file was there, and event the time in its event.
 	put, event time.Time
-	// window is the key of its window's item; empty: no route matches.
+	// window is the key of its window's item, or empty if no route matches.
 	window string
 	entry  string
 	config string
 	period string
-	// recorded is when it was first taken into the ledger.
+	// recorded is when the ledger first had it.
 	recorded time.Time
-	// dead: all its messages ended in the dead-letter queue.
+	// copies counts its messages. lost counts those that ended in the
+	// dead-letter queue.
 	copies, lost int
-	// lies: its event has a time long before it was there.
+	// lies: the time in its event is long before put.
 	lies bool
-	// version is the version id of its events; empty: they have none.
+	// version is the version id in its events, or empty if they have none.
 	version string
-	// byHand: its events come without a queue.
+	// byHand: its events are delivered without the queue.
 	byHand bool
 }
 
@@ -96,8 +97,8 @@ func (w *World) land(f *file, delays ...time.Duration) {
 	}
 }
 
-// hand gives an event to the function without a queue, as a rule may do, or a
-// person: AWS tries twice more after an error.
+// hand invokes the function with an event directly, as a rule or an operator
+// may. AWS tries twice more after an error.
 func (w *World) hand(f *file, n int) {
 	again := func() {
 		if n == 3 {
@@ -120,13 +121,13 @@ func (w *World) hand(f *file, n int) {
 	p.messages = []*message{m}
 }
 
-// asks lets a person ask what is held.
+// asks lets an operator list the held launches.
 func (w *World) asks() {
 	in := w.instance("trigger", 10)
 	w.invoke("trigger", in, triggerLimit, fmt.Sprintf("r%d", w.processes), []byte(`{"list":"held"}`), func([]byte, error) {}, func() {})
 }
 
-// poll gives what is visible to the function.
+// poll invokes the function with the visible messages.
 func (w *World) poll() {
 	var batch []*message
 	for _, m := range w.sqs.messages {
@@ -195,7 +196,7 @@ func (w *World) poll() {
 	p.messages = batch
 }
 
-// eventOf is the EventBridge event of a file.
+// eventOf returns the EventBridge event of a file.
 func eventOf(f *file) string {
 	version := ""
 	if f.version != "" {
@@ -205,21 +206,21 @@ func eventOf(f *file) string {
 		f.event.Truncate(time.Second).Format(time.RFC3339), f.bucket, f.key, version, f.n)
 }
 
-// decision is one decision of a schedule or a person, however often it is
+// decision is one decision of a schedule or an operator, however often it is
 // delivered.
 type decision struct {
 	key     string
 	at      time.Time
 	payload string
 	config  string
-	from    string // range_from, which no other has; empty for what takes no range
+	from    string // range_from, unique; empty if the config id takes no range
 	retry   bool   // if_unknown
-	// delivered counts deliveries; failed those that ended for good in the
-	// failure queue; settled those that were answered.
+	// delivered counts the deliveries, failed those that ended in the failure
+	// queue, and settled those that were answered.
 	delivered, failed, settled int
 }
 
-// schedule delivers a decision, asynchronously: AWS tries twice more after an
+// schedule delivers a decision asynchronously. AWS tries twice more after an
 // error.
 func (w *World) schedule(d *decision, requestID string) {
 	d.delivered++
@@ -247,18 +248,18 @@ func (w *World) attempt(d *decision, requestID string, n int) {
 	p.threads[0].item = "launch/" + d.key
 }
 
-// word is what a person says.
+// word is an operator's command.
 type word struct {
 	verb, key string
 	hold      int
 	runID     string
 	at        []time.Time
-	// answered is when it was first answered, obeyed when with that it is done,
-	// or begun.
+	// answered is when the command was first answered. obeyed is when an answer
+	// first showed that it was carried out or begun.
 	answered, obeyed time.Time
 }
 
-// say lets a person call the trigger.
+// say lets an operator call the trigger with a command.
 func (w *World) say(v *word) {
 	payload := fmt.Sprintf(`{%q:%q,"hold":%d`, v.verb, v.key, v.hold)
 	switch v.verb {
@@ -283,7 +284,7 @@ func (w *World) say(v *word) {
 	}, func() {})
 }
 
-// sweepOnce lets the schedule of the sweep fire once.
+// sweepOnce invokes the sweep once.
 func (w *World) sweepOnce() {
 	in := w.instance("sweep", 4)
 	if in == nil {
@@ -292,8 +293,8 @@ func (w *World) sweepOnce() {
 	w.invoke("sweep", in, sweepLimit, fmt.Sprintf("r%d", w.processes), []byte(`{}`), func([]byte, error) {}, func() {})
 }
 
-// instance gives an instance of a function that is free, or a new one; nil if
-// there are as many busy ones as there may be.
+// instance returns an idle instance of a function, or a new one. It returns nil
+// if most instances are busy.
 func (w *World) instance(name string, most int) *instance {
 	want := w.deployed(name)
 	busy := 0
@@ -318,13 +319,14 @@ func (w *World) instance(name string, most int) *instance {
 	return in
 }
 
-// routing is a version of the routes, and when each function got it.
+// routing is a version of the routes, and when it was deployed to each
+// function.
 type routing struct {
 	routes *route.Routes
 	from   map[string]time.Time
 }
 
-// deployed is the deployment of a function now.
+// deployed returns the present deployment of a function.
 func (w *World) deployed(name string) deployment {
 	var d deployment
 	for i, r := range w.routes {
@@ -338,7 +340,7 @@ func (w *World) deployed(name string) deployment {
 	return d
 }
 
-// build makes the real handler of a function.
+// build returns the real handler of a function.
 func (w *World) build(in *instance) lambda.Handler {
 	b := in.give
 	tenant := amperitytest.DefaultTenant
@@ -366,7 +368,7 @@ func (w *World) build(in *instance) lambda.Handler {
 	}
 }
 
-// procClock is the clock of the process that runs in an instance now.
+// procClock is the clock of the process that runs in an instance.
 type procClock struct{ b *backends }
 
 func (c procClock) Now() time.Time { return clock{c.b.p}.Now() }
@@ -379,7 +381,7 @@ func (c procClock) WithTimeout(ctx context.Context, d time.Duration) (context.Co
 	return clock{c.b.p}.WithTimeout(ctx, d)
 }
 
-// announcedNow lets people act on what was announced.
+// announcedNow records an announcement, and lets the operators react to it.
 func (w *World) announcedNow(a announcement.Announcement) {
 	w.note("announced %s %s reason=%s hold=%d run=%s", a.Type, a.Detail.LaunchKey, a.Detail.Reason, a.Detail.HoldNumber, runOf(a))
 	if w.onAnnounced != nil {

@@ -19,10 +19,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
 )
 
-// backends are the world as one instance sees it.
+// backends are the backends of one instance.
 type backends struct {
 	w *World
-	p *process // that runs in the instance now
+	p *process // the process that runs in the instance
 }
 
 // op is one call of a backend.
@@ -31,22 +31,23 @@ type op struct {
 	key  string
 }
 
-// choice is what becomes of a call.
+// choice is the fate of a call.
 type choice struct {
-	// before and after are how long it takes until it takes effect, and from
-	// then until the answer is there.
+	// before is the time until the call takes effect, and after the time from
+	// then until the answer.
 	before, after time.Duration
 	fault         fault
-	// freeze is how long the process sleeps, before or after it takes effect.
+	// freezeBefore and freezeAfter are how long the process is frozen, before
+	// or after the call takes effect.
 	freezeBefore, freezeAfter time.Duration
-	// status is what Amperity answers instead.
+	// status is the status that Amperity returns instead.
 	status int
-	// late is how long after the request it is processed, although nobody waits
-	// for it any more.
+	// late is how long after the request Amperity processes it, although the
+	// client no longer waits.
 	late time.Duration
 	// lag is how far a list lags behind.
 	lag time.Duration
-	// body is what Amperity answers instead, with 200.
+	// body is the body that Amperity returns instead, with status 200.
 	body string
 }
 
@@ -62,13 +63,12 @@ const (
 	dieAfter   fault = "died after"
 	slowBefore fault = "too slow"              // the deadline comes first; it takes no effect
 	slowAfter  fault = "too slow, took effect" // the deadline comes first
-	// A gateway has sent a request again, and passes on the answer to that:
-	// 409, because the run of the first goes on.
+	// A gateway repeats a request, and passes on the answer to the second one:
+	// 409, because the run of the first one is running.
 	gatewayBusy fault = "repeated with 409"
 )
 
-// call is one call of a backend: it takes its time, takes effect or not, and
-// answers or not.
+// call makes one call of a backend with the faults that the chooser chose.
 func (b *backends) call(ctx context.Context, o op, effect func()) error {
 	p := b.p
 	if err := ctx.Err(); err != nil {
@@ -111,14 +111,14 @@ func (b *backends) call(ctx context.Context, o op, effect func()) error {
 
 func (b *backends) delay(ctx context.Context, d time.Duration) { b.p.wait(d) }
 
-// untilDeadline lets the rest of the time pass.
+// untilDeadline waits until the deadline of ctx.
 func (b *backends) untilDeadline(ctx context.Context) {
 	if end, ok := ctx.Deadline(); ok {
 		b.p.wait(max(0, end.Sub(b.p.w.now.Add(b.p.skew))))
 	}
 }
 
-// choose asks the chooser, and notes what it says.
+// choose returns the chooser's choice, and records it.
 func (w *World) choose(p *process, o op) choice {
 	c := w.chooser.choose(w, p, o)
 	w.calls++
@@ -157,18 +157,18 @@ func describe(c choice) string {
 	return b.String()
 }
 
-// hit is a fault: when, of which launches, windows and config ids it held up the
-// work, and how long it lasted itself.
+// hit is a fault: when it happened, how long it lasted, and the launches,
+// windows and config ids whose work it delayed.
 type hit struct {
 	at    time.Time
 	lasts time.Duration
 	keys  []string
 	what  string
-	// sweep: it hit a sweep, and all that was due waited.
+	// sweep: the fault hit a sweep, and delayed every due item.
 	sweep bool
 }
 
-// hit notes a fault that a thread meets.
+// hit records a fault of a thread.
 func (w *World) hit(t *thread, what string, lasts time.Duration) {
 	h := hit{at: w.now, lasts: lasts, what: what, sweep: t.p.name == "sweep"}
 	add := func(key string) {
@@ -186,15 +186,15 @@ func (w *World) hit(t *thread, what string, lasts time.Duration) {
 	w.hits = append(w.hits, h)
 }
 
-// touched reports whether the fault held up work on an item.
+// touched reports whether the fault delayed work on an item.
 func (h hit) touched(key string) bool { return slices.Contains(h.keys, key) }
 
-// ofConfig reports whether the fault held up work for a config id.
+// ofConfig reports whether the fault delayed work for a config id.
 func (h hit) ofConfig(id string) bool {
 	return slices.ContainsFunc(h.keys, func(key string) bool { return configOf(key) == id })
 }
 
-// configOf is the config id of an item that is a window's or a launch's.
+// configOf returns the config id of the item of a window or a launch, or "".
 func configOf(item string) string {
 	parts := strings.SplitN(item, "/", 4)
 	switch {
@@ -206,7 +206,7 @@ func configOf(item string) string {
 	return ""
 }
 
-// --- The ledger ---------------------------------------------------------------
+// --- The ledger --------------------------------------------------------------
 
 // simLedger is the ledger as a process sees it.
 type simLedger struct{ *backends }
@@ -225,7 +225,7 @@ func (l simLedger) Get(ctx context.Context, key string) (item ledger.Item, err e
 }
 
 func (l simLedger) Put(ctx context.Context, token string, items ...ledger.Item) (err error) {
-	// Noted before the call: the process may die in it.
+	// The keys are recorded before the call, because the process may die in it.
 	keys := make([]string, len(items))
 	for i, item := range items {
 		keys[i] = item.Key
@@ -251,7 +251,7 @@ func (l simLedger) Put(ctx context.Context, token string, items ...ledger.Item) 
 	return err
 }
 
-// wrote notes what a write has changed, for the lagging index and the checker.
+// wrote records the changes of a write, for the lagging index and the checker.
 func (w *World) wrote(p *process, was, items []ledger.Item) {
 	for i, item := range items {
 		w.listed[item.Key] = listing{due: was[i].Due, changed: w.now}
@@ -284,7 +284,7 @@ func (w *World) wrote(p *process, was, items []ledger.Item) {
 	}
 }
 
-// over reports whether a launch's document says that it is over, or held.
+// over reports whether a launch's document has an end state, or is held.
 func over(doc []byte) bool {
 	return containsAny(string(doc), `"state":"started"`, `"state":"rejected"`, `"state":"held"`, `"state":"discarded"`)
 }
@@ -296,7 +296,7 @@ func sinceBegin(t time.Time) string {
 	return t.Sub(Begin).String()
 }
 
-// Due lists what is due, as the index knows it: it lags behind.
+// Due lists the due items, by an index that may lag behind.
 func (l simLedger) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Listed, error] {
 	return func(yield func(ledger.Listed, error) bool) {
 		var rows []ledger.Listed
@@ -319,7 +319,7 @@ func (l simLedger) Due(ctx context.Context, until time.Time) iter.Seq2[ledger.Li
 	}
 }
 
-// lagged is a list as it was a moment ago.
+// lagged returns a list as it was lag ago.
 func (w *World) lagged(rows []ledger.Listed, until time.Time, lag time.Duration) []ledger.Listed {
 	if lag == 0 {
 		return rows
@@ -359,7 +359,7 @@ func (l simLedger) Held(ctx context.Context) iter.Seq2[ledger.Listed, error] {
 	}
 }
 
-// --- The event bus --------------------------------------------------------------
+// --- The event bus -----------------------------------------------------------
 
 // simBus is the event bus as a process sees it.
 type simBus struct{ *backends }
@@ -374,39 +374,41 @@ func (s simBus) Announce(ctx context.Context, as ...announcement.Announcement) e
 	})
 }
 
-// --- Amperity --------------------------------------------------------------------
+// --- Amperity ----------------------------------------------------------------
 
-// post is one request to start a run that was sent.
+// post is one sent request to start a run.
 type post struct {
-	launchKey string // of the launch that its process had marked
+	launchKey string // the launch that its process had marked
 	body      startBody
 	sent      time.Time
-	// marked is when the launch was marked for it.
+	// marked is when the launch was marked for this request.
 	marked time.Time
-	// answered is when the client had an answer that leaves no doubt; zero: it
-	// never had.
+	// answered is when the client had a certain answer, or zero if it never had
+	// one.
 	answered time.Time
-	// run is the run that it started, and started when; it may come later.
+	// run is the run that the request started, perhaps later, and started is
+	// when.
 	run     string
 	started time.Time
-	// noted is the time that the ledger has for it: before it was marked, if the
+	// noted is the time of the request in the ledger. It is before marked if the
 	// process was frozen in between.
 	noted time.Time
-	// refused: it certainly started nothing, and the client knows.
+	// refused: the request certainly started nothing, and the client knows that.
 	refused bool
 	status  int
-	// decided is when the launch came to be, or was released; known, that the
-	// answer was recorded.
+	// decided is when the launch was created or released. known: the run was
+	// recorded, at recorded.
 	decided  time.Time
 	known    bool
 	recorded time.Time
-	// listed: its process had read the list of runs before it, since the last
-	// request of the launch.
+	// listed: its process had read the list of runs before this request and
+	// after the launch's previous one.
 	listed bool
-	// certain: it was recorded by who had the answer, not found in a list.
+	// certain: the thread that had the answer recorded the run. It was not found
+	// in a list.
 	certain bool
 	by      *thread
-	// gateway: it was repeated by a gateway, and answered 409.
+	// gateway: a gateway repeated the request, and the answer is 409.
 	gateway bool
 }
 
@@ -464,7 +466,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	var answer *http.Response
 	var failed error
-	garbled := false // the answer says nothing of the request
+	garbled := false // the answer does not show what happened to the request
 	process := func() {
 		in := req.Clone(context.WithoutCancel(ctx))
 		in.Body = io.NopCloser(bytes.NewReader(body))
@@ -496,7 +498,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			answer = w.paged(p, req, answer)
 		}
 	}
-	// What is processed is processed, whether or not somebody waits for it.
+	// Amperity processes the request even if the client no longer waits.
 	gone := false
 	switch {
 	case c.late > 0:
@@ -508,7 +510,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	left := leftOf(ctx, w.now)
 	switch {
 	case gone && unclear(c.status):
-		// A proxy gives up waiting.
+		// A proxy stops waiting.
 		p.wait(min(left, c.before))
 		if left < c.before {
 			return nil, context.DeadlineExceeded
@@ -561,7 +563,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer, failed
 }
 
-// notedIn returns the time of the latest request that a launch's document notes.
+// notedIn returns the time of the latest request in a launch's document.
 func notedIn(doc []byte) time.Time {
 	var launch struct {
 		Posts []time.Time `json:"posts"`
@@ -584,7 +586,7 @@ func (w *World) listedFor(p *process, launchKey string) bool {
 	return p.listed.After(last)
 }
 
-// startedBy is the run that an answer of Amperity shows as started; empty: none.
+// startedBy returns the run that an answer of Amperity shows as started, or "".
 func startedBy(answer *http.Response, failed error) string {
 	if failed != nil || answer.StatusCode != http.StatusCreated {
 		return ""
@@ -598,14 +600,14 @@ func startedBy(answer *http.Response, failed error) string {
 	return run.ID
 }
 
-// plain is an answer without much in it.
+// plain returns an answer with a status and a short body.
 func plain(req *http.Request, status int) *http.Response {
 	return &http.Response{StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req,
 		Header: http.Header{"Content-Type": {"application/json"}},
 		Body:   io.NopCloser(strings.NewReader(`{"message":"by the simulation"}`))}
 }
 
-// lagList takes the runs out of a page that are newer than the lag.
+// lagList removes the runs from a page that are newer than the lag.
 func (w *World) lagList(answer *http.Response, lag time.Duration) *http.Response {
 	var page struct {
 		Data      []json.RawMessage `json:"data"`

@@ -10,59 +10,59 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// process is one invocation of a function, in an instance of its own or of an
-// earlier invocation's. Its threads run until their next call of a backend, and
-// go on when the world says so.
+// process is one invocation of a function, in a new instance or in that of an
+// earlier invocation. Its threads run until their next call of a backend, and
+// continue when the world resumes them.
 type process struct {
 	w        *World
 	id       int
 	name     string
 	skew     time.Duration
-	deadline time.Time // true time at which it is killed
-	// thaw is by how much its own timers are late, because it was frozen.
+	deadline time.Time // true time at which Lambda kills it
+	// thaw is how late its timers are because it was frozen.
 	thaw time.Duration
 
 	threads []*thread // the first one is the handler's
-	current *thread   // that runs now
+	current *thread   // the running thread
 	ended   func()
 	over    bool
-	dying   bool // no thread of it goes on any more
+	dying   bool // none of its threads continues
 	frozen  bool
-	// frozenUntil is when it wakes up; freezer is the thread that does so.
+	// frozenUntil is when it wakes up. freezer is the thread that wakes it.
 	frozenUntil time.Time
 	freezer     *thread
 
-	// What the checker wants to know of it.
+	// For the checker.
 	requestID string
 	messages  []*message
-	// listed is when one of its threads had read the list of runs last.
+	// listed is when one of its threads last read the list of runs.
 	listed time.Time
 }
 
-// thread is one of the things that a process does at the same time: the
-// handler, or one worker of its pool.
+// thread is one thread of a process: the handler, or one worker of its pool.
 type thread struct {
 	p    *process
 	on   *coroutine
-	then func() // once it is over
+	then func() // called once the thread has ended
 	over bool
 
-	// What the checker wants to know of it.
-	launchKey   string // of the launch item it wrote last, and when
+	// For the checker. launchKey, wroteLaunch and launchDoc are of the launch
+	// that the thread wrote last.
+	launchKey   string
 	wroteLaunch time.Time
 	launchDoc   []byte
-	item        string // of a launch or a window that it read last
-	// mood is what its requests meet in a dense history.
+	item        string // the launch or window that it read last
+	// mood is the outcome of its requests in a dense history.
 	mood mood
-	// mutant is what a mutation knows of it.
+	// mutant is a mutation's state for this thread.
 	mutant memory
 }
 
-// died is what ends a process that is killed.
+// died is the panic that ends a killed process.
 type died struct{}
 
-// invoke begins an invocation. end gets what it returned, unless it died; dead
-// is called then.
+// invoke begins an invocation. It calls end with the result, or dead if the
+// process dies.
 func (w *World) invoke(name string, in *instance, limit time.Duration, requestID string, payload []byte, end func(out []byte, err error), dead func()) *process {
 	w.processes++
 	p := &process{w: w, id: w.processes, name: name, skew: in.skew, deadline: w.now.Add(limit), requestID: requestID}
@@ -103,14 +103,14 @@ func (w *World) invoke(name string, in *instance, limit time.Duration, requestID
 
 func (p *process) String() string { return fmt.Sprintf("%s#%d", p.name, p.id) }
 
-// thread makes one more thread of the process, which does f.
+// thread adds a thread to the process that calls f.
 func (p *process) thread(f func()) *thread {
 	t := &thread{p: p, on: p.w.coroutine(f)}
 	p.threads = append(p.threads, t)
 	return t
 }
 
-// resume lets the thread go on until its next call.
+// resume runs the thread until its next call.
 func (t *thread) resume() {
 	p := t.p
 	if p.over || t.over {
@@ -136,8 +136,7 @@ func (t *thread) resume() {
 	}
 }
 
-// kill ends the process where it is, with all its threads. One whose handler has
-// returned is over as well.
+// kill ends the process with all its threads, also after its handler returned.
 func (p *process) kill() {
 	if p.over {
 		return
@@ -160,13 +159,13 @@ func (p *process) die() {
 	panic(died{})
 }
 
-// wait lets time pass for the thread that runs.
+// wait lets time pass for the running thread.
 func (p *process) wait(d time.Duration) {
 	p.w.after(d, p.current.resume)
 	p.park()
 }
 
-// park lets others go on until somebody resumes the thread that runs.
+// park stops the running thread until another resumes it.
 func (p *process) park() {
 	if p.dying {
 		panic(died{})
@@ -174,8 +173,8 @@ func (p *process) park() {
 	p.current.on.park()
 }
 
-// freeze stops the process for a while. Its timers stand still meanwhile; the
-// wall clock does not.
+// freeze stops the process for d. Its timers stop meanwhile, and its wall clock
+// continues.
 func (p *process) freeze(d time.Duration) {
 	p.frozen = true
 	p.thaw += d
@@ -190,7 +189,7 @@ func (p *process) freeze(d time.Duration) {
 type pool struct {
 	p          *process
 	most, busy int
-	waiting    *thread // for a worker to be free, or for all to have ended
+	waiting    *thread // waits until a worker is free, or all have ended
 }
 
 // Go runs f in a thread of its own.
@@ -261,11 +260,11 @@ func (c *procContext) Value(key any) any {
 	return c.parent.Value(key)
 }
 
-// timerKey is what a context is asked by for the one of the world's clock.
+// timerKey is the key of the value that is the context of the world's clock.
 type timerKey struct{}
 
-// leftOf is how long it takes until a context's timer ends it: the timer stood
-// still while its process was frozen.
+// leftOf returns the time until a context's timer ends it. The timer stops
+// while its process is frozen.
 func leftOf(ctx context.Context, now time.Time) time.Duration {
 	c, ok := ctx.Value(timerKey{}).(*procContext)
 	if !ok {
@@ -290,19 +289,19 @@ type instance struct {
 	skew time.Duration
 	busy bool
 	dead bool
-	// made is what it was made for: the settings of its deployment.
+	// made is the deployment that it was made from.
 	made deployment
 	keep lambda.Handler
 	give *backends
 }
 
-// deployment is what instances are made from.
+// deployment has the settings of instances.
 type deployment struct {
 	routing int
 	paused  bool
 }
 
-// handler gives the instance's handler, to be used by a process.
+// handler returns the instance's handler for a process.
 func (in *instance) handler(p *process) lambda.Handler {
 	in.give.p = p
 	return in.keep

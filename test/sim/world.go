@@ -1,17 +1,17 @@
 // Package sim runs the functions' real handlers, with the launch and window
-// code and the real client, in a simulated world: the ledger in memory, the
-// simulated Amperity, and an AWS that delivers twice, late and out of order,
-// loses answers, and whose processes stop dead, or freeze and wake up later, at
-// any call.
+// code and the real client, in a simulated world. The world has the ledger in
+// memory, the simulated Amperity, and an AWS that delivers twice, late and out
+// of order and loses answers. At any call a process may die, or freeze and wake
+// up later.
 //
-// Everything happens one step at a time, on one clock, and every choice comes
-// from one seed: the same seed gives the same history. Each call of a backend
-// is a step; what the handlers do between two calls is not interrupted. The
-// processes overlap, and so do the workers of one sweep.
+// Everything happens one step at a time, on one clock. Every choice comes from
+// one seed, so that the same seed makes the same history. Each call of a
+// backend is a step. Nothing interrupts a handler between two calls. Processes
+// overlap, and so do the workers of one sweep.
 //
-// A checker that knows nothing of the code under test reads the logs of
-// Amperity and of the event bus at the end, and what the world knows of its own
-// inputs, and holds them to the guarantees.
+// At the end a checker that knows nothing of the code under test reads the logs
+// of Amperity and of the event bus, and the world's own record of its inputs.
+// It checks them against the guarantees.
 package sim
 
 import (
@@ -36,30 +36,31 @@ var Begin = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 // World is one history.
 type World struct {
 	rng    *rand.Rand
-	now    time.Time // true time; each process has its own
+	now    time.Time // true time; each process has a clock of its own
 	events queue
 	order  int
 
 	ledger   *ledger.Memory
-	listed   map[string]listing // how the index saw items before their last change
+	listed   map[string]listing // the index's view of items before their last change
 	amperity *amperitytest.Server
-	// ours is the token of the stack, theirs that of others.
+	// ours is the token of the stack, theirs the token of other users.
 	ours, theirs amperity.TokenSource
 
 	chooser chooser
 	mutant  Mutation
 	logger  *slog.Logger
 
-	// What the world knows for the checker.
+	// The world's record for the checker.
 	decisions []*decision
 	files     []*file
 	posts     []*post
 	announced []announced
 	words     []*word
 	bads      []*bad
-	obeyed    []string // of what no person can mean
+	obeyed    []string // nonsensical commands that were carried out
 	junk      *message
-	// By launch key, when it came to be, and was first over or held.
+	// decidedAt is when a launch was created, endedAt when it first ended or was
+	// held, by launch key.
 	decidedAt, endedAt map[string]time.Time
 	foreign            map[string]bool // runs that others started under our principal
 	faults             []string
@@ -71,28 +72,28 @@ type World struct {
 	sqs        sqs
 	processes  int
 	living     map[*process]bool
-	coroutines []*coroutine // that have nothing to do
+	coroutines []*coroutine // idle ones
 	searches   map[string]searches
 	instances  []*instance
 	routes     []routing
 	paused     []span
-	// quiet is from when on nothing fails any more.
+	// quiet is when the faults end.
 	quiet       time.Time
 	quietSweeps int
 	stopped     bool
 	outages     []span
 	expiries    []span
-	batch       int    // messages that one invocation gets at most
-	letters     string // of the routes that this history is about
+	batch       int    // the most messages of one invocation
+	letters     string // the routes of this history
 	onAnnounced func(announcement.Announcement)
 	duration    time.Duration // of every run
-	workers     int           // of a sweep, at the same time
-	fast        bool          // every clock of ours is
+	workers     int           // concurrent workers of a sweep
+	fast        bool          // every clock of ours is fast
 	busy        bool          // Amperity refuses a second run of a config id
 	broken      string        // a kind of request that fails for up to three days
-	// inputAt is when something last came from outside. touches are since when,
-	// and when last, a sweep has looked at an item; endless is one that it looks
-	// at for ever.
+	// inputAt is when the last input came. touches are the first and the last
+	// time at which sweeps have read an item again and again. endless is an item
+	// that they read forever.
 	inputAt time.Time
 	touches map[string]*span
 	endless string
@@ -107,7 +108,7 @@ type span struct{ from, to time.Time }
 
 func (s span) has(t time.Time) bool { return !t.Before(s.from) && t.Before(s.to) }
 
-// listing is where the index had an item.
+// listing is an item's former place in the index.
 type listing struct {
 	due     time.Time
 	changed time.Time
@@ -116,12 +117,12 @@ type listing struct {
 // announced is one entry that reached the bus.
 type announced struct {
 	at time.Time
-	// asked is when the publisher was asked to.
+	// asked is when the publisher was called.
 	asked time.Time
 	announcement.Announcement
 }
 
-// event is something that happens at a time.
+// event is a function that the world calls at a time.
 type event struct {
 	at    time.Time
 	order int
@@ -147,7 +148,7 @@ func (q *queue) Pop() any {
 	return e
 }
 
-// newWorld makes a world in which nothing happens yet.
+// newWorld returns a world without events.
 func newWorld(seed uint64, c chooser, busy bool) *World {
 	w := &World{
 		rng: rand.New(rand.NewPCG(seed, 0x5ea)), now: Begin, chooser: c,
@@ -161,8 +162,8 @@ func newWorld(seed uint64, c chooser, busy bool) *World {
 	return w
 }
 
-// simulates gives the world a tenant of Amperity, whose lists have pages of so
-// many runs.
+// simulates adds a tenant of Amperity to the world. pageSize is the number of
+// runs on a page of its lists.
 func (w *World) simulates(seed uint64, busy bool, pageSize int) {
 	amperitySkew := time.Duration(w.rng.IntN(4001)-2000) * time.Millisecond
 	var err error
@@ -180,7 +181,7 @@ func (w *World) simulates(seed uint64, busy bool, pageSize int) {
 	}
 }
 
-// at lets something happen at a time.
+// at schedules a call of do at a time.
 func (w *World) at(t time.Time, do func()) {
 	if t.Before(w.now) {
 		t = w.now
@@ -189,10 +190,10 @@ func (w *World) at(t time.Time, do func()) {
 	heap.Push(&w.events, event{t, w.order, do})
 }
 
-// after lets something happen after a while.
+// after schedules a call of do after d.
 func (w *World) after(d time.Duration, do func()) { w.at(w.now.Add(d), do) }
 
-// step lets the next thing happen; false: nothing is left.
+// step runs the next event. It returns false if none is left.
 func (w *World) step() bool {
 	if len(w.events) == 0 {
 		return false
@@ -205,8 +206,8 @@ func (w *World) step() bool {
 	return true
 }
 
-// touch notes that a sweep looks at an item. One that is looked at each minute
-// for three hours, although nothing fails and nothing comes, ends the history.
+// touch records that a sweep reads an item. An item that sweeps read each
+// minute for three hours without faults or inputs ends the history.
 func (w *World) touch(item string) {
 	t := w.touches[item]
 	if t == nil || w.now.Before(w.quiet) || w.now.Sub(t.to) > 150*time.Second || t.from.Before(w.inputAt) {
@@ -218,8 +219,8 @@ func (w *World) touch(item string) {
 	}
 }
 
-// note adds to the trace: by it two runs of a seed are compared, and a person
-// reads what happened.
+// note adds a line to the trace. Tests compare the traces of two runs of a
+// seed, and developers read them.
 func (w *World) note(format string, args ...any) {
 	if w.tracing {
 		line := w.now.Sub(Begin).String() + " " + fmt.Sprintf(format, args...)
@@ -243,7 +244,7 @@ func (w *World) startOwn(configID string) *amperity.Run {
 	return run
 }
 
-// startForeign starts a run for somebody else.
+// startForeign starts a run without the stack, with the given token.
 func (w *World) startForeign(configID string, tokens amperity.TokenSource) {
 	client, err := amperity.New(amperitytest.DefaultTenant, tokens, amperity.WithBaseURL(w.amperity.URL()), amperity.WithTransport(w.amperity.Transport()))
 	if err != nil {
@@ -251,7 +252,7 @@ func (w *World) startForeign(configID string, tokens amperity.TokenSource) {
 	}
 	run, err := client.StartRun(context.Background(), amperity.RunRequest{ConfigID: configID})
 	if err != nil {
-		return // busy
+		return // the config id is busy
 	}
 	if tokens == w.ours {
 		w.foreign[run.ID] = true
@@ -259,7 +260,8 @@ func (w *World) startForeign(configID string, tokens amperity.TokenSource) {
 	w.note("others start %s of %s", run.ID, configID)
 }
 
-// serve lets Amperity process a request, whoever still waits for the answer.
+// serve lets Amperity process a request, even if no caller waits for the
+// answer.
 func (w *World) serve(req *http.Request) (*http.Response, error) {
 	return w.amperity.Transport().RoundTrip(req)
 }
@@ -274,7 +276,7 @@ func (w *World) hasRun(id, configID string) bool {
 	return false
 }
 
-// endOf is when a run ends, zero if it goes on for ever.
+// endOf returns when a run ends, or zero for an unknown run.
 func (w *World) endOf(id string) time.Time {
 	for _, r := range w.amperity.Runs() {
 		if r.ID == id {
@@ -284,13 +286,13 @@ func (w *World) endOf(id string) time.Time {
 	return time.Time{}
 }
 
-// pick is a number of [0,n).
+// pick returns a number in [0,n).
 func (w *World) pick(n int) int { return w.rng.IntN(n) }
 
-// chance is true with a probability.
+// chance returns true with probability p.
 func (w *World) chance(p float64) bool { return w.rng.Float64() < p }
 
-// between is a duration of [a,b).
+// between returns a duration in [a,b).
 func (w *World) between(a, b time.Duration) time.Duration {
 	return a + time.Duration(w.rng.Int64N(int64(b-a)))
 }
