@@ -11,23 +11,22 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
-// The checker reads what Amperity logged, what reached the event bus, and what
-// the world knows of its own inputs. It asks the ledger one thing: whether it
-// is at rest.
+// The checker reads Amperity's log, the published events and the world's record
+// of its inputs. Of the ledger it reads only whether each launch is at rest.
 
 // Violation is a guarantee that a history broke.
 type Violation struct {
-	// Guarantee is its number in docs/guarantees.md; 0: the world did not come
-	// to rest.
+	// Guarantee is its number in docs/guarantees.md. 0 means that the world did
+	// not come to rest.
 	Guarantee int
-	// Kind is one for violations that have one cause; empty: not told apart.
+	// Kind groups violations with one cause. It may be empty.
 	Kind string
 	What string
 }
 
 func (v Violation) String() string { return fmt.Sprintf("guarantee %d: %s", v.Guarantee, v.What) }
 
-// Allowed are the exceptions that a history made use of, by name.
+// Allowed counts the permitted exceptions in a history, by name.
 type Allowed map[string]int
 
 const (
@@ -38,14 +37,14 @@ const (
 	allowedLie         = "an event had a time an hour before its file was there"
 )
 
-// listLag is by how much a list of runs lags behind at most, and the time from
-// a list to the request that follows.
+// listLag bounds the lag of a list of runs, plus the time from a list to the
+// request that follows it.
 const listLag = 3 * time.Minute
 
-// skewSlack is by how much two clocks of the world can differ.
+// skewSlack bounds the difference between two clocks of the world.
 const skewSlack = 4 * time.Second
 
-// check holds a finished history to the guarantees.
+// check checks a finished history against the guarantees.
 func (w *World) check() ([]Violation, Allowed) {
 	c := &checking{w: w, allowed: Allowed{}, byLaunch: map[string][]*post{}, byWindow: map[string][]*post{}, said: map[string][]announced{}}
 	for _, p := range w.posts {
@@ -94,7 +93,7 @@ func (c *checking) failAs(kind string, guarantee int, format string, args ...any
 	c.violations = append(c.violations, Violation{guarantee, kind, fmt.Sprintf(format, args...)})
 }
 
-// windowOf is the item of the window whose launch has the key.
+// windowOf returns the key of the item of the window whose launch has the key.
 func windowOf(launchKey string) (string, bool) {
 	rest, ok := strings.CutPrefix(launchKey, "arrival/")
 	i := strings.LastIndexByte(rest, '/')
@@ -104,8 +103,8 @@ func windowOf(launchKey string) (string, bool) {
 	return "window/" + rest[:i], true
 }
 
-// retries reports whether one more request is allowed for a launch of which
-// nobody knows whether it has a run.
+// retries reports whether one more request is allowed for a launch with an
+// unknown outcome.
 func (c *checking) retries(launchKey string) bool {
 	if window, ok := windowOf(launchKey); ok {
 		config, _, _ := strings.Cut(strings.TrimPrefix(window, "window/"), "/")
@@ -119,9 +118,9 @@ func (c *checking) retries(launchKey string) bool {
 	return false
 }
 
-// releases are the times at which a person has released a launch.
+// releases returns the times at which an operator has released a launch.
 func (c *checking) releases(launchKey string) []time.Time {
-	// Each number counts once, however often it was said.
+	// Each hold number counts once, however often the command was sent.
 	first := map[int]time.Time{}
 	for _, v := range c.w.words {
 		if v.verb != "release" || v.key != launchKey || len(v.at) == 0 {
@@ -136,9 +135,9 @@ func (c *checking) releases(launchKey string) []time.Time {
 	return at
 }
 
-// doubleStart: guarantee 1. A request follows another of the same launch only
-// where that one certainly started nothing, a person said so, or, once and
-// after 15 minutes, if_unknown is retry.
+// doubleStart checks guarantee 1. A launch sends another request only if the
+// previous one certainly started nothing, if an operator released the launch,
+// or, with if_unknown: retry, once after 15 minutes.
 func (c *checking) doubleStart() {
 	for _, key := range slices.Sorted(maps.Keys(c.byLaunch)) {
 		posts := c.byLaunch[key]
@@ -189,7 +188,7 @@ func (c *checking) doubleStart() {
 			}
 		}
 	}
-	// One run, one launch: nobody takes another launch's run for its own.
+	// A run belongs to one launch.
 	owner := map[string]string{}
 	for _, p := range c.w.posts {
 		if p.run != "" {
@@ -206,11 +205,11 @@ func (c *checking) doubleStart() {
 		case !ours && c.w.foreign[run]:
 			c.allowed[allowedForeign]++
 		case ours && c.foreignRun(key):
-			// The launch whose run it is has been given the run of others before,
-			// so that nobody waits for its own any more.
+			// The launch that started the run had adopted a run of others before,
+			// so that no window waits for its own run.
 			c.allowed[allowedForeign]++
 		case ours && c.adoptedByPerson(key):
-			// The same, by a person.
+			// The same, by an operator's adopt.
 			c.allowed[allowedPersonErred]++
 		default:
 			c.failAs("adopted another's run", 1, "%s adopted the run %s, which is that of %q", a.Detail.LaunchKey, run, key)
@@ -218,7 +217,7 @@ func (c *checking) doubleStart() {
 	}
 }
 
-// twice is the kind of a request that was sent after others.
+// twice returns the kind of violation of a request that was sent after others.
 func (c *checking) twice(before []*post) string {
 	if slices.ContainsFunc(before, func(p *post) bool { return p.gateway }) {
 		return "sent again after a 409 of its own run"
@@ -226,7 +225,8 @@ func (c *checking) twice(before []*post) string {
 	return "sent again"
 }
 
-// toldWrong is the kind of an announcement that a launch has no run.
+// toldWrong returns the kind of violation of an announcement that a launch has
+// no run.
 func (c *checking) toldWrong(key string) string {
 	if c.twice(c.byLaunch[key]) == "sent again" {
 		return "announced without a run"
@@ -234,8 +234,8 @@ func (c *checking) toldWrong(key string) string {
 	return "announced without a run after a 409 of its own run"
 }
 
-// adoptedFor reports whether a person has given a run to another launch than
-// its own.
+// adoptedFor reports whether an operator has adopted a run for a launch other
+// than its own.
 func (c *checking) adoptedFor(run, key string) bool {
 	return slices.ContainsFunc(c.w.words, func(v *word) bool {
 		return v.verb == "adopt" && v.key != key && v.runID == run && len(v.at) > 0
@@ -248,7 +248,7 @@ func (c *checking) byPerson(verb, key, run string) bool {
 	})
 }
 
-// last is the last thing that was said of how a launch ended, or is held.
+// last returns the type of the last announcement of a launch's end or hold.
 func (c *checking) last(key string) announcement.DetailType {
 	said := c.said[key]
 	for i := len(said) - 1; i >= 0; i-- {
@@ -260,13 +260,13 @@ func (c *checking) last(key string) announcement.DetailType {
 	return ""
 }
 
-// words: guarantee 2. What a person was told to be done, is; and nothing is said
-// to be a person's that is not.
+// words checks guarantee 2. A command that was answered as done is done, and no
+// event names an operator's decision that no operator made.
 func (c *checking) words() {
 	for _, v := range c.w.words {
 		asks := func(a announced) bool { return a.Type == announcement.RunHeld && a.Detail.HoldNumber == v.hold }
 		asked := slices.ContainsFunc(c.said[v.key], func(a announced) bool { return asks(a) && !a.at.After(v.at[0]) })
-		// What was asked may be said again, and late.
+		// The hold may be announced again, and late.
 		other := slices.ContainsFunc(c.said[v.key], func(a announced) bool { return !asks(a) && !a.asked.Before(v.at[0]) })
 		before := slices.ContainsFunc(c.said[v.key], func(a announced) bool {
 			return (a.Type == announcement.RunStarted || a.Type == announcement.RunDiscarded || a.Detail.HoldNumber > v.hold) && a.at.Before(v.at[0])
@@ -295,7 +295,7 @@ func (c *checking) words() {
 	}
 }
 
-// lostInput: guarantees 2 and 3.
+// lostInput checks guarantees 2 and 3.
 func (c *checking) lostInput() {
 	for _, d := range c.w.decisions {
 		if d.delivered == 0 {
@@ -337,15 +337,15 @@ func (c *checking) lostInput() {
 	}
 }
 
-// replaced reports whether a later file has taken a file's place, in a bucket that
-// no longer numbers versions.
+// replaced reports whether a later file has replaced a file, in a bucket whose
+// versioning is suspended.
 func (c *checking) replaced(f *file) bool {
 	return f.version == "null" && slices.ContainsFunc(c.w.files, func(g *file) bool {
 		return g.version == f.version && g.key == f.key && g.put.After(f.put)
 	})
 }
 
-// settled says why a file is not dealt with; empty: it is.
+// settled returns why a file is not settled, or "" if it is.
 func (c *checking) settled(f *file) string {
 	for _, p := range c.byWindow[f.window] {
 		if p.run != "" && !p.sent.Before(f.put) {
@@ -356,15 +356,15 @@ func (c *checking) settled(f *file) string {
 			return ""
 		}
 	}
-	// A run of others that was taken for the window's, by a person or by the
-	// named exception, covers for the stack what it may not cover.
+	// For the stack, a run of others that was adopted for the window, by an
+	// operator or by the named exception, covers the file.
 	for key := range c.said {
 		if window, ok := windowOf(key); ok && window == f.window && (c.foreignRun(key) || c.adoptedByPerson(key) || c.leftByPerson(key)) {
 			return ""
 		}
 	}
-	// Not covered: then the window waits, a policy holds or ignores it, or a
-	// person has decided.
+	// An uncovered file waits in the window, a policy holds or ignores it, or an
+	// operator has decided.
 	if f.recorded.IsZero() {
 		return "it was never taken in"
 	}
@@ -380,7 +380,7 @@ func (c *checking) settled(f *file) string {
 		for _, a := range said {
 			abandoned = abandoned || a.Type == announcement.WindowAbandoned
 			if a.Type == announcement.RunDiscarded && a.at.After(f.recorded) {
-				return "" // a person has said so of all that was there
+				return "" // an operator discarded all files that were there
 			}
 		}
 		if n > revision && c.last(key) != "" {
@@ -393,14 +393,14 @@ func (c *checking) settled(f *file) string {
 	case latest != "" && c.last(latest) != announcement.RunStarted && slices.ContainsFunc(c.said[latest], func(a announced) bool {
 		return (a.Type == announcement.RunRejected || a.Type == announcement.RunDiscarded) && !f.recorded.After(a.asked)
 	}):
-		return "" // rejected or discarded, with all that was there
+		return "" // rejected or discarded, with all files that were there
 	case abandoned && len(c.w.routes) > 1:
 		return ""
 	case latest != "" && routesOf[f.config].late == "ignore":
 		return ""
 	case (latest == "" || !slices.ContainsFunc(c.byWindow[f.window], func(p *post) bool { return !p.refused })) &&
 		c.waits(f.window, f.config, c.w.now):
-		return "" // for others; a launch that was discarded before it had a request changes nothing
+		return "" // it waits for other files; a launch discarded before its request changes nothing
 	}
 	return "no run covers it, and nothing holds it; the latest launch is " + latest
 }
@@ -409,8 +409,8 @@ func (c *checking) adoptedByPerson(key string) bool {
 	return slices.ContainsFunc(c.w.words, func(v *word) bool { return v.verb == "adopt" && v.key == key && len(v.at) > 0 })
 }
 
-// leftByPerson reports whether a launch was announced with the run of one that
-// had been given another, by a person or by the named exception.
+// leftByPerson reports whether a launch was announced with the run of a launch
+// that had adopted another one, by an operator or by the named exception.
 func (c *checking) leftByPerson(key string) bool {
 	run := c.announcedRun(key)
 	return slices.ContainsFunc(c.w.posts, func(p *post) bool {
@@ -419,7 +419,7 @@ func (c *checking) leftByPerson(key string) bool {
 }
 
 // foreignRun reports whether a launch was announced with a run of others under
-// our own principal, or with the run of a launch that was.
+// our own principal, or with the run of such a launch.
 func (c *checking) foreignRun(key string) bool { return c.foreignBehind(key, map[string]bool{}) }
 
 func (c *checking) foreignBehind(key string, seen map[string]bool) bool {
@@ -437,8 +437,9 @@ func (c *checking) foreignBehind(key string, seen map[string]bool) bool {
 	})
 }
 
-// waits reports whether a window waited for files at a time. One of a route with
-// then: run waits until its deadline, unless it came to be after that.
+// waits reports whether a window waited for files at a time. A window of a
+// route with then: run waits until its deadline, unless it was created after
+// that.
 func (c *checking) waits(window, config string, at time.Time) bool {
 	if deadline := deadlineOf(window); routesOf[config].deadline && !at.Before(deadline) && c.firstOf(window).Before(deadline) {
 		return false
@@ -446,7 +447,7 @@ func (c *checking) waits(window, config string, at time.Time) bool {
 	return len(c.unmet(window, config, at)) > 0
 }
 
-// unmet are the entries of a window that lacked files at a time.
+// unmet returns the entries of a window that lacked files at a time.
 func (c *checking) unmet(window, config string, at time.Time) []string {
 	route := routesOf[config]
 	required := route.required
@@ -468,7 +469,7 @@ func (c *checking) unmet(window, config string, at time.Time) []string {
 	return unmet
 }
 
-// economy: guarantee 4.
+// economy checks guarantee 4.
 func (c *checking) economy() {
 	for window, posts := range c.byWindow {
 		config, _, _ := strings.Cut(strings.TrimPrefix(window, "window/"), "/")
@@ -479,8 +480,8 @@ func (c *checking) economy() {
 				keys = append(keys, p.launchKey)
 			}
 		}
-		// The first request by itself waits for all its files, unless their
-		// route says otherwise, or said so before it was edited.
+		// The first automatic request waits for all files, unless their route has
+		// then: run, or was edited.
 		if first := posts[0]; !routesOf[config].deadline && len(c.w.routes) == 1 && len(c.releases(first.launchKey)) == 0 && c.waits(window, config, first.marked) {
 			c.fail(4, "%s: %s sent a request before all its files were there", window, first.launchKey)
 		}
@@ -524,8 +525,8 @@ func (c *checking) economy() {
 	}
 }
 
-// lastBefore is the last request of another launch of the window that may have
-// started a run.
+// lastBefore returns the last request of another launch of the window that may
+// have started a run.
 func (c *checking) lastBefore(posts []*post, key string, t time.Time) *post {
 	var last *post
 	for _, p := range posts {
@@ -536,27 +537,27 @@ func (c *checking) lastBefore(posts []*post, key string, t time.Time) *post {
 	return last
 }
 
-// reopened says why no file called for another launch after one that may have
-// started a run; empty: one did.
+// reopened returns why no file needed another launch after one that may have
+// started a run, or "" if a file did.
 func (c *checking) reopened(window string, before, next *post) string {
-	// Where it is not known which request made the run, the first counts.
+	// If it is unknown which request started the run, the first one counts.
 	covered := before.noted
 	switch {
 	case c.last(before.launchKey) != announcement.RunStarted, before.known && before.recorded.After(next.decided):
-		// Nobody knew a run of it, so it covered nothing: a person had discarded
-		// it, and Amperity's answer came later, if at all.
+		// The stack knew no run of it, so it covered nothing: an operator had
+		// discarded it, and Amperity's answer came later, or never.
 		covered = time.Time{}
 	case !before.certain || before.run != c.announcedRun(before.launchKey) || slices.ContainsFunc(c.byLaunch[before.launchKey], found):
 		covered = before.decided
-		// Nor can the request have been sent later than the run was made, by
-		// Amperity's clock, which may be off.
+		// The request was sent before the run was created, by Amperity's clock,
+		// which may be off.
 		if made := before.started.Add(-5*time.Second - skewSlack); before.run != "" && made.Before(covered) {
 			covered = made
 		}
 	}
 	for _, f := range c.w.files {
-		// Its event is not surely before what the run before covers, and it was
-		// not taken in when that was decided.
+		// The file's event may be too late for the previous run to cover it, and
+		// the ledger did not have the file when that launch was decided.
 		if f.window == window && f.event.After(covered.Add(-5*time.Second-time.Second-skewSlack)) &&
 			f.recorded.After(before.decided) {
 			return ""
@@ -568,7 +569,7 @@ func (c *checking) reopened(window string, before, next *post) string {
 // found reports whether a request's run was found in a list.
 func found(p *post) bool { return p.known && !p.certain }
 
-// announcedRun is the run that a launch was last announced to have.
+// announcedRun returns the run of a launch's last Run Started.
 func (c *checking) announcedRun(key string) string {
 	run := ""
 	for _, a := range c.said[key] {
@@ -579,8 +580,8 @@ func (c *checking) announcedRun(key string) string {
 	return run
 }
 
-// overlap: two runs of one config id never go on at the same time because of
-// windows, as far as the stack can know.
+// overlap checks that windows never start a run of a config id while another
+// run of it is running, if the stack can know that.
 func (c *checking) overlap() {
 	for _, p := range c.w.posts {
 		if _, ok := windowOf(p.launchKey); !ok || len(c.releases(p.launchKey)) > 0 {
@@ -590,15 +591,15 @@ func (c *checking) overlap() {
 			if q.body.ConfigID != p.body.ConfigID || q.launchKey == p.launchKey || !q.sent.Before(p.sent) || q.run == "" {
 				continue
 			}
-			// Known is what was answered in good time, and recorded.
+			// The stack knows a run whose answer was recorded before the decision.
 			if q.answered.IsZero() || q.refused || !q.known || q.recorded.After(p.decided) || c.adoptedFor(q.run, q.launchKey) {
-				continue // a person has given it to a launch that may be of another config id
+				continue // an operator adopted it for a launch, perhaps of another config id
 			}
 			if end := c.w.endOf(q.run); end.IsZero() || end.Add(-skewSlack).After(p.decided) {
 				c.failAs("overlap", 1, "overlap: %s was decided at %s while %s of %s went on (until %s)", p.launchKey, sinceBegin(p.decided), q.run, q.launchKey, sinceBegin(end))
 			}
 		}
-		// Two launches of windows that are both under way.
+		// Two launches of windows, both with a request in flight.
 		for _, q := range c.w.posts {
 			_, window := windowOf(q.launchKey)
 			if window && q != p && q.body.ConfigID == p.body.ConfigID && q.launchKey != p.launchKey && q.sent.Before(p.sent) &&
@@ -614,7 +615,7 @@ func (c *checking) endedBefore(key string, t time.Time) bool {
 	return ok && !end.After(t)
 }
 
-// announcements: guarantee 5.
+// announcements checks guarantee 5.
 func (c *checking) announcements() {
 	type content struct {
 		t        announcement.DetailType
@@ -648,15 +649,16 @@ func (c *checking) announcements() {
 			}
 		case announcement.RunBlocked:
 			for _, p := range c.byLaunch[d.LaunchKey] {
-				// Meant as of when it was about to be said: that may take long.
+				// The event describes the time of the publisher's call, which
+				// may take long.
 				if p.marked.Before(a.asked) && !(p.refused && !p.answered.After(a.asked)) {
 					c.failAs(c.toldWrong(d.LaunchKey), 5, "%s was announced as blocked, and may have a run", d.LaunchKey)
 				}
 			}
 		}
 	}
-	// A run that was answered in time is announced, unless its launch ended
-	// some other way that is announced.
+	// A run that was answered in time is announced, unless another end of its
+	// launch is announced.
 	for _, p := range c.w.posts {
 		if p.run == "" || p.answered.IsZero() || p.refused || p.launchKey == "" || !p.known {
 			continue
@@ -667,7 +669,7 @@ func (c *checking) announcements() {
 	}
 }
 
-// polite: guarantee 6, as far as it shows here: nothing is asked without need.
+// polite checks the part of guarantee 6 that shows here: no query without need.
 func (c *checking) polite() {
 	// A 409 leads to a list too: the launch's own run may be in the way.
 	busy := slices.ContainsFunc(c.w.posts, func(p *post) bool { return p.status == http.StatusConflict })
@@ -676,7 +678,7 @@ func (c *checking) polite() {
 	}
 }
 
-// rest: everything has come to rest.
+// rest checks that everything has come to rest.
 func (c *checking) rest() {
 	if c.w.endless != "" {
 		return

@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// chooser says what becomes of each call.
+// chooser chooses the fate of each call.
 type chooser interface {
 	choose(w *World, p *process, o op) choice
-	// lag is how far the index lags behind.
+	// lag returns the lag of the index.
 	lag(w *World) time.Duration
 }
 
-// random fails calls by chance, until the world is quiet.
+// random lets calls fail at random, until the world is quiet.
 type random struct {
 	// p is the probability that a call fails.
 	p float64
-	// freezes, if the history has any: few of those that fail do.
+	// freezes: some of the failing calls freeze the process.
 	freezes bool
 	lags    bool
-	// broken is a kind of request to Amperity that fails in the same way until
-	// healed, also when the world is quiet.
+	// broken is a kind of request to Amperity that always fails in the same way
+	// until healed, even if the world is quiet.
 	broken string
 	how    choice
 	healed time.Time
-	// slow: what Amperity is asked may take seconds.
+	// slow: requests to Amperity may take seconds.
 	slow bool
 }
 
@@ -88,8 +88,8 @@ func (r random) choose(w *World, p *process, o op) choice {
 	return c
 }
 
-// slower lets Amperity take its time: a page of a list up to 20 s, and the answer
-// to a request for longer than the run needs to begin.
+// slower delays Amperity: a page of a list takes up to 20 s, and the answer to
+// a request may come after the run has begun.
 func (r random) slower(w *World, o op, c *choice) {
 	switch o.kind {
 	case "list":
@@ -112,7 +112,7 @@ func (r random) slower(w *World, o op, c *choice) {
 	}
 }
 
-// post lets a request to start a run fail in one of the many ways.
+// post lets a request to start a run fail in one of many ways.
 func (r random) post(w *World, c *choice) {
 	switch w.pick(12) {
 	case 0:
@@ -127,7 +127,7 @@ func (r random) post(w *World, c *choice) {
 		c.fault = slowAfter
 	case 6: // reset, and not processed
 		c.fault, c.status = failAfter, -1
-	case 7: // given up, and processed later, perhaps much later
+	case 7: // no answer, and processed later, perhaps much later
 		c.fault, c.late = slowBefore, w.between(30*time.Second, 25*time.Minute)
 		if w.chance(0.5) {
 			c.late = w.between(25*time.Second, 3*time.Minute)

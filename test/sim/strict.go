@@ -12,11 +12,12 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
 )
 
-// The rest of the checker: which announcements name each run, which runs overlap,
-// what windows announce, how late launches and windows are, and why they are held.
+// The rest of the checker: the announcements of each run, overlapping runs, the
+// announcements of windows, late launches and windows, and the reasons of
+// holds.
 
 const (
-	// promptly is how late a launch or a window without a fault is at most: a few
+	// promptly bounds the delay of a launch or a window without a fault: a few
 	// sweeps, and the deliveries before them.
 	promptly = 8 * time.Minute
 	// aFault is the delay that one fault adds. A request that cannot be sent is
@@ -28,13 +29,12 @@ const (
 	maxWait = 12 * time.Hour
 )
 
-// settles are how long the routes wait for quiet.
+// settles are the settle times of the routes.
 var settles = map[string]time.Duration{
 	"cg-C": 2 * time.Minute, "cg-D": 5 * time.Minute, "cg-E": 2 * time.Minute, "cg-G": time.Minute, "cg-H": time.Minute, "og-I": 2 * time.Minute,
 }
 
-// isEnd reports whether an announcement says how a launch ended, or that it is
-// held.
+// isEnd reports whether an announcement is of a launch's end or hold.
 func isEnd(t announcement.DetailType) bool {
 	switch t {
 	case announcement.RunStarted, announcement.RunRejected, announcement.RunHeld, announcement.RunDiscarded:
@@ -43,8 +43,8 @@ func isEnd(t announcement.DetailType) bool {
 	return false
 }
 
-// everyRunIsTold: guarantee 2. Every run that a request of the stack started is
-// announced as started, or an announcement names it.
+// everyRunIsTold checks guarantee 2. Every run that a request of the stack
+// started is announced as started, or an announcement names it.
 func (c *checking) everyRunIsTold() {
 	told := map[string]bool{}
 	for _, a := range c.w.announced {
@@ -79,8 +79,8 @@ func (c *checking) named(run string) bool {
 	})
 }
 
-// oneAtATime: guarantee 1. No two runs of one config id go on at the same time
-// because of windows, by Amperity's own log.
+// oneAtATime checks guarantee 1. By Amperity's log, windows never have two runs
+// of one config id running at the same time.
 func (c *checking) oneAtATime() {
 	for _, q := range c.w.posts {
 		if !c.automatic(q) {
@@ -91,9 +91,9 @@ func (c *checking) oneAtATime() {
 			if p == q || !c.automatic(p) || p.body.ConfigID != q.body.ConfigID || p.launchKey == q.launchKey || p.started.Before(q.started) || !p.started.Before(end) {
 				continue
 			}
-			// p's run began while q's went on. That is no mistake where q's launch
-			// was over before p's request, and nobody knew of this run of it, or
-			// the other way round: one of them was processed late.
+			// p's run began while q's was running. That is no mistake if q's launch
+			// had ended before p's request without this run, or the other way
+			// round: one of the requests was processed late.
 			if c.endedWithout(q, p.decided) || c.endedWithout(q, p.marked) || c.endedWithout(q, p.sent) || c.endedWithout(p, q.sent) || c.endedWithout(p, p.started) {
 				continue
 			}
@@ -103,15 +103,15 @@ func (c *checking) oneAtATime() {
 	}
 }
 
-// automatic reports whether a request started a run for a window without a word
-// of a person.
+// automatic reports whether a request started a run for a window without an
+// operator's command.
 func (c *checking) automatic(p *post) bool {
 	_, window := windowOf(p.launchKey)
 	return window && p.run != "" && len(c.releases(p.launchKey)) == 0 && !c.adoptedByPerson(p.launchKey) && !c.adoptedFor(p.run, p.launchKey)
 }
 
-// endedWithout reports whether a launch had ended, or was held, by a time, and
-// not with the run of this request.
+// endedWithout reports whether a launch had ended or was held by a time,
+// without the run of this request.
 func (c *checking) endedWithout(p *post, t time.Time) bool {
 	run := ""
 	for _, a := range c.said[p.launchKey] {
@@ -122,9 +122,9 @@ func (c *checking) endedWithout(p *post, t time.Time) bool {
 	return c.endedBefore(p.launchKey, t) && run != p.run
 }
 
-// --- What windows announce ----------------------------------------------------------
+// --- Announcements of windows ------------------------------------------------
 
-// noticed: guarantee 2, for what a route's deadline asks for.
+// noticed checks guarantee 2 for the announcements of a route's deadline.
 func (c *checking) noticed() {
 	files := map[string][]*file{}
 	for _, f := range c.w.files {
@@ -135,7 +135,8 @@ func (c *checking) noticed() {
 	for window, fs := range files {
 		deadline := deadlineOf(window)
 		first := slices.MinFunc(fs, func(a, b *file) int { return a.recorded.Compare(b.recorded) })
-		// A window that was made after its deadline, by its process's clock, has none.
+		// A window that was created after its deadline, by its process's clock,
+		// has none.
 		if !first.recorded.Before(deadline.Add(-skewSlack)) || slices.ContainsFunc(c.byWindow[window], func(p *post) bool { return p.decided.Before(deadline) }) {
 			continue
 		}
@@ -166,7 +167,7 @@ func (c *checking) noticed() {
 		if len(missing) == 0 || spoken || c.waitsFor(window, config, c.w.now) || len(complete) > 0 {
 			continue
 		}
-		// All came after the deadline, the last of them at:
+		// last is the file that completed the window, after the deadline.
 		var last *file
 		for _, f := range fs {
 			if last == nil || f.recorded.After(last.recorded) && c.waitsFor(window, config, f.recorded.Add(-1)) {
@@ -180,7 +181,7 @@ func (c *checking) noticed() {
 			continue // a run may have it
 		}
 		if c.heldBefore(window, last.recorded.Add(time.Minute)) || c.endsHeld(window, last.recorded) {
-			continue // a person decides
+			continue // the operator decides
 		}
 		if by := last.recorded.Add(c.windowBound(window, config, last.recorded)); by.Before(c.w.now) {
 			c.failAs("files complete untold", 2, "%s: the missing files had come by %s, and nobody was told", window, sinceBegin(last.recorded))
@@ -194,7 +195,7 @@ func (c *checking) waitsFor(window, config string, at time.Time) bool {
 	return len(c.unmet(window, config, at)) > 0
 }
 
-// heldBefore reports whether a launch of a window was held at some time before.
+// heldBefore reports whether a launch of a window was held before a time.
 func (c *checking) heldBefore(window string, t time.Time) bool {
 	for key, said := range c.said {
 		if w, ok := windowOf(key); ok && w == window && slices.ContainsFunc(said, func(a announced) bool { return a.Type == announcement.RunHeld && a.asked.Before(t) }) {
@@ -205,7 +206,7 @@ func (c *checking) heldBefore(window string, t time.Time) bool {
 }
 
 // endsHeld reports whether a launch of a window that had been decided by a time
-// ends held: its run would have had what came meanwhile.
+// ends held. Its run would have covered the files that came meanwhile.
 func (c *checking) endsHeld(window string, t time.Time) bool {
 	for key := range c.said {
 		if w, ok := windowOf(key); ok && w == window && c.w.decidedAt[key].Before(t) && c.last(key) == announcement.RunHeld {
@@ -215,10 +216,10 @@ func (c *checking) endsHeld(window string, t time.Time) bool {
 	return false
 }
 
-// --- How late things are ------------------------------------------------------------
+// --- Delays ------------------------------------------------------------------
 
-// allowance is how much later an item may be dealt with because of what hits it,
-// or any item of its config id, between two times.
+// allowance returns how much faults of an item, or of any item of its config
+// id, between two times may delay it.
 func (c *checking) allowance(item, config string, from, to time.Time) time.Duration {
 	sum := time.Duration(0)
 	swept := map[time.Time]bool{}
@@ -242,8 +243,8 @@ func (c *checking) allowance(item, config string, from, to time.Time) time.Durat
 	return sum
 }
 
-// runsOf returns how long the runs of a config id take together, and the longest
-// wait after each.
+// runsOf returns how long all runs of a config id take one after the other,
+// with the given wait after each.
 func (c *checking) runsOf(config string, between time.Duration) time.Duration {
 	sum := time.Duration(0)
 	for _, r := range c.w.amperity.Runs() {
@@ -254,8 +255,8 @@ func (c *checking) runsOf(config string, between time.Duration) time.Duration {
 	return sum
 }
 
-// inTime: no launch and no window is later than its route and the faults of its
-// history explain.
+// inTime checks that no launch and no window is later than its route and the
+// faults of its history explain.
 func (c *checking) inTime() {
 	if c.w.broken != "" {
 		return
@@ -299,8 +300,8 @@ func (c *checking) inTime() {
 	}
 }
 
-// ripe returns when a file's window has all that it waits for, or its deadline has
-// passed; zero: the window still waits.
+// ripe returns when a file's window has all required files, or its deadline has
+// passed. Zero means that the window still waits.
 func (c *checking) ripe(f *file) time.Time {
 	at := f.recorded
 	if !c.waitsFor(f.window, f.config, at) {
@@ -323,7 +324,7 @@ func (c *checking) ripe(f *file) time.Time {
 	return ripe
 }
 
-// firstOf is when the first file of a window was recorded.
+// firstOf returns when the first file of a window was recorded.
 func (c *checking) firstOf(window string) time.Time {
 	var first time.Time
 	for _, f := range c.w.files {
@@ -334,7 +335,7 @@ func (c *checking) firstOf(window string) time.Time {
 	return first
 }
 
-// windowBound is how late a ripe window may be.
+// windowBound bounds the delay of a ripe window.
 func (c *checking) windowBound(window, config string, from time.Time) time.Duration {
 	files := 1
 	for _, f := range c.w.files {
@@ -360,16 +361,16 @@ func (c *checking) endsBy(key string, from, by time.Time) bool {
 	})
 }
 
-// noneForEver: the sweep works on no item each minute without end.
+// noneForEver checks that the sweep works on no item each minute forever.
 func (c *checking) noneForEver() {
 	if c.w.endless != "" {
 		c.failAs("due for ever", 0, "%s is looked at each minute, for hours, and nothing comes of it", c.w.endless)
 	}
 }
 
-// --- Why things are held --------------------------------------------------------------
+// --- Reasons of holds --------------------------------------------------------
 
-// holdsAreMeant: each hold has a reason that the history explains.
+// holdsAreMeant checks that the history explains the reason of each hold.
 func (c *checking) holdsAreMeant() {
 	for _, a := range c.w.announced {
 		if a.Type != announcement.RunHeld {
@@ -422,8 +423,8 @@ func (c *checking) holdsAreMeant() {
 	}
 }
 
-// reruns counts the launches of a window after its first one that sent a request
-// without a release.
+// reruns counts the launches of a window after its first one that sent a
+// request without a release.
 func (c *checking) reruns(launches map[string]bool) int {
 	n := 0
 	keys := slices.SortedFunc(maps.Keys(launches), func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
@@ -437,7 +438,7 @@ func (c *checking) reruns(launches map[string]bool) int {
 }
 
 // mayBeUnknown reports whether a request of a launch had no certain answer, or
-// its process met a fault after it had noted that it would send one.
+// a fault hit the launch or its window.
 func (c *checking) mayBeUnknown(key, window string, t time.Time) bool {
 	if slices.ContainsFunc(c.byLaunch[key], func(p *post) bool {
 		return p.marked.Before(t) && (p.answered.IsZero() || p.answered.After(t) || p.status == http.StatusConflict)
@@ -449,8 +450,8 @@ func (c *checking) mayBeUnknown(key, window string, t time.Time) bool {
 	})
 }
 
-// longRun reports whether one run of a config id went on for the 12 hours before
-// a time.
+// longRun reports whether one run of a config id was running for the 12 hours
+// before a time.
 func (c *checking) longRun(config string, t time.Time) bool {
 	for _, r := range c.w.amperity.Runs() {
 		if r.ConfigID == config && r.CreatedAt.Before(t.Add(-maxWait+promptly)) && r.CreatedAt.Add(c.w.duration).After(t.Add(-promptly)) {
@@ -460,8 +461,8 @@ func (c *checking) longRun(config string, t time.Time) bool {
 	return false
 }
 
-// lateFile reports whether a file came for a window after a launch of it was
-// decided, whose route holds late files.
+// lateFile reports whether a file came for a window with late: hold after one
+// of its launches was decided.
 func (c *checking) lateFile(window, key string, t time.Time) bool {
 	files := 0
 	for _, f := range c.w.files {
@@ -475,7 +476,7 @@ func (c *checking) lateFile(window, key string, t time.Time) bool {
 			}
 		}
 	}
-	return files > 256 // they cannot be told apart any more
+	return files > 256 // the window cannot distinguish them from repeats
 }
 
 func (c *checking) tooOld(key string, ofWindow bool, t time.Time) bool {
@@ -487,7 +488,7 @@ func (c *checking) tooOld(key string, ofWindow bool, t time.Time) bool {
 	if ofWindow {
 		window, _ := windowOf(key)
 		if slices.ContainsFunc(c.w.files, func(f *file) bool {
-			// Its event came so late that its run may be forgotten.
+			// Its event came so late that the ledger may have forgotten its run.
 			return f.window == window && t.Sub(f.event) > 45*24*time.Hour-skewSlack
 		}) {
 			return true
@@ -499,7 +500,7 @@ func (c *checking) tooOld(key string, ofWindow bool, t time.Time) bool {
 		if d.key != key {
 			continue
 		}
-		most := 24 * time.Hour // unless the input says otherwise
+		most := 24 * time.Hour // the default of max_age
 		if _, after, ok := strings.Cut(d.payload, `"max_age":"`); ok {
 			age, _, _ := strings.Cut(after, `"`)
 			var err error
