@@ -45,9 +45,9 @@ type backfill struct {
 	delay int
 }
 
-// fills lets one file land for each of many windows of one config id, whose runs
-// take a while, and waits until each window is started or held. A sweep works on
-// so many items at the same time.
+// fills lets one file land for each of many windows of one config id, whose
+// runs take a while, and waits until each window is started or held. A sweep
+// works on so many items at the same time.
 func fills(t *testing.T, letter string, windows int, duration time.Duration, workers int) backfill {
 	t.Helper()
 	calls := &steady{calls: map[string]int{}}

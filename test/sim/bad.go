@@ -14,7 +14,7 @@ type bad struct {
 	delivered, failed, settled int
 }
 
-// badInputs are inputs with a mistake each; %s is a config id.
+// badInputs are inputs with one mistake each; %s is a config id.
 var badInputs = []string{
 	``,
 	`null`,
@@ -38,7 +38,7 @@ var badInputs = []string{
 	`{"config_id":"` + strings.Repeat("x", 300) + `"}`,
 }
 
-// badWords are what a person says and cannot mean.
+// badWords are nonsensical commands of an operator.
 var badWords = []string{
 	`{"release":"","hold":1}`,
 	`{"release":"arrival/cg-A/2026-11-22/1"}`,
@@ -53,18 +53,18 @@ var badWords = []string{
 	`{"release":"a","config_id":"cg-A","hold":1}`,
 }
 
-// unreadable are messages of the arrivals queue that are no event of S3's.
+// unreadable are messages of the arrivals queue that are not events of S3.
 var unreadable = []string{``, `{}`, `[]`, `{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put"}]}`,
 	`{"source":"aws.s3","detail-type":"Object Created","detail":{"bucket":{"name":"landing"}}}`}
 
-// nothings are messages of the arrivals queue that mean nothing, and are done
-// with at once.
+// nothings are messages of the arrivals queue without a meaning. They are
+// acknowledged.
 var nothings = []string{
 	`{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-22T06:00:00.000Z","Bucket":"landing","RequestId":"r","HostId":"h"}`,
 	`{"version":"0","source":"aws.s3","detail-type":"Object Deleted","time":"2026-11-22T06:00:00Z","detail":{"bucket":{"name":"landing"},"object":{"key":"a/2026/11/22/x1"}}}`,
 }
 
-// mistakes lets people and other systems send what they should not.
+// mistakes lets operators and other systems send wrong inputs.
 func (w *World) mistakes(active time.Duration) {
 	if w.chance(0.1) {
 		id := "cg-" + strings.ToUpper(w.letters[:1])
@@ -124,7 +124,7 @@ func (w *World) sendBad(b *bad, n int) {
 	}, again)
 }
 
-// mistaken: guarantee 2, for what could not be carried out: somebody is told.
+// mistaken checks guarantee 2 for wrong inputs: each is announced.
 func (c *checking) mistaken() {
 	for _, b := range c.w.bads {
 		told := 0

@@ -2,20 +2,20 @@ package sim
 
 import "iter"
 
-// coroutine runs one function after another, each until it parks. It is used
-// again because a new one grows its stack anew, a tenth of a history's time.
+// coroutine runs one function after another, each until it parks. Coroutines
+// are reused, because the stacks of new ones cost a tenth of a history's time.
 type coroutine struct {
-	do     func() // nil: it has nothing to do
+	do     func() // nil if it is idle
 	begun  bool   // do has begun
-	dies   bool   // do is to end where it parked
-	killed bool   // do has ended so, or by itself in the middle
+	dies   bool   // do must end where it parked
+	killed bool   // do was ended, or has ended by a panic
 
 	yield func(struct{}) bool
 	next  func() (struct{}, bool)
 	stop  func()
 }
 
-// coroutine gives one that will do f.
+// coroutine returns a coroutine for f.
 func (w *World) coroutine(f func()) *coroutine {
 	if n := len(w.coroutines); n > 0 {
 		c := w.coroutines[n-1]
@@ -33,7 +33,7 @@ func (w *World) coroutine(f func()) *coroutine {
 	return c
 }
 
-// giveBack keeps a coroutine that has ended what it did.
+// giveBack keeps an idle coroutine for reuse.
 func (w *World) giveBack(c *coroutine) { w.coroutines = append(w.coroutines, c) }
 
 func (c *coroutine) run() {
@@ -49,16 +49,16 @@ func (c *coroutine) run() {
 	c.do()
 }
 
-// resume goes on until the function parks, and reports whether there is more of
-// it.
+// resume runs the function until it parks. It returns false once the function
+// has ended.
 func (c *coroutine) resume() bool {
 	c.begun = true
 	c.next()
 	return c.do != nil
 }
 
-// park lets others go on until the coroutine is resumed. It does not return in
-// one that is killed meanwhile.
+// park stops the coroutine until it is resumed. It does not return if the
+// coroutine is killed meanwhile.
 func (c *coroutine) park() {
 	c.yield(struct{}{})
 	if c.dies {

@@ -23,11 +23,12 @@ const (
 	repeats409 // by a gateway
 )
 
-// dense is the chooser of a dense history: requests fail together, the same
-// worker's all alike, so that several launches of a config id are due together.
+// dense is the chooser of a dense history. Requests fail together, and all of
+// one worker in the same way, so that several launches of a config id are due
+// together.
 type dense struct {
 	random
-	// moods are the shares of the moods.
+	// moods are the probabilities of the moods.
 	moods [repeats409 + 1]float64
 }
 
@@ -65,19 +66,19 @@ func (d *dense) choose(w *World, p *process, o op) choice {
 // loseAnswer hides the outcome of a request.
 func loseAnswer(w *World, c *choice) {
 	switch w.pick(10) {
-	case 8, 9: // it is sent, and answered, when others have gone on with the launch
+	case 8, 9: // it is sent and answered after another process took over the launch
 		c.freezeBefore = w.between(2*time.Minute, 8*time.Minute)
 		if w.chance(0.2) {
 			c.freezeBefore, c.freezeAfter = 0, c.freezeBefore
 		}
-	case 0: // a proxy gives up, and it is not processed
+	case 0: // a proxy stops waiting, and it is not processed
 		c.fault, c.status = slowBefore, http.StatusGatewayTimeout
 	case 1:
 		c.fault, c.status = failAfter, -1 // reset, and not processed
 	case 2:
-		c.fault = slowBefore // nobody answers, and it is not processed
+		c.fault = slowBefore // no answer, and it is not processed
 	case 3:
-		c.fault = slowAfter // the run begins at once
+		c.fault = slowAfter // the run begins immediately
 	case 4:
 		c.fault, c.after = failAfter, w.between(100*time.Millisecond, 8*time.Second)
 	case 5:
@@ -90,8 +91,8 @@ func loseAnswer(w *World, c *choice) {
 	}
 }
 
-// Dense makes a short history of one config id, several launches of which are
-// under way together, and lets it happen.
+// Dense runs a short history of one config id with several launches in flight
+// at the same time.
 func Dense(seed uint64, m Mutation, tracing bool) *World {
 	d := &dense{}
 	w := newWorld(seed^0xde45e<<40, d, seed%10 < 2)
@@ -136,7 +137,7 @@ func Dense(seed uint64, m Mutation, tracing bool) *World {
 // crowd lets 2 to 7 launches of the config id meet.
 func (w *World) crowd(active time.Duration) {
 	config := "cg-" + string(w.letters[0]-'a'+'A')
-	// Most come in the same second, or when a sweep looks at those.
+	// Most come in the same second, or while a sweep works on those.
 	first := w.between(0, active/2)
 	when := func() time.Duration {
 		switch {
@@ -164,7 +165,7 @@ func (w *World) crowd(active time.Duration) {
 			if n > 0 {
 				at += w.between(0, 2*time.Minute)
 				if w.chance(0.6) {
-					at = before + w.between(0, 8*time.Second) // while the request is under way
+					at = before + w.between(0, 8*time.Second) // while the request is in flight
 				}
 			}
 			before = at
@@ -187,7 +188,7 @@ func (w *World) crowd(active time.Duration) {
 
 // storm lets files of one window land in the very seconds of its request.
 func (w *World) storm(at time.Duration) {
-	// Often S3's clock is as slow, and ours as fast, as they may be.
+	// Often S3's clock is 2 s slow, and ours 2 s fast.
 	w.fast = w.chance(0.5)
 	for n := range 2 + w.pick(6) {
 		w.at(Begin.Add(at), func() {
@@ -207,7 +208,7 @@ func (w *World) storm(at time.Duration) {
 	}
 }
 
-// fires lets a schedule fire, or a person start a run, perhaps twice.
+// fires lets a schedule fire, or an operator start a run, perhaps twice.
 func (w *World) fires(at time.Duration, config string) {
 	n := len(w.decisions)
 	mode := []string{"source", "full"}[w.pick(2)]
@@ -218,7 +219,8 @@ func (w *World) fires(at time.Duration, config string) {
 		d.payload = fmt.Sprintf(`{"config_id":%q,"run_mode":%q,"range_from":%q,"idempotency_key":"k%d"}`, config, mode, d.from, n)
 	}
 	for w.chance(0.2) {
-		// Delivered twice, often at once, and with the same request id.
+		// It is delivered twice, often simultaneously, and often with the same
+		// request id.
 		after, id := w.between(0, 100*time.Millisecond), fmt.Sprintf("request-%d-0", n)
 		if w.chance(0.4) {
 			after = w.between(0, 10*time.Second)
@@ -230,8 +232,8 @@ func (w *World) fires(at time.Duration, config string) {
 	}
 }
 
-// modes are drawn on their own for a random history, so that they change nothing
-// else of it.
+// modes draws the modes of a random history. The draws are separate, so that
+// they change nothing else in it.
 func (w *World) modes(seed uint64, r *random) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	if rng.IntN(10) < 7 {

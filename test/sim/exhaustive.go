@@ -8,10 +8,10 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// scripted lets the calls fail that it names by their number, and no others.
+// scripted lets only the calls fail that it names by their number.
 type scripted struct {
 	faults map[int]fault
-	// kinds are the kinds of the calls that there were.
+	// kinds are the kinds of the calls so far.
 	kinds []string
 }
 
@@ -28,7 +28,7 @@ func (s *scripted) choose(_ *World, _ *process, o op) choice {
 	return c
 }
 
-// faultsOf are all the ways in which a call of a kind can fail.
+// faultsOf returns all ways in which a call of a kind can fail.
 func faultsOf(kind string) []fault {
 	switch kind {
 	case "get", "due", "held", "read", "list":
@@ -37,10 +37,10 @@ func faultsOf(kind string) []fault {
 	return []fault{failBefore, failAfter, dieBefore, dieAfter, slowAfter}
 }
 
-// Scenario is a small history with nothing left to chance.
+// Scenario is a small history without randomness.
 type Scenario struct {
 	Name string
-	// set lets it happen; pattern says how everything is delivered.
+	// set schedules the inputs. p is the pattern of their deliveries.
 	set func(w *World, p Pattern)
 }
 
@@ -51,14 +51,14 @@ type Pattern struct {
 	again []time.Duration
 }
 
-// Patterns are once, twice in turn, and twice at once.
+// Patterns are once, twice in turn, and twice simultaneously.
 var Patterns = []Pattern{
 	{Name: "once"},
 	{Name: "twice in turn", again: []time.Duration{90 * time.Second}},
 	{Name: "twice at once", again: []time.Duration{3 * time.Millisecond}},
 }
 
-// deliver gives the times of a delivery's events after the file is there.
+// deliver returns the delays of a file's events.
 func (p Pattern) deliver() []time.Duration {
 	return append([]time.Duration{time.Second}, addAll(p.again, time.Second)...)
 }
@@ -89,8 +89,7 @@ func (w *World) starts(at time.Duration, config, mode string, p Pattern) {
 	}
 }
 
-// answers lets a person answer what is held, each time that it is announced for
-// the first time.
+// answers lets an operator answer each hold when it is first announced.
 func (w *World) answers(verb string, p Pattern) {
 	seen := map[string]bool{}
 	w.onAnnounced = func(a announcement.Announcement) {
@@ -112,7 +111,7 @@ func (w *World) answers(verb string, p Pattern) {
 	}
 }
 
-// Scenarios are small histories; every fault of each is tried.
+// Scenarios are small histories. TestExhaustive tries every fault of each.
 var Scenarios = []Scenario{
 	{"a schedule, held when unknown", func(w *World, p Pattern) { w.starts(0, "cg-B", "full", p) }},
 	{"a schedule, retried when unknown", func(w *World, p Pattern) { w.starts(0, "cg-A", "source", p) }},
@@ -157,13 +156,13 @@ var Scenarios = []Scenario{
 	{"missing files at the deadline", func(w *World, p Pattern) { w.file(0, "e", 0, "x1", p) }},
 }
 
-// Scripted lets a scenario happen, with the faults named by the number of the
-// call. It gives the kinds of the calls that there were.
+// Scripted runs a scenario with faults by the number of the call. It returns
+// the kinds of the calls.
 func Scripted(s Scenario, p Pattern, faults map[int]fault, tracing bool) (*World, []string) {
 	c := &scripted{faults: faults}
 	w := newWorld(1, c, false)
 	w.tracing = tracing
-	w.batch = 1     // what comes twice at once has two instances
+	w.batch = 1     // simultaneous deliveries have an instance each
 	w.quiet = Begin // nothing fails by chance
 	w.deployAtStart()
 	w.duration = 90 * time.Second

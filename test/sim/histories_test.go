@@ -555,8 +555,8 @@ func TestH26SpacingCountsFromTheRequest(t *testing.T) {
 // margin 5 s covers, 4 s does not.
 func TestH28TheMargin(t *testing.T) {
 	// S3's clock is 2 s behind, and the event's time is cut to the second; ours
-	// is 2 s ahead. The file comes just after the request, which waits for nothing:
-	// the event of the first file takes 11 s.
+	// is 2 s ahead. The file comes just after the request, which waits for
+	// nothing: the event of the first file takes 11 s.
 	all, behind := 0, 0
 	for skew := -2 * time.Second; skew <= 2*time.Second; skew += 500 * time.Millisecond {
 		for after := time.Duration(0); after < 3*time.Second; after += 190 * time.Millisecond {

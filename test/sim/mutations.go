@@ -18,12 +18,12 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Mutation is a mistake that the code could make. What stands between the code
-// and the world makes it, not the code. The empty one is none.
+// Mutation is a mistake that the code could make. The layer between the code
+// and the world makes it, not the code. The empty Mutation is no mistake.
 type Mutation string
 
-// Mutations are the mistakes that the checker must see. TokenIsRequestID is none
-// of them: the ledger refuses a token with other content.
+// Mutations are the mistakes that the checker must see. TokenIsRequestID is not
+// among them, because the ledger refuses a token with other content.
 var Mutations = []Mutation{
 	PostBeforeClaim, PostWithoutMark, RetryServerErrors, RetryWhatIsHeld, BoundedList, AdoptInDoubt,
 	CoveredFromClaim, CoveredFromAnswer, ShortMargin, MarksForgotten, RejectedCovers,
@@ -55,7 +55,7 @@ const (
 	PatienceForgotten    Mutation = "since when looks decide nothing is forgotten"
 )
 
-// fullLedger is all that any function asks of the ledger.
+// fullLedger has all methods of the ledger that the functions use.
 type fullLedger interface {
 	Get(ctx context.Context, key string) (ledger.Item, error)
 	Put(ctx context.Context, token string, items ...ledger.Item) error
@@ -63,7 +63,7 @@ type fullLedger interface {
 	Held(ctx context.Context) iter.Seq2[ledger.Listed, error]
 }
 
-// parts are what a handler is made of.
+// parts are the parts of a handler.
 type parts struct {
 	api      runs.API
 	ledger   fullLedger
@@ -72,7 +72,7 @@ type parts struct {
 	launcher func(trigger.Launcher) trigger.Launcher
 }
 
-// mutate gives the parts of a handler, with the world's mutation in them.
+// mutate returns the parts of a handler, with the world's mutation.
 func (w *World) mutate(b *backends, client *amperity.Client) parts {
 	n := 0
 	p := parts{
@@ -105,23 +105,23 @@ type mutant struct {
 	api    *amperity.Client
 }
 
-// memory is what a mutation knows of one thread.
+// memory is a mutation's state for one thread.
 type memory struct {
-	// ahead is by how much the code believes an item to be newer than it is.
+	// ahead is how much newer the code believes an item to be.
 	ahead map[string]int64
-	// dies: its process dies after the next write. The code goes on with what it
-	// has in memory; another process reads what the mutation wrote.
+	// dies: its process dies after the next write, because its memory does not
+	// have the mutation. Another process reads the mutated item.
 	dies bool
-	// pending are announcements that are not sent yet.
+	// pending are unsent announcements.
 	pending []announcement.Announcement
-	// reading is the launch that was read last.
+	// reading is the launch that the thread read last.
 	reading struct {
 		key, state string
 		lease      time.Time
 	}
 }
 
-// memory is that of the thread that runs.
+// memory returns the memory of the running thread.
 func (m *mutant) memory() *memory {
 	t := m.p.current
 	if t.mutant.ahead == nil {
@@ -132,7 +132,7 @@ func (m *mutant) memory() *memory {
 
 func (m *mutant) is(mutation Mutation) bool { return m.w.mutant == mutation }
 
-// --- Amperity ---------------------------------------------------------------------
+// --- Amperity ----------------------------------------------------------------
 
 type mutantAPI struct{ *mutant }
 
@@ -165,7 +165,7 @@ type early struct {
 	trigger.Launcher
 }
 
-// Launch is what a launcher does.
+// Launch sends the request, and then launches with its answer.
 func (e early) Launch(ctx context.Context, in launch.Launch) (record.Result, error) {
 	e.p.current.launchKey, e.p.current.wroteLaunch = in.Key, e.w.now
 	run, err := e.api.StartRun(ctx, in.Request)
@@ -174,7 +174,7 @@ func (e early) Launch(ctx context.Context, in launch.Launch) (record.Result, err
 	return launch.New(c).Launch(ctx, in)
 }
 
-// answered has the answer already.
+// answered is an API that has the answer already.
 type answered struct {
 	mutantAPI
 	run *amperity.Run
@@ -185,7 +185,7 @@ func (a answered) StartRun(context.Context, amperity.RunRequest) (*amperity.Run,
 	return a.run, a.err
 }
 
-// --- The event bus ------------------------------------------------------------------
+// --- The event bus -----------------------------------------------------------
 
 type mutantBus struct{ *mutant }
 
@@ -197,7 +197,7 @@ func (b mutantBus) Announce(ctx context.Context, as ...announcement.Announcement
 	return b.bus.Announce(ctx, as...)
 }
 
-// --- The ledger -----------------------------------------------------------------------
+// --- The ledger --------------------------------------------------------------
 
 type mutantLedger struct{ *mutant }
 
@@ -254,7 +254,7 @@ func (l mutantLedger) Put(ctx context.Context, token string, items ...ledger.Ite
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		clear(l.memory().ahead)
-		// What was left out stands where the code looks for it.
+		// The items that were left out have their places for the code.
 		for i, item := range items {
 			if i >= len(conflict.Current) || conflict.Current[i].Key != item.Key {
 				conflict.Current = append(conflict.Current[:i:i], append([]ledger.Item{item}, conflict.Current[i:]...)...)
@@ -276,8 +276,8 @@ func (l mutantLedger) Put(ctx context.Context, token string, items ...ledger.Ite
 	return err
 }
 
-// change changes an item that is to be written; false: it is not written at
-// all, and the code believes that it was.
+// change mutates an item before its write. It returns false if the item must
+// not be written, although the code believes that it was.
 func (l mutantLedger) change(ctx context.Context, item *ledger.Item, together int) bool {
 	now := clock{l.p}.Now()
 	d := parse(item.Doc)
@@ -332,8 +332,8 @@ func (l mutantLedger) change(ctx context.Context, item *ledger.Item, together in
 	return true
 }
 
-// marking reports whether a config id's document has a launch whose request is
-// about to be sent: then it is not the decision that writes it.
+// marking reports whether a config id's document has a launch with a request.
+// Such a document is not written by the decision.
 func marking(d map[string]any) bool {
 	for _, e := range entries(d) {
 		if e["last"] != nil {

@@ -108,8 +108,8 @@ func TestWithoutAMutationTheSameSeedsAreClean(t *testing.T) {
 }
 
 // TestTheLedgerRefusesAReusedToken: in this history two deliveries have one
-// request id. With a token of it, each took the other's mark for its own and sent
-// a request, until the ledger compared the content.
+// request id. With a token of it, each took the other's mark for its own and
+// sent a request, until the ledger compared the content.
 func TestTheLedgerRefusesAReusedToken(t *testing.T) {
 	t.Parallel()
 	if violations, _ := Random(846, TokenIsRequestID, false).check(); len(violations) > 0 {

@@ -26,8 +26,8 @@ var (
 	forFlag    = flag.Duration("for", 0, "run random histories for so long instead")
 )
 
-// TestMain lets garbage lie for longer than Go does: a history leaves much of it,
-// and little that is used.
+// TestMain lets garbage lie for longer than Go does: a history leaves much of
+// it, and little that is used.
 func TestMain(m *testing.M) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(1000)

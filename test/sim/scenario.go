@@ -15,7 +15,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// routesFile has a route of each sort. Each config id has one letter.
+// routesFile has a route of each kind. Each route and its config id have one
+// letter.
 const routesFile = `version: 1
 timezone: America/New_York
 routes:
@@ -32,8 +33,8 @@ routes:
   - {name: k, config_id: cg-K, files: ["k/{yyyy}/{MM}/{dd}/p*", "k/{yyyy}/{MM}/{dd}/m*"], settle: 0s}
 `
 
-// edited is the same file after an edit: other modes, a wider pattern, one more
-// entry, and two routes gone.
+// edited is the same file after an edit: another mode, a wider pattern, one
+// more entry, and two routes less.
 var edited = strings.NewReplacer(
 	`{name: a, config_id: cg-A, run_mode: source, files: "a/{yyyy}/{MM}/{dd}/*"`, `{name: a, config_id: cg-A, run_mode: refresh, files: "a/{yyyy}/{MM}/{dd}/**"`,
 	`files: ["c/{yyyy}/{MM}/{dd}/x*", "c/{yyyy}/{MM}/{dd}/y*"]`, `files: ["c/{yyyy}/{MM}/{dd}/x*", "c/{yyyy}/{MM}/{dd}/y*", "c/{yyyy}/{MM}/{dd}/z*"]`,
@@ -58,18 +59,19 @@ func (w *World) deployAtStart() {
 	w.routes = []routing{{parsed()[0], map[string]time.Time{"trigger": Begin.Add(-time.Hour), "s3arrival": Begin.Add(-time.Hour), "sweep": Begin.Add(-time.Hour)}}}
 }
 
-// deployEdited gives the functions the edited file, not all in the same second.
+// deployEdited deploys the edited file to the functions, not in the same
+// second.
 func (w *World) deployEdited(at time.Time) {
 	w.routes = append(w.routes, routing{parsed()[1], map[string]time.Time{
 		"trigger": at, "s3arrival": at.Add(w.between(-time.Minute, time.Minute)), "sweep": at.Add(w.between(-time.Minute, time.Minute))}})
 }
 
-// routeOf is what the checker knows of a route; it is written down here a
-// second time, since the checker must not ask the code under test.
+// routeOf is the checker's copy of a route's rules: the checker must not use
+// the code under test.
 type routeOf struct {
 	retry    bool // if_unknown
 	late     string
-	required []string // first letters of the names it waits for
+	required []string // first letters of the names of its required files
 	counts   map[string]int
 	deadline bool // with then: run
 }
@@ -88,8 +90,8 @@ var routesOf = map[string]routeOf{
 	"cg-K": {late: "hold", required: []string{"p", "m"}},
 }
 
-// newFile makes a file of a route, for a day counted from the first, or an
-// hour.
+// newFile returns a file of a route, for a day or an hour counted from the
+// first.
 func (w *World) newFile(letter string, day, hour int, name string, put time.Time) *file {
 	n := len(w.files)
 	date := time.Date(2026, 11, 22+day, hour, 0, 0, 0, time.UTC)
@@ -117,9 +119,9 @@ func (w *World) newFile(letter string, day, hour int, name string, put time.Time
 	return f
 }
 
-// mistime lets a few events have a time that is an hour off, as samples made by
-// hand have: one of the future counts as received; one of the past is a lie
-// that nobody can see through.
+// mistime sets the time of a few events an hour off, as in samples made by
+// hand. A time in the future counts as the time of receipt. The code under test
+// cannot recognize a wrong time in the past.
 func (w *World) mistime(f *file) {
 	switch {
 	case w.chance(0.02):
@@ -129,7 +131,7 @@ func (w *World) mistime(f *file) {
 	}
 }
 
-// skew is by how much a clock is off: often as much as it may be.
+// skew returns how far a clock is off: often the maximum of 2 s.
 func (w *World) skew() time.Duration {
 	if w.fast {
 		return 2 * time.Second
@@ -141,7 +143,7 @@ func (w *World) skew() time.Duration {
 }
 
 // tick lets the sweep's schedule fire every minute. It stops the history once
-// the world has come to rest, or after maxSweeps quiet minutes.
+// the world has come to rest, or after mostSweeps quiet minutes.
 func (w *World) tick() {
 	quiet := !w.now.Before(w.quiet)
 	if quiet {
@@ -153,7 +155,7 @@ func (w *World) tick() {
 			return
 		}
 	}
-	// A sweep that finds nothing is of little interest.
+	// Most sweeps that find nothing are left out.
 	if !w.isDue() && (quiet || w.chance(0.9)) {
 		w.after(w.idle(), w.tick)
 		return
@@ -167,19 +169,18 @@ func (w *World) tick() {
 	w.after(time.Minute, w.tick)
 }
 
-// maxSweeps is how many sweeps without faults it may take until everything has
-// come to rest: a window waits up to 12 hours for another run and up to a day
-// for its deadline or for quiet, and then runs three times more; and a release
-// waits up to a day for a list of runs, and once more if it is said again. Runs
-// are searched for up to 7 days.
+// maxSweeps is the most sweeps without faults until everything has come to
+// rest. A window waits up to 12 hours for another run and up to a day for its
+// deadline or for quiet, and then runs three times more. A release waits up to
+// a day for a list of runs, and again if it is repeated. The sweep searches for
+// runs for 7 days.
 const maxSweeps = (38 + 8*24) * 60
 
-// mostSweeps is maxSweeps, and more where the history has more windows of one
-// config id.
+// mostSweeps returns maxSweeps, plus the sweeps for the windows of a backfill.
 func (w *World) mostSweeps() int { return maxSweeps + w.around.sweeps }
 
-// idle is how long the sweep's schedule has nothing to do: a minute, or in a
-// history of weeks as many minutes as nothing is due and nothing comes.
+// idle returns the time until the next sweep: a minute, or in a history of
+// weeks the whole minutes until an item is due or an input comes.
 func (w *World) idle() time.Duration {
 	if w.now.Before(w.quiet) || !w.now.Before(w.around.until) {
 		return time.Minute
@@ -203,7 +204,7 @@ func (w *World) isDue() bool {
 	return false
 }
 
-// atRest reports whether nothing more is to come.
+// atRest reports whether nothing more happens.
 func (w *World) atRest() bool {
 	if len(w.living) > 0 || len(w.events) > 0 {
 		return false
@@ -221,8 +222,8 @@ func (w *World) atRest() bool {
 	return !searching || !w.untold()
 }
 
-// searchesOnly reports whether a launch is due only because the sweep goes on
-// searching for its run.
+// searchesOnly reports whether a launch is due only because the sweep still
+// searches for its run.
 func (w *World) searchesOnly(row ledger.Listed) bool {
 	if !strings.HasPrefix(row.Key, "launch/") {
 		return false
@@ -241,7 +242,7 @@ func (w *World) searchesOnly(row ledger.Listed) bool {
 	return known.only
 }
 
-// searches is whether one version of a launch searchesOnly.
+// searches caches the result of searchesOnly for one version of a launch.
 type searches struct {
 	version int64
 	only    bool
@@ -260,8 +261,8 @@ func (w *World) untold() bool {
 	return slices.ContainsFunc(w.posts, func(p *post) bool { return p.run != "" && !named[p.run] })
 }
 
-// expectsOnly reports whether a window is due only because its deadline will
-// come, and nothing has come for it: every day has one.
+// expectsOnly reports whether a window is due only because of its deadline, and
+// has no file. Every day has such a window.
 func (w *World) expectsOnly(row ledger.Listed) bool {
 	if !strings.HasPrefix(row.Key, "window/") {
 		return false
@@ -272,9 +273,9 @@ func (w *World) expectsOnly(row ledger.Listed) bool {
 		strings.Contains(doc, `"revision":0`) && row.At.After(w.now)
 }
 
-// waitsOnly reports whether a window is due only because it waits for files that
-// do not come, and its deadline has passed or there is none: it is looked at
-// every hour, or day.
+// waitsOnly reports whether a window is due only because it waits for missing
+// files, without a deadline in the future. The sweep reads it every hour or
+// day.
 func (w *World) waitsOnly(row ledger.Listed) bool {
 	if !containsAny(row.Key, "window/cg-C/", "window/cg-D/", "window/cg-E/") {
 		return false
@@ -285,8 +286,8 @@ func (w *World) waitsOnly(row ledger.Listed) bool {
 		row.At.Sub(w.now) > 50*time.Minute && w.now.After(deadlineOf(row.Key))
 }
 
-// deadlineOf is the deadline of a window's route, in winter, as the routes files
-// have it; zero: there is none.
+// deadlineOf returns the deadline of a window by the routes file, in winter, or
+// zero if there is none.
 func deadlineOf(window string) time.Time {
 	config, period, _ := strings.Cut(strings.TrimPrefix(window, "window/"), "/")
 	day, err := time.Parse(time.DateOnly, period)
@@ -299,7 +300,7 @@ func deadlineOf(window string) time.Time {
 	return time.Time{}
 }
 
-// run lets everything happen until the world is at rest.
+// run runs the world until it is at rest.
 func (w *World) run() {
 	w.at(Begin.Add(time.Duration(w.pick(60))*time.Second), w.tick)
 	for !w.stopped && w.step() {
@@ -327,12 +328,12 @@ func inAny(spans []span, t time.Time) bool {
 	return false
 }
 
-// Random makes a history of everything that can happen, and lets it happen. A
-// history with a mutation has no surroundings.
+// Random runs a history of everything that can happen. A history with a
+// mutation has no surroundings.
 func Random(seed uint64, m Mutation, tracing bool) *World { return ofChance(seed, m, tracing, true) }
 
-// Sequential makes the same history with a sweep that works on one item after
-// the other, lists that do not take seconds, and no surroundings.
+// Sequential runs the same history with a sweep that works on one item after
+// the other, fast lists, and no surroundings.
 func Sequential(seed uint64, m Mutation, tracing bool) *World {
 	return ofChance(seed, m, tracing, false)
 }
@@ -343,12 +344,12 @@ func ofChance(seed uint64, m Mutation, tracing, overlapping bool) *World {
 	w.tracing, w.mutant = tracing, m
 	r.p = []float64{0, 0.01, 0.03, 0.06, 0.12, 0.25}[w.pick(6)]
 	r.freezes, r.lags = w.chance(0.5), w.chance(0.5)
-	// These are drawn apart, so that they change no other history.
+	// These draws are separate, so that they change no other history.
 	if rng := rand.New(rand.NewPCG(seed, 2)); rng.IntN(40) == 0 {
 		r.broken = []string{"read", "list", "post"}[rng.IntN(3)]
 		w.broken, r.healed = r.broken, Begin.Add(30*time.Minute+time.Duration(rng.Int64N(int64(72*time.Hour))))
 		r.how.status = []int{401, 429, 500, 503}[rng.IntN(4)]
-		if r.broken == "post" { // processed or not, and nobody can know
+		if r.broken == "post" { // processed or not, and the client cannot know
 			r.how = []choice{{status: 500}, {fault: failAfter, status: -1}}[rng.IntN(2)]
 		}
 	}
@@ -375,7 +376,7 @@ func ofChance(seed uint64, m Mutation, tracing, overlapping bool) *World {
 	}
 	w.scripts()
 	w.inputs(active)
-	// Drawn apart too.
+	// This draw is separate too.
 	if rng := rand.New(rand.NewPCG(seed, 3)); rng.IntN(8) == 0 {
 		w.besideRequest(rng, active)
 	}
@@ -389,7 +390,7 @@ func ofChance(seed uint64, m Mutation, tracing, overlapping bool) *World {
 	return w
 }
 
-// some is a stretch within the time that there are faults.
+// some returns a span within the time of the faults.
 func (w *World) some(active, longest time.Duration) span {
 	from := Begin.Add(w.between(0, active))
 	to := from.Add(w.between(time.Second, longest))
@@ -399,13 +400,13 @@ func (w *World) some(active, longest time.Duration) span {
 	return span{from, to}
 }
 
-// knowsRuns lets the stack have had a run of each config id, some time ago, as
-// it has but on its first days.
+// knowsRuns lets the stack have had a run of each config id before, as always
+// after its first days.
 func (w *World) knowsRuns() {
 	w.knowsRunsOf(letters)
 }
 
-// knowsRunsOf does so for the config ids of some routes.
+// knowsRunsOf does that for the config ids of some routes.
 func (w *World) knowsRunsOf(letters string) {
 	if err := w.amperity.Script("", amperitytest.Script{}); err != nil { // each is over at once
 		panic(err)
@@ -423,7 +424,7 @@ func (w *World) knowsRunsOf(letters string) {
 	w.foreign = map[string]bool{}
 }
 
-// scripts says how long runs take.
+// scripts sets the duration of runs.
 func (w *World) scripts() {
 	s := amperitytest.Script{Duration: w.between(time.Second, 20*time.Minute)}
 	if w.chance(0.2) {
@@ -440,8 +441,8 @@ func (w *World) scripts() {
 
 const letters = "abcdefghij"
 
-// inputs lets files land and schedules fire, for few config ids, so that they
-// meet.
+// inputs lets files land and schedules fire. It uses few config ids, so that
+// the inputs affect each other.
 func (w *World) inputs(active time.Duration) {
 	for range 1 + w.pick(2) {
 		w.letters += string(letters[w.pick(len(letters))])
@@ -500,8 +501,8 @@ func (w *World) filesOf(letter string, day int, active time.Duration) {
 	}
 }
 
-// besideRequest lets a file land within seconds of the request that another one
-// leads to, six seconds after the event of that one.
+// besideRequest lets a file land within seconds of the request for another
+// file, which is sent six seconds after that file's event.
 func (w *World) besideRequest(rng *rand.Rand, active time.Duration) {
 	letter := string("abfj"[rng.IntN(4)])
 	at := Begin.Add(time.Duration(rng.Int64N(int64(active))))
@@ -511,7 +512,7 @@ func (w *World) besideRequest(rng *rand.Rand, active time.Duration) {
 	}
 }
 
-// delivery is when the events of a file come: at least once.
+// delivery returns the delays of a file's events: at least one.
 func (w *World) delivery() []time.Duration {
 	delays := []time.Duration{w.between(50*time.Millisecond, 2*time.Second)}
 	if w.chance(0.1) {
@@ -527,7 +528,7 @@ func (w *World) delivery() []time.Duration {
 	return delays
 }
 
-// decision lets a schedule fire, or a person start a run by hand.
+// decision lets a schedule fire, or an operator start a run by hand.
 func (w *World) decision(active time.Duration) {
 	n := len(w.decisions)
 	config := "cg-" + string(w.letters[w.pick(len(w.letters))]-'a'+'A')
@@ -535,7 +536,7 @@ func (w *World) decision(active time.Duration) {
 	if n > 0 && w.chance(0.3) {
 		at = w.decisions[n-1].at.Add(w.between(0, 3*time.Second)) // many fire at the full hour
 	}
-	// A range that nothing else has tells the runs of this decision.
+	// A unique range identifies the runs of this decision.
 	from := time.Date(2025, 1, 1+n, 0, 0, 0, 0, time.UTC)
 	mode := []string{"source", "full"}[w.pick(2)]
 	d := &decision{at: at, config: config, from: from.Format(time.DateOnly), retry: mode == "source"}
@@ -565,7 +566,7 @@ func (w *World) decision(active time.Duration) {
 	}
 }
 
-// people act on what is held: some of it, some time later, some twice.
+// people lets operators answer some holds later, and some of them twice.
 func (w *World) people() {
 	w.onAnnounced = func(a announcement.Announcement) {
 		switch a.Type {

@@ -14,23 +14,23 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// surroundings happen to a random history beside its own few inputs, as they do in
-// a tenant, in an account and within a year. Each is drawn on its own, so that a
-// history without surroundings is the one that its seed made without them.
+// surroundings are events of a tenant, an account or a year that happen in a
+// random history besides its own few inputs. Their draws are separate, so that
+// they change nothing in a history without surroundings.
 type surroundings struct {
 	rng *rand.Rand
-	// has are the names of the surroundings that the history has.
+	// has has the names of the history's surroundings.
 	has map[string]bool
 	// badMinutes lose the answers to POSTs. ledgerOutages have no ledger.
 	badMinutes, ledgerOutages []span
-	// delayed are the outages of the ledger, each until the operator has sent back
-	// what went to the dead-letter queues: nothing need be in time meanwhile.
+	// delayed are the outages of the ledger, each until the operator has
+	// redriven the dead-letter queues. Meanwhile nothing must be in time.
 	delayed []span
-	// oddAnswers: Amperity answers with statuses and bodies that say nothing.
-	// overlaps: the pages of its lists overlap. gaps: its lists lack any young
-	// run, not only the newest.
+	// oddAnswers: Amperity answers with statuses and bodies that prove nothing.
+	// overlaps: the pages of its lists overlap. gaps: its lists may lack any
+	// recent run, not only the newest.
 	oddAnswers, overlaps, gaps bool
-	// lastOn is the last run of the page that a process has read.
+	// lastOn is the last run on the page that a process has read.
 	lastOn map[*process]json.RawMessage
 	// until is when the last input comes.
 	until time.Time
@@ -38,7 +38,7 @@ type surroundings struct {
 	sweeps int
 }
 
-// The surroundings, by name. in: one history of so many has it.
+// surroundingsOf are the surroundings. One of in histories has each.
 var surroundingsOf = []struct {
 	name string
 	in   int
@@ -56,7 +56,8 @@ var surroundingsOf = []struct {
 	{"lists with gaps", 10, func(w *World, _ time.Duration) { w.around.gaps = true }},
 }
 
-// surround draws the surroundings of a history whose inputs come within a time.
+// surround draws the surroundings of a history. active is the time of its
+// inputs.
 func (w *World) surround(seed uint64, active time.Duration) {
 	w.around = surroundings{rng: rand.New(rand.NewPCG(seed, 3)), has: map[string]bool{}, lastOn: map[*process]json.RawMessage{}}
 	for _, s := range surroundingsOf {
@@ -67,14 +68,14 @@ func (w *World) surround(seed uint64, active time.Duration) {
 	}
 }
 
-// Draws of the surroundings' own.
+// The draws of the surroundings.
 func (s *surroundings) pick(n int) int        { return s.rng.IntN(n) }
 func (s *surroundings) chance(p float64) bool { return s.rng.Float64() < p }
 func (s *surroundings) between(a, b time.Duration) time.Duration {
 	return a + time.Duration(s.rng.Int64N(int64(b-a)))
 }
 
-// comes notes that an input comes at a time, and calls do then.
+// comes schedules an input at a time.
 func (w *World) comes(at time.Time, do func()) {
 	if at.After(w.around.until) {
 		w.around.until = at
@@ -82,14 +83,15 @@ func (w *World) comes(at time.Time, do func()) {
 	w.at(at, do)
 }
 
-// failsUntil lets calls fail until a time at least.
+// failsUntil lets calls fail at least until a time.
 func (w *World) failsUntil(t time.Time) {
 	if t.After(w.quiet) {
 		w.quiet = t
 	}
 }
 
-// backfills lets files of up to 72 windows of one config id come within minutes.
+// backfills lets files of up to 72 windows of one config id come within
+// minutes.
 func (w *World) backfills(active time.Duration) {
 	s := &w.around
 	letter := w.letters[:1]
@@ -117,15 +119,15 @@ func (w *World) backfills(active time.Duration) {
 		}
 	}
 	s.sweeps += windows * int(2*w.duration/time.Minute+15)
-	// Where each fourth call fails, hardly a sweep comes to its end, and so many
-	// windows are in the way of all else.
+	// If every fourth call fails, most sweeps do not finish, and so many windows
+	// delay everything else.
 	if r, ok := w.chooser.(*random); ok {
 		r.p = min(r.p, 0.03)
 	}
 }
 
-// othersStart lets others start up to 30 runs an hour: of our config ids, of
-// others, also of one with the name of ours, few of them under our own principal.
+// othersStart lets others start up to 30 runs an hour: of our config ids and of
+// others, of a config id with the name of ours, and a few under our principal.
 func (w *World) othersStart(active time.Duration) {
 	s := &w.around
 	script := amperitytest.Script{Name: nameOf(w.configOf(s.pick(len(w.letters)))), Duration: w.duration}
@@ -147,14 +149,14 @@ func (w *World) othersStart(active time.Duration) {
 	}
 }
 
-// nameOf is the name that the simulated Amperity gives to the runs of a config id.
+// nameOf returns the name of a config id's runs in the simulated Amperity.
 func nameOf(configID string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(configID))
 	return fmt.Sprintf("Simulated workflow %04x", h.Sum32()&0xffff)
 }
 
-// configOf is the config id of the nth route of the history.
+// configOf returns the config id of the nth route of the history.
 func (w *World) configOf(n int) string {
 	if w.letters[n] == 'i' {
 		return "og-I"
@@ -178,7 +180,7 @@ func (w *World) failTogether(active time.Duration) {
 	}
 }
 
-// decides makes a decision of a schedule of its own.
+// decides adds a decision of a new schedule.
 func (w *World) decides(config, mode string, at time.Time) *decision {
 	n := len(w.decisions)
 	from := time.Date(2025, 1, 1+n, 0, 0, 0, 0, time.UTC)
@@ -191,7 +193,7 @@ func (w *World) decides(config, mode string, at time.Time) *decision {
 	return d
 }
 
-// long is a stretch that begins while inputs come.
+// long returns a span that begins while inputs come.
 func (w *World) long(active, shortest, longest time.Duration) span {
 	from := Begin.Add(w.around.between(0, active))
 	return span{from, from.Add(w.around.between(shortest, longest))}
@@ -208,8 +210,8 @@ func (w *World) longOutage(active time.Duration) {
 	w.failsUntil(out.to)
 }
 
-// ledgerOutage lets the ledger fail for up to hours, or days. The operator then
-// sends back what is in the dead-letter queues.
+// ledgerOutage lets the ledger fail for minutes to days. Afterwards the
+// operator redrives the dead-letter queues.
 func (w *World) ledgerOutage(active time.Duration) {
 	longest := 3 * time.Hour
 	if w.around.chance(0.2) {
@@ -226,7 +228,7 @@ func (w *World) ledgerOutage(active time.Duration) {
 	w.around.delayed = append(w.around.delayed, delayed)
 }
 
-// redrive sends back what is in the dead-letter queues.
+// redrive redrives the dead-letter queues.
 func (w *World) redrive() {
 	for _, m := range w.sqs.messages {
 		if m.gone && m.receives >= maxReceive && m.file.lost > 0 && !m.raw {
@@ -243,8 +245,8 @@ func (w *World) redrive() {
 	}
 }
 
-// weeks lets events come again, or for the first time, after up to nine weeks, and
-// lets the ledger's items expire meanwhile, in any order.
+// weeks delivers events again, or for the first time, after up to nine weeks.
+// Meanwhile the ledger's items expire in any order.
 func (w *World) weeks(active time.Duration) {
 	s := &w.around
 	const week = 7 * 24 * time.Hour
@@ -279,8 +281,8 @@ func (w *World) weeks(active time.Duration) {
 	w.after(24*time.Hour, expire)
 }
 
-// versions lets a second version of a key come, in a bucket that numbers versions,
-// or in one that no longer does.
+// versions uploads a second version of a key, to a bucket with versions or to
+// one whose versioning is suspended.
 func (w *World) versions(active time.Duration) {
 	s := &w.around
 	letter := w.letters[:1]
@@ -301,8 +303,8 @@ func (w *World) versions(active time.Duration) {
 	}
 }
 
-// befalls lets a call fail for a reason of the surroundings. It reports whether
-// one does.
+// befalls lets a call fail because of the surroundings. It reports whether the
+// call fails.
 func (w *World) befalls(o op, c *choice) bool {
 	s := &w.around
 	switch o.kind {
@@ -329,11 +331,11 @@ func (w *World) befalls(o op, c *choice) bool {
 	return false
 }
 
-// brokenBodies are bodies that are no answer to any request.
+// brokenBodies are bodies that answer no request.
 var brokenBodies = []string{``, `null`, `{}`, `[]`, `{"data":`, `{"data":null}`, `{"data":{}}`, `{"id":""}`, `{"id":7}`, `<html>busy</html>`, `"wf-1"`}
 
 // odd lets Amperity answer with a response that proves nothing: the request may
-// have been processed. It reports whether it does.
+// have been processed. It reports whether the answer is such a response.
 func (w *World) odd(o op, c *choice) bool {
 	s := &w.around
 	if !s.oddAnswers || o.kind != "post" && o.kind != "read" && o.kind != "list" || s.chance(0.6) {
@@ -353,7 +355,7 @@ func (w *World) odd(o op, c *choice) bool {
 	return true
 }
 
-// unclear reports whether a status does not tell whether the request was
+// unclear reports whether a status leaves unknown whether the request was
 // processed.
 func unclear(status int) bool {
 	return status >= 500 || status == http.StatusRequestTimeout || status == 499 || status >= 300 && status < 400
@@ -384,8 +386,8 @@ func (w *World) paged(p *process, req *http.Request, answer *http.Response) *htt
 	return answer
 }
 
-// hides reports whether a list that lags behind lacks a run that is younger than
-// the lag: each, or where lists have gaps, about half of them.
+// hides reports whether a lagging list lacks a run that is more recent than the
+// lag: each such run, or about half of them if lists have gaps.
 func (w *World) hides(id string) bool {
 	if !w.around.gaps {
 		return true

@@ -12,7 +12,7 @@ import (
 )
 
 // The exhaustive mode of two launches of one config id, A and B: each operation
-// of the one happens right before, and right after, each operation of the other.
+// of A happens right before and right after each operation of B.
 
 // step is one call of a backend for a launch: A or B, and its number among the
 // calls for that launch.
@@ -23,8 +23,8 @@ type step struct {
 
 func (s step) String() string { return fmt.Sprintf("%c%d", s.who, s.n) }
 
-// order is two steps of two launches: the first happens, and then, with nothing
-// of these launches in between, the second.
+// order is two steps of two launches. The second happens right after the first,
+// without another step of these launches in between.
 type order struct{ first, second step }
 
 func (o order) String() string {
@@ -34,7 +34,7 @@ func (o order) String() string {
 	return o.first.String() + "<" + o.second.String()
 }
 
-// Plan is one history of two launches: what fails, and in which order.
+// Plan is one history of two launches: its faults and its order.
 type Plan struct {
 	Scenario int
 	faults   map[step]trouble
@@ -49,7 +49,7 @@ func (p Plan) String() string {
 	return fmt.Sprintf("%d;%s;%s", p.Scenario, strings.Join(parts, " + "), p.order)
 }
 
-// readPlan reads what String writes.
+// readPlan parses the text of String.
 func readPlan(text string) (Plan, error) {
 	p := Plan{faults: map[step]trouble{}}
 	parts := strings.Split(text, ";")
@@ -77,8 +77,8 @@ func readPlan(text string) (Plan, error) {
 // trouble is how a step fails, by name.
 type trouble string
 
-// The ways in which a request to start a run fails here; other calls have those
-// of faultsOf.
+// The ways in which a request to start a run fails here, besides those of
+// faultsOf.
 const (
 	lostUnprocessed trouble = "lost, not processed"
 	lostProcessed   trouble = "lost, processed"
@@ -88,10 +88,10 @@ const (
 	frozenBefore    trouble = "frozen before"
 )
 
-// postTroubles are those that no other call has.
+// postTroubles are the troubles of requests to start a run alone.
 var postTroubles = []trouble{lostUnprocessed, lostProcessed, lostLate, limitedAll, repeatedBusy, frozenBefore}
 
-// choice is what the trouble makes of a call.
+// choice returns c with the trouble.
 func (t trouble) choice(c choice) choice {
 	switch t {
 	case "":
@@ -113,8 +113,8 @@ func (t trouble) choice(c choice) choice {
 	return c
 }
 
-// patience is how long a process is held up for another at most: none of them
-// meets a deadline because of it.
+// patience is the longest delay of a process for an order. It is short enough
+// that no process meets its deadline because of it.
 const patience = 8 * time.Second
 
 // done is a step that happened.
@@ -125,31 +125,31 @@ type done struct {
 	process   int
 }
 
-// shared reports whether the step touches what both launches touch.
+// shared reports whether the step uses something that both launches use.
 func (d done) shared() bool {
 	return d.kind == "post" || d.kind == "list" || d.kind == "read" || strings.Contains(d.key, "config/") || strings.Contains(d.key, "run/")
 }
 
-// timed lets the steps that a plan names fail, and brings two into an order.
+// timed lets the steps of a plan fail, and brings two steps into an order.
 type timed struct {
 	plan    Plan
-	items   map[string]byte // whose an item is
+	items   map[string]byte // the launch of an item
 	count   map[byte]int
 	steps   []done
 	limited map[*thread]bool
-	// reached are the steps that a process is about to do, over when they have
+	// reached are the steps that a process has begun. over is when a step has
 	// taken effect.
 	reached map[step]bool
 	over    map[step]time.Time
-	// missed: one of the two did not come in time, so that there was no order.
+	// missed: one of the two steps did not come in time, so there was no order.
 	missed bool
-	// looked is called when a sweep looks at A for the first time.
+	// looked is called when a sweep first reads A.
 	looked func()
 }
 
 func (c *timed) lag(*World) time.Duration { return 0 }
 
-// whose is the launch that a thread works for; 0: neither.
+// whose returns the launch that a thread works for, or 0.
 func (c *timed) whose(t *thread, o op) byte {
 	if who, ok := c.items[t.item]; ok {
 		return who
@@ -211,7 +211,7 @@ func (c *timed) choose(w *World, p *process, o op) choice {
 var TwoLaunches = []struct {
 	Name string
 	set  func(w *World, c *timed)
-	// later: B begins when a sweep looks at A, whose request was lost.
+	// later: B begins when a sweep reads A, whose request was lost.
 	later bool
 }{
 	{"two schedules of the same second, held when unknown", func(w *World, c *timed) {
@@ -244,7 +244,7 @@ var TwoLaunches = []struct {
 	}, true},
 }
 
-// is says whose a launch is.
+// is makes a launch A or B.
 func (c *timed) is(who byte, launchKey string) { c.items["launch/"+launchKey] = who }
 
 func (c *timed) isWindow(who byte, config, day string) {
@@ -254,14 +254,14 @@ func (c *timed) isWindow(who byte, config, day string) {
 	}
 }
 
-// startsAt lets a schedule fire, and gives its launch key.
+// startsAt lets a schedule fire, and returns its launch key.
 func (w *World) startsAt(at time.Duration, config, mode string) string {
 	w.starts(at, config, mode, Patterns[0])
 	return w.decisions[len(w.decisions)-1].key
 }
 
-// Timed lets a plan happen. It returns the steps of the two launches, and whether
-// the order was impossible.
+// Timed runs a plan. It returns the steps of the two launches, and whether the
+// order was impossible.
 func Timed(p Plan, m Mutation, tracing bool) (w *World, steps []done, missed bool) {
 	c := &timed{plan: p, items: map[string]byte{}, count: map[byte]int{}, limited: map[*thread]bool{}, reached: map[step]bool{}, over: map[step]time.Time{}}
 	w = newWorld(1, c, false)
@@ -279,11 +279,11 @@ func Timed(p Plan, m Mutation, tracing bool) (w *World, steps []done, missed boo
 }
 
 // maxSteps is how many steps of each launch are brought into an order: those of
-// its first invocation, and of the sweeps that look at it first.
+// its first invocation and of the first sweeps that read it.
 const maxSteps = 26
 
-// ordersOf are the orders of two steps that are possible where these were done:
-// the two are not further apart than patience.
+// ordersOf returns the possible orders of two of these steps, which are at most
+// patience apart.
 func ordersOf(steps []done, sharedOnly bool) []order {
 	var orders []order
 	for _, a := range steps {
@@ -297,7 +297,7 @@ func ordersOf(steps []done, sharedOnly bool) []order {
 	return orders
 }
 
-// troublesOf are the ways in which a step fails.
+// troublesOf returns the ways in which a step fails.
 func troublesOf(d done) []trouble {
 	var ts []trouble
 	for _, f := range faultsOf(d.kind) {

@@ -16,10 +16,10 @@ var planFlag = flag.String("plan", "", "replay one history of TestTiming, as its
 // counts are how many histories there were of each sort.
 type counts struct{ faults, pairs, histories, missed int }
 
-// TestTiming brings each operation of a launch right before and right after each
-// operation of another launch of its config id: without a fault, with a request
-// of either lost, and with -pairs with each single fault of either and with each
-// pair of faults of their requests.
+// TestTiming brings each operation of a launch right before and right after
+// each operation of another launch of its config id: without a fault, with a
+// request of either lost, and with -pairs with each single fault of either and
+// with each pair of faults of their requests.
 func TestTiming(t *testing.T) {
 	t.Parallel()
 	if *planFlag != "" {

@@ -16,7 +16,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// yearAssumes is what [NewYear] assumes of a year. It stands beside every result.
+// yearAssumes are the assumptions of [NewYear]. Every result shows them.
 const yearAssumes = `20 config ids launch once a day: 10 by schedule, 6 of these in one second each night, and 10 by files (1 to 5 within minutes).
 Half of each are "source"; the others are "full". Routes keep their default settle and late. Runs take 45 minutes.
 3% of file days have a straggler, 1 minute to 2 hours after the day's last file.
@@ -39,17 +39,17 @@ const (
 	day            = 24 * time.Hour
 )
 
-// Year is a world in which nothing but the usual goes wrong, and counts how often
-// an operator is asked.
+// Year is a world with the usual faults only. It counts how often an operator
+// is asked.
 type Year struct {
 	*World
 	calls *yearly
 	days  int
-	// known are the config ids that had a run.
+	// known are the config ids that have had a run.
 	known map[string]bool
 	holds []*yearHold
 	seen  map[string]bool // ids of announcements
-	// started is the run that a launch was last announced with.
+	// started has the run of each launch's last Run Started.
 	started map[string]string
 	named   map[string]bool // runs that an announcement named
 }
@@ -58,14 +58,15 @@ type Year struct {
 type yearHold struct {
 	key, config, reason string
 	number              int
-	// first: the config id never had a run before.
+	// first: the config id had no run before.
 	first bool
-	// answered: the operator has answered. ended: a run was announced before.
+	// answered: the operator has answered. ended: a run was announced before
+	// that.
 	answered, ended bool
 }
 
-// NewYear makes a world of so many days, in whose tenant others start so many
-// runs an hour.
+// NewYear returns a world of the given days. others is how many runs an hour
+// other users of the tenant start.
 func NewYear(seed uint64, days, others int) *Year {
 	y := &Year{days: days, known: map[string]bool{}, seen: map[string]bool{}, started: map[string]string{}, named: map[string]bool{}}
 	y.calls = &yearly{rng: rand.New(rand.NewPCG(seed, 4)), seed: seed, calls: map[string]int{}, quiet: Begin.Add(time.Duration(days) * day)}
@@ -93,10 +94,10 @@ func NewYear(seed uint64, days, others int) *Year {
 	return y
 }
 
-// yearConfig is the nth config id.
+// yearConfig returns the nth config id.
 func yearConfig(n int) string { return fmt.Sprintf("cg-Y%d", n) }
 
-// yearMode is the run mode of the nth config id.
+// yearMode returns the run mode of the nth config id.
 func yearMode(n int) string { return []string{"source", "full"}[n%2] }
 
 func yearRoutes() string {
@@ -108,14 +109,14 @@ func yearRoutes() string {
 	return b.String()
 }
 
-// outagesAre says when Amperity answers nothing but 503.
+// outagesAre sets when Amperity answers every request with 503.
 func (y *Year) outagesAre() {
 	night := Begin.Add(time.Duration(y.pick(y.days))*day + yearHour(0) - y.between(0, 30*time.Minute))
 	other := Begin.Add(y.between(0, time.Duration(y.days)*day-yearOutage))
 	y.calls.outages = []span{{night, night.Add(yearOutage)}, {other, other.Add(yearOutage)}}
 }
 
-// yearHour is when in its day the nth config id launches.
+// yearHour returns the time of day at which the nth config id launches.
 func yearHour(n int) time.Duration {
 	if n < yearNightly {
 		return time.Hour
@@ -123,8 +124,8 @@ func yearHour(n int) time.Duration {
 	return time.Hour + time.Duration(n-yearNightly+1)*70*time.Minute
 }
 
-// oneDay lets the schedules of a day fire and its files land, and clears away
-// what nobody asks for any more.
+// oneDay lets the schedules of a day fire and its files land. It drops old data
+// that nothing reads any longer.
 func (y *Year) oneDay(n int) {
 	for i := range yearConfigs {
 		at := y.now.Add(yearHour(i))
@@ -168,7 +169,7 @@ func (y *Year) lands(route, f int, at time.Time) {
 	})
 }
 
-// othersStart lets others start a run about so often.
+// othersStart lets others start a run about once in every.
 func (y *Year) othersStart(every time.Duration) {
 	y.after(y.between(0, 2*every), func() {
 		if y.now.After(y.calls.quiet) {
@@ -179,8 +180,8 @@ func (y *Year) othersStart(every time.Duration) {
 	})
 }
 
-// otherStarts starts a run for somebody else. It has no client, because a year has
-// hundreds of thousands of these.
+// otherStarts starts a run of another user. It uses no client, because a year
+// has hundreds of thousands of such runs.
 func (y *Year) otherStarts(configID string) {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, y.amperity.URL()+"/workflow/runs", strings.NewReader(`{"config_id":"`+configID+`"}`))
 	if err != nil {
@@ -193,7 +194,7 @@ func (y *Year) otherStarts(configID string) {
 	}
 }
 
-// hears takes in an announcement, and lets the operator answer a hold.
+// hears records an announcement, and lets the operator answer a hold.
 func (y *Year) hears(a announcement.Announcement) {
 	d := a.Detail
 	if d.Run != nil {
@@ -222,8 +223,8 @@ func (y *Year) hears(a announcement.Announcement) {
 	}
 }
 
-// answer lets the operator answer a hold, and look an hour later whether that was
-// done.
+// answer lets the operator answer a hold, and check an hour later whether the
+// answer was carried out.
 func (y *Year) answer(h *yearHold) {
 	item, _ := y.ledger.Get(context.Background(), "launch/"+h.key)
 	if h.ended || !containsAny(string(item.Doc), `"state":"held"`, `"state":"rejected"`) || !strings.Contains(string(item.Doc), fmt.Sprintf(`"hold":%d`, h.number)) {
@@ -241,7 +242,7 @@ func (y *Year) answer(h *yearHold) {
 	y.after(time.Hour, func() { y.answer(h) })
 }
 
-// happens lets the year happen, and counts.
+// happens runs the year, and returns the counts.
 func (y *Year) happens() YearFigures {
 	end := y.calls.quiet.Add(yearRest)
 	var tick func()
@@ -264,18 +265,19 @@ func (y *Year) happens() YearFigures {
 
 // YearFigures are the result of a year.
 type YearFigures struct {
-	// Launches counts the launches, Posts, Reads and Lists the requests to Amperity.
+	// Launches counts the launches. Posts, Reads and Lists count the requests to
+	// Amperity.
 	Launches, Posts, Reads, Lists int
-	// Asked counts the holds that the operator had to answer, by reason. Apart are
-	// those of launches whose request was never processed and those of the first
-	// runs of config ids, which no search can end, and those that a route asks for
-	// (late: hold).
+	// Asked counts the holds that the operator had to answer, by reason. It
+	// leaves out Unprocessed, the launches whose request was never processed,
+	// and Firsts, the first runs of config ids, because no search can end
+	// these. It also leaves out Policy, the holds that a route asks for (late:
+	// hold).
 	Asked                       map[string]int
 	Unprocessed, Firsts, Policy int
 	// Alone counts the holds that ended without the operator, by reason.
 	Alone map[string]int
-	// Double counts launches with two runs although nobody has released them, by
-	// if_unknown.
+	// Double counts launches with two runs and without a release, by if_unknown.
 	Double map[string]int
 	// Wrong counts launches announced with another launch's run. Untold counts
 	// runs of ours that no announcement names. Open counts launches without an
@@ -353,13 +355,13 @@ func (y *Year) processed(key string) bool {
 	})
 }
 
-// yearly lets calls fail as often as [yearAssumes] says.
+// yearly lets calls fail as often as [yearAssumes] states.
 type yearly struct {
 	rng     *rand.Rand
 	seed    uint64
 	calls   map[string]int // by kind
 	outages []span
-	quiet   time.Time // from when on nothing fails
+	quiet   time.Time // when the faults end
 }
 
 func (y *yearly) lag(*World) time.Duration { return 0 }
@@ -400,7 +402,7 @@ func (y *yearly) loses(t time.Time) bool {
 	return y.rng.IntN(200) == 0
 }
 
-// lost says what becomes of a POST whose answer is lost.
+// lost chooses the fate of a POST whose answer is lost.
 func (y *yearly) lost(c *choice) {
 	reset := y.rng.IntN(2) == 0
 	switch n := y.rng.IntN(100); {

@@ -14,12 +14,13 @@ var (
 	yearsFlag = flag.Int("years", 1, "how many years to simulate, each with its own seed from -from on")
 )
 
-// mostAsked is how often an operator is asked in a year at most, apart from what
-// no search can end and what routes ask for.
+// mostAsked is how often an operator is asked in a year at most, apart from
+// what no search can end and what routes ask for.
 const mostAsked = 3
 
-// TestYear counts how often an operator is asked in a year, or in a month unless
-// -days says otherwise: in a tenant without other runs and in one with 30 an hour.
+// TestYear counts how often an operator is asked in a year, or in a month
+// unless -days says otherwise: in a tenant without other runs and in one with
+// 30 an hour.
 func TestYear(t *testing.T) {
 	t.Parallel()
 	var table strings.Builder
