@@ -31,11 +31,11 @@ const crashInstances = 3
 // crashBlock is how many inputs share a ledger.
 const crashBlock = 10
 
-// TestKilledAtRandomMoments gives each input to three built functions at the
-// same time, kills at least one of them by SIGKILL at a random moment, delivers
-// it again as AWS would, and lets sweeps come, the first of which are killed,
-// too. No input starts two runs, and each ends as started, or as held where
-// nobody can know.
+// TestKilledAtRandomMoments sends each input to three built functions at the
+// same time, kills at least one of them with SIGKILL at a random moment, and
+// delivers the input again as AWS would. It kills the first sweeps too. No
+// input starts two runs. Each ends as started, or as held if its outcome is
+// unknown.
 func TestKilledAtRandomMoments(t *testing.T) {
 	seed := *crashSeed
 	if seed == 0 {

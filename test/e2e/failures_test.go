@@ -36,8 +36,9 @@ func fault(t *testing.T, w *stack.World, f amperitytest.Fault) {
 	}
 }
 
-// The rule of the template tells a person in one sentence.
-func TestWhatAPersonShouldKnowIsMailed(t *testing.T) {
+// TestEventsForTheOperatorAreMailed checks that the template's rule mails one
+// sentence for each event.
+func TestEventsForTheOperatorAreMailed(t *testing.T) {
 	w := world(t)
 	given := everything()
 	given["AmperityTenant"] = amperitytest.DefaultTenant
@@ -117,7 +118,7 @@ func TestARunWhoseAnswerIsLostIsNotStartedAgain(t *testing.T) {
 	}
 }
 
-// All waits while the stack is paused, and goes on where it stood.
+// A paused stack starts nothing. Afterwards everything resumes.
 func TestAPausedStackStartsNothing(t *testing.T) {
 	paused := map[string]string{"PAUSED": "true"}
 	w := world(t)
@@ -176,7 +177,7 @@ func TestARenewedSecretIsReadWhenTheOldTokenIsRefused(t *testing.T) {
 	}
 }
 
-func TestWrongSettingsAreNamedToWhoeverInvokes(t *testing.T) {
+func TestWrongSettingsAreNamedToEveryCaller(t *testing.T) {
 	w := world(t)
 	for _, f := range stack.Functions() {
 		e := emulate(t, w, f.Name, map[string]string{"AMPERITY_TENANT": "", "PAUSED": "perhaps"})

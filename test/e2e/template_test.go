@@ -236,7 +236,7 @@ func TestLogsAreKeptAsLongAsTheParameterSays(t *testing.T) {
 	}
 }
 
-func TestWhatHoldsStateOutlivesTheStack(t *testing.T) {
+func TestStatefulResourcesOutliveTheStack(t *testing.T) {
 	for name, made := range variants(t) {
 		for _, id := range ofType(made, "AWS::SQS::Queue", "AWS::Logs::LogGroup", "AWS::DynamoDB::Table", "AWS::S3::Bucket") {
 			if r := made[id]; r.DeletionPolicy != "RetainExceptOnCreate" || r.UpdateReplacePolicy != "Retain" {

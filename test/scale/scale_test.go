@@ -45,9 +45,9 @@ func sweepOnce(t *testing.T, w *World, h *sweep.Handler) sweep.Summary {
 	return s
 }
 
-// TestAStormIsOneRun: 100,000 files of one day, a tenth of their events twice,
-// in any order, in batches of up to 1,000 that three instances have at the same
-// time.
+// TestAStormIsOneRun sends the events of 100,000 files of one day in any order,
+// a tenth of them twice, in batches of up to 1,000 to three concurrent
+// instances.
 func TestAStormIsOneRun(t *testing.T) {
 	t.Parallel()
 	const files = 100_000
@@ -265,9 +265,9 @@ func TestABacklogIsWorkedOffPolitely(t *testing.T) {
 	t.Logf("%d sweeps, at most %d requests in a second", sweeps, most)
 }
 
-// TestAFloodOfUnroutedFilesCostsLittle: 10,000 files that no route matches, each
-// in a first folder of its own, in batches of 1,000, and in each batch a file of
-// a route.
+// TestAFloodOfUnroutedFilesCostsLittle: 10,000 files that no route matches,
+// each in a first folder of its own, in batches of 1,000, and in each batch a
+// file of a route.
 func TestAFloodOfUnroutedFilesCostsLittle(t *testing.T) {
 	t.Parallel()
 	w := world(t, routesFile)

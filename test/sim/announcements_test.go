@@ -12,9 +12,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/announcement/announcementtest"
 )
 
-// TestEveryAnnouncementKeepsToItsSchema holds all that random histories
-// announce to the schemas in docs/events. It goes on until every type was
-// announced, so that none is left out.
+// TestEveryAnnouncementKeepsToItsSchema checks the announcements of random
+// histories against the schemas in docs/events. It continues until every type
+// was announced.
 func TestEveryAnnouncementKeepsToItsSchema(t *testing.T) {
 	t.Parallel()
 	const least, most = 200, 5000
@@ -59,8 +59,8 @@ func TestEveryAnnouncementKeepsToItsSchema(t *testing.T) {
 	}
 }
 
-// keepsToSchema encodes an announcement as it is published, and holds it to the
-// schema of its type.
+// keepsToSchema encodes an announcement as it is published, and checks it
+// against the schema of its type.
 func keepsToSchema(a announcement.Announcement) error {
 	detail, err := a.Encode(announcement.DefaultLimit)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// steady answers every call within 40 ms, without a fault, and counts the calls
-// by kind.
+// steady answers every call within 40 ms and without a fault. It counts the
+// calls by kind.
 type steady struct{ calls map[string]int }
 
 func (s *steady) lag(*World) time.Duration { return 0 }
@@ -26,8 +26,8 @@ func (s *steady) choose(_ *World, _ *process, o op) choice {
 	return choice{before: 20 * time.Millisecond, after: 20 * time.Millisecond}
 }
 
-// backfill is what became of the windows of a backfill, and of a window of
-// another config id that became due in the middle of it.
+// backfill is the outcome of the windows of a backfill, and of a window of
+// another config id that became due meanwhile.
 type backfill struct {
 	started int
 	// held counts launches by the reason.
@@ -40,14 +40,14 @@ type backfill struct {
 	posts, reads int
 	// took is the time from the first file to the last Started or Held.
 	took time.Duration
-	// delay is how many sweeps ran from when the neighbour's window was due
-	// until its run was started; 0: it was not started.
+	// delay is how many sweeps ran between the due time of the neighbour's
+	// window and the start of its run, or 0 if its run was not started.
 	delay int
 }
 
-// fills lets one file land for each of many windows of one config id, whose
-// runs take a while, and waits until each window is started or held. A sweep
-// works on so many items at the same time.
+// fills lets one file land for each of many windows of one config id, and waits
+// until each window is started or held. workers is how many items a sweep works
+// on concurrently.
 func fills(t *testing.T, letter string, windows int, duration time.Duration, workers int) backfill {
 	t.Helper()
 	calls := &steady{calls: map[string]int{}}
@@ -115,7 +115,7 @@ func fills(t *testing.T, letter string, windows int, duration time.Duration, wor
 	return b
 }
 
-// most is the most runs of a config id that were in progress at the same time.
+// most returns the most runs of a config id that were running at the same time.
 func most(runs []amperitytest.Started, duration time.Duration, configID string) int {
 	together := 0
 	for _, r := range runs {
@@ -130,9 +130,9 @@ func most(runs []amperitytest.Started, duration time.Duration, configID string) 
 	return together
 }
 
-// TestBackfill lets files of many windows land at once. The runs of a config id
-// must start one after the other, without an operator, and without delay for
-// other config ids.
+// TestBackfill lets files of many windows land simultaneously. The runs of a
+// config id must start one after the other, without an operator, and without
+// delay for other config ids.
 func TestBackfill(t *testing.T) {
 	t.Parallel()
 	// mostDelay is how many sweeps the neighbour may need.
@@ -163,8 +163,8 @@ func TestBackfill(t *testing.T) {
 				if b.together != 1 {
 					t.Errorf("up to %d runs of the config id were in progress at once, want 1", b.together)
 				}
-				// One worker, which no sweep that is deployed has, does 1,000 windows in
-				// a minute and more.
+				// One worker, which no deployed sweep has, needs more than a minute for
+				// 1,000 windows.
 				if most := mostDelay + max(0, 2-workers); b.delay < 1 || b.delay > most {
 					t.Errorf("the neighbour started after %d sweeps, want 1 to %d", b.delay, most)
 				}
@@ -177,7 +177,7 @@ func TestBackfill(t *testing.T) {
 	}
 }
 
-// byName writes numbers by name, in the order of the names.
+// byName formats numbers by name, in the order of the names.
 func byName(n map[string]int) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(n)) {

@@ -15,8 +15,8 @@ var pairsFlag = flag.Bool("pairs", false, "TestExhaustive: each pair of faults t
 var replayFlag = flag.String("replay", "", "replay one history of TestExhaustive, as its failure names it, and print what happens")
 
 // TestExhaustive lets every call of every scenario fail in every way, alone and
-// with -pairs together with every later call, and holds each history to the
-// guarantees.
+// with -pairs together with every later call. It checks each history against
+// the guarantees.
 func TestExhaustive(t *testing.T) {
 	t.Parallel()
 	if *replayFlag != "" {

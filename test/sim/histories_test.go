@@ -2,7 +2,6 @@ package sim
 
 import (
 	"strconv"
-
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +10,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/window"
 )
 
-// The histories that broke earlier drafts of the protocol. Those that are about
-// the window function alone are in internal/window.
+// The histories that broke earlier drafts of the protocol. The histories of the
+// window function alone are in internal/window.
 
 const (
 	started   = announcement.RunStarted
@@ -24,10 +23,10 @@ const (
 
 func at(minutes float64) time.Duration { return time.Duration(minutes * float64(time.Minute)) }
 
-// lost is a request that a proxy gives up, and that is processed later.
+// lost is a request without an answer that is processed later.
 func lost(after time.Duration) choice { return choice{status: 504, late: after} }
 
-// never is a request that a proxy gives up, and that is not processed.
+// never is a request without an answer that is never processed.
 var never = choice{fault: slowBefore, status: 504}
 
 // H1: POST at 250.1, 504 at 250.6; Amperity creates run 1 at 400; reconcile at
@@ -46,7 +45,7 @@ func TestH1LateRunIsFoundByAListWithoutEnd(t *testing.T) {
 	}
 }
 
-func TestH1WithoutAnEarlierRunNobodyKnowsWhatItLooksLike(t *testing.T) {
+func TestH1LateRunWithoutAKnownIdentityIsHeld(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": lost(150 * time.Second)})
 	h.starts(0, "cg-A", "source", Patterns[0])
 	h.holds()
@@ -69,9 +68,9 @@ func TestH2BusyWithItsOwnRunIsNotRejected(t *testing.T) {
 	h.want(h.key(1), started)
 }
 
-// H3: claim, process frozen 300 s, sweep goes on, the process wakes and POSTs.
-// Must hold: the posting mark fails for who lost the lease.
-func TestH3WhoLostTheLeaseDoesNotSend(t *testing.T) {
+// H3: claim, process frozen 300 s, the sweep takes over, the process wakes and
+// POSTs. Must hold: the mark fails for the process that lost the lease.
+func TestH3ProcessWithoutTheLeaseDoesNotSend(t *testing.T) {
 	h := newHistory(t, map[string]choice{"trigger put 2": {freezeBefore: 300 * time.Second}})
 	h.starts(0, "cg-B", "full", Patterns[0])
 	h.holds()
@@ -84,7 +83,7 @@ func TestH3WhoLostTheLeaseDoesNotSend(t *testing.T) {
 
 // H4: the list endpoint answers a single Workflow object, or page 2 is lost.
 // Must hold: decides nothing.
-func TestH4WhatIsNoListDecidesNothing(t *testing.T) {
+func TestH4IncompleteListDecidesNothing(t *testing.T) {
 	for name, plan := range map[string]map[string]choice{
 		"a single object": {"list 1": {body: `{"id":"wf-1","state":"succeeded"}`}, "list 2": {body: `{"id":"wf-1"}`}},
 		"no page 2":       {"list 2": {fault: failBefore}, "list 4": {status: 500}},
@@ -108,7 +107,7 @@ func TestH4WhatIsNoListDecidesNothing(t *testing.T) {
 // H5: two windows (or schedules) of one config id: w1 claimed, dies before
 // POST; w2 POSTs run 1, dies before the record; reconcile of w1 finds one
 // matching run. Must hold: w1 does not adopt w2's run.
-func TestH5NoneAdoptsAnothersRun(t *testing.T) {
+func TestH5LaunchDoesNotAdoptAnotherLaunchsRun(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": {fault: dieBefore}, "post 2": {fault: dieAfter}})
 	h.earlier("cg-B", "full")
 	h.starts(at(4), "cg-B", "full", Patterns[0])
@@ -140,9 +139,9 @@ func TestH6TheCertainAnswerWins(t *testing.T) {
 	}
 }
 
-// H7: somebody starts the same group in the UI while a launch is unknown (other
-// principal). Must hold: not adopted.
-func TestH7ARunOfSomebodyElseIsNotAdopted(t *testing.T) {
+// H7: another user starts the same group in the UI while a launch is unknown.
+// Must hold: the run is not adopted.
+func TestH7RunOfAnotherUserIsNotAdopted(t *testing.T) {
 	for mode, want := range map[string]struct {
 		runs int
 		said announcement.DetailType
@@ -191,9 +190,9 @@ func TestH9AFileAfterTheRequestOfAnAdoptedRunGetsARun(t *testing.T) {
 	}
 }
 
-// H10: run 1 going; file 2 comes, its launch answers 409. Must hold: file 2
-// gets a run later, by itself.
-func TestH10BusyGoesOnByItself(t *testing.T) {
+// H10: run 1 is running; file 2 comes, and the answer to its request is 409.
+// Must hold: file 2 gets a run later, automatically.
+func TestH10BusyLaunchResumesAutomatically(t *testing.T) {
 	h := newHistory(t, nil)
 	for n := range 40 { // a run of others goes on for ten minutes
 		h.plan.plan["post "+strconv.Itoa(n+2)] = choice{status: 409}
@@ -209,7 +208,7 @@ func TestH10BusyGoesOnByItself(t *testing.T) {
 }
 
 // H11: token expired at 02:00, renewed at 08:00. Must hold: every window of the
-// night is launched by itself.
+// night is launched automatically.
 func TestH11ANightWithoutATokenCostsNoWindow(t *testing.T) {
 	h := newHistory(t, nil)
 	h.expiries = []span{{Begin, Begin.Add(6 * time.Hour)}}
@@ -238,9 +237,9 @@ func TestH12AnEventOfTheFutureLaunchesOnce(t *testing.T) {
 }
 
 // H13: overlap: both windows of a config id ripe; sweep decides w1, dies before
-// its claim; next sweep decides w2; w1 goes on without a new check. Must hold:
-// never two at once.
-func TestH13TwoRipeWindowsNeverAtOnce(t *testing.T) {
+// its claim; next sweep decides w2; w1 continues without a new check. Must
+// hold: never two runs at the same time.
+func TestH13RipeWindowsRunOneAfterTheOther(t *testing.T) {
 	// The sweep dies right after it has decided the first.
 	h := newHistory(t, map[string]choice{"sweep put 1": {fault: dieAfter}})
 	h.runsTake(10 * time.Minute)
@@ -317,7 +316,7 @@ func TestH16NoNextRevisionWhileTheLastIsUnknown(t *testing.T) {
 
 // H17: launch held or discarded, a duplicate notification of its file arrives.
 // Must hold: nothing launched.
-func TestH17DuplicatesOfWhatAPersonHasLaunchNothing(t *testing.T) {
+func TestH17DuplicatesOfHeldFilesLaunchNothing(t *testing.T) {
 	for _, verb := range []string{"", "discard"} {
 		t.Run("held "+verb, func(t *testing.T) {
 			h := newHistory(t, nil)
@@ -336,7 +335,7 @@ func TestH17DuplicatesOfWhatAPersonHasLaunchNothing(t *testing.T) {
 // H18: launch recorded started, process dies before the window takes it in.
 // Must hold: the sweep finishes it; the next arrival is judged by the right
 // covered_until.
-func TestH18TheSweepTellsTheWindow(t *testing.T) {
+func TestH18TheSweepUpdatesTheWindow(t *testing.T) {
 	// s3arrival dies after it has recorded the run: the fourth write is the
 	// window's.
 	h := newHistory(t, map[string]choice{"s3arrival put 4": {fault: dieBefore}})
@@ -398,7 +397,7 @@ func TestH19RoutesEditedInBetween(t *testing.T) {
 // H20: deadline then: run went with 3 of 4 files; the 4th arrives; or one
 // corrected file after a complete set. Must hold: revision 2 does not wait for
 // files that are there.
-func TestH20WhatWasWaivedIsNotWaitedFor(t *testing.T) {
+func TestH20WaivedFilesDelayNoLaunch(t *testing.T) {
 	h := newHistory(t, nil)
 	h.file(0, "e", 0, "x1", Patterns[0])
 	h.file(at(150), "e", 0, "y1", Patterns[0])
@@ -465,7 +464,7 @@ func TestH23RedeliveredAfterMaxAge(t *testing.T) {
 	}
 }
 
-// said are the different announcements of a launch.
+// said returns the different announcements of a launch.
 func (h *history) said(key string) map[string]announcement.DetailType {
 	m := map[string]announcement.DetailType{}
 	for _, a := range h.announced {
@@ -655,7 +654,7 @@ func TestH33ARefusalAfterAnUnknownRequestIsHeld(t *testing.T) {
 // H34: launch A: POST 1 unknown, POST 2 started run 2, run 1 appears 20 minutes
 // late; launch B of the same config id is unknown and was not processed. Must
 // hold: B does not adopt run 1.
-func TestH34AnotherOfWhichASecondRunMayComeIsInDoubt(t *testing.T) {
+func TestH34LaunchDoesNotAdoptALateSecondRun(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": lost(at(40)), "post 3": never})
 	h.earlier("cg-A", "source")
 	h.starts(at(4), "cg-A", "source", Patterns[0])
@@ -670,7 +669,7 @@ func TestH34AnotherOfWhichASecondRunMayComeIsInDoubt(t *testing.T) {
 
 // H35: one launch held as unknown and forgotten for a week; another launch of
 // that config id becomes unknown. Must hold: it can be adopted.
-func TestH35AForgottenHeldLaunchIsNoObstacleForEver(t *testing.T) {
+func TestH35UnansweredHoldBlocksNoLaterLaunch(t *testing.T) {
 	h := newHistory(t, map[string]choice{"post 1": never, "post 3": {fault: dieAfter}})
 	h.quiet = Begin.Add(7*24*time.Hour + time.Hour)
 	h.earlier("cg-B", "full")
@@ -685,7 +684,7 @@ func TestH35AForgottenHeldLaunchIsNoObstacleForEver(t *testing.T) {
 
 // H36: launch ends rejected, held or discarded, or the sweep dies after the
 // run's end. Must hold: the next window of the config id does not wait for it.
-func TestH36TheNextWindowDoesNotWaitForWhatIsOver(t *testing.T) {
+func TestH36NextWindowDoesNotWaitForAnEndedLaunch(t *testing.T) {
 	for name, plan := range map[string]map[string]choice{
 		"rejected":                           {"post 1": {status: 404}},
 		"held":                               {"post 1": never},

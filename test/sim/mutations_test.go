@@ -8,8 +8,7 @@ import (
 
 var searchFlag = flag.Int("search", 0, "try each mutation in up to so many dense and so many random histories, from -from on")
 
-// shown is a history that shows a mutation, so that it need not be looked for
-// each time.
+// shown is a known history that shows a mutation.
 type shown struct {
 	mode string // dense, random, or a plan of TestTiming
 	seed uint64
@@ -24,7 +23,7 @@ func (s shown) history(m Mutation) *World {
 	}
 	p, err := readPlan(s.mode)
 	if err != nil {
-		panic(err) // it is written here
+		panic(err) // the plan is fixed
 	}
 	w, _, _ := Timed(p, m, false)
 	return w
@@ -52,13 +51,13 @@ var seen = map[Mutation]shown{
 	PatienceForgotten:    {"dense", 9500000},
 }
 
-// seenIn are the violations of a history that a mutation may have caused.
+// seenIn returns the violations of a history that a mutation may have caused.
 func seenIn(w *World) []Violation {
 	violations, _ := w.check()
 	return violations
 }
 
-// TestTheCheckerSeesEachMutation: a checker that cannot fail proves nothing.
+// TestTheCheckerSeesEachMutation shows that the checker can fail.
 func TestTheCheckerSeesEachMutation(t *testing.T) {
 	t.Parallel()
 	for _, m := range Mutations {
@@ -81,7 +80,7 @@ func TestTheCheckerSeesEachMutation(t *testing.T) {
 	}
 }
 
-// search counts the histories that show a mutation, until there are a few of
+// search searches for histories that show a mutation, until it has a few of
 // each mode.
 func search(t *testing.T, m Mutation) {
 	for _, mode := range []string{"dense", "random"} {
@@ -97,7 +96,8 @@ func search(t *testing.T, m Mutation) {
 	}
 }
 
-// TestWithoutAMutationTheSameSeedsAreClean: what is seen is the mutation.
+// TestWithoutAMutationTheSameSeedsAreClean shows that the mutation causes the
+// violations.
 func TestWithoutAMutationTheSameSeedsAreClean(t *testing.T) {
 	t.Parallel()
 	for m, s := range seen {
@@ -107,9 +107,10 @@ func TestWithoutAMutationTheSameSeedsAreClean(t *testing.T) {
 	}
 }
 
-// TestTheLedgerRefusesAReusedToken: in this history two deliveries have one
-// request id. With a token of it, each took the other's mark for its own and
-// sent a request, until the ledger compared the content.
+// TestTheLedgerRefusesAReusedToken runs a history in which two deliveries have
+// one request id. With the request id as the token, each delivery mistook the
+// other's mark for its own and sent a request, until the ledger compared the
+// content.
 func TestTheLedgerRefusesAReusedToken(t *testing.T) {
 	t.Parallel()
 	if violations, _ := Random(846, TokenIsRequestID, false).check(); len(violations) > 0 {

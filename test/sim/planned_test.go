@@ -10,11 +10,11 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
 )
 
-// planned lets those calls fail that a history names: the nth of a kind, or of
-// a kind in a function, as "post 1" or "trigger put 2".
+// planned lets the calls fail that a history names: the nth call of a kind, or
+// of a kind in a function, such as "post 1" or "trigger put 2".
 type planned struct {
 	plan map[string]choice
-	// all is what befalls every call of a kind, unless it is named.
+	// all is the choice for every call of a kind that is not named.
 	all   map[string]choice
 	count map[string]int
 	off   bool
@@ -44,14 +44,14 @@ func (c *planned) choose(_ *World, p *process, o op) choice {
 	return got
 }
 
-// history is a world in which one thing after the other goes wrong.
+// history is a world with planned faults.
 type history struct {
 	*World
 	t    *testing.T
 	plan *planned
 }
 
-// newHistory makes a world with a plan, whose runs take a minute and a half.
+// newHistory returns a world with a plan. Its runs take a minute and a half.
 func newHistory(t *testing.T, plan map[string]choice) *history {
 	t.Helper()
 	t.Parallel()
@@ -75,16 +75,16 @@ func (h *history) runsTake(d time.Duration) {
 	}
 }
 
-// earlier lets a run of a config id be started and end, so that it is known
-// what its runs look like.
+// earlier lets a run of a config id start and end, so that the stack knows the
+// identity of its runs.
 func (h *history) earlier(config, mode string) {
 	h.starts(0, config, mode, Patterns[0])
-	// The calls of this one are not counted, and nothing befalls them.
+	// The calls of this run do not count, and none of them fails.
 	h.plan.off = true
 	h.at(Begin.Add(20*time.Second), func() { h.plan.off = false })
 }
 
-// holds lets the history happen, and holds it to the guarantees.
+// holds runs the history, and checks it against the guarantees.
 func (h *history) holds() Allowed {
 	h.t.Helper()
 	h.run()
@@ -98,7 +98,7 @@ func (h *history) holds() Allowed {
 	return allowed
 }
 
-// want compares what became of a launch: what was said of it, without repeats.
+// want compares the announcements of a launch, without repeats.
 func (h *history) want(key string, want ...announcement.DetailType) {
 	h.t.Helper()
 	var got []string
@@ -118,7 +118,7 @@ func (h *history) want(key string, want ...announcement.DetailType) {
 	}
 }
 
-// runs compares how many runs of a config id, and of a day, there are.
+// runs compares the number of runs of a config id and a day.
 func (h *history) runs(want int, config, from string) {
 	h.t.Helper()
 	n := 0
@@ -132,5 +132,5 @@ func (h *history) runs(want int, config, from string) {
 	}
 }
 
-// key is the launch key of the nth decision.
+// key returns the launch key of the nth decision.
 func (h *history) key(n int) string { return h.decisions[n].key }

@@ -26,8 +26,8 @@ var (
 	forFlag    = flag.Duration("for", 0, "run random histories for so long instead")
 )
 
-// TestMain lets garbage lie for longer than Go does: a history leaves much of
-// it, and little that is used.
+// TestMain lets Go collect garbage less often: a history leaves much garbage
+// and few live objects.
 func TestMain(m *testing.M) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(1000)
@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestRandom lets histories happen in which everything that can happen does, by
-// chance, and holds each to the guarantees.
+// TestRandom runs random histories of everything that can happen, and checks
+// each against the guarantees.
 func TestRandom(t *testing.T) {
 	t.Parallel()
 	if *seedFlag != 0 {
@@ -93,7 +93,7 @@ func TestRandom(t *testing.T) {
 	t.Logf("seeds %d to %d: %d violations\n%s", *fromFlag, *fromFlag+uint64(s.histories)-1, failures, s)
 }
 
-// ofSeed is the history of a seed in the mode that is asked for.
+// ofSeed returns the history of a seed in the mode of the flags.
 func ofSeed(seed uint64, tracing bool) *World {
 	if *denseFlag {
 		return Dense(seed, "", tracing)
@@ -101,8 +101,8 @@ func ofSeed(seed uint64, tracing bool) *World {
 	return Random(seed, "", tracing)
 }
 
-// statistics say what kind of histories there were, and how many of them end
-// with something held: safety bought by holding everything would show there.
+// statistics counts the kinds of histories, and those that end with a hold.
+// Code that is safe only because it holds everything would show there.
 type statistics struct {
 	histories, calls, faults, runs, posts int
 	// byFaults counts histories by how many calls failed: none, 1, 2, 3 or more.
@@ -122,8 +122,8 @@ func newStatistics() *statistics {
 	return &statistics{held: map[string]int{}, allowed: Allowed{}, kinds: map[string][]uint64{}, around: map[string]int{}}
 }
 
-// news notes the kinds of violations of a history. It reports whether one of
-// them is worth a line: each of the first few of its kind.
+// news records the kinds of violations of a history. It reports whether one of
+// them is among the first few of its kind, which get a line.
 func (s *statistics) news(seed uint64, violations []Violation) bool {
 	news := false
 	seen := map[string]bool{}
@@ -200,8 +200,8 @@ func (s *statistics) String() string {
 	return b.String()
 }
 
-// TestASeedReplaysExactly: a failure that cannot be looked at again is worth
-// little.
+// TestASeedReplaysExactly compares two runs of a seed: a failure must be
+// reproducible.
 func TestASeedReplaysExactly(t *testing.T) {
 	t.Parallel()
 	for n := uint64(2); n <= 121; n++ {
@@ -222,7 +222,8 @@ func TestASeedReplaysExactly(t *testing.T) {
 	}
 }
 
-// Seeds whose histories found mistakes in the code.
+// TestSeedsThatFoundMistakes runs the histories that found mistakes in the
+// code.
 func TestSeedsThatFoundMistakes(t *testing.T) {
 	t.Parallel()
 	for name, seed := range map[string]uint64{

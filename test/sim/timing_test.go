@@ -13,7 +13,7 @@ import (
 
 var planFlag = flag.String("plan", "", "replay one history of TestTiming, as its failure names it, and print what happens")
 
-// counts are how many histories there were of each sort.
+// counts counts the histories of each kind.
 type counts struct{ faults, pairs, histories, missed int }
 
 // TestTiming brings each operation of a launch right before and right after
@@ -63,8 +63,8 @@ func TestTiming(t *testing.T) {
 		len(TwoLaunches), n.faults, n.pairs, n.histories, n.missed)
 }
 
-// timings lets all plans happen, and calls broken for each that breaks a
-// guarantee; it may be called by several goroutines.
+// timings runs all plans, and calls broken for each that breaks a guarantee,
+// from several goroutines.
 func timings(m Mutation, all bool, broken func(Plan, []Violation)) (n counts) {
 	jobs := make(chan Plan)
 	var mu sync.Mutex
@@ -142,7 +142,7 @@ func timings(m Mutation, all bool, broken func(Plan, []Violation)) (n counts) {
 	return n
 }
 
-// firstPost is the first request of a launch.
+// firstPost returns the first request of a launch.
 func firstPost(p Plan, m Mutation, who byte) step {
 	_, steps, _ := Timed(p, m, false)
 	for _, d := range steps {

@@ -14,8 +14,8 @@ var (
 	yearsFlag = flag.Int("years", 1, "how many years to simulate, each with its own seed from -from on")
 )
 
-// mostAsked is how often an operator is asked in a year at most, apart from
-// what no search can end and what routes ask for.
+// mostAsked bounds how often an operator is asked in a year, without the holds
+// that no search can end and those that routes ask for.
 const mostAsked = 3
 
 // TestYear counts how often an operator is asked in a year, or in a month

@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// front stands before moto, and lets one request to DynamoDB through at a time.
+// front is a proxy for moto that sends one request to DynamoDB at a time.
 //
 // DynamoDB keeps transactions and single reads and writes apart (developer
 // guide, "Isolation levels for DynamoDB transactions"). moto does not: it
 // answers each request in a thread of its own, without a lock. PutItem compares
 // and sets in two steps, and a transaction copies the table, writes item by
-// item, and if it is cancelled puts the copy in the table's place, with which
-// all that others have written since is gone. What the functions write at the
-// same time, each a process of its own, has to go through one place that keeps
-// it apart, and this is it. moto is done with a request when its answer begins.
+// item, and if it is cancelled replaces the table by the copy, which loses all
+// writes of others since. So the concurrent writes of the functions, which are
+// processes of their own, must go through this one proxy. moto has processed a
+// request when its answer begins.
 type front struct {
 	server *http.Server
 	done   chan struct{}
@@ -63,9 +63,9 @@ func (f *front) close() {
 	<-f.done
 }
 
-// oneByOne sends one request to DynamoDB at a time, and others at once. It stays
-// with a request also where whoever sent it is gone: moto does, and would write
-// back what another has changed meanwhile.
+// oneByOne sends one request to DynamoDB at a time, and other requests
+// immediately. It waits for the answer even if the client is gone: moto still
+// processes the request, and would overwrite later changes of other clients.
 type oneByOne struct {
 	mu   sync.Mutex
 	next http.RoundTripper

@@ -86,9 +86,9 @@ func TestOneRequestToDynamoDBAtATime(t *testing.T) {
 	}
 }
 
-// A function that is killed leaves its request under way: the next one waits
-// until moto is done with it.
-func TestTheRequestOfWhoIsGoneIsWaitedFor(t *testing.T) {
+// The request of a killed client is still in flight in moto. The proxy sends
+// the next request only after moto has answered it.
+func TestProxyWaitsForRequestsOfKilledClients(t *testing.T) {
 	t.Parallel()
 	var under, requests atomic.Int64
 	arrived, goOn := make(chan struct{}), make(chan struct{})
@@ -136,7 +136,7 @@ func TestTheRequestOfWhoIsGoneIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestWhatIsPassedOnIsLeftAsItIs(t *testing.T) {
+func TestProxyChangesNothing(t *testing.T) {
 	t.Parallel()
 	moto := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
