@@ -107,7 +107,7 @@ func started(n int) []announcement.Announcement {
 	return as
 }
 
-// sleeper records what it is asked to wait, and does not wait.
+// sleeper records the requested waits, and does not wait.
 type sleeper struct {
 	waits []time.Duration
 	stop  int // the nth wait ends the context; 0: none

@@ -17,8 +17,9 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// An operator gives a launch the run of another one, whose answer comes later.
-// The first launch is a doubt again: no launch has the run that its POST started.
+// An operator adopts for a launch the run of another launch, whose answer comes
+// later. The first launch is in doubt again: no launch has the run that its
+// POST started.
 func TestDispossessedLaunchMakesRunsDoubtful(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -108,8 +109,8 @@ func TestReleaseAfterA409SendsOneRequest(t *testing.T) {
 	}
 }
 
-// The ledger forgets the owners of runs after 50 days: no launch takes a run that
-// is nearly as old.
+// The ledger forgets the owners of runs after 50 days: no launch takes a run
+// that is nearly as old.
 func TestRunOfLongAgoIsNotTaken(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -122,7 +123,8 @@ func TestRunOfLongAgoIsNotTaken(t *testing.T) {
 	o.wantNews("Held [" + scheduleKey + ", hold 1]")
 }
 
-// After a change of the API key the control run is one of the new key, at once.
+// After a change of the API key the control run is immediately one of the new
+// key.
 func TestControlRunHasTheLatestKey(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -169,8 +171,8 @@ func TestListIsReadAgainAfterAPanic(t *testing.T) {
 	}
 }
 
-// A hold names 20 runs at most. One that was created right after the request takes
-// the place of one that was created long after it.
+// A hold names 20 runs at most. One that was created right after the request
+// takes the place of one that was created long after it.
 func TestHoldNamesTheLikeliestRuns(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// knowing gives the config id a run, from which it has its identity.
+// knowing records a run of a config id, so that its identity is known.
 func (o *office) knowing(configID, name string) {
 	o.t.Helper()
 	posts := o.posts

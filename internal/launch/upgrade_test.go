@@ -20,7 +20,8 @@ import (
 )
 
 // earlier is a ledger that commit 27c3704 wrote: launches in every state,
-// windows that wait for each reason, and the items of their config ids and runs.
+// windows that wait for each reason, and the items of their config ids and
+// runs.
 func (o *office) earlier() {
 	o.t.Helper()
 	text, err := os.ReadFile("testdata/ledger-27c3704.json")

@@ -106,8 +106,8 @@ func TestDeadlineIsLocalTime(t *testing.T) {
 	}
 }
 
-// H27: in autumn the clocks show the local hour 01 twice, in spring they skip the
-// hour 02. A deadline of 02:30 falls on both days.
+// H27: in autumn the clocks show the local hour 01 twice, in spring they skip
+// the hour 02. A deadline of 02:30 falls on both days.
 func TestH27HoursAndDeadlinesFollowClockChanges(t *testing.T) {
 	t.Parallel()
 	hours := mustParse(t, filesRoute("a/{yyyy}{MM}{dd}{HH}", "timezone: America/New_York"))

@@ -75,8 +75,8 @@ func checkFaults(t *testing.T, faults []source.Fault, lines int) {
 	}
 }
 
-// checkRoute sees to it that the route is whole, and that the keys made from
-// its patterns start it.
+// checkRoute checks that a route is complete, and that keys made from its
+// patterns start it.
 func checkRoute(t *testing.T, r *Routes, i int, route *Route) {
 	t.Helper()
 	if route.Name == "" || len(route.Files) == 0 || route.Settle < 0 || route.Settle > maxSettle || route.Deadline != nil && (route.hourly || route.Zone == nil) || !route.dated && !route.hourly && route.Zone == nil {
@@ -104,7 +104,7 @@ func checkRoute(t *testing.T, r *Routes, i int, route *Route) {
 	}
 }
 
-// written gives routes as a routes file, in JSON, which is YAML.
+// written returns routes as a routes file, in JSON, which is YAML.
 func written(r *Routes) string {
 	type file struct {
 		Key      string `json:"key"`

@@ -244,7 +244,7 @@ func (s *stage) held() []string {
 	return words
 }
 
-// told describes the events so far.
+// told describes the published events.
 func (s *stage) told() []string {
 	s.t.Helper()
 	words := []string{}

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// everyEnvelope wraps the news that a key was created in each shape it comes in.
+// everyEnvelope has an event of a created key in each shape.
 var everyEnvelope = []struct {
 	name string
 	// outermost shape, and whether S3 wrote the event itself.
@@ -327,7 +327,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// roundTrip sees to it that the arrival, written as an event, is read as it was.
+// roundTrip checks that Decode returns the arrival if it is written as an
+// event.
 func roundTrip(t *testing.T, a Arrival) {
 	t.Helper()
 	at := a.EventTime.Format(time.RFC3339Nano)

@@ -81,7 +81,7 @@ func sqsBatch(bodies ...string) string {
 
 const testEvent = `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-22T05:00:00.000Z","Bucket":"acme-landing","RequestId":"5582","HostId":"8cLe"}`
 
-// quote gives s as a JSON string.
+// quote returns s as a JSON string.
 func quote(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {

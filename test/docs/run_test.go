@@ -70,8 +70,8 @@ func workFolder(t *testing.T) string {
 	return dir
 }
 
-// documented runs a command of the documentation. The project's own tool runs in
-// a folder with the README's routes.yaml, everything else in the project's.
+// documented runs a command of the documentation. The project's own tool runs
+// in a folder with the README's routes.yaml, everything else in the project's.
 func documented(t *testing.T, work, command string) string {
 	t.Helper()
 	if args, ok := strings.CutPrefix(command, commands.Tool+" "); ok {

@@ -121,7 +121,8 @@ func (l *invoking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// triggerUnderEmulator is the trigger with a ledger in moto, and Lambda's address.
+// triggerUnderEmulator is the trigger with a ledger in moto, and Lambda's
+// address.
 func triggerUnderEmulator(t *testing.T, w *stack.World, name string) (l *invoking, address string) {
 	t.Helper()
 	l = &invoking{t: t, emulator: emulate(t, w, "trigger", map[string]string{"LEDGER_TABLE": table(t, w)}),

@@ -282,8 +282,9 @@ func TestMakeInvokeTakesSeveralEvents(t *testing.T) {
 	}
 }
 
-// Of a bucket without notifications the first command writes only the new entry,
-// because the AWS command line prints nothing. The second command accepts it.
+// Of a bucket without notifications the first command writes only the new
+// entry, because the AWS command line prints nothing. The second command
+// accepts it.
 func TestABucketWithoutNotificationsGetsTheOne(t *testing.T) {
 	t.Parallel()
 	w := world(t)

@@ -113,8 +113,8 @@ func due(t *testing.T, w *stack.World, table string) []string {
 	return keys
 }
 
-// searched reports whether an item is a settled launch, which is due only because
-// the sweep goes on searching for a run of it.
+// searched reports whether an item is a settled launch, which is due only
+// because the sweep goes on searching for a run of it.
 func searched(doc []byte) bool {
 	var launch struct {
 		State           string

@@ -70,8 +70,8 @@ func written(t *testing.T, log string) (metrics []metric, units map[string]strin
 	return metrics, units
 }
 
-// ofANewerVersion puts an item into the ledger that no sweep of this version can
-// work on, and has not for a while.
+// ofANewerVersion puts an item into the ledger that no sweep of this version
+// can work on, and has not for a while.
 func ofANewerVersion(t *testing.T, w *stack.World) {
 	t.Helper()
 	number := func(n int64) types.AttributeValue { return &types.AttributeValueMemberN{Value: fmt.Sprint(n)} }

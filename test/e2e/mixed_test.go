@@ -65,11 +65,11 @@ const oldCandidates = 5
 // mixedBlock is how many inputs share a ledger.
 const mixedBlock = 24
 
-// TestMixedVersions gives inputs to the functions of two versions, which share a
-// ledger. Lambda deploys instance by instance, and a rollback comes at any time,
-// so that each version finds what the other has left behind. Instances are
-// killed, answers are lost, and files come late. No launch has two runs, and
-// none is lost.
+// TestMixedVersions gives inputs to the functions of two versions, which share
+// a ledger. Lambda deploys instance by instance, and a rollback comes at any
+// time, so that each version finds what the other has left behind. Instances
+// are killed, answers are lost, and files come late. No launch has two runs,
+// and none is lost.
 func TestMixedVersions(t *testing.T) {
 	before, now := old(t), filepath.Join(root, "build")
 	seed := *crashSeed
@@ -171,7 +171,8 @@ func mixedRoutes() string {
 	return routes
 }
 
-// mixed gives a block of inputs to the functions. enter says which stage begins.
+// mixed gives a block of inputs to the functions. enter says which stage
+// begins.
 func (c *crashing) mixed(t *testing.T, n, size int, enter func(stage int)) {
 	enter(delivering)
 	c.acquaint(t, n, size)

@@ -22,10 +22,11 @@ const (
 	slowLoss = 4 * time.Second
 )
 
-// TestOverlappingSweepsKeepLaunchesApart gives bunches of launches of one config
-// id to three instances of trigger, and then to three sweeps at a time. Each has
-// the workers that are deployed. Amperity lists runs slowly, and loses or refuses
-// most requests of a bunch at the same time. No launch gets the run of another.
+// TestOverlappingSweepsKeepLaunchesApart gives bunches of launches of one
+// config id to three instances of trigger, and then to three sweeps at a time.
+// Each has the workers that are deployed. Amperity lists runs slowly, and loses
+// or refuses most requests of a bunch at the same time. No launch gets the run
+// of another.
 func TestOverlappingSweepsKeepLaunchesApart(t *testing.T) {
 	seed := *crashSeed
 	if seed == 0 {

@@ -18,8 +18,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/test/stack"
 )
 
-// TestCostOnDynamoDBIsFlat: what the built functions ask of DynamoDB is the same
-// whether the table has 10 or 1,000 windows and launches that are over.
+// TestCostOnDynamoDBIsFlat: what the built functions ask of DynamoDB is the
+// same whether the table has 10 or 1,000 windows and launches that are over.
 func TestCostOnDynamoDBIsFlat(t *testing.T) {
 	t.Parallel()
 	routes := "version: 1\nroutes:\n"

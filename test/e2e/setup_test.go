@@ -21,8 +21,9 @@ const root = "../.."
 // all output.
 const fixtureToken = "tok-xSECRETx-e2e"
 
-// tools returns the environment of make test. A plain go test has none, and skips
-// the test. The Makefile sets the environment, and fails if a test is skipped.
+// tools returns the environment of make test. A plain go test has none, and
+// skips the test. The Makefile sets the environment, and fails if a test is
+// skipped.
 func tools(t *testing.T) stack.Tools {
 	t.Helper()
 	tools, err := stack.FromEnvironment(os.Getenv)

@@ -15,8 +15,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/test/stack"
 )
 
-// TestAStormOfFiles: 100,000 files of one day, a tenth of their events twice, in
-// any order, in batches of 1,000 that three built functions have at the same
+// TestAStormOfFiles: 100,000 files of one day, a tenth of their events twice,
+// in any order, in batches of 1,000 that three built functions have at the same
 // time, against DynamoDB: one run, one announcement, one write for each batch,
 // and little memory. Then one late file: one run more.
 func TestAStormOfFiles(t *testing.T) {

@@ -33,7 +33,8 @@ func (w *writes) Put(ctx context.Context, token string, items ...ledger.Item) er
 	return w.Memory.Put(ctx, token, items...)
 }
 
-// slowest is an Amperity whose answer comes too late, in a world without events.
+// slowest is an Amperity whose answer comes too late, in a world without
+// events.
 type slowest struct{ runs.API }
 
 func (slowest) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, error) {

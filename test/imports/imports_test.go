@@ -220,9 +220,9 @@ func TestTimeZonesComeFromTheBinary(t *testing.T) {
 	}
 }
 
-// TestTheClockIsPassedIn: only clock.System and main packages read the machine's
-// clock, so that a test owns the time everywhere else. A public package may
-// default to it if its caller sets no clock: cfg.Now = time.Now.
+// TestTheClockIsPassedIn: only clock.System and main packages read the
+// machine's clock, so that a test owns the time everywhere else. A public
+// package may default to it if its caller sets no clock: cfg.Now = time.Now.
 func TestTheClockIsPassedIn(t *testing.T) {
 	t.Parallel()
 	for _, top := range []string{"internal", "pkg"} {

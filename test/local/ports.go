@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// The variables that choose the ports of "make local". Make puts the variables of
-// its command line into the environment.
+// The variables that choose the ports of "make local". Make puts the variables
+// of its command line into the environment.
 const (
 	envSimulatorPort = "SIMULATOR_PORT"
 	envMotoPort      = "MOTO_PORT"
@@ -50,8 +50,8 @@ func portsFrom(getenv func(string) string) (ports, error) {
 	return p, nil
 }
 
-// explain names the port in an error about a port that is taken, and the variable
-// that chooses another one.
+// explain names the port in an error about a port that is taken, and the
+// variable that chooses another one.
 func (p ports) explain(err error) error {
 	op, ok := errors.AsType[*net.OpError](err)
 	if !ok || !errors.Is(err, syscall.EADDRINUSE) {
@@ -72,8 +72,8 @@ func (p ports) explain(err error) error {
 	return err
 }
 
-// other returns the next port that is neither taken nor one of ours, or 0 if there
-// is none.
+// other returns the next port that is neither taken nor one of ours, or 0 if
+// there is none.
 func (p ports) other(port int) int {
 	const last = 65535
 	for port++; port <= last; port++ {
@@ -88,8 +88,8 @@ func (p ports) other(port int) int {
 	return 0
 }
 
-// settingsFile returns the file with the functions' settings for sam local. That
-// is events/env.json, or with other ports a copy of it that names them.
+// settingsFile returns the file with the functions' settings for sam local.
+// That is events/env.json, or with other ports a copy of it that names them.
 func (p ports) settingsFile(root string) (string, error) {
 	original := filepath.Join("events", "env.json")
 	if p == defaults {

@@ -14,7 +14,8 @@ import (
 // root is the project's folder.
 const root = "../.."
 
-// run runs make in dir with the Makefile and more rules, and returns the output.
+// run runs make in dir with the Makefile and more rules, and returns the
+// output.
 func run(t *testing.T, dir, rules string, environ []string, args ...string) (string, error) {
 	t.Helper()
 	if _, err := exec.LookPath("make"); err != nil {
@@ -66,8 +67,8 @@ func TestRecipesIgnoreAForeignWorkspace(t *testing.T) {
 	}
 }
 
-// Without its environment an end-to-end test is skipped. A target of the Makefile
-// then fails.
+// Without its environment an end-to-end test is skipped. A target of the
+// Makefile then fails.
 func TestSkippedTestFailsTheTarget(t *testing.T) {
 	t.Parallel()
 	const rules = `end-to-end: ; @AMPERITY_RUNS_E2E="$(VENV)" $(call go_test,-count=1 ./test/e2e -run '^TestEveryRoleNamesItsResources$$')` + "\n"

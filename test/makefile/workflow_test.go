@@ -55,8 +55,8 @@ func TestWorkflowRunsTargetsOfTheMakefile(t *testing.T) {
 	if goVersion == nil {
 		t.Fatal("go.mod names no version of Go")
 	}
-	// The owners of these actions are GitHub's own. Any other action needs the hash of
-	// a commit.
+	// The owners of these actions are GitHub's own. Any other action needs the
+	// hash of a commit.
 	actions := []string{"actions/checkout@v6", "actions/setup-go@v6", "actions/setup-python@v6"}
 	var ran []string
 	for name, job := range workflow.Jobs {

@@ -1,6 +1,6 @@
-// Progress runs a command of the Makefile. It prints a line whenever the command
-// has been silent for 15 seconds. It fails if a test was skipped, because a test
-// that CI skips shows nothing.
+// Progress runs a command of the Makefile. It prints a line whenever the
+// command has been silent for 15 seconds. It fails if a test was skipped,
+// because a test that CI skips shows nothing.
 package main
 
 import (

@@ -59,9 +59,9 @@ func copyLines(out, log io.Writer, in io.Reader, title string, r *report) {
 }
 
 // report reads the output of a command. If short is set, the output is that of
-// "go test -v", and the report replaces the output of a package that passes with
-// one line. It shows the whole output of a package that fails, without the lines
-// on success, and repeats at the end what the failed tests have printed.
+// "go test -v", and the report replaces the output of a package that passes
+// with one line. It shows the whole output of a package that fails, without the
+// lines on success, and repeats at the end what the failed tests have printed.
 type report struct {
 	short bool
 	// skipped are the tests that were skipped.

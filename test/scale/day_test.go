@@ -14,9 +14,9 @@ import (
 
 var wholeDay = flag.Bool("day", false, "let the whole day happen, for docs/capacity.md, instead of two hours")
 
-// TestADayOfAMillionFiles counts what 100 routes and a million files a day cost:
-// where each feed drops its files within an hour, and where all of them come
-// all day long.
+// TestADayOfAMillionFiles counts what 100 routes and a million files a day
+// cost: where each feed drops its files within an hour, and where all of them
+// come all day long.
 func TestADayOfAMillionFiles(t *testing.T) {
 	t.Parallel()
 	const routes, files = 100, 1_000_000

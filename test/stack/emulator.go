@@ -37,9 +37,9 @@ type FunctionError struct {
 func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
 
 // Emulate runs root/build/NAME/bootstrap, or the function's own Build in place
-// of root/build, with the settings of events/env.json, its addresses replaced by those of the world, and with
-// what is in change instead of that. The function's log is copied to log,
-// unless that is nil.
+// of root/build, with the settings of events/env.json, its addresses replaced
+// by those of the world, and with what is in change instead of that. The
+// function's log is copied to log, unless that is nil.
 func (w *World) Emulate(ctx context.Context, root string, f Function, change map[string]string, log io.Writer) (*Emulator, error) {
 	rie, err := w.tools.emulator(runtime.GOOS, runtime.GOARCH)
 	if err != nil {

@@ -68,8 +68,8 @@ type World struct {
 }
 
 // NewWorld starts moto and the simulator, and makes in moto the secret, an
-// empty ledger and a queue that gets everything published. Close it. If NewWorld
-// fails, it closes what it has started.
+// empty ledger and a queue that gets everything published. Close it. If
+// NewWorld fails, it closes what it has started.
 func (t Tools) NewWorld(ctx context.Context, cfg Config) (*World, error) {
 	w := &World{tools: t}
 	if err := w.start(ctx, cfg); err != nil {
@@ -179,7 +179,8 @@ func (w *World) Watch(ctx context.Context, name, pattern string, transformer *ty
 	return aws.ToString(made.QueueUrl), err
 }
 
-// MakeTable makes a table for a ledger, as internal/ledger describes it at DynamoDB.
+// MakeTable makes a table for a ledger, as internal/ledger describes it at
+// DynamoDB.
 func (w *World) MakeTable(ctx context.Context, name string) error {
 	attribute := func(name string, kind dynamodbtypes.ScalarAttributeType) dynamodbtypes.AttributeDefinition {
 		return dynamodbtypes.AttributeDefinition{AttributeName: aws.String(name), AttributeType: kind}

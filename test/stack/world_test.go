@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 // stoppedFile is what the fake moto leaves beside itself when it is stopped.
 const stoppedFile = "stopped"
 
-// fakeMoto answers every request until it is stopped. Its arguments are those of
-// moto_server: -H host -p port.
+// fakeMoto answers every request until it is stopped. Its arguments are those
+// of moto_server: -H host -p port.
 func fakeMoto() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)

@@ -173,7 +173,7 @@ func TestMatchReadsDateOfKey(t *testing.T) {
 	}
 }
 
-// result gives a match in the words of the tables.
+// result formats a match as in the tables.
 func result(p *Pattern, ok bool, c Values) string {
 	switch {
 	case !ok:
@@ -201,8 +201,8 @@ func slowMatch(p *Pattern, key string) (c Values, ok bool) {
 	return c, best < 1<<8
 }
 
-// divide tells of each way to give the ops their parts of a key, until f
-// returns false.
+// divide calls f with each division of a key among the ops, until f returns
+// false.
 func divide(ops []op, key string, parts []string, f func([]string) bool) bool {
 	if len(ops) == 0 {
 		return key != "" || f(parts)

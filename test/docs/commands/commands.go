@@ -182,7 +182,8 @@ const toolPackage = "github.com/amperity-runs/amperity-runs/cmd/amperity-runs"
 var harmless = []string{"cat", "cut", "mktemp", "rm", "tr"}
 
 // Prepare makes the folder of programs. Those in programs are bash scripts by
-// their names; all calls of them, and of the tool, are recorded before they run.
+// their names; all calls of them, and of the tool, are recorded before they
+// run.
 func (s *Shell) Prepare(programs map[string]string) error {
 	for _, name := range harmless {
 		path, err := exec.LookPath(name)
