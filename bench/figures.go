@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// spread is what is told of a set of samples.
+// spread describes a set of samples.
 type spread[T ~int64 | ~float64] struct{ Median, Min, Max T }
 
-// spreadOf tells the spread of xs, which must not be empty. The median of an
+// spreadOf returns the spread of xs, which must not be empty. The median of an
 // even number of samples is the lower of the two in the middle: a sample that
 // was measured.
 func spreadOf[T ~int64 | ~float64](xs []T) spread[T] {
@@ -30,7 +30,7 @@ func medianRatio[T ~int64 | ~float64](a, b []T) float64 {
 	return spreadOf(ratios).Median
 }
 
-// quantile tells the sample below which the share q of xs lies.
+// quantile returns the sample below which the share q of xs lies.
 func quantile[T ~int64 | ~float64](xs []T, q float64) T {
 	s := slices.Sorted(slices.Values(xs))
 	return s[int(q*float64(len(s)-1))]

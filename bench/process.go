@@ -21,7 +21,7 @@ type process struct {
 	log     *tail
 	// exited is closed when the process has ended.
 	exited chan struct{}
-	// first says that the next invocation is the first one.
+	// first: the next invocation is the first one.
 	first bool
 }
 
@@ -54,7 +54,7 @@ func start(ctx context.Context, p program, observe func(pr *process, at time.Tim
 	}
 	go func() {
 		defer close(pr.exited)
-		// How it ended tells nothing: it is killed when it is done with.
+		// The error is of no interest, because the bench kills the process.
 		_ = pr.cmd.Wait()
 	}()
 	return pr, nil

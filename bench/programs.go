@@ -15,34 +15,35 @@ import (
 	"time"
 )
 
-// program is one function under measure.
+// program is one measured program.
 type program struct {
 	Name string
-	// Go says that it is one of ours, built by the Go compiler.
+	// Go: the program is one of ours, built by the Go compiler.
 	Go   bool
 	Path string
 	Args []string
-	// Env is what it needs beside what Lambda and the stand-ins give to all.
+	// Env has the variables that it needs besides those of Lambda and the
+	// stand-ins.
 	Env []string
-	// Dir is where it runs, as LAMBDA_TASK_ROOT.
+	// Dir is its folder, as in LAMBDA_TASK_ROOT.
 	Dir string
 	// Payload makes an invocation's event; now is when it is made.
 	Payload func(now time.Time) []byte
-	// Announces says that an invocation starts a run and announces it.
+	// Announces: an invocation starts a run and announces it.
 	Announces bool
-	// SecretOnce says that only the first invocation reads the secret.
+	// SecretOnce: only the first invocation reads the secret.
 	SecretOnce bool
-	// Secret says that the program reads the secret at all.
+	// Secret: the program reads the secret.
 	Secret bool
-	// Ledger says that it claims, marks, records and confirms what it starts.
+	// Ledger: it claims, marks, records and confirms each launch.
 	Ledger bool
 	// Beside is the program whose requests are the same, if there is one: what
 	// this one takes beyond them is its own time.
 	Beside string
 }
 
-// programs are the functions under measure. BareLedger is Bare with the requests to one. Python.Path is empty
-// where there is no Python to compare with.
+// programs are the measured programs. BareLedger is Bare with the requests to a
+// ledger. Python.Path is empty if there is no Python to compare with.
 type programs struct{ Trigger, Hello, Bare, BareLedger, Python program }
 
 const functionARN = "arn:aws:lambda:" + region + ":123456789012:function:bench"
@@ -106,7 +107,7 @@ func (ps programs) all() []program {
 	return l
 }
 
-// goBuild is how a binary was built, as far as that changes its size and speed.
+// goBuild has the build settings of a binary that change its size or speed.
 type goBuild struct{ Args, Env []string }
 
 // readBuild reads from a binary how it was built. The linker's flags are not

@@ -145,7 +145,7 @@ func complete(n, records int) error {
 	return nil
 }
 
-// repeats tells how often to go one way for one sample.
+// repeats returns how often to go one way for one sample.
 func repeats(w way) int {
 	for n := 1; ; n *= 2 {
 		if timed(w, n)*float64(n) >= float64(routingSlice) {
@@ -173,7 +173,7 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// decoded tells how many arrivals a batch has.
+// decoded returns how many arrivals a batch has.
 func decoded(payload []byte) (int, error) {
 	batch, err := s3event.Decode(payload)
 	if err != nil {

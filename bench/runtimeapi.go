@@ -45,7 +45,7 @@ type answer struct {
 	// answer had been read.
 	Given, At time.Time
 	Body      []byte
-	// Failed says that the function reported an error instead.
+	// Failed: the function reported an error instead.
 	Failed bool
 }
 

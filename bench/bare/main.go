@@ -1,7 +1,7 @@
-// Bare makes the requests that trigger makes in a warm invocation, with those to
-// the ledger or without them, and does nothing else: no input is read, nothing
-// is checked, signed, encoded or logged. Its time is what the requests
-// themselves take.
+// Bare makes the requests that trigger makes in a warm invocation, with those
+// to the ledger or without them. It does nothing else: it reads no input, and
+// checks, signs, encodes and logs nothing. So its time is that of the requests
+// alone.
 package main
 
 import (
