@@ -367,8 +367,8 @@ func TestSecondReleaseKeepsTheTurn(t *testing.T) {
 	})
 }
 
-// A release is valid for a day, also if its process dies before the request. Its
-// request is sent only after a list that shows no run of the launch.
+// A release is valid for a day, also if its process dies before the request.
+// Its request is sent only after a list that shows no run of the launch.
 func TestReleaseWithoutItsRequestLooksFirst(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {

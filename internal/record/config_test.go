@@ -53,8 +53,8 @@ func TestConfigIDDocumentIsBounded(t *testing.T) {
 	}
 }
 
-// Each run of a launch has one entry. The entry of the first run takes the place
-// of the launch's own.
+// Each run of a launch has one entry. The entry of the first run takes the
+// place of the launch's own.
 func TestEachRunOfALaunchHasOneEntry(t *testing.T) {
 	t.Parallel()
 	going := LaunchRef{Key: "a", State: RefGoing}
@@ -80,8 +80,8 @@ func TestEachRunOfALaunchHasOneEntry(t *testing.T) {
 	}
 }
 
-// The newest runs stay. A launch whose request waited for hours has an old entry
-// and a new run.
+// The newest runs stay. A launch whose request waited for hours has an old
+// entry and a new run.
 func TestNewestRunsStay(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)

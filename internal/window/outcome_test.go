@@ -437,8 +437,8 @@ func TestAFeedThatNeverPausesLaunchesByThePeriod(t *testing.T) {
 	}
 }
 
-// A run covers an unknown part of the files that came since its decision. One of
-// the files left open is new if not all that came were old.
+// A run covers an unknown part of the files that came since its decision. One
+// of the files left open is new if not all that came were old.
 func TestOneOfTheFilesLeftOpenIsNew(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
