@@ -331,8 +331,15 @@ func (r *Resolver) resolveWindow(ctx context.Context, cmd Command, discard strin
 		}
 		n, err := r.windows.CreateLaunch(ctx, j, w, d, discard, at, c)
 		var conflict *record.LaunchConflict
-		if errors.As(err, &conflict) && !conflict.Launch.Exists() {
-			continue
+		if errors.As(err, &conflict) {
+			if !conflict.Launch.Exists() {
+				continue
+			}
+			if j, err := record.DecodeLaunch(conflict.Launch); err == nil { // another command was first
+				res := j.DuplicateResult()
+				res.Warning = notAskedText(cmd.HoldNumber)
+				return res, nil
+			}
 		}
 		if err != nil {
 			return record.Result{}, &record.LedgerError{LaunchKey: cmd.Key, Err: err}

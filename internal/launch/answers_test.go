@@ -358,3 +358,53 @@ func TestListNamesALaunchWhoseWindowIsForgotten(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
+
+// The ledger is busy for seconds while the answers to two requests are to be
+// recorded. No other place has them, so they are recorded once it is not.
+func TestAnswersAreRecordedOnceTheLedgerIsNotBusy(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.knowing("cg-1", "Orders")
+	for i, key := range []string{scheduleKey, otherKey} {
+		run := aRun(fmt.Sprint("wf-", i), "Orders", o.now)
+		o.posts, o.sent = []answer{{run: run}}, 0
+		o.runs = append(o.runs, run)
+		var begin time.Time
+		o.putErr = func([]ledger.Item) error {
+			if o.sent > 0 && begin.IsZero() {
+				begin = o.now
+			}
+			if !begin.IsZero() && o.now.Sub(begin) < 3*time.Second {
+				o.now = o.now.Add(400 * time.Millisecond)
+				return ledger.ErrBusy
+			}
+			return nil
+		}
+		if res := o.launch(func(l *launch.Launch) { l.Key = key }); res.Outcome != record.Started || res.Warning != "" {
+			t.Errorf("%+v", res)
+		}
+	}
+	o.putErr = nil
+	o.wait(30 * time.Minute)
+	o.wantNews("Started ["+scheduleKey+", hold ]", "Started ["+otherKey+", hold ]")
+}
+
+// A ledger that stays busy ends the attempts to record an answer, also without a
+// deadline.
+func TestAttemptsToRecordAnAnswerEnd(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.putErr = func([]ledger.Item) error {
+		if o.sent > 0 {
+			return ledger.ErrBusy
+		}
+		return nil
+	}
+	before := o.now
+	if res := o.launch(nil); res.Warning == "" {
+		t.Errorf("%+v", res)
+	}
+	if took := o.now.Sub(before); took < 15*time.Second || took > time.Minute {
+		t.Errorf("it took %s", took)
+	}
+}

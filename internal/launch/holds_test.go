@@ -537,3 +537,31 @@ func TestRunsAreReadOnceForAllLaunches(t *testing.T) {
 		t.Errorf("read %v", reads)
 	}
 }
+
+// Two operators release a window with missing files at the same time. The second
+// learns that the first has.
+func TestSecondReleaseOfAWindowIsADuplicate(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"}, window.Entry{Pattern: "b"})
+	o.window.Rules.Deadline = o.now.Add(time.Hour)
+	o.arrive(o.arrivals("a", "a/1"))
+	o.wait(2 * time.Hour)
+	cmd := held.Command{Key: "arrival/cg-1/2026-11-22/1", HoldNumber: 1}
+	raced := false
+	o.putErr = func([]ledger.Item) error {
+		if !raced {
+			raced = true
+			if res, err := o.Release(t.Context(), cmd); err != nil || res.Outcome != record.Started {
+				t.Errorf("the first: %+v, %v", res, err)
+			}
+		}
+		return nil
+	}
+	if res, err := o.Release(t.Context(), cmd); err != nil || res.Outcome != record.Duplicate || res.Recorded != record.Started {
+		t.Errorf("the second: %+v, %v", res, err)
+	}
+	if o.sent != 1 {
+		t.Errorf("%d requests", o.sent)
+	}
+}

@@ -58,18 +58,30 @@ func (l *Launcher) recordOutcome(ctx context.Context, j *record.Launch, v runs.V
 	return res
 }
 
+const (
+	// recordFor is how long a process tries to record the run in Amperity's
+	// answer, which no other place has, and recordPause how long it waits
+	// between two tries. Each of them has the store's own retries.
+	recordFor   = 20 * time.Second
+	recordPause = time.Second
+)
+
 // recordRun records the run in Amperity's answer.
 func (l *Launcher) recordRun(ctx context.Context, j *record.Launch, run *amperity.Run) error {
 	posted := j.Posts[len(j.Posts)-1]
 	j.SetRun(run, posted, l.Clock.Now())
-	// A crash before this leaves the launch posting; the sweep finds the run in
-	// the list and adopts it.
-	err := l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.RunItem(j.Key, run.ID, 0, l.Clock.Now()))
-	var taken *record.RunOwnedError
-	if errors.As(err, &taken) {
-		return l.claimRun(ctx, j, run.ID, taken.Current)
+	for end := l.Clock.Now().Add(recordFor); ; {
+		// A crash before this leaves the launch posting; the sweep finds the
+		// run in the list and adopts it.
+		err := l.Store.Transact(ctx, j, l.Clock.Now().Add(record.RevisitAfter), func(c *record.ConfigID) { c.AddRuns(j) }, record.RunItem(j.Key, run.ID, 0, l.Clock.Now()))
+		var taken *record.RunOwnedError
+		if errors.As(err, &taken) {
+			return l.claimRun(ctx, j, run.ID, taken.Current)
+		}
+		if err == nil || record.IsFinal(err) || !l.Clock.Now().Before(end) || !l.Runs.HasTimeFor(ctx, recordPause) || l.Clock.Sleep(ctx, recordPause) != nil {
+			return err
+		}
 	}
-	return err
 }
 
 // holdLaunch holds the launch for the operator. inFront is the id of the run in

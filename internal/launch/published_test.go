@@ -65,7 +65,7 @@ func TestExamplesMatchTheAnnouncements(t *testing.T) {
 		Key: "manual/og-5MNo6PQ/black-friday", State: record.StateHeld, Request: amperity.RunRequest{ConfigID: "og-5MNo6PQ"}, Posts: []time.Time{at("2026-11-27T05:00:02Z")},
 		Cause:  announcement.Cause{Type: announcement.CauseManual, RequestID: "41aa"},
 		Reason: announcement.ReasonUnknownOutcome, HoldNumber: 1,
-		Error: &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(1)},
+		Error: &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(&record.LaunchDoc{}, 1)},
 		Candidates: []announcement.Candidate{candidateOf(&amperity.Run{
 			ID: "wf-20261127-3Mx9", Name: "Black Friday", Type: "orchestration.group/run", State: "running",
 			CreatedAt: at("2026-11-27T05:00:03Z"), PrincipalID: "user-1", PrincipalName: "Robin Doe",

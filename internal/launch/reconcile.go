@@ -122,13 +122,13 @@ func (l *Launcher) reconcileUnknown(ctx context.Context, j *record.Launch) error
 	}
 	switch {
 	case unread != nil:
-		return l.inconclusive(ctx, j, undecidedText(unread), unread)
+		return l.inconclusive(ctx, j, undecidedText(&j.LaunchDoc, unread), unread)
 	case len(f.Runs) == 0:
 		return l.noCandidate(ctx, j, f.Begun)
 	case j.ReleasePending():
-		return l.holdUnknown(ctx, j, doubtfulText(len(f.Runs)))
+		return l.holdUnknown(ctx, j, doubtfulText(&j.LaunchDoc, len(f.Runs)))
 	}
-	return l.inconclusive(ctx, j, doubtfulText(len(f.Runs)), errDoubtful)
+	return l.inconclusive(ctx, j, doubtfulText(&j.LaunchDoc, len(f.Runs)), errDoubtful)
 }
 
 // mayBeSent reports whether the next lookup may lead to a request.
@@ -153,7 +153,7 @@ func (l *Launcher) continueSearch(ctx context.Context, j *record.Launch, runs []
 			due = now
 		case j.Run == nil && addCandidate(j, run):
 			if j.State == record.StateHeld {
-				j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(len(j.Candidates))}
+				j.Error = &announcement.Error{Kind: announcement.ErrorUnknown, Message: doubtfulText(&j.LaunchDoc, len(j.Candidates))}
 			}
 			if j.Announced {
 				j.HoldNumber++

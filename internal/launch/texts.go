@@ -97,15 +97,24 @@ func unrecordedText(err error) string {
 	return fmt.Sprintf("do not start it again: its outcome could not be recorded yet, and the sweep looks it up: %v", err)
 }
 
-func doubtfulText(n int) string {
-	if n == 1 {
-		return "the request was sent and no answer came; Amperity has one run that may be this launch's, but that is not certain"
+// answeredText says what came of the requests of a launch whose outcome is
+// unknown.
+func answeredText(r *record.LaunchDoc) string {
+	if r.OnlyBusy() {
+		return "Amperity answered 409, although an earlier copy of the request may have started a run"
 	}
-	return fmt.Sprintf("the request was sent and no answer came; Amperity has %d runs that may be this launch's", n)
+	return "the request was sent and no answer came"
 }
 
-func undecidedText(why error) string {
-	return fmt.Sprintf("the request was sent and no answer came, and for 15 minutes Amperity could not tell whether there is a run: %v", why)
+func doubtfulText(r *record.LaunchDoc, n int) string {
+	if n == 1 {
+		return answeredText(r) + "; Amperity has one run that may be this launch's, but that is not certain"
+	}
+	return fmt.Sprintf("%s; Amperity has %d runs that may be this launch's", answeredText(r), n)
+}
+
+func undecidedText(r *record.LaunchDoc, why error) string {
+	return fmt.Sprintf("%s, and for 15 minutes Amperity could not tell whether there is a run: %v", answeredText(r), why)
 }
 
 // unsentText is the message of a release that was never sent. hold is the

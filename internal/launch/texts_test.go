@@ -107,6 +107,14 @@ func TestMailsSayWhatHappenedAndWhatToDo(t *testing.T) {
 			o.wait(20 * time.Minute)
 		}},
 
+		{"an answer 409, and no list", func(o *office) {
+			o.knowing("cg-1", "Orders")
+			o.posts = []answer{{err: status(409, 0)}}
+			o.launch(nil)
+			o.queryErr = func(string) error { return &amperity.APIError{Method: "GET", Path: "/workflow/runs", Status: 503} }
+			o.wait(40 * time.Minute)
+		}},
+
 		{"no answer, and a list that lacks a run", func(o *office) {
 			o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}, noAnswer}
 			o.launch(func(l *launch.Launch) { l.Key = "manual/cg-1/a" })

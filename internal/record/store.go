@@ -237,14 +237,23 @@ func (s *Store) ReadItem(ctx context.Context, key string) (item ledger.Item, err
 	return item, err
 }
 
-// retry calls the ledger up to maxTries times. A conflict, an item that is too
-// large and the end of the context are final.
+// IsFinal reports whether the same write would fail again: another process was
+// first, or an item is too large or cannot be decoded.
+func IsFinal(err error) bool {
+	var conflict *ledger.ConflictError
+	var size *ledger.SizeError
+	var lost *LostError
+	var taken *RunOwnedError
+	var document *DocumentError
+	return errors.As(err, &conflict) || errors.As(err, &size) || errors.As(err, &lost) || errors.As(err, &taken) || errors.As(err, &document)
+}
+
+// retry calls the ledger up to maxTries times. A final error and the end of the
+// context end it.
 func (s *Store) retry(ctx context.Context, call func() error) error {
 	for n := 1; ; n++ {
 		err := call()
-		var conflict *ledger.ConflictError
-		var size *ledger.SizeError
-		if err == nil || n == maxTries || errors.As(err, &conflict) || errors.As(err, &size) || ctx.Err() != nil {
+		if err == nil || n == maxTries || IsFinal(err) || ctx.Err() != nil {
 			return err
 		}
 		if s.Clock.Sleep(ctx, Backoff(n, 100*time.Millisecond, time.Second)) != nil {

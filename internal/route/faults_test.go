@@ -2,6 +2,7 @@ package route
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -157,6 +158,7 @@ func TestRoutesFileFaults(t *testing.T) {
 		{"a count of too many", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 10001}]`)},
 		{"a count that is a word", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: all}]`)},
 		{"counts that are too many together", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 6000}, {key: "b/{yyyy}{MM}{dd}", count: 4001}]`)},
+		{"entries that are too many", filesRoute(manyEntries(160))},
 		{"counts that are too many with an optional one", filesRoute(`[{key: "a/{yyyy}{MM}{dd}", count: 6000}, {key: "b/{yyyy}{MM}{dd}", count: 6000, optional: true}]`)},
 		{"a deadline without a zone", oneRoute(`deadline: "06:30"`)},
 		{"a deadline for hours", filesRoute(`a/{yyyy}{MM}{dd}{HH}`, `deadline: "06:30"`)},
@@ -242,5 +244,21 @@ func TestGoodRoutesHaveNoWarning(t *testing.T) {
 		if _, warnings, err := Parse("routes.yaml", []byte(row.src), Options{}); err != nil || len(warnings) > 0 {
 			t.Errorf("%s: got %v, error %v", row.name, warnings, err)
 		}
+	}
+}
+
+// manyEntries returns n entries of files.
+func manyEntries(n int) string {
+	var entries []string
+	for i := range n {
+		entries = append(entries, fmt.Sprintf(`"erp/prod/{yyyy}/{MM}/{dd}/table_%04d/*.parquet"`, i))
+	}
+	return "[" + strings.Join(entries, ", ") + "]"
+}
+
+func TestARouteMayHaveManyEntries(t *testing.T) {
+	t.Parallel()
+	if _, _, err := Parse("routes.yaml", []byte(filesRoute(manyEntries(150))), Options{}); err != nil {
+		t.Error(err)
 	}
 }

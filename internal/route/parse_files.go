@@ -35,6 +35,7 @@ func (p *routesParser) files(r *Route, m source.Mapping) {
 	p.sameFields(r)
 	p.onlyRoute(r)
 	p.fewKeys(r)
+	p.fewEntries(r)
 }
 
 func (p *routesParser) entry(r *Route, n ast.Node, where source.Position) {
@@ -121,6 +122,26 @@ func (p *routesParser) onlyRoute(r *Route) {
 		return
 	}
 	p.windows[kind] = r
+}
+
+// maxEntries bounds the bytes that the entries of a route take in the item of a
+// window, which may have 380 KB in all. An entry has its pattern, also once more
+// where its file is missing, and the bucket and the key of one file.
+const (
+	maxEntries  = 200_000
+	entryBeside = 1_200
+)
+
+// fewEntries checks that the entries of a route fit into the window's item.
+func (p *routesParser) fewEntries(r *Route) {
+	sum := 0
+	for _, f := range r.Files {
+		sum += entryBeside + 2*len(f.Pattern)
+	}
+	if sum > maxEntries {
+		p.Faultf(r.at, "the route's %d entries of files take up to %d KB in the ledger, and may take %d; use fewer entries, each for several files with a count, or wait for a marker such as _SUCCESS instead",
+			len(r.Files), sum/1000, maxEntries/1000)
+	}
 }
 
 // fewKeys checks that the counts of a route fit into the window's item, whose

@@ -89,9 +89,13 @@ func (r *Routes) Match(a s3event.Arrival, received time.Time) []Match {
 	return matches
 }
 
-// arrived returns the event time of an arrival, or received if that is earlier.
+// clockErrorMax bounds the error of times reported by other systems.
+const clockErrorMax = 10 * time.Second
+
+// arrived returns the event time of an arrival, so that a repeated event counts
+// for the same day. It returns received for an event of the future.
 func arrived(a s3event.Arrival, received time.Time) time.Time {
-	if a.EventTime.After(received) {
+	if a.EventTime.After(received.Add(clockErrorMax)) {
 		return received
 	}
 	return a.EventTime

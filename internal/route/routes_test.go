@@ -318,3 +318,20 @@ func TestRoutesAreImmutable(t *testing.T) {
 		t.Error("changed from outside")
 	}
 }
+
+// A file without a date in its key counts for the day of its event, which is the
+// same when the event is repeated. A clock may be a little ahead.
+func TestRepeatedEventCountsForTheSameDay(t *testing.T) {
+	t.Parallel()
+	routes := mustParse(t, "version: 1\nroutes:\n  - {name: a, config_id: cg-1, timezone: UTC, files: \"a/*\"}\n")
+	for _, tt := range []struct{ event, received, want string }{
+		{"2026-11-23T00:00:00.2Z", "2026-11-22T23:59:59.7Z", "2026-11-23"},
+		{"2026-11-23T00:00:00.2Z", "2026-11-23T00:01:00Z", "2026-11-23"},
+		{"2026-11-23T00:00:11Z", "2026-11-22T23:59:59Z", "2026-11-22"},
+	} {
+		a := s3event.Arrival{Bucket: "b", Key: "a/1", EventTime: instant(t, tt.event)}
+		if ms := routes.Match(a, instant(t, tt.received)); len(ms) != 1 || ms[0].Period.String() != tt.want {
+			t.Errorf("%s received at %s: %+v, want %s", tt.event, tt.received, ms, tt.want)
+		}
+	}
+}

@@ -135,7 +135,13 @@ func (x *Expected) Due(ctx context.Context, key string) (bool, error) {
 		if _, ok := route.DeadlineOf(day); ok {
 			// A crash here leaves the item due; the sweep creates the windows
 			// again, which changes nothing.
-			if err := x.Windows.Expect(ctx, route.Window(day)); err != nil {
+			err := x.Windows.Expect(ctx, route.Window(day))
+			var document *record.DocumentError
+			switch {
+			case errors.As(err, &document):
+				// The days after it have their deadlines all the same.
+				x.Logger.ErrorContext(ctx, "window not expected", slog.String("item", document.Key), slog.String(telemetry.Error, err.Error()), telemetry.Count("StaysUndone", ""))
+			case err != nil:
 				return false, err
 			}
 		}

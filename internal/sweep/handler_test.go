@@ -507,3 +507,25 @@ func TestPanicOfAnotherKindEndsTheSweep(t *testing.T) {
 	}()
 	t.Errorf("the sweep ended with %+v", w.sweep(t, time.Minute))
 }
+
+// The ledger has a window that this version cannot read. The days after it have
+// their deadlines all the same.
+func TestUnreadableWindowHidesNoLaterDeadline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, routesFile)
+	w.sweep(t, time.Minute)
+	const second = "window/cg-1/2026-11-24"
+	w.launcher.fails[second] = &record.DocumentError{Key: second, Err: errors.New("its format is 2")}
+	w.launcher.expected = nil
+	w.clock.Set(time.Date(2026, 11, 25, 17, 0, 0, 0, time.UTC))
+	if got := w.sweep(t, time.Minute); got.Done != 1 || got.Failed != 0 {
+		t.Errorf("got %+v", got)
+	}
+	want := []string{"window/cg-1/2026-11-23 until 2026-11-24T11:30:00Z", "window/cg-1/2026-11-25 until 2026-11-26T11:30:00Z"}
+	if diff := cmp.Diff(want, w.launcher.expected); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if !strings.Contains(w.log.String(), `"msg":"window not expected","item":"`+second) {
+		t.Errorf("the log lacks it: %s", &w.log)
+	}
+}

@@ -253,13 +253,17 @@ func (u *document) fold(files []window.Arrival, now time.Time) bool {
 		u.Marks = append(u.Marks, mark)
 		g := u.group(f.Key)
 		g.Open.addFile(announcement.File{Bucket: f.Bucket, Key: f.Key})
-		if f.EventTime.After(u.Fallen) {
+		at := f.EventTime
+		if at.After(now) { // by a wrong clock, or one that is ahead
+			at = now
+		}
+		if at.After(u.Fallen) {
 			certain[g]++
 		} else {
 			doubtful[g]++
 		}
-		if f.EventTime.After(u.Latest) {
-			u.Latest = f.EventTime
+		if at.After(u.Latest) {
+			u.Latest = at
 		}
 	}
 	for _, g := range u.Groups {

@@ -565,3 +565,16 @@ func TestUnroutedFilesAreNamedUpToTheBound(t *testing.T) {
 		}
 	}
 }
+
+// An event of the future does not spoil the counts of the files after it.
+func TestEventOfTheFutureSpoilsNoCount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.take(lost(f.clock.Now().AddDate(1, 0, 0), "first")...)
+	for i := range 20 {
+		f.clock.Advance(20 * time.Second)
+		f.take(lost(f.clock.Now().Add(-time.Second), keys("%d", 1+100*i, 100)...)...)
+	}
+	f.sweep(time.Hour)
+	f.checkAnnounced("first 1", "1 2000")
+}

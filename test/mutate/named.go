@@ -477,6 +477,21 @@ var namedMutants = []namedMutant{
 		Why: "The document of a config id grows.",
 	},
 	{
+		Name: "an answer is recorded in one try", File: "internal/launch/outcome.go",
+		Old: "	recordFor   = 20 * time.Second", New: "	recordFor   = 0 * time.Second",
+		Why: "A ledger that is busy for seconds leaves a run that Amperity has named to the operator.",
+	},
+	{
+		Name: "attempts to record an answer never end", File: "internal/launch/outcome.go",
+		Old: "|| !l.Clock.Now().Before(end) ", New: "",
+		Why: "A caller without a deadline waits for ever.",
+	},
+	{
+		Name: "an event of the future is the latest", File: "internal/unrouted/unrouted.go",
+		Old: "		if at.After(now) { //", New: "		if false { //",
+		Why: "All later files count as doubtful.",
+	},
+	{
 		Name: "the newest run is dropped", File: "internal/record/config.go",
 		Old: "return b.Last.Compare(a.Last) })\n	oldest", New: "return a.Last.Compare(b.Last) })\n	oldest",
 		Why: "A window launches beside the run that is in front of it.",
