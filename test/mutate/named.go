@@ -483,7 +483,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "attempts to record an answer never end", File: "internal/launch/outcome.go",
-		Old: "|| !l.Clock.Now().Before(end) ", New: "",
+		Old: "|| !l.Clock.Now().Before(end) ", New: "|| end.IsZero() ",
 		Why: "A caller without a deadline waits for ever.",
 	},
 	{
