@@ -565,3 +565,43 @@ func TestSecondReleaseOfAWindowIsADuplicate(t *testing.T) {
 		t.Errorf("%d requests", o.sent)
 	}
 }
+
+// A launch that was put back into the queue and is then discarded is in no other
+// launch's way.
+func TestDiscardLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	o, cmd := overlapping(t)
+	if _, err := o.Release(t.Context(), cmd); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Reason = "not wanted any more"
+	if res, err := o.Discard(t.Context(), cmd); err != nil || res.Outcome != record.Discarded {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	o.runs[0].State = amperity.StateSucceeded
+	o.window.Period = "2026-11-23"
+	o.arrive(o.arrivals("a", "a/3"))
+	o.wait(10 * time.Minute)
+	if news := o.news(); news[len(news)-1] != "Started [arrival/cg-1/2026-11-23/1, hold ]" {
+		t.Errorf("announced %q", news)
+	}
+}
+
+// The ledger has forgotten a launch's window when the launch ends. Nothing is
+// left to do.
+func TestLaunchOfAForgottenWindowIsDelivered(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.posts = []answer{noAnswer}
+	o.arrive(o.arrivals("a", "a/1"))
+	o.ledger.Expire("window/cg-1/2026-11-22")
+	o.wait(20 * time.Minute)
+	if _, err := o.Discard(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", HoldNumber: 1, Reason: "not wanted"}); err != nil {
+		t.Fatal(err)
+	}
+	o.wantNews("Held [arrival/cg-1/2026-11-22/1, hold 1]", "Discarded [arrival/cg-1/2026-11-22/1, hold 1]")
+	if strings.Contains(o.logged.String(), "not updated") {
+		t.Errorf("the log says %s", &o.logged)
+	}
+}
