@@ -27,7 +27,7 @@ type Mutation string
 var Mutations = []Mutation{
 	PostBeforeClaim, PostWithoutMark, RetryServerErrors, RetryWhatIsHeld, BoundedList, AdoptInDoubt,
 	CoveredFromClaim, CoveredFromAnswer, ShortMargin, MarksForgotten, RejectedCovers,
-	ConfirmBeforeSending, ShortLease, LateFileDropped, OverlapNotDecided, UnknownAsClaimed, ReconcileWaits,
+	ConfirmBeforeSending, ShortLease, LateFileDropped, OverlapNotDecided, ReconcileWaits,
 	RetryBusy, PatienceForgotten,
 }
 
@@ -49,7 +49,6 @@ const (
 	ShortLease           Mutation = "the lease is shorter than the function's limit"
 	LateFileDropped      Mutation = "a late file is dropped"
 	OverlapNotDecided    Mutation = "the decision does not write down that the config id is taken"
-	UnknownAsClaimed     Mutation = "a launch with an unknown request is written back as claimed"
 	ReconcileWaits       Mutation = "reconciling waits while another launch is in flight"
 	RetryBusy            Mutation = "a 409 is sent again without reading the list"
 	PatienceForgotten    Mutation = "since when looks decide nothing is forgotten"
@@ -295,8 +294,6 @@ func (l mutantLedger) change(ctx context.Context, item *ledger.Item, together in
 		case l.is(PatienceForgotten) && state == "unknown" && d["looked"] != nil:
 			looked, _ := d["looked"].(map[string]any)
 			delete(looked, "undecided")
-		case l.is(UnknownAsClaimed) && state == "unknown" && d["blocked"] != nil:
-			d["state"] = "claimed"
 		case l.is(ShortLease) && (state == "posting" || state == "claimed") && d["lease"] != nil:
 			d["lease"] = now.Format(time.RFC3339Nano)
 			item.Due = now

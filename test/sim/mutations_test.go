@@ -45,7 +45,6 @@ var seen = map[Mutation]shown{
 	ShortLease:           {"random", 9500138},
 	LateFileDropped:      {"random", 9500001},
 	OverlapNotDecided:    {"dense", 9500003},
-	UnknownAsClaimed:     {"dense", 9500004},
 	ReconcileWaits:       {"dense", 9500000},
 	RetryBusy:            {"dense", 9500000},
 	PatienceForgotten:    {"dense", 9500000},
