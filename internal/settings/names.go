@@ -1,11 +1,12 @@
 package settings
 
 import (
+	"errors"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 // Bounds, in bytes.
@@ -58,30 +59,17 @@ func (a arn) complete() bool {
 	return a.region != "" && made(a.region, "-") && len(a.account) == 12 && strings.Trim(a.account, "0123456789") == ""
 }
 
+// baseURL lets the client check the address that it is going to use.
 func (l *loader) baseURL() string {
 	v := l.value(EnvBaseURL, DefaultBaseURL)
-	u, err := url.Parse(v)
-	switch {
-	case err != nil, strings.ContainsFunc(v, unicode.IsSpace), u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
-		l.faultf(EnvBaseURL, "is not an address of the API; give https://…/api, for example %s", DefaultBaseURL)
-	case u.User != nil:
-		l.faultf(EnvBaseURL, "has a user name or password in it; take it out, the token comes from the secret")
-	case strings.ContainsAny(v, "?#"):
-		l.faultf(EnvBaseURL, "has a query or a fragment; end it with the path, for example %s", DefaultBaseURL)
-	case u.Scheme == "http" && !local(u.Hostname()):
-		l.faultf(EnvBaseURL, "would send the token unencrypted; write https instead of http, which is for this machine and host.docker.internal only")
+	_, err := amperity.New("checked-elsewhere", amperity.StaticTokenSource("none"), amperity.WithBaseURL(v))
+	var config *amperity.ConfigError
+	if errors.As(err, &config) {
+		for _, p := range config.Problems {
+			l.faultf(EnvBaseURL, "%s", p.Message)
+		}
 	}
 	return strings.TrimRight(v, "/")
-}
-
-// local reports whether a host is this machine, also as seen from a container
-// on it.
-func local(host string) bool {
-	if host == "localhost" || host == "host.docker.internal" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // secretID never shows the value, because users may put the token there by

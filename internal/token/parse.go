@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -200,27 +199,17 @@ func isToken(s string) bool {
 	return s != "" && len(s) <= maxToken
 }
 
+// checkTokenURL lets the client check the address, which the other fields do not
+// change.
 func checkTokenURL(s string, f *faults) {
-	const example = "https://app.amperity.com/api/v0/oauth2/token"
-	u, err := url.Parse(s)
-	switch {
-	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", strings.ContainsFunc(s, blank):
-		f.problemf("has a token_url that is not an address: write the token endpoint that Amperity shows, for example %s", example)
-	case u.User != nil, strings.ContainsAny(s, "?#"):
-		f.problemf("has a token_url with a user, a query or a fragment: write the token endpoint alone, for example %s", example)
-	case u.Scheme == "http" && !local(u.Hostname()):
-		f.problemf("has a token_url that would send the client secret unencrypted: write https instead of http")
+	_, err := amperity.NewClientCredentials(amperity.ClientCredentialsConfig{
+		TokenURL: s, ClientID: "any", ClientSecret: amperity.NewToken("any"), Tenant: "any"})
+	var config *amperity.ConfigError
+	if errors.As(err, &config) {
+		for _, p := range config.Problems {
+			f.problemf("has a token_url that %s", p.Message)
+		}
 	}
-}
-
-// local reports whether a host is this machine, also as seen from a container
-// on it.
-func local(host string) bool {
-	if host == "localhost" || host == "host.docker.internal" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 func fixed(token string) *credentials {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 // Version is the version of this package. The User-Agent header has it.
@@ -173,14 +174,14 @@ func (f *faults) checkTenant(field, tenant string) {
 func (f *faults) checkURL(field, raw, example string) *url.URL {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || u.Scheme == "" || u.Hostname() == "":
+	case err != nil || u.Scheme == "" || u.Hostname() == "" || strings.ContainsFunc(raw, unicode.IsSpace):
 		f.faultf(field, "is not a URL: write one such as %s", example)
 	case u.User != nil:
-		f.faultf(field, "holds a user or a password: leave them out, the token goes in a header")
+		f.faultf(field, "holds a user or a password: leave them out")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		f.faultf(field, "has a query or a fragment: end it with the path")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isThisMachine(u.Hostname())):
-		f.faultf(field, "would send the token in the clear: write https (http is for localhost, 127.0.0.1, ::1 and host.docker.internal)")
+		f.faultf(field, "would send secrets in the clear: write https (http is for localhost, 127.0.0.1, ::1 and host.docker.internal)")
 	default:
 		return u
 	}
