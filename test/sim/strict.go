@@ -174,6 +174,9 @@ func (c *checking) noticed() {
 				last = f
 			}
 		}
+		if last.lies {
+			continue // by its event a run has it
+		}
 		posts := c.byWindow[window]
 		if slices.ContainsFunc(posts, func(p *post) bool {
 			return !p.sent.Before(last.put.Add(-10*time.Second)) && p.decided.Before(last.recorded)
@@ -399,10 +402,10 @@ func (c *checking) holdsAreMeant() {
 					others[p.launchKey] = true
 				}
 			}
-			for other, said := range c.said { // also with a run of others
+			for other, said := range c.said { // also with a run of others, or with a mark alone
 				w, ok := windowOf(other)
 				if ok && w == window && other != key && slices.ContainsFunc(said, func(b announced) bool {
-					return b.Type == announcement.RunStarted && b.asked.Before(a.asked)
+					return (b.Type == announcement.RunStarted || b.Detail.Reason == announcement.ReasonUnknownOutcome) && b.asked.Before(a.asked)
 				}) {
 					others[other] = true
 				}
