@@ -593,7 +593,11 @@ func (w *World) people() {
 		when := w.between(time.Minute, 2*time.Hour)
 		w.after(when, func() { w.say(v) })
 		for w.chance(0.3) {
-			w.after(when+w.between(0, time.Minute), func() { w.say(v) })
+			again := w.between(0, time.Minute)
+			if again%2 == 0 { // at the same time
+				again /= 500
+			}
+			w.after(when+again, func() { w.say(v) })
 		}
 	}
 }
