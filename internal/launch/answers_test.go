@@ -408,3 +408,55 @@ func TestAttemptsToRecordAnAnswerEnd(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 }
+
+// A newer version has written the launch in a format of its own before the
+// answer arrives. The caller learns of the run all the same.
+func TestLateAnswerForAnUnreadableLaunchIsReturned(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{{run: aRun("wf-1", "Orders", o.now)}}
+	o.meanwhile = func() {
+		item, err := o.ledger.Get(t.Context(), "launch/"+scheduleKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		item.Doc = []byte(`{"format":2}`)
+		if err := o.ledger.Put(t.Context(), "newer", item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	res := o.launch(nil)
+	if res.Outcome != record.Started || res.Run == nil || res.Run.ID != "wf-1" || !strings.Contains(res.Warning, "its format is 2") {
+		t.Errorf("%+v", res)
+	}
+}
+
+// Lookups of one sweep share a list. A lookup that comes 40 s later reads its
+// own.
+func TestListIsSharedWithinASweepAlone(t *testing.T) {
+	t.Parallel()
+	for _, later := range []time.Duration{10 * time.Second, 40 * time.Second} {
+		o := newOffice(t)
+		o.posts = []answer{noAnswer}
+		for _, id := range []string{"cg-1", "cg-2"} {
+			o.launch(func(l *launch.Launch) { l.Key, l.Request.ConfigID = "manual/"+id+"/a", id })
+		}
+		lists := 0
+		o.queryErr = func(id string) error {
+			if id == "" {
+				lists++
+			}
+			return nil
+		}
+		o.now = o.now.Add(2 * time.Minute)
+		for _, id := range []string{"cg-1", "cg-2"} {
+			if _, err := o.Reconcile(t.Context(), "launch/manual/"+id+"/a"); err != nil {
+				t.Fatal(err)
+			}
+			o.now = o.now.Add(later)
+		}
+		if want := map[bool]int{true: 1, false: 2}[later < 30*time.Second]; lists != want {
+			t.Errorf("%s later: %d lists, want %d", later, lists, want)
+		}
+	}
+}
