@@ -460,3 +460,75 @@ func TestListIsSharedWithinASweepAlone(t *testing.T) {
 		}
 	}
 }
+
+// A launch that waits because the stack is paused is not announced: the operator
+// has paused it.
+func TestPausedLaunchIsNotAnnounced(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.Paused = true
+	o.launch(nil)
+	o.wait(time.Hour)
+	if len(o.mails) > 0 || strings.Contains(o.logged.String(), "launch stays blocked") {
+		t.Errorf("announced %q; the log says %s", o.mails, &o.logged)
+	}
+}
+
+// The answer to an input whose request got no answer is unknown, also if that
+// cannot be recorded.
+func TestUnrecordedUnknownOutcomeIsUnknown(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.putErr = func([]ledger.Item) error {
+		if o.sent > 0 {
+			return errThrottled
+		}
+		return nil
+	}
+	if res := o.launch(nil); res.Outcome != record.Unknown || res.Warning == "" {
+		t.Errorf("%+v", res)
+	}
+}
+
+// A further run is announced in the lookup that finds it.
+func TestLaterCandidateIsAnnouncedAtOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	o.launch(nil)
+	o.wait(20 * time.Minute)
+	o.runs = append(o.runs, aRun("wf-1", "Orders", o.now))
+	o.now = o.now.Add(2 * time.Minute)
+	if _, err := o.Reconcile(t.Context(), "launch/"+scheduleKey); err != nil {
+		t.Fatal(err)
+	}
+	o.wantNews("Held ["+scheduleKey+", hold 1]", "Held ["+scheduleKey+", hold 2]")
+}
+
+// A process reports a rejection to the window after the operator has released
+// the launch. The window ignores the report, and does not launch beside the
+// released launch.
+func TestReportOfAReleasedRejectionIsIgnored(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.posts = []answer{{err: status(404, 0)}, {err: refused()}}
+	raced := false
+	o.putErr = func(items []ledger.Item) error {
+		if o.sent == 1 && len(items) == 1 && strings.HasPrefix(items[0].Key, record.WindowPrefix) && !raced {
+			raced = true
+			if _, err := o.Release(t.Context(), held.Command{Key: "arrival/cg-1/2026-11-22/1", HoldNumber: 1}); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}
+	o.arrive(o.arrivals("a", "a/1"))
+	o.posts, o.sent = []answer{{run: aRun("wf-1", "Orders", o.now.Add(time.Minute))}, {run: aRun("wf-2", "Orders", o.now.Add(time.Minute))}}, 0
+	o.arrive(o.arrivals("a", "a/2"))
+	o.wait(20 * time.Minute)
+	if !raced || o.sent != 1 {
+		t.Errorf("released %t, %d requests, announced %q", raced, o.sent, o.news())
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func text(t *testing.T, s *State) string {
@@ -252,5 +254,26 @@ func TestDuplicateOfAFileFromTheFutureIsKnown(t *testing.T) {
 	}
 	if got, want := s.Fold(file, Rules{}, at("07:40")), (Counts{Duplicates: 1}); got != want {
 		t.Errorf("the second time it is %+v, not %+v", got, want)
+	}
+}
+
+// An entry without a count needs one file, as one with the count 1.
+func TestEntryWithoutACountNeedsOneFile(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{0, 1} {
+		r := Rules{Entries: []Entry{{Pattern: "a", Count: count}, {Pattern: "b", Count: count}}}
+		s := New("cg-1", "2026-11-22", "orders", at("06:00"))
+		s.Fold([]Arrival{file("a/1", at("06:00"))}, r, at("06:01"))
+		if d := cmp.Diff([]Unmet{{Pattern: "b", Want: 1}}, s.unmet(r)); d != "" {
+			t.Errorf("count %d (-want +got):\n%s", count, d)
+		}
+	}
+}
+
+// Files that have no time delay no request.
+func TestNoFilesDelayNoRequest(t *testing.T) {
+	t.Parallel()
+	if got := (Files{}).NotBefore(); !got.IsZero() {
+		t.Errorf("not before %s", got)
 	}
 }
