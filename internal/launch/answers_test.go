@@ -532,3 +532,15 @@ func TestReportOfAReleasedRejectionIsIgnored(t *testing.T) {
 		t.Errorf("released %t, %d requests, announced %q", raced, o.sent, o.news())
 	}
 }
+
+// The answer to a file that waits for the launch in flight names that launch.
+func TestAnswerNamesTheLaunchInFlight(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.window = aWindow(window.Rerun, window.Entry{Pattern: "a"})
+	o.posts = []answer{noAnswer}
+	o.arrive(o.arrivals("a", "a/1"))
+	if res := o.arrive(o.arrivals("a", "a/2")); res.Outcome != record.Waiting || res.LaunchKey != "arrival/cg-1/2026-11-22/1" {
+		t.Errorf("%+v", res)
+	}
+}
