@@ -146,11 +146,16 @@ func (f faults) request() error {
 // checkConfigID returns the kind by the prefix, even if the rest is at fault.
 func (f *faults) checkConfigID(id string) ConfigKind {
 	kind, rest := splitConfigID(id)
+	n := min(len(id), len("cg-"))
+	meant := strings.ToLower(id[:n]) + id[n:]
+	_, ok := ConfigKindOf(meant)
 	switch {
 	case id == "":
 		f.faultf(fieldConfigID, "is missing: write the id of a courier group (cg-…), an orchestration group (og-…) or a campaign (cc-…)")
 	case !isCleanID(id):
 		f.faultf(fieldConfigID, "is %s: write it without blanks, slashes, quotes and unprintable characters", quote(id))
+	case kind == "" && ok:
+		f.faultf(fieldConfigID, "is %s, and capitals count: write %s", quote(id), quote(meant))
 	case kind == "":
 		f.faultf(fieldConfigID, "is %s: write an id that starts with cg- (courier group), og- (orchestration group) or cc- (campaign)", quote(id))
 	case rest == "":
