@@ -38,7 +38,7 @@ Keys are written as they are in S3, not encoded.
 
   $ amperity-runs explain s3://acme-landing/orders/2026/11/22/orders_1.csv.gz
   s3://acme-landing/orders/2026/11/22/orders_1.csv.gz
-    route     sales (routes.yaml:38)
+    route     sales (routes.yaml:40)
     files     orders/{yyyy}/{MM}/{dd}/orders_*.csv.gz
     fields    {yyyy}=2026 {MM}=11 {dd}=22
     window    day 2026-11-22, by the date in the key

@@ -104,7 +104,7 @@ func (p *routesParser) whole(body ast.Node) {
 		p.Faultf(source.At(body), "routes is missing; write \"routes:\" and under it a list of routes")
 		return
 	}
-	list, ok := p.Items(v, "- name: customers, and so on")
+	list, ok := p.Items(v, true, "- name: customers, and so on")
 	if !ok {
 		return
 	}
@@ -153,7 +153,7 @@ func (p *routesParser) timezone(m source.Mapping) (zone *time.Location, given bo
 }
 
 func (p *routesParser) ignored(v source.Member) {
-	list, ok := p.Items(v, `["logs/**", "**/*.tmp"]`)
+	list, ok := p.Items(v, false, `["logs/**", "**/*.tmp"]`)
 	if !ok {
 		return
 	}
@@ -261,6 +261,10 @@ func (p *routesParser) name(r *Route, m source.Mapping) {
 	r.Name = name
 }
 
+// idRunes are the characters of config ids in Amperity's documentation, and two
+// more.
+const idRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
 // maxConfigID is the most bytes of a config id, which is a part of every key.
 const maxConfigID = 200
 
@@ -272,8 +276,18 @@ func (p *routesParser) configID(r *Route, m source.Mapping) {
 		return
 	}
 	if _, ok := amperity.ConfigKindOf(id); !ok || len(id) > maxConfigID {
+		n := min(len(id), len("cg-"))
+		meant := strings.ToLower(id[:n]) + id[n:]
+		if _, ok := amperity.ConfigKindOf(meant); ok && len(id) <= maxConfigID {
+			p.Faultf(where.Position, "%.60q is not a config id, since capitals count; did you mean %.60s?", id, meant)
+			return
+		}
 		p.Faultf(where.Position, "%.60q is not a config id; write %s", id, example)
 		return
+	}
+	// Amperity documents no characters of ids, so other ones are no error.
+	if strings.Trim(id, idRunes) != "" {
+		p.Warnf(where.Position, "%.60q looks like a placeholder, not like an id that Amperity shows, such as cg-123ABc4DE", id)
 	}
 	r.ConfigID = id
 }

@@ -195,7 +195,7 @@ func (p *routesParser) except(d *Deadline, m source.Mapping) {
 	if !ok {
 		return
 	}
-	list, ok := p.Items(v, "[2026-12-25, 2027-01-01]")
+	list, ok := p.Items(v, false, "[2026-12-25, 2027-01-01]")
 	if !ok {
 		return
 	}

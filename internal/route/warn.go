@@ -1,6 +1,8 @@
 package route
 
 import (
+	"strings"
+
 	"github.com/amperity-runs/amperity-runs/internal/route/pattern"
 	"github.com/amperity-runs/amperity-runs/internal/s3event"
 )
@@ -11,6 +13,10 @@ func (p *routesParser) warn(r *Routes) {
 	for i, route := range r.routes {
 		if !takesRange(route.ConfigID) {
 			p.Warnf(route.at, "%.60s takes no date range: a file of any window starts the same run", route.ConfigID)
+		}
+		if route.hourly && route.Zone == nil && p.zone != nil && strings.TrimPrefix(p.zone.String(), "Etc/") != "UTC" {
+			p.Warnf(route.at, "the hours of this route are in UTC: the file's timezone, %v, is for routes without {HH}; "+
+				"write \"timezone: UTC\" in the route, or the zone that its keys are in", p.zone)
 		}
 		if route.Settle > route.Longest() {
 			p.Warnf(route.at, "an hour's window waits for quiet for an hour at most, from its first file: a longer settle changes nothing")

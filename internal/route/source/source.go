@@ -318,16 +318,21 @@ func (s *File) unknown(where Position, name, what string, known []string) {
 	s.Faultf(where, "%s has no key %.60q; its keys are %s", what, name, strings.Join(known, ", "))
 }
 
-// Items reads a list.
-func (s *File) Items(m Member, example string) ([]ast.Node, bool) {
+// Items reads a list. If the member is empty and not required, the fault says
+// that it may be left out.
+func (s *File) Items(m Member, required bool, example string) ([]ast.Node, bool) {
 	if !s.Plain(m.Value) {
 		return nil, false
 	}
 	list, ok := m.Value.(*ast.SequenceNode)
 	if !ok {
-		if _, empty := m.Value.(*ast.NullNode); empty {
+		_, empty := m.Value.(*ast.NullNode)
+		switch {
+		case empty && required:
+			s.Faultf(m.At, "%s is empty; write %s", m.Name, example)
+		case empty:
 			s.Faultf(m.At, "%s is empty; write %s, or leave it out", m.Name, example)
-		} else {
+		default:
 			s.Faultf(At(m.Value), "%s is %s; write a list: %s", m.Name, Describe(m.Value), example)
 		}
 		return nil, false
