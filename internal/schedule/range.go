@@ -83,7 +83,7 @@ func Parse(from, to, timezone string) (Relative, error) {
 	case fromUnit != toUnit:
 		fs.faultf("range.to", "%q counts %v but range.from %q counts %v: write both with d or both with h", to, toUnit, from, fromUnit)
 	case r.from >= r.to:
-		fs.faultf("range.to", "%q is not after range.from %q: the range ends before range.to, so a single day or hour is -1%c to 0%c", to, from, fromUnit, fromUnit)
+		fs.faultf("range.to", "%q is not after range.from %q: the range ends before range.to, so a single day is -1d to 0d, and a single hour -1h to 0h", to, from)
 	}
 	if timezone != "" {
 		zone, err := Zone(timezone)

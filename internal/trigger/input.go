@@ -162,7 +162,8 @@ func foreign(o fields, f *faults) bool {
 	if o.has("detail-type") && o.has("source") {
 		f.faultf("", "this is a raw EventBridge event, which carries no config id: "+
 			"give the rule's target an input transformer with the paths {\"time\":\"$.time\",\"rule\":\"$.resources[0]\"} and the template "+
-			"{\"config_id\":\"cg-…\",\"scheduled_time\":<time>,\"schedule_arn\":<rule>}")
+			"{\"config_id\":\"cg-…\",\"range\":{\"from\":\"-1d\",\"to\":\"0d\"},\"scheduled_time\":<time>,\"schedule_arn\":<rule>}, "+
+			"without range for an og-… or cc-…")
 		return true
 	}
 	return false
