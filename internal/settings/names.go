@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -119,21 +120,31 @@ func (l *loader) buckets() []string {
 	if v == "" {
 		return nil
 	}
-	var names []string
-	for i, name := range strings.Split(v, ",") {
+	names, faults := ParseBuckets(v)
+	for _, f := range faults {
+		l.faultf(EnvBuckets, "%s", f)
+	}
+	return names
+}
+
+// ParseBuckets reads a list of buckets in the form of BUCKETS. The faults state
+// what is wrong with the list and what to write instead.
+func ParseBuckets(list string) (names, faults []string) {
+	faultf := func(format string, place int) { faults = append(faults, fmt.Sprintf(format, place)) }
+	for i, name := range strings.Split(list, ",") {
 		name = strings.TrimSpace(name)
 		switch {
 		case name == "":
-			l.faultf(EnvBuckets, "has no name in place %d; write the names of the buckets separated by single commas", i+1)
+			faultf("has no name in place %d; write the names of the buckets separated by single commas", i+1)
 		case strings.ContainsAny(name, ":/"):
-			l.faultf(EnvBuckets, "has an address or ARN in place %d; give the bucket's name alone, for example acme-landing", i+1)
+			faultf("has an address or ARN in place %d; give the bucket's name alone, for example acme-landing", i+1)
 		case !bucketName(name):
-			l.faultf(EnvBuckets, "has something in place %d that is not a bucket's name; a name has 3 to 63 lowercase letters, digits, hyphens and dots", i+1)
+			faultf("has something in place %d that is not a bucket's name; a name has 3 to 63 lowercase letters, digits, hyphens and dots", i+1)
 		case !slices.Contains(names, name):
 			names = append(names, name)
 		}
 	}
-	return names
+	return names, faults
 }
 
 // bucketName reports whether s is a valid name of an S3 bucket. Buckets created

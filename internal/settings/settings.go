@@ -92,13 +92,14 @@ type Error struct {
 	Faults []Fault
 }
 
-// Error returns one line per fault: "AMPERITY_TENANT: is not set; …".
+// Error returns the faults on one line, as it is in logs and in Lambda's
+// errorMessage: "AMPERITY_TENANT: is not set; …; BUCKETS: …".
 func (e *Error) Error() string {
 	lines := make([]string, len(e.Faults))
 	for i, f := range e.Faults {
 		lines[i] = f.Variable + ": " + f.Message
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines, "; ")
 }
 
 // loader reads the variables and collects the faults.

@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -126,9 +127,13 @@ func FuzzLoadAcceptsOrNamesEveryFault(f *testing.F) {
 		}
 		s, err := settings.Load(func(name string) string { return env[name] })
 		if err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") {
-				if variable, message, ok := strings.Cut(line, ": "); !ok || env[variable] == "" && message == "" {
-					t.Errorf("a line is no fault: %q", line)
+			var faulty *settings.Error
+			if !errors.As(err, &faulty) || len(faulty.Faults) == 0 {
+				t.Fatalf("no fault is named: %v", err)
+			}
+			for _, f := range faulty.Faults {
+				if _, known := env[f.Variable]; !known || f.Message == "" {
+					t.Errorf("a fault of no variable: %q", f)
 				}
 			}
 			return
