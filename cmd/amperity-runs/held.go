@@ -57,12 +57,12 @@ lambda:InvokeFunction on the trigger.
     range        2026-11-20 to 2026-11-21
     message      the run was wanted until 2026-11-22T11:00:00Z, and it is 2026-11-22T11:04:30Z
     to start it  amperity-runs held release schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z --hold 1
-    to end it    amperity-runs held discard schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z --hold 1 --reason WHY
+    to end it    amperity-runs held discard schedule/cg-123ABc4DE/-/2026-11-21T11:00:00Z --hold 1 --reason 'THE REASON'
   1 waits for you
 
 Exit code 0 if the trigger answered, even if the run was rejected, or if nothing
-was done because KEY does not wait for an answer to number N. 1 if the trigger
-could not be called, or failed.
+was done because KEY no longer waits for an answer. 1 if KEY waits for another
+number than N, or if the trigger could not be called, or failed.
 `
 
 // heldOptions are the command's verb, argument and flags.
@@ -150,6 +150,9 @@ func (o *heldOptions) fits(keys []string) error {
 	if len(keys) == 0 {
 		return errors.New("no launch key: give it, as \"amperity-runs held list\" and the event show it")
 	}
+	if len(keys) > 1 && o.reason != "" {
+		return fmt.Errorf("unexpected argument %q: it takes one launch key; a reason and a key with blanks need quotes", keys[1])
+	}
 	if len(keys) > 1 {
 		return fmt.Errorf("unexpected argument %q: it takes one launch key; a key with blanks needs quotes", keys[1])
 	}
@@ -222,11 +225,25 @@ func (o *heldOptions) printResult(out io.Writer, answer []byte) error {
 	if err := json.Unmarshal(answer, &res); err != nil || res.Outcome == "" {
 		return o.foreign(answer)
 	}
-	if o.json {
-		return raw(out, answer)
+	var wrong error
+	if o.wrongNumber(res) {
+		wrong = fmt.Errorf("%s: it waits for --hold %d, not for %d: nothing was done; %s", o.key, res.HoldNumber, o.hold, present(res))
+	}
+	switch {
+	case o.json:
+		return errors.Join(raw(out, answer), wrong)
+	case wrong != nil:
+		return wrong
 	}
 	fmt.Fprintln(out, printable(o.key+": "+o.sentence(res)))
 	return nil
+}
+
+// wrongNumber reports whether the launch or window still waits for an answer,
+// to another hold number. The repeat of an answered command is not wrong.
+func (o *heldOptions) wrongNumber(r record.Result) bool {
+	waits := r.Outcome == record.Duplicate && r.Recorded == record.Held || r.Outcome == record.Waiting
+	return waits && r.HoldNumber > 0 && r.HoldNumber != o.hold
 }
 
 // printList prints the list of what waits for the operator.

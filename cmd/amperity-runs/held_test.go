@@ -59,14 +59,16 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 
 		// Nothing was done.
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Started, Run: run, Warning: notAsked}, "nothing was done; it was started wf-1 (scheduled) (" + because + ")"},
-		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Held, Reason: "too_old", HoldNumber: 2, Warning: notAsked}, "nothing was done; it is held (too_old), with --hold 2 (" + because + ")"},
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Rejected, Reason: "refused", Error: refused, HoldNumber: 1, Warning: notAsked},
 			"nothing was done; it was rejected (refused): 404 No such configuration, with --hold 1 (" + because + ")"},
 		{"adopt", record.Result{Outcome: record.Duplicate, Recorded: record.Discarded, Error: &announcement.Error{Message: "not wanted"}, Warning: notAsked}, "nothing was done; it was discarded: not wanted (" + because + ")"},
 		{"discard", record.Result{Outcome: record.Duplicate, Recorded: record.Blocked, Reason: "busy", Warning: notAsked}, "nothing was done; it is blocked and resumes automatically (busy) (" + because + ")"},
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Unknown, Warning: notAsked}, "nothing was done; a request was sent, and the sweep looks for its run (" + because + ")"},
 		{"release", record.Result{Outcome: record.Duplicate, Recorded: "parked"}, "nothing was done; it is parked (another call was faster)"},
-		{"release", record.Result{Outcome: record.Waiting, HoldNumber: 2, Warning: notAsked}, "nothing was done; its window waits, with --hold 2 (" + because + ")"},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Held, Reason: "implausible_date", HoldNumber: 1, Warning: "nothing was done: a release starts nothing"},
+			"nothing was done; it is held (implausible_date), with --hold 1 (a release starts nothing)"},
+		{"release", record.Result{Outcome: record.Duplicate, Recorded: record.Rejected, Reason: "refused", HoldNumber: 2, Warning: notAsked}, "nothing was done; it was rejected (refused), with --hold 2 (" + because + ")"},
+		{"release", record.Result{Outcome: record.Waiting, HoldNumber: 1, Warning: notAsked}, "nothing was done; its window waits, with --hold 1 (" + because + ")"},
 		{"release", record.Result{Outcome: record.Waiting, Warning: notAsked}, "nothing was done; its window continues automatically (" + because + ")"},
 
 		// An outcome of a later version, and a text that would move the cursor.
@@ -84,6 +86,33 @@ func TestEveryOutcomeIsASentence(t *testing.T) {
 			}
 			if stdout, _, code := f.shell(line + " --json"); code != 0 || stdout != string(f.answer.Payload)+"\n" {
 				t.Errorf("--json: exit code %d, %s", code, stdout)
+			}
+		})
+	}
+}
+
+func TestWrongHoldNumberFailsWhileTheLaunchWaits(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name   string
+		answer record.Result
+		want   string
+	}{
+		{"a held launch", record.Result{Outcome: record.Duplicate, Recorded: record.Held, HoldNumber: 2}, "nothing was done; it is held"},
+		{"a message that would move the cursor", record.Result{Outcome: record.Duplicate, Recorded: record.Held, HoldNumber: 2, Reason: "too_old", Error: &announcement.Error{Message: "\x1b[2J"}},
+			"nothing was done; it is held (too_old): \uFFFD[2J"},
+		{"a window", record.Result{Outcome: record.Waiting, HoldNumber: 2}, "nothing was done; its window waits"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := answering(t, row.answer)
+			want := "amperity-runs: held: manual/cg-1/k: it waits for --hold 2, not for 1: " + row.want + "\n"
+			if stdout, stderr, code := f.shell("held release manual/cg-1/k --hold 1"); code != 1 || stdout != "" || stderr != want {
+				t.Errorf("exit code %d, got\n%s%swant\n%s", code, stdout, stderr, want)
+			}
+			if stdout, stderr, code := f.shell("held release manual/cg-1/k --hold 1 --json"); code != 1 || stdout != string(f.answer.Payload)+"\n" || stderr != want {
+				t.Errorf("--json: exit code %d, %s%s", code, stdout, stderr)
 			}
 		})
 	}
@@ -125,7 +154,7 @@ func TestListShowsHeldLaunchesWithTheirCommands(t *testing.T) {
   to adopt it  amperity-runs held adopt arrival/og-1/2026-11-22/2 --hold 2 --run wf-1 --stack other
   to adopt it  amperity-runs held adopt arrival/og-1/2026-11-22/2 --hold 2 --run wf-2 --stack other
   to start it  amperity-runs held release arrival/og-1/2026-11-22/2 --hold 2 --stack other
-  to end it    amperity-runs held discard arrival/og-1/2026-11-22/2 --hold 2 --reason WHY --stack other
+  to end it    amperity-runs held discard arrival/og-1/2026-11-22/2 --hold 2 --reason 'THE REASON' --stack other
 manual/cg-1/it's$5
   reason       unknown_outcome
   since        2026-11-22T12:00:00Z, 65 minutes ago
@@ -136,7 +165,7 @@ manual/cg-1/it's$5
   look first   on the Workflows page in Amperity: a run may have been started, and a release starts another
   to adopt it  amperity-runs held adopt 'manual/cg-1/it'\''s$5' --hold 1 --run ID --stack other
   to start it  amperity-runs held release 'manual/cg-1/it'\''s$5' --hold 1 --stack other
-  to end it    amperity-runs held discard 'manual/cg-1/it'\''s$5' --hold 1 --reason WHY --stack other
+  to end it    amperity-runs held discard 'manual/cg-1/it'\''s$5' --hold 1 --reason 'THE REASON' --stack other
 arrival/cg-1/2026-11-21/1
   reason       files_missing
   since        2026-11-22T03:00:00Z, 10 hours ago
@@ -146,7 +175,7 @@ arrival/cg-1/2026-11-21/1
   range        2026-11-21 to 2026-11-22
   run mode     source
   to start it  amperity-runs held release arrival/cg-1/2026-11-21/1 --hold 1 --stack other
-  to end it    amperity-runs held discard arrival/cg-1/2026-11-21/1 --hold 1 --reason WHY --stack other
+  to end it    amperity-runs held discard arrival/cg-1/2026-11-21/1 --hold 1 --reason 'THE REASON' --stack other
 schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/2026-11-01T00:00:00Z
   reason       too_old
   since        long ago
@@ -155,7 +184,7 @@ schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/20
   config id    cg-1
   range        none
   to start it  amperity-runs held release schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/2026-11-01T00:00:00Z --hold 4 --stack other
-  to end it    amperity-runs held discard schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/2026-11-01T00:00:00Z --hold 4 --reason WHY --stack other
+  to end it    amperity-runs held discard schedule/cg-1/arn:aws:scheduler:us-east-1:123456789012:schedule/default/daily/2026-11-01T00:00:00Z --hold 4 --reason 'THE REASON' --stack other
 arrival/cg-2/2026-11-21/1
   reason       overlap
   since        2026-11-22T12:00:00Z, 65 minutes ago
@@ -164,7 +193,7 @@ arrival/cg-2/2026-11-21/1
   config id    cg-2
   range        none
   to queue it  amperity-runs held release arrival/cg-2/2026-11-21/1 --hold 1 --stack other
-  to end it    amperity-runs held discard arrival/cg-2/2026-11-21/1 --hold 1 --reason WHY --stack other
+  to end it    amperity-runs held discard arrival/cg-2/2026-11-21/1 --hold 1 --reason 'THE REASON' --stack other
 5 wait for you, and others that are not listed: answer these, then list again
 `
 	got, stderr, code := answering(t, everyKind()).shell("held list --stack other")
@@ -336,7 +365,7 @@ func TestImplausibleDatesInTheList(t *testing.T) {
 	got, _, code := answering(t, list).shell("held list")
 	for _, line := range []string{
 		"  cause        arrival, route sales, 2000 files, first s3://b/99991231\n  config id    cg-1\n  range        none\n",
-		"  file         s3://b/99991231\n  file         s3://b/19000101\n  to end it    amperity-runs held discard arrival/cg-1/implausible-day-2026-11-22T12:00:00Z/1 --hold 1 --reason WHY",
+		"  file         s3://b/99991231\n  file         s3://b/19000101\n  to end it    amperity-runs held discard arrival/cg-1/implausible-day-2026-11-22T12:00:00Z/1 --hold 1 --reason 'THE REASON'",
 	} {
 		if !strings.Contains(got, line) || code != 0 {
 			t.Errorf("exit code %d, and the list has no %q:\n%s", code, line, got)

@@ -54,7 +54,7 @@ func (o *heldOptions) entry(out io.Writer, h held.Launch, now time.Time) {
 	default:
 		row("to start it", o.commandLine("release", h))
 	}
-	row("to end it", o.commandLine("discard", h, "--reason", "WHY"))
+	row("to end it", o.commandLine("discard", h, "--reason", "THE REASON"))
 }
 
 // commandLine returns the command line that answers h.
@@ -169,8 +169,8 @@ func (o *heldOptions) sentence(r record.Result) string {
 	return text
 }
 
-// undone describes a command that changed nothing, the present state, and why.
-func undone(r record.Result) string {
+// present describes the present state after a command that changed nothing.
+func present(r record.Result) string {
 	stands := map[record.Outcome]string{
 		record.Started:   "it was started" + runText(r.Run),
 		record.Rejected:  "it was rejected" + why(r),
@@ -187,6 +187,12 @@ func undone(r record.Result) string {
 	case stands == "":
 		stands = "it is " + string(r.Recorded)
 	}
+	return stands
+}
+
+// undone describes a command that changed nothing, the present state, and why.
+func undone(r record.Result) string {
+	stands := present(r)
 	if r.HoldNumber > 0 {
 		stands += fmt.Sprintf(", with --hold %d", r.HoldNumber)
 	}

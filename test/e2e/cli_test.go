@@ -168,7 +168,7 @@ func TestCLIAnswersWhatIsHeld(t *testing.T) {
 	list := cli.run(0, "held", "list")
 	entry := regexp.MustCompile(`(?m)^` + one + `\n  reason       too_old\n  since        \S+, just now\n  hold         1\n  cause        schedule\n` +
 		`  config id    cg-1\n  range        2026-01-04 to 2026-01-05\n  message      .+\n` +
-		`  to start it  amperity-runs held release ` + one + ` --hold 1\n  to end it    amperity-runs held discard ` + one + ` --hold 1 --reason WHY\n`)
+		`  to start it  amperity-runs held release ` + one + ` --hold 1\n  to end it    amperity-runs held discard ` + one + ` --hold 1 --reason 'THE REASON'\n`)
 	if !entry.MatchString(list) || !strings.HasSuffix(list, "\n3 wait for you\n") {
 		t.Errorf("got\n%s\nwant\n%s", list, entry)
 	}
