@@ -234,6 +234,9 @@ func (r *redriving) summary() {
 	if r.Newer > 0 {
 		fmt.Fprintf(r.out, ", %d came meanwhile and stay for the next redrive", r.Newer)
 	}
+	if r.max > 0 && r.Done == r.max {
+		fmt.Fprintf(r.out, "; stopped at --max %d, more may be in the queue", r.max)
+	}
 	fmt.Fprintln(r.out)
 }
 

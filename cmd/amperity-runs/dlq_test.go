@@ -59,11 +59,11 @@ func TestRedriveSendsUpToMaxMessages(t *testing.T) {
 		summary          string
 	}{
 		{"dlq redrive arrivals", 1, 25, 1, "arrivals: 25 sent to the arrivals queue, 1 left"},
-		{"dlq redrive arrivals --max 25", 0, 25, 1, "arrivals: 25 sent to the arrivals queue, 0 left"},
-		{"dlq redrive --max 11 arrivals", 0, 11, 15, "arrivals: 11 sent to the arrivals queue, 0 left"},
-		{"dlq redrive arrivals --max 1", 0, 1, 25, "arrivals: 1 sent to the arrivals queue, 0 left"},
+		{"dlq redrive arrivals --max 25", 0, 25, 1, "arrivals: 25 sent to the arrivals queue, 0 left; stopped at --max 25, more may be in the queue"},
+		{"dlq redrive --max 11 arrivals", 0, 11, 15, "arrivals: 11 sent to the arrivals queue, 0 left; stopped at --max 11, more may be in the queue"},
+		{"dlq redrive arrivals --max 1", 0, 1, 25, "arrivals: 1 sent to the arrivals queue, 0 left; stopped at --max 1, more may be in the queue"},
 		{"dlq redrive arrivals --dry-run", 1, 0, 26, "arrivals: 25 would be sent to the arrivals queue, 1 left"},
-		{"dlq redrive arrivals --dry-run --max 3", 0, 0, 26, "arrivals: 3 would be sent to the arrivals queue, 0 left"},
+		{"dlq redrive arrivals --dry-run --max 3", 0, 0, 26, "arrivals: 3 would be sent to the arrivals queue, 0 left; stopped at --max 3, more may be in the queue"},
 	}
 	for _, row := range rows {
 		t.Run(row.line, func(t *testing.T) {
