@@ -97,8 +97,7 @@ func act(ctx context.Context, command, usage string, a action, err error, to con
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "amperity-runs: %s: %v; \"amperity-runs %s -h\" explains it\n", command, err, command)
-		return 2
+		return misused(stderr, command, err)
 	}
 	c, err := to(ctx, a.region())
 	if err == nil {

@@ -8,9 +8,11 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/amperity-runs/amperity-runs/internal/route"
 	"github.com/amperity-runs/amperity-runs/internal/route/source"
+	"github.com/amperity-runs/amperity-runs/internal/settings"
 )
 
 const checkUsage = `Usage:
@@ -43,8 +45,7 @@ func runCheck(_ context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "amperity-runs: check: %v\n", err)
-		return 2
+		return misused(stderr, "check", err)
 	}
 	if len(files) == 0 {
 		files = []string{"routes.yaml"}
@@ -77,12 +78,11 @@ func parseFlags(fs *flag.FlagSet, args []string) (rest []string, err error) {
 // bucketList parses a list of buckets in the form of BUCKETS.
 func bucketList(o *route.Options) func(string) error {
 	return func(list string) error {
-		for name := range strings.SplitSeq(list, ",") {
-			if name = strings.TrimSpace(name); name == "" {
-				return errors.New("a bucket has no name; write them as a,b")
-			}
-			o.Buckets = append(o.Buckets, name)
+		names, faults := settings.ParseBuckets(list)
+		if len(faults) > 0 {
+			return errors.New(strings.Join(faults, "; "))
 		}
+		o.Buckets = append(o.Buckets, names...)
 		return nil
 	}
 }
@@ -114,11 +114,11 @@ func checkFile(name string, o route.Options, out io.Writer) error {
 	return nil
 }
 
-// readRoutes reads a routes file. If the file does not exist, the error ends
-// with todo.
+// readRoutes reads a routes file. If there is no such file, the error ends with
+// todo.
 func readRoutes(name, todo string) ([]byte, error) {
 	src, err := readBounded(name, source.MaxSize)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.EISDIR) {
 		return nil, fmt.Errorf("%w; %s", err, todo)
 	}
 	return src, err

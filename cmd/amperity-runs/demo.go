@@ -30,8 +30,7 @@ func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, demoUsage)
 		return 0
 	default:
-		fmt.Fprintf(stderr, "amperity-runs: demo takes no arguments, and got %q; \"amperity-runs demo -h\" explains it\n", args[0])
-		return 2
+		return misused(stderr, "demo", fmt.Errorf("unexpected argument %q: it takes none", args[0]))
 	}
 	if err := demo.Run(ctx, stdout); err != nil {
 		fmt.Fprintf(stderr, "amperity-runs: demo: %v\n", err)

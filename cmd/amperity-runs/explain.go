@@ -46,6 +46,9 @@ Keys are written as they are in S3, not encoded.
     request   POST /workflow/runs {"config_id":"cg-789GHi0JK","range_from":"2026-11-22","range_to":"2026-11-23","run_mode":"source"}
     starts    once no file of the window has come for 2m
     late      a later file starts it again (rerun)
+
+Exit code 0 if the files are explained, even if they start nothing. 1 if the
+routes file has errors, or a file or a part of the event is unreadable.
 `
 
 // maxEvent bounds an event file. Lambda accepts at most 6 MB (AWS Lambda
@@ -69,8 +72,7 @@ func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int 
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "amperity-runs: explain: %v\n", err)
-		return 2
+		return misused(stderr, "explain", err)
 	}
 	if err := o.explain(stdout); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -130,6 +132,14 @@ func (o *explainOptions) explain(out io.Writer) error {
 		return err
 	}
 	routes, _, err := route.Parse(o.routes, src, o.options)
+	var faulty *route.RoutesError
+	if errors.As(err, &faulty) {
+		var lines []error
+		for _, f := range faulty.Faults {
+			lines = append(lines, errors.New(f.String()))
+		}
+		return errors.Join(lines...)
+	}
 	if err != nil {
 		return err
 	}

@@ -66,3 +66,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	return c(ctx, args[1:], stdout, stderr)
 }
+
+// misused reports a wrong command line, and returns the exit code.
+func misused(stderr io.Writer, command string, err error) int {
+	fmt.Fprintf(stderr, "amperity-runs: %s: %v; \"amperity-runs %s -h\" explains it\n", command, err, command)
+	return 2
+}

@@ -22,7 +22,7 @@ func TestMisuseIsExplainedAndExitsWith2(t *testing.T) {
 		{"no command", t.Context(), nil, 2, usage},
 		{"an unknown command", t.Context(), []string{"dmeo"}, 2, "amperity-runs: no command \"dmeo\"; \"amperity-runs -h\" lists them\n"},
 		{"a demo of something", t.Context(), []string{"demo", "fast"}, 2,
-			"amperity-runs: demo takes no arguments, and got \"fast\"; \"amperity-runs demo -h\" explains it\n"},
+			"amperity-runs: demo: unexpected argument \"fast\": it takes none; \"amperity-runs demo -h\" explains it\n"},
 		{"a demo that is interrupted", cancelled, []string{"demo"}, 1,
 			"amperity-runs: demo: A schedule, which AWS delivers twice: this call has started nothing, because the ledger could not be read or written " +
 				"for schedule/cg-456DEf7GH/-/2026-11-22T03:40:00Z; try again: context canceled\n"},

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -84,8 +85,7 @@ func runSimulator(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "amperity-runs: simulator: %v\n", err)
-		return 2
+		return misused(stderr, "simulator", err)
 	}
 	if err := o.serve(ctx, stdout, stderr); err != nil {
 		fmt.Fprintf(stderr, "amperity-runs: simulator: %v\n", err)
@@ -179,6 +179,9 @@ func (o *simulatorOptions) serve(ctx context.Context, stdout, stderr io.Writer) 
 		cfg.Tokens = []amperitytest.Token{{Value: token}}
 	}
 	srv, err := amperitytest.New(cfg)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; another program has this port: choose another with --addr, or a free one with --addr 127.0.0.1:0", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +29,21 @@ func TestSimulatorMisuse(t *testing.T) {
 	}
 	if o, err := parseSimulator([]string{"--addr", "0.0.0.0:8089", "--listen-anywhere"}); err != nil || o.addr != "0.0.0.0:8089" {
 		t.Errorf("all interfaces, as asked for: %v", err)
+	}
+}
+
+func TestTakenPortIsExplained(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	var stderr strings.Builder
+	code := runSimulator(t.Context(), []string{"--addr", taken.Addr().String()}, io.Discard, &stderr)
+	const want = "; another program has this port: choose another with --addr, or a free one with --addr 127.0.0.1:0\n"
+	if code != 1 || !strings.HasSuffix(stderr.String(), want) {
+		t.Errorf("exit code %d, %s", code, &stderr)
 	}
 }
 
