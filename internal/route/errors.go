@@ -11,11 +11,12 @@ type RoutesError struct {
 	Faults []source.Fault
 }
 
-// Error returns one line for each fault.
+// Error returns the faults on one line, as it is in logs and in Lambda's
+// errorMessage.
 func (e *RoutesError) Error() string {
 	lines := make([]string, len(e.Faults))
 	for i, f := range e.Faults {
 		lines[i] = f.String()
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines, "; ")
 }
