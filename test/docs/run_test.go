@@ -23,6 +23,7 @@ const root = "../.."
 var notRun = map[string]string{
 	"make test":       "runs this test",
 	"make check":      "runs this test",
+	"make golden":     "rewrites the files that other tests read meanwhile",
 	"make local":      "serves until it is interrupted",
 	"make invoke":     "needs the virtual environment of make test; test/e2e runs it",
 	"make fuzz":       "takes minutes",
