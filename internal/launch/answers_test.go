@@ -544,3 +544,88 @@ func TestAnswerNamesTheLaunchInFlight(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 }
+
+// A list reaches from a request to now, and once an hour over half an hour.
+func TestListsReachAsFarAsNeeded(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.posts = []answer{noAnswer}
+	sent := o.now
+	o.launch(nil)
+	o.wait(10 * time.Minute)
+	if len(o.lists) == 0 {
+		t.Fatal("no list")
+	}
+	for _, l := range o.lists {
+		if l.CreatedFrom.Before(sent.Add(-time.Minute)) || !l.CreatedTo.IsZero() {
+			t.Errorf("a list from %s to %s", l.CreatedFrom, l.CreatedTo)
+		}
+	}
+	o.wait(4 * time.Hour)
+	o.lists = nil
+	o.wait(6 * time.Hour)
+	if n := len(o.lists); n < 5 || n > 7 {
+		t.Errorf("%d lists in six hours", n)
+	}
+	for _, l := range o.lists {
+		if length := l.CreatedTo.Sub(l.CreatedFrom); length < 30*time.Minute || length > time.Hour {
+			t.Errorf("an hourly list from %s to %s", l.CreatedFrom, l.CreatedTo)
+		}
+	}
+}
+
+// The hold for implausible dates counts the files that arrive after it.
+func TestListCountsTheFilesAfterAHold(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.implausible()
+	o.arrive(o.arrivals("orders/*", "orders/2", "orders/3"))
+	list, _, err := o.List(t.Context())
+	if err != nil || len(list) != 1 || list[0].Cause.Files != 3 || len(list[0].Samples) != 3 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// A window of a newer version is an error of its item.
+func TestUnreadableDueWindowIsAnError(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	const key = "window/cg-1/2026-11-22"
+	if err := o.ledger.Put(t.Context(), "newer", ledger.Item{Key: key, Due: o.now, Doc: []byte(`{"format":2}`)}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := o.windows.Due(t.Context(), key)
+	var document *record.DocumentError
+	if !errors.As(err, &document) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A further run is announced once, also if a third run comes later.
+func TestEachFurtherRunIsAnnouncedOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.launch(nil)
+	item, err := o.ledger.Get(t.Context(), "launch/"+scheduleKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := record.DecodeLaunch(item)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.AddRun(aRun("wf-2", "Orders", o.now))
+	j.AddRun(aRun("wf-3", "Orders", o.now))
+	j.Others[0].Run = nil // it is announced
+	if item, err = j.NextItem(o.now); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.ledger.Put(t.Context(), "three", item); err != nil {
+		t.Fatal(err)
+	}
+	o.ids = nil
+	o.wait(2 * time.Minute)
+	if want := []string{announcement.ID(announcement.RunStarted, scheduleKey, "wf-3")}; !slices.Equal(o.ids, want) {
+		t.Errorf("announced %q, want %q", o.ids, want)
+	}
+}

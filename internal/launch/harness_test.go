@@ -34,6 +34,8 @@ type office struct {
 	ledger  *ledger.Memory
 	// putErr returns the ledger's error for a write. It may be nil.
 	putErr func(items []ledger.Item) error
+	// lists are the lists that were read.
+	lists []amperity.ListOptions
 	// getErr returns the ledger's error for a read. It may be nil.
 	getErr func(key string) error
 	// posts are the answers to POSTs in turn. The last answer repeats.
@@ -155,6 +157,7 @@ func (o *office) GetRun(_ context.Context, id string, _ amperity.View) (*amperit
 
 func (o *office) ListRunPages(_ context.Context, opts amperity.ListOptions) iter.Seq2[*amperity.Page, error] {
 	return func(yield func(*amperity.Page, error) bool) {
+		o.lists = append(o.lists, opts)
 		if o.queryErr != nil {
 			if err := o.queryErr(""); err != nil {
 				yield(nil, err)

@@ -3,8 +3,10 @@ package runs
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -80,4 +82,27 @@ func TestFactsOfARunAreReadOnce(t *testing.T) {
 	if f, err := look(1, "wf-1"); err == nil || f.Certain {
 		t.Errorf("a certain run that cannot be read again: certain %t, %v", f.Certain, err)
 	}
+}
+
+// A run that Amperity refuses to show may hang as long as any other. A run that
+// could not be asked for may be asked for again.
+func TestRefusedRunCountsAsRead(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]bool{403: false, 503: true} {
+		api := &refusing{err: &amperity.APIError{Method: "GET", Path: "/workflow/runs/wf-1", Status: status}}
+		cl := &Client{API: api, Clock: clock.System{}, Logger: slog.New(slog.DiscardHandler)}
+		if ended, unread := cl.hasEnded(t.Context(), "wf-1", time.Now()); ended || unread != want {
+			t.Errorf("%d: ended %t, unread %t", status, ended, unread)
+		}
+	}
+}
+
+// refusing is an Amperity that shows no run.
+type refusing struct {
+	API
+	err error
+}
+
+func (r *refusing) GetRun(context.Context, string, amperity.View) (*amperity.Run, error) {
+	return nil, r.err
 }

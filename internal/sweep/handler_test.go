@@ -529,3 +529,22 @@ func TestUnreadableWindowHidesNoLaterDeadline(t *testing.T) {
 		t.Errorf("the log lacks it: %s", &w.log)
 	}
 }
+
+// The list of due items may lag behind. An expectation that is not due any more
+// is left alone.
+func TestExpectationThatIsNotDueIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, routesFile)
+	const doc = `{"format":1,"config_id":"cg-1","seen":"2026-11-01T00:00:00Z","next":"2026-11-02"}`
+	if err := w.ledger.Put(t.Context(), "1", ledger.Item{Key: "expect/cg-1", Doc: []byte(doc)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"expect/cg-1", "expect/cg-none"} {
+		if did, err := w.handler.Tasks["expect"](t.Context(), key); did || err != nil {
+			t.Errorf("%s: %t, %v", key, did, err)
+		}
+	}
+	if item, err := w.ledger.Get(t.Context(), "expect/cg-1"); err != nil || string(item.Doc) != doc || len(w.launcher.expected) > 0 {
+		t.Errorf("%s, %v, expected %q", item.Doc, err, w.launcher.expected)
+	}
+}
