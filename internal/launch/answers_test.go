@@ -525,7 +525,10 @@ func TestReportOfAReleasedRejectionIsIgnored(t *testing.T) {
 		return nil
 	}
 	o.arrive(o.arrivals("a", "a/1"))
-	o.posts, o.sent = []answer{{run: aRun("wf-1", "Orders", o.now.Add(time.Minute))}, {run: aRun("wf-2", "Orders", o.now.Add(time.Minute))}}, 0
+	run := aRun("wf-1", "Orders", o.now.Add(time.Minute))
+	run.State = amperity.StateSucceeded
+	o.runs = append(o.runs, run)
+	o.posts, o.sent = []answer{{run: run}, {run: aRun("wf-2", "Orders", o.now.Add(time.Minute))}}, 0
 	o.arrive(o.arrivals("a", "a/2"))
 	o.wait(20 * time.Minute)
 	if !raced || o.sent != 1 {
