@@ -85,6 +85,23 @@ func ofANewerVersion(t *testing.T, w *stack.World) {
 	}
 }
 
+// wholeLog returns the log of a function after so many invocations. It waits for
+// the end of the last, since the answer may come before the log.
+func wholeLog(t *testing.T, e *stack.Emulator, invocations int) string {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 500 {
+		if log := e.Log(); strings.Count(log, "REPORT RequestId") >= invocations {
+			return log
+		}
+		<-tick.C
+	}
+	t.Fatalf("the log does not have the end of %d invocations: %s", invocations, e.Log())
+	return ""
+}
+
+
 // Each alarm on a metric of ours watches one that the functions write, to the
 // last dimension.
 func TestAlarmsWatchWhatIsWritten(t *testing.T) {
@@ -119,9 +136,9 @@ func TestAlarmsWatchWhatIsWritten(t *testing.T) {
 		t.Fatalf("answered %s, %v", answer, err)
 	}
 
-	byTrigger, _ := written(t, trigger.Log())
-	byArrivals, _ := written(t, arrivals.Log())
-	bySweep, units := written(t, sweep.Log())
+	byTrigger, _ := written(t, wholeLog(t, trigger, 3))
+	byArrivals, _ := written(t, wholeLog(t, arrivals, 1))
+	bySweep, units := written(t, wholeLog(t, sweep, 3))
 	if diff := cmp.Diff(map[string]string{"Sweeps": "Count", "OldestDue": "Seconds", "Launches": "Count", "StaysBlocked": "Count", "StaysUndone": "Count"}, units); diff != "" {
 		t.Errorf("what a sweep measures (-want +got)\n%s", diff)
 	}
