@@ -133,6 +133,9 @@ func (p program) calls(first bool) []callKind {
 	if p.Ledger {
 		want = append(want, putItem)
 	}
+	if p.Ledger && p.SecretOnce && first {
+		want = append(want, getItem, putItem) // the control run
+	}
 	return want
 }
 

@@ -162,6 +162,8 @@ func TestEveryInvocationMakesItsCalls(t *testing.T) {
 		{"bare reads no secret", program{Announces: true}, true, []callKind{startRun, putEvents}},
 		{"trigger reads the secret first", program{Announces: true, Secret: true, SecretOnce: true}, true, []callKind{readSecret, startRun, putEvents}},
 		{"trigger keeps the token", program{Announces: true, Secret: true, SecretOnce: true}, false, []callKind{startRun, putEvents}},
+		{"trigger notes the control run first", program{Announces: true, Ledger: true, Secret: true, SecretOnce: true}, true,
+			[]callKind{putItem, getItem, transact, readSecret, startRun, getItem, transact, putEvents, putItem, getItem, putItem}},
 		{"python reads the secret each time", program{Announces: true, Secret: true}, false, []callKind{readSecret, startRun, putEvents}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
