@@ -141,6 +141,8 @@ func Load(getenv func(string) string) (Settings, error) {
 	return s, nil
 }
 
+// tenant checks the tenant id. The client's own check would show what was set,
+// which may be a token.
 func (l *loader) tenant() string {
 	v := l.value(EnvTenant, "")
 	switch {
