@@ -152,7 +152,8 @@ func (c *checking) doubleStart() {
 			open := 0
 			var last time.Time
 			for _, q := range posts[:i] {
-				if !(q.refused && !q.answered.After(p.marked)) {
+				// An operator may have adopted its run for another launch.
+				if !(q.refused && !q.answered.After(p.marked)) && !(q.run != "" && c.adoptedFor(q.run, key)) {
 					open++
 					last = q.marked
 				}
@@ -651,7 +652,7 @@ func (c *checking) announcements() {
 			for _, p := range c.byLaunch[d.LaunchKey] {
 				// The event describes the time of the publisher's call, which
 				// may take long.
-				if p.marked.Before(a.asked) && !(p.refused && !p.answered.After(a.asked)) {
+				if p.marked.Before(a.asked) && !(p.refused && !p.answered.After(a.asked)) && !(p.run != "" && c.adoptedFor(p.run, d.LaunchKey)) {
 					c.failAs(c.toldWrong(d.LaunchKey), 5, "%s was announced as blocked, and may have a run", d.LaunchKey)
 				}
 			}

@@ -258,6 +258,19 @@ func (c *checking) runsOf(config string, between time.Duration) time.Duration {
 	return sum
 }
 
+// startedWithoutRequest reports whether a launch of a window was decided after a
+// file was there, died between its mark and its request, and took a run of
+// others before the file was recorded.
+func (c *checking) startedWithoutRequest(window string, put, recorded time.Time) bool {
+	for key, said := range c.said {
+		if w, ok := windowOf(key); ok && w == window && len(c.byLaunch[key]) == 0 && c.w.decidedAt[key].After(put) &&
+			slices.ContainsFunc(said, func(a announced) bool { return a.Type == announcement.RunStarted && a.asked.Before(recorded) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // inTime checks that no launch and no window is later than its route and the
 // faults of its history explain.
 func (c *checking) inTime() {
@@ -286,6 +299,9 @@ func (c *checking) inTime() {
 		ripe := c.ripe(f)
 		if ripe.IsZero() || slices.ContainsFunc(c.byWindow[f.window], func(p *post) bool { return !p.refused && !p.sent.Before(f.put) && !p.marked.After(f.recorded) }) {
 			continue // a run may have it
+		}
+		if c.startedWithoutRequest(f.window, f.put, f.recorded) {
+			continue // by its mark the run has it
 		}
 		by := ripe.Add(c.windowBound(f.window, f.config, ripe))
 		if !by.Before(c.w.now) {
