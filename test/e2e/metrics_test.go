@@ -101,7 +101,6 @@ func wholeLog(t *testing.T, e *stack.Emulator, invocations int) string {
 	return ""
 }
 
-
 // Each alarm on a metric of ours watches one that the functions write, to the
 // last dimension.
 func TestAlarmsWatchWhatIsWritten(t *testing.T) {
