@@ -31,7 +31,7 @@ func tests(t *testing.T) map[string][]string {
 	return named
 }
 
-// A row that names a test which is gone promises what nobody shows.
+// The documentation names only tests that exist.
 func TestTestsThatTheDocumentationNamesExist(t *testing.T) {
 	t.Parallel()
 	named := tests(t)

@@ -18,8 +18,8 @@ import (
 // root is the project's folder.
 const root = "../.."
 
-// notRun are the commands without a need that this test does not run, by their
-// first two words, each with the reason. It sees to it that make has them.
+// notRun maps the first two words of commands that need nothing, and that this
+// test does not run, to the reason. The test checks that make has them.
 var notRun = map[string]string{
 	"make test":       "runs this test",
 	"make check":      "runs this test",

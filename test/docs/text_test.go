@@ -86,8 +86,8 @@ func TestSamplesCanBeRead(t *testing.T) {
 	}
 }
 
-// The input transformer in the documentation and the one that trigger's own
-// message shows are told apart by nobody, so both must work.
+// A user may copy the input transformer of the documentation, or that of
+// trigger's own message, so both must work.
 func TestTheInputTransformerGivesAnInput(t *testing.T) {
 	t.Parallel()
 	for _, b := range blocks(t) {

@@ -78,7 +78,7 @@ func eachSample(t *testing.T, f func(*testing.T, stack.Function, sample, []byte)
 // Windows wait for quiet, and an event that comes twice starts nothing twice.
 func TestEverySampleLeadsToWhatItSays(t *testing.T) {
 	w := world(t)
-	// A window waits as long as a run of its config id goes on.
+	// A window waits while a run of its config id is in progress.
 	if err := w.Simulator.Script("", amperitytest.Script{}); err != nil {
 		t.Fatal(err)
 	}

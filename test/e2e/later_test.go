@@ -114,7 +114,7 @@ func due(t *testing.T, w *stack.World, table string) []string {
 }
 
 // searched reports whether an item is a settled launch, which is due only
-// because the sweep goes on searching for a run of it.
+// because the sweep continues to search for its run.
 func searched(doc []byte) bool {
 	var launch struct {
 		State           string

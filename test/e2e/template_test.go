@@ -334,7 +334,7 @@ func TestFunctionsAreAsTheTestsTakeThem(t *testing.T) {
 		if diff := cmp.Diff(want, ids); diff != "" {
 			t.Errorf("functions (-want +got)\n%s", diff)
 		}
-		// An alias would go on with the parameters of an earlier deployment.
+		// An alias would keep the parameters of an earlier deployment.
 		if ids := ofType(made, "AWS::Lambda::Alias", "AWS::Lambda::Version"); len(ids) > 0 {
 			t.Errorf("there are %v", ids)
 		}

@@ -72,9 +72,9 @@ type handler func(context.Context) error
 
 func (h handler) Invoke(ctx context.Context, _ []byte) ([]byte, error) { return nil, h(ctx) }
 
-// How long functions run, messages are hidden and launches are leased must not
-// contradict each other: what two work on at the same time is told apart by
-// conditional writes, but it should not come to that.
+// The time limits of functions, the visibility timeouts of messages and the
+// leases of launches fit together. Conditional writes protect an item that two
+// processes work on at the same time, but that should not happen.
 func TestTimesFitTogether(t *testing.T) {
 	made := variants(t)["everything on"]
 	seconds := func(v any) time.Duration {
