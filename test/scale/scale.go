@@ -46,7 +46,7 @@ func (b *Bus) Announce(_ context.Context, as ...announcement.Announcement) error
 	return nil
 }
 
-// Count tells how often something was announced.
+// Count returns how often something was announced.
 func (b *Bus) Count(t announcement.DetailType) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

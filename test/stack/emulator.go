@@ -33,7 +33,7 @@ type FunctionError struct {
 	Message string `json:"errorMessage"`
 }
 
-// Error gives "TYPE: MESSAGE".
+// Error returns "TYPE: MESSAGE".
 func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
 
 // Emulate runs root/build/NAME/bootstrap, or the function's own Build in place
@@ -148,8 +148,8 @@ func (e *Emulator) Kill() {
 	<-e.process.done
 }
 
-// Processes are the function's own, of which there is one once it was invoked
-// (Linux only).
+// Processes returns the function's own processes. There is one once the
+// function was invoked (Linux only).
 func (e *Emulator) Processes() []int {
 	var pids []int
 	// Each thread of the emulator has a list of those that it forked.

@@ -100,7 +100,7 @@ func (p *process) stop() {
 	<-p.done
 }
 
-// freeAddress is an address of this machine that nothing listens on, at the
+// freeAddress returns an address of this machine that nothing listens on, at the
 // moment.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -111,7 +111,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// answers tells whether an HTTP server answers at url, no matter what.
+// answers reports whether an HTTP server answers at url, no matter what.
 func answers(ctx context.Context, url string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -125,7 +125,7 @@ func answers(ctx context.Context, url string) bool {
 	return true
 }
 
-// listens tells whether something listens at an address.
+// listens reports whether something listens at an address.
 func listens(ctx context.Context, addr string) bool {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)

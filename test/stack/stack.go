@@ -44,10 +44,10 @@ func FromEnvironment(getenv func(string) string) (Tools, error) {
 	return Tools{venv: venv}, nil
 }
 
-// Program is the path of a Python program, for example "sam".
+// Program returns the path of a Python program, for example "sam".
 func (t Tools) Program(name string) string { return filepath.Join(t.venv, "bin", name) }
 
-// Architecture is this machine's processor in the words of the template's
+// Architecture returns this machine's processor in the words of the template's
 // parameter; empty for one that Lambda does not have.
 func Architecture() string { return architecture(runtime.GOARCH) }
 
@@ -82,7 +82,7 @@ type Function struct {
 	Build string
 }
 
-// Functions are the functions of the template.
+// Functions returns the functions of the template.
 func Functions() []Function {
 	return []Function{
 		{Name: "trigger", LogicalID: "TriggerFunction", Timeout: 30 * time.Second},
@@ -91,7 +91,7 @@ func Functions() []Function {
 	}
 }
 
-// FunctionOf tells which function a sample of events/ is for, by its file's
+// FunctionOf returns the function that a sample of events/ is for, by its file's
 // name.
 func FunctionOf(sample string) (Function, error) {
 	base := filepath.Base(sample)

@@ -128,7 +128,7 @@ func (w *World) startMoto(ctx context.Context, addr string) error {
 	return err
 }
 
-// AWS is the configuration of a client of moto.
+// AWS returns the configuration of a client of moto.
 func (w *World) AWS() aws.Config {
 	return aws.Config{
 		Region:       Region,
