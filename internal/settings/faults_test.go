@@ -46,6 +46,7 @@ func TestEachWrongValueHasItsOwnMessage(t *testing.T) {
 		{"a base URL has no query", "AMPERITY_BASE_URL", "https://app.amperity.com/api?token=xSECRETx"},
 		{"a base URL has no empty query", "AMPERITY_BASE_URL", "https://app.amperity.com/api?"},
 		{"a base URL has no fragment", "AMPERITY_BASE_URL", "https://app.amperity.com/api#runs"},
+		{"a base URL has no empty fragment", "AMPERITY_BASE_URL", "https://app.amperity.com/api#"},
 		{"a base URL is https", "AMPERITY_BASE_URL", "http://app.amperity.com/api"},
 		{"a host that begins like this machine is another one", "AMPERITY_BASE_URL", "http://localhost.example.com/api"},
 		{"a private address is not this machine", "AMPERITY_BASE_URL", "http://10.0.0.1/api"},

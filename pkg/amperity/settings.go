@@ -178,7 +178,7 @@ func (f *faults) checkURL(field, raw, example string) *url.URL {
 		f.faultf(field, "is not a URL: write one such as %s", example)
 	case u.User != nil:
 		f.faultf(field, "holds a user or a password: leave them out")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+	case strings.ContainsAny(raw, "?#"):
 		f.faultf(field, "has a query or a fragment: end it with the path")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isThisMachine(u.Hostname())):
 		f.faultf(field, "would send secrets in the clear: write https (http is for localhost, 127.0.0.1, ::1 and host.docker.internal)")
