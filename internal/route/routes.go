@@ -7,6 +7,7 @@ import (
 
 	"github.com/amperity-runs/amperity-runs/internal/route/pattern"
 	"github.com/amperity-runs/amperity-runs/internal/s3event"
+	"github.com/amperity-runs/amperity-runs/internal/window"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
@@ -89,13 +90,10 @@ func (r *Routes) Match(a s3event.Arrival, received time.Time) []Match {
 	return matches
 }
 
-// clockErrorMax bounds the error of times reported by other systems.
-const clockErrorMax = 10 * time.Second
-
 // arrived returns the event time of an arrival, so that a repeated event counts
 // for the same day. It returns received for an event of the future.
 func arrived(a s3event.Arrival, received time.Time) time.Time {
-	if a.EventTime.After(received.Add(clockErrorMax)) {
+	if a.EventTime.After(received.Add(window.ClockErrorMax)) {
 		return received
 	}
 	return a.EventTime

@@ -22,8 +22,8 @@ func TestFirstLaunchInTheQueueWaitsForNothing(t *testing.T) {
 	}
 }
 
-// Of several runs that go on, the newest is in front. A held launch is in
-// nobody's way.
+// Of several runs in progress, the newest is in front. No launch waits for a held
+// launch.
 func TestNewestRunIsInFront(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)

@@ -374,7 +374,7 @@ func (s *State) Outcome(o Outcome) bool {
 	}
 	s.Declined = !o.Started
 	if o.Started {
-		if o.CoveredUntil.Add(Margin + clockErrorMax).Before(f.Decided) {
+		if o.CoveredUntil.Add(Margin + ClockErrorMax).Before(f.Decided) {
 			// The run is older than the decision: the operator adopted it, or
 			// it replaces a run that was not the launch's. The decision does
 			// not show which files it covers. Its files count by their times,
@@ -404,8 +404,8 @@ func (s *State) Since(revision, turn int) int {
 	return s.After.Count
 }
 
-// clockErrorMax bounds the error of times reported by other systems.
-const clockErrorMax = 10 * time.Second
+// ClockErrorMax bounds the error of times reported by other systems.
+const ClockErrorMax = 10 * time.Second
 
 // cover moves CoveredUntil forward.
 func (s *State) cover(until time.Time) {

@@ -484,7 +484,7 @@ var namedMutants = []namedMutant{
 	{
 		Name: "attempts to record an answer never end", File: "internal/launch/outcome.go",
 		Old: "|| !l.Clock.Now().Before(end) ", New: "|| end.IsZero() ",
-		Why: "A caller without a deadline waits for ever.",
+		Why: "A caller without a deadline waits forever.",
 	},
 	{
 		Name: "an event of the future is the latest", File: "internal/unrouted/unrouted.go",
