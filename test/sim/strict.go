@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/announcement"
+	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
 // The rest of the checker: the announcements of each run, overlapping runs, the
@@ -243,7 +244,19 @@ func (c *checking) allowance(item, config string, from, to time.Time) time.Durat
 			}
 		}
 	}
+	if c.othersStarted(config, from, to) {
+		sum += aFault
+	}
 	return sum
+}
+
+// othersStarted reports whether others started a run of a config id between two
+// times. While it may be a launch's own, the launch waits. Once a run of ours
+// shows that it is not, the search for the launch's own run begins.
+func (c *checking) othersStarted(config string, from, to time.Time) bool {
+	return slices.ContainsFunc(c.w.others, func(r *amperity.Run) bool {
+		return c.w.hasRun(r.ID, config) && r.CreatedAt.After(from) && r.CreatedAt.Before(to)
+	})
 }
 
 // runsOf returns how long all runs of a config id take one after the other,

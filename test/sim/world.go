@@ -63,6 +63,7 @@ type World struct {
 	// held, by launch key.
 	decidedAt, endedAt map[string]time.Time
 	foreign            map[string]bool // runs that others started under our principal
+	others             []*amperity.Run // runs that others started
 	faults             []string
 	hits               []hit
 	calls              int
@@ -257,6 +258,7 @@ func (w *World) startForeign(configID string, tokens amperity.TokenSource) {
 	if tokens == w.ours {
 		w.foreign[run.ID] = true
 	}
+	w.others = append(w.others, run)
 	w.note("others start %s of %s", run.ID, configID)
 }
 
