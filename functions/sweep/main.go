@@ -17,6 +17,7 @@ import (
 )
 
 func main() {
+	wire.TuneProcess(os.Getenv)
 	lambda.Start(wire.Handler(os.Stderr, func() (lambda.Handler, error) {
 		p, err := wire.Load(context.Background(), os.Getenv, os.Stderr, wire.SweepRate)
 		if err != nil {
