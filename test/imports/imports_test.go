@@ -156,7 +156,7 @@ var layers = []struct {
 	{"what a document or a route is made of", []string{"internal/window", "internal/route/pattern", "internal/route/source", "internal/schedule"}},
 	{"the edges", []string{"internal/eventbus", "internal/token", "internal/settings", "internal/ledger/dynamo", "internal/ledger/ledgertest"}},
 	{"what all of these speak of", []string{"internal/announcement", "internal/ledger", "internal/s3event"}},
-	{"what knows nothing of the project", []string{"internal/clock", "internal/golden", "internal/nearest", "internal/telemetry", "internal/announcement/announcementtest"}},
+	{"what knows nothing of the project", []string{"internal/clock", "internal/golden", "internal/nearest", "internal/preconnect", "internal/telemetry", "internal/announcement/announcementtest"}},
 	{"the simulator is made of the client's types", []string{"pkg/amperity/amperitytest"}},
 	{"the public client", []string{"pkg/amperity", "pkg/amperity/amperitytest/conformance"}},
 }
