@@ -16,8 +16,8 @@ import (
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 )
 
-// Config configures a Launcher. All fields but Pacer, Paused and Rand are
-// required.
+// Config configures a Launcher. All fields but Pacer, Paused, Preconnect and
+// Rand are required.
 type Config struct {
 	API       runs.API
 	Ledger    record.Ledger
@@ -33,6 +33,9 @@ type Config struct {
 	Paused bool
 	// Pacer delays requests; nil sends them immediately.
 	Pacer runs.Pacer
+	// Preconnect is called shortly before a request that starts a run is sent.
+	// It may open the request's connection in the background.
+	Preconnect func()
 	// Rand returns numbers in [0,1) for the jitter of retries; nil uses
 	// math/rand/v2.
 	Rand func() float64
@@ -243,6 +246,9 @@ func (l *Launcher) sendRequest(ctx context.Context, j *record.Launch, most int) 
 				v = runs.OutOfTime(runs.NoTurn)
 			}
 			return v, nil
+		}
+		if l.Preconnect != nil {
+			l.Preconnect()
 		}
 		if err := l.writeMark(ctx, j); err != nil {
 			return runs.Verdict{}, err

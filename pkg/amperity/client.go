@@ -42,6 +42,9 @@ func New(tenant string, tokens TokenSource, opts ...Option) (*Client, error) {
 			f.add(opt(&s))
 		}
 	}
+	if s.transport != nil && s.dialTLS != nil {
+		f.faultf(fieldDialTLS, "has no effect beside WithTransport: leave one of them out")
+	}
 	if err := f.config(); err != nil {
 		return nil, err
 	}
@@ -51,7 +54,7 @@ func New(tenant string, tokens TokenSource, opts ...Option) (*Client, error) {
 		userAgent:  s.userAgent,
 		apiVersion: s.apiVersion,
 		tokens:     tokens,
-		wire:       newWire(s.transport),
+		wire:       newWire(s.transport, s.dialTLS),
 		deprecated: s.deprecated,
 	}, nil
 }

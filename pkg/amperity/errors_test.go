@@ -145,7 +145,8 @@ func TestErrorNamesCauseAndRemedy(t *testing.T) {
 		{"a base URL in the clear", newWith(WithBaseURL("http://app.amperity.com/api"))},
 		{"a base URL with a password", newWith(WithBaseURL("https://u:pw-xSECRETx@app.amperity.com/api"))},
 		{"a base URL with a query", newWith(WithBaseURL("https://app.amperity.com/api?x=1"))},
-		{"nothing for the options", newWith(WithTransport(nil), WithDeprecationHook(nil))},
+		{"nothing for the options", newWith(WithTransport(nil), WithDialTLS(nil), WithDeprecationHook(nil))},
+		{"a transport that does not dial", newWith(WithTransport(roundTrip(nil)), WithDialTLS(func(context.Context, string, string) (net.Conn, error) { return nil, nil }))},
 		{"headers that cannot be sent", newWith(WithUserAgent("a\n"), WithAPIVersion(""))},
 		{"no credentials", func() error { _, err := NewClientCredentials(ClientCredentialsConfig{}); return err }()},
 

@@ -2,8 +2,10 @@ package amperity_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -121,6 +123,21 @@ func ExampleWithTransport() {
 	_, err = client.StartRun(context.Background(), amperity.RunRequest{ConfigID: "og-234BCd5EF"})
 	fmt.Println(len(server.Runs()), err)
 	// Output: 1 <nil>
+}
+
+// A program that knows that it will start a run opens the connection before.
+func ExampleWithDialTLS() {
+	var early net.Conn // opened a moment ago
+	var dial amperity.DialTLS = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if conn := early; conn != nil {
+			early = nil // given out once
+			return conn, nil
+		}
+		return new(tls.Dialer).DialContext(ctx, network, addr)
+	}
+	client, err := amperity.New("acme", amperity.StaticTokenSource("an access token"), amperity.WithDialTLS(dial))
+	fmt.Println(client, err)
+	// Output: amperity.Client(tenant acme at https://app.amperity.com/api) <nil>
 }
 
 // Start a run, and choose what to do after a failure.

@@ -93,7 +93,7 @@ func NewClientCredentials(cfg ClientCredentialsConfig) (*ClientCredentials, erro
 		secret:   cfg.ClientSecret,
 		url:      u.String(),
 		path:     u.EscapedPath(),
-		wire:     newWire(cfg.Transport),
+		wire:     newWire(cfg.Transport, nil),
 		now:      cfg.Now,
 		fetching: make(chan struct{}, 1),
 	}

@@ -1,6 +1,7 @@
 package amperity
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -31,6 +32,7 @@ type settings struct {
 	userAgent  string
 	apiVersion string
 	transport  http.RoundTripper
+	dialTLS    DialTLS
 	deprecated func(Deprecation)
 }
 
@@ -40,6 +42,7 @@ const (
 	fieldTokens      = "token source"
 	fieldBaseURL     = "WithBaseURL"
 	fieldTransport   = "WithTransport"
+	fieldDialTLS     = "WithDialTLS"
 	fieldUserAgent   = "WithUserAgent"
 	fieldAPIVersion  = "WithAPIVersion"
 	fieldDeprecation = "WithDeprecationHook"
@@ -82,6 +85,34 @@ func WithTransport(transport http.RoundTripper) Option {
 			f.faultf(fieldTransport, "is nil: leave the option out to use the client's own transports")
 		}
 		s.transport = transport
+		return f.config()
+	}
+}
+
+// DialTLS opens a connection to an address (host:port) and makes the TLS
+// handshake, which verifies the host's certificate.
+type DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// WithDialTLS sets how the client opens the connection of each POST over https.
+// By default it dials when the request is ready. A replacement may return a
+// connection that it opened before, which saves two round trips. It has these
+// obligations:
+//
+//   - It returns a connection once, and nothing was ever sent over it.
+//   - It returns no connection that the server may have closed meanwhile. A
+//     request on such a connection has an unknown outcome, because the client
+//     learns of the end only after it has written the request.
+//   - The connection speaks HTTP/1.1.
+//
+// A proxy from the environment takes precedence: the client then dials itself.
+// The option does not combine with [WithTransport].
+func WithDialTLS(dial DialTLS) Option {
+	return func(s *settings) error {
+		var f faults
+		if dial == nil {
+			f.faultf(fieldDialTLS, "is nil: leave the option out to let the client dial")
+		}
+		s.dialTLS = dial
 		return f.config()
 	}
 }

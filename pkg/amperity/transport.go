@@ -57,12 +57,15 @@ type wire struct {
 	own bool
 }
 
-// newWire returns a wire over a given transport, or over its own for nil.
-func newWire(transport http.RoundTripper) wire {
-	if transport == nil {
-		return wire{post: newTransport(false), get: newTransport(true), own: true}
+// newWire returns a wire over a given transport, or over its own for nil. Its
+// own opens the connections of POST with dialTLS, unless that is nil.
+func newWire(transport http.RoundTripper, dialTLS DialTLS) wire {
+	if transport != nil {
+		return wire{post: transport, get: transport}
 	}
-	return wire{post: transport, get: transport}
+	post := newTransport(false)
+	post.DialTLSContext = dialTLS
+	return wire{post: post, get: newTransport(true), own: true}
 }
 
 // request is one HTTP request.
