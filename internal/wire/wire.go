@@ -10,9 +10,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/amperity-runs/amperity-runs/internal/clock"
 	"github.com/amperity-runs/amperity-runs/internal/eventbus"
@@ -33,6 +30,9 @@ type Parts struct {
 	Clock     clock.System
 	Launcher  *launch.Launcher
 	Ledger    *dynamo.Ledger
+
+	tokens      *token.Source
+	connections connections
 }
 
 // These are the requests a second that one instance of each function may send
@@ -63,11 +63,13 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, perSec
 	if err != nil {
 		return nil, &ConfigError{Err: err}
 	}
-	p.Announcer = eventbus.New(eventbridge.NewFromConfig(aws), s.EventBusName, clock.Sleep)
+	p.connections = newConnections(aws, s.BaseURL, clock.Now)
+	p.Announcer = eventbus.New(p.connections.events, s.EventBusName, clock.Sleep)
 	p.Announcer.Partition = eventbus.Partition(aws.Region)
-	tokens := token.New(secretsmanager.NewFromConfig(aws), token.Config{SecretID: s.SecretID, Tenant: s.Tenant, Now: clock.Now})
-	client, err := amperity.New(s.Tenant, tokens,
+	p.tokens = token.New(p.connections.secrets, token.Config{SecretID: s.SecretID, Tenant: s.Tenant, Now: clock.Now})
+	client, err := amperity.New(s.Tenant, p.tokens,
 		amperity.WithBaseURL(s.BaseURL),
+		amperity.WithDialTLS(p.connections.amperity.dialer.DialTLSContext),
 		amperity.WithDeprecationHook(func(d amperity.Deprecation) {
 			p.Logger.Warn("amperity announces the end of an API version", slog.String("path", d.Path),
 				slog.String("deprecation", d.Deprecation), slog.String("sunset", d.Sunset))
@@ -75,10 +77,10 @@ func Load(ctx context.Context, getenv func(string) string, log io.Writer, perSec
 	if err != nil {
 		return nil, &ConfigError{Err: err}
 	}
-	p.Ledger = dynamo.New(dynamodb.NewFromConfig(aws), s.LedgerTable, clock.Sleep)
+	p.Ledger = dynamo.New(p.connections.ledger, s.LedgerTable, clock.Sleep)
 	p.Launcher = launch.New(launch.Config{
 		API: client, Ledger: p.Ledger, Announcer: p.Announcer, Clock: clock, Logger: p.Logger, Tenant: s.Tenant,
-		Token: launch.NewToken, Paused: s.Paused, Pacer: runs.NewLimiter(perSecond, clock),
+		Token: launch.NewToken, Paused: s.Paused, Pacer: runs.NewLimiter(perSecond, clock), Preconnect: func() { p.connections.openAmperity() },
 	})
 	level := slog.LevelInfo
 	if s.Paused {
