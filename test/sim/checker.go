@@ -685,7 +685,7 @@ func (c *checking) rest() {
 		return
 	}
 	if !c.w.stopped || c.w.quietSweeps > c.w.mostSweeps() {
-		c.failAs("not at rest", 0, "not at rest after %d sweeps without faults", c.w.quietSweeps)
+		c.failAs("not at rest", 0, "not at rest after %d sweeps without faults: %s", c.w.quietSweeps, c.w.restless())
 	}
 	for _, item := range c.w.ledger.All() {
 		if strings.HasPrefix(item.Key, "launch/") && !over(item.Doc) {

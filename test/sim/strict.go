@@ -456,17 +456,25 @@ func (c *checking) holdsAreMeant() {
 }
 
 // reruns counts the launches of a window after its first one that sent a
-// request without a release.
+// request without a release, or were marked for one.
 func (c *checking) reruns(launches map[string]bool) int {
 	n := 0
 	keys := slices.SortedFunc(maps.Keys(launches), func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 	for i, key := range keys {
 		released, posts := c.releases(key), c.byLaunch[key]
-		if i > 0 && (len(released) == 0 || len(posts) > 0 && posts[0].marked.Before(released[0])) {
+		if i > 0 && (len(released) == 0 || len(posts) > 0 && posts[0].marked.Before(released[0]) || c.inDoubtBefore(key, released[0])) {
 			n++
 		}
 	}
 	return n
+}
+
+// inDoubtBefore reports whether a launch was held before a time because a
+// request of it may have been sent.
+func (c *checking) inDoubtBefore(key string, t time.Time) bool {
+	return slices.ContainsFunc(c.said[key], func(a announced) bool {
+		return a.Type == announcement.RunHeld && a.Detail.Reason == announcement.ReasonUnknownOutcome && a.asked.Before(t)
+	})
 }
 
 // mayBeUnknown reports whether a request of a launch had no certain answer, or
@@ -483,8 +491,13 @@ func (c *checking) mayBeUnknown(key, window string, t time.Time) bool {
 }
 
 // longRun reports whether one run of a config id was running for the 12 hours
-// before a time.
+// before a time, or whether Amperity could not be asked for that long.
 func (c *checking) longRun(config string, t time.Time) bool {
+	if slices.ContainsFunc(c.w.outages, func(s span) bool {
+		return s.from.Before(t.Add(-maxWait+promptly)) && s.to.After(t.Add(-promptly))
+	}) {
+		return true
+	}
 	for _, r := range c.w.amperity.Runs() {
 		if r.ConfigID == config && r.CreatedAt.Before(t.Add(-maxWait+promptly)) && r.CreatedAt.Add(c.w.duration).After(t.Add(-promptly)) {
 			return true
