@@ -557,21 +557,28 @@ func TestFailedMarkIsAnError(t *testing.T) {
 	}
 }
 
-// No other place has Amperity's answer, so one failed read must not lose it
-// (found by the simulation).
+// No other place has Amperity's answer, so failed writes and a failed read after
+// them must not lose it (found by the simulation).
 func TestAnswerSurvivesAFailedRead(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	failed := 0
+	writes, reads := 0, 0
+	o.putErr = func([]ledger.Item) error {
+		if o.sent == 1 && reads == 0 {
+			writes++
+			return ledger.ErrThrottled
+		}
+		return nil
+	}
 	o.getErr = func(key string) error {
-		if o.sent == 1 && failed == 0 && key == "config/cg-1" {
-			failed++
+		if o.sent == 1 && reads == 0 && key == "config/cg-1" {
+			reads++
 			return ledger.ErrThrottled
 		}
 		return nil
 	}
 	res := o.launch(func(l *launch.Launch) { l.Request.ConfigID = "cg-1" })
-	if res.Outcome != record.Started || res.Warning != "" || failed != 1 {
-		t.Errorf("%d reads failed, and the answer is %+v", failed, res)
+	if res.Outcome != record.Started || res.Warning != "" || writes == 0 || reads != 1 {
+		t.Errorf("%d writes and %d reads failed, and the answer is %+v", writes, reads, res)
 	}
 }

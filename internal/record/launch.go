@@ -178,6 +178,10 @@ type OtherRun struct {
 type Launch struct {
 	Item ledger.Item
 	LaunchDoc
+	// config is the item of the config id as this process last read or wrote
+	// it, or nil. It may be stale: a write with it then meets a conflict, which
+	// has the present one.
+	config *ledger.Item
 }
 
 // MayHaveRun reports whether the launch has no known run but may have started
@@ -326,4 +330,10 @@ func (j *Launch) NextItem(due time.Time) (ledger.Item, error) {
 func (j *Launch) setWritten(item ledger.Item) {
 	item.Version++
 	j.Item = item
+}
+
+// setConfigWritten takes in that the item of the config id was written.
+func (j *Launch) setConfigWritten(item ledger.Item) {
+	item.Version++
+	j.config = &item
 }

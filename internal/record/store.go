@@ -109,8 +109,12 @@ func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change
 	if err != nil {
 		return err
 	}
-	at, err := s.ReadItem(ctx, ConfigPrefix+j.Request.ConfigID)
+	if j.config == nil {
+		err = s.ReadConfigID(ctx, j)
+	}
 	for err == nil {
+		at := *j.config
+		j.config = nil // unless it is written
 		var c *ConfigID
 		if c, err = DecodeConfigID(at, j.Request.ConfigID); err != nil {
 			break
@@ -127,6 +131,7 @@ func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change
 		var conflict *ledger.ConflictError
 		if err == nil {
 			j.setWritten(item)
+			j.setConfigWritten(at)
 			return nil
 		}
 		if !errors.As(err, &conflict) {
@@ -141,7 +146,17 @@ func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change
 			}
 		}
 		// Another process has updated the document of the config id.
-		at, err = conflict.Current[1], nil
+		j.config, err = &conflict.Current[1], nil
+	}
+	return err
+}
+
+// ReadConfigID reads the item of a launch's config id for the launch's next
+// transaction, which reads it otherwise.
+func (s *Store) ReadConfigID(ctx context.Context, j *Launch) error {
+	item, err := s.ReadItem(ctx, ConfigPrefix+j.Request.ConfigID)
+	if err == nil {
+		j.config = &item
 	}
 	return err
 }
@@ -180,7 +195,8 @@ func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *W
 	if err != nil {
 		return err
 	}
-	err = s.WriteItems(ctx, window, ledger.Item{Key: ConfigPrefix + c.ConfigID, Version: version, Doc: doc}, launch)
+	config := ledger.Item{Key: ConfigPrefix + c.ConfigID, Version: version, Doc: doc}
+	err = s.WriteItems(ctx, window, config, launch)
 	var conflict *ledger.ConflictError
 	if errors.As(err, &conflict) {
 		return &LaunchConflict{WindowChanged: conflict.Current[0].Version != window.Version, Launch: conflict.Current[2], Err: conflict}
@@ -189,6 +205,7 @@ func (s *Store) CreateLaunch(ctx context.Context, j *Launch, due time.Time, w *W
 		return err
 	}
 	j.setWritten(launch)
+	j.setConfigWritten(config)
 	w.setWritten(window)
 	return nil
 }
