@@ -68,12 +68,22 @@ type office struct {
 // paced delays the requests of an office.
 type paced struct{ o *office }
 
+func (p paced) TakeTurn() bool { return p.o.pacer == nil || p.o.pacer.TakeTurn() }
+
 func (p paced) Wait(ctx context.Context) error {
 	if p.o.pacer == nil {
 		return nil
 	}
 	return p.o.pacer.Wait(ctx)
 }
+
+// waiting is a Pacer whose turn comes after a wait, so that a launch is claimed
+// before its mark.
+type waiting struct{}
+
+func (waiting) TakeTurn() bool { return false }
+
+func (waiting) Wait(context.Context) error { return nil }
 
 func newOffice(t *testing.T) *office {
 	o := &office{t: t, now: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC), ledger: ledger.NewMemory(), posts: []answer{started}}

@@ -91,17 +91,66 @@ func (l *Launcher) Launch(ctx context.Context, in Launch) (record.Result, error)
 		Format: record.Format, Key: in.Key, State: record.StateClaimed, Since: now, Claimed: now, Lease: l.LeaseEnd(ctx), InputHash: in.InputHash,
 		Cause: in.Cause, Request: in.Request, Resource: in.Resource, IfUnknown: in.IfUnknown, NotAfter: in.NotAfter, WindowUpdated: true,
 	}}
-	// A crash before this leaves nothing; AWS delivers the input again. A crash
-	// after it leaves a claimed launch; the sweep sends its request.
-	err := l.Store.PutLaunch(ctx, j, j.Lease)
-	var conflict *ledger.ConflictError
-	if errors.As(err, &conflict) {
-		return l.answerKnown(ctx, in, conflict.Current[0])
+	marked, err := l.create(ctx, j)
+	if known, exists := existing(err); exists {
+		return l.answerKnown(ctx, in, known)
 	}
 	if err != nil {
 		return record.Result{}, &record.LedgerError{LaunchKey: in.Key, Err: err}
 	}
-	return l.Proceed(ctx, j), nil
+	if !marked {
+		return l.Proceed(ctx, j), nil
+	}
+	v, err := l.sendRequest(ctx, j, maxAttempts, true)
+	return l.finish(ctx, j, v, err), nil
+}
+
+// create writes a new launch: marked, if its request can be sent immediately,
+// and else claimed. It reports whether the launch is marked.
+//
+// A crash before this leaves nothing; AWS delivers the input again. A crash
+// after it leaves a launch for the sweep: it sends the request of a claimed
+// one, and looks up the run of a marked one.
+func (l *Launcher) create(ctx context.Context, j *record.Launch) (marked bool, err error) {
+	if l.mayCreateMarked(ctx, j) {
+		err := l.writeMark(ctx, j)
+		if _, exists := existing(err); err == nil || exists || !record.IsFinal(err) {
+			return err == nil, err
+		}
+		// The mark certainly was not written, and never will be as it is. The
+		// claim takes the launch in, so that the sweep says what is wrong.
+	}
+	return false, l.Store.PutLaunch(ctx, j, j.Lease)
+}
+
+// mayCreateMarked reports whether the request of a new launch can be sent
+// immediately after its mark. The mark then needs no claim before it.
+func (l *Launcher) mayCreateMarked(ctx context.Context, j *record.Launch) bool {
+	now := l.Clock.Now()
+	if l.Paused || j.TooLate(now) || j.NotBefore.After(now) || !l.Runs.HasTimeFor(ctx, runs.MinPost) {
+		return false
+	}
+	l.preconnect()
+	return l.Store.ReadConfigID(ctx, j) == nil && l.Runs.TakeTurn()
+}
+
+func (l *Launcher) preconnect() {
+	if l.Preconnect != nil {
+		l.Preconnect()
+	}
+}
+
+// existing returns the item of the launch that a new one has met.
+func existing(err error) (item ledger.Item, ok bool) {
+	var conflict *ledger.ConflictError
+	if errors.As(err, &conflict) {
+		return conflict.Current[0], true
+	}
+	var lost *record.LostError
+	if errors.As(err, &lost) {
+		return lost.Current, true
+	}
+	return ledger.Item{}, false
 }
 
 // LeaseEnd returns when the lease of this invocation ends.
@@ -197,6 +246,12 @@ func (l *Launcher) Reject(ctx context.Context, r Rejection) (record.Result, erro
 // delivers it. The answer says how far it came.
 func (l *Launcher) Proceed(ctx context.Context, j *record.Launch) record.Result {
 	v, err := l.sendIfReady(ctx, j)
+	return l.finish(ctx, j, v, err)
+}
+
+// finish records the outcome of a request. err is why the launch could not be
+// marked.
+func (l *Launcher) finish(ctx context.Context, j *record.Launch, v runs.Verdict, err error) record.Result {
 	if err != nil {
 		return l.markFailed(ctx, j, err)
 	}
@@ -230,29 +285,29 @@ func (l *Launcher) sendIfReady(ctx context.Context, j *record.Launch) (runs.Verd
 	if len(j.Posts) > 0 {
 		most = 1 // the list of runs is read before each further request
 	}
-	return l.sendRequest(ctx, j, most)
+	return l.sendRequest(ctx, j, most, false)
 }
 
-// sendRequest marks a launch and sends its request. If the request was
-// certainly not processed, it retries both while time is left, up to most times
-// in total. It does not retry after a refused token: the client has tried a
-// fresh one.
-func (l *Launcher) sendRequest(ctx context.Context, j *record.Launch, most int) (runs.Verdict, error) {
+// sendRequest marks a launch, unless it is marked, and sends its request. If
+// the request was certainly not processed, it retries both while time is left,
+// up to most times in total. It does not retry after a refused token: the
+// client has tried a fresh one.
+func (l *Launcher) sendRequest(ctx context.Context, j *record.Launch, most int, marked bool) (runs.Verdict, error) {
 	v := runs.OutOfTime(runs.NoTime)
 	backoff := runs.FirstBackoff
-	for n := 1; l.Runs.HasTimeFor(ctx, runs.MinPost); n++ {
-		if !l.Runs.WaitForTurn(ctx) {
-			if n == 1 {
-				v = runs.OutOfTime(runs.NoTurn)
+	for n := 1; marked || l.Runs.HasTimeFor(ctx, runs.MinPost); n++ {
+		if !marked {
+			if !l.Runs.WaitForTurn(ctx) {
+				if n == 1 {
+					v = runs.OutOfTime(runs.NoTurn)
+				}
+				return v, nil
 			}
-			return v, nil
+			if err := l.writeMark(ctx, j); err != nil {
+				return runs.Verdict{}, err
+			}
 		}
-		if l.Preconnect != nil {
-			l.Preconnect()
-		}
-		if err := l.writeMark(ctx, j); err != nil {
-			return runs.Verdict{}, err
-		}
+		marked = false
 		// A crash from here until the outcome is recorded leaves a launch that
 		// may have a run; the sweep looks the run up.
 		v = l.Runs.StartRun(ctx, j.Request)
@@ -277,6 +332,7 @@ func (l *Launcher) sendRequest(ctx context.Context, j *record.Launch, most int) 
 // fence: a process that has lost the launch finds a newer version here, and may
 // not send. The time decides which files the run covers.
 func (l *Launcher) writeMark(ctx context.Context, j *record.Launch) error {
+	l.preconnect()
 	now := l.Clock.Now()
 	was := j.LaunchDoc
 	first := j.State != record.StatePosting

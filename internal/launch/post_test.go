@@ -230,6 +230,8 @@ func TestEachAnswerHasOneOutcome(t *testing.T) {
 // never is a Pacer whose turn never comes.
 type never struct{}
 
+func (never) TakeTurn() bool { return false }
+
 func (never) Wait(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 
 func TestLittleTimeLeftSendsNothing(t *testing.T) {

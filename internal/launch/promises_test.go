@@ -132,6 +132,7 @@ func TestSweepLeavesItemsThatAreNotDue(t *testing.T) {
 func TestSweepRespectsTheLease(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
+	o.pacer = waiting{}
 	o.putErr = func(items []ledger.Item) error {
 		if len(items) > 1 {
 			return errThrottled // it dies before it can send

@@ -182,6 +182,8 @@ func TestWindowsBehindABlockedLaunchResume(t *testing.T) {
 // turns is a Pacer that counts the turns.
 type turns int
 
+func (n *turns) TakeTurn() bool { *n++; return true }
+
 func (n *turns) Wait(context.Context) error { *n++; return nil }
 
 // Each query of Amperity waits for its turn.

@@ -284,6 +284,7 @@ func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 	}{
 		{"a launch that another delivery works on", func(o *office) (record.Result, error) {
 			// Its process dies before it can record anything.
+			o.pacer = waiting{}
 			o.putErr = func(items []ledger.Item) error {
 				if len(items) > 1 {
 					return errThrottled
@@ -300,6 +301,7 @@ func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 		}},
 
 		{"a ledger that does not answer when the request is to be sent", func(o *office) (record.Result, error) {
+			o.pacer = waiting{}
 			o.putErr = func(items []ledger.Item) error {
 				if len(items) > 1 {
 					return errThrottled
@@ -312,7 +314,7 @@ func TestAnswersAndErrorsDescribeTheLaunch(t *testing.T) {
 		{"a ledger that does not answer when the run is to be recorded", func(o *office) (record.Result, error) {
 			writes := 0
 			o.putErr = func([]ledger.Item) error {
-				if writes++; writes > 2 {
+				if writes++; writes > 1 {
 					return errThrottled
 				}
 				return nil

@@ -43,6 +43,10 @@ func (cl *Client) WaitForTurn(ctx context.Context) bool {
 	return cl.Pacer.Wait(wctx) == nil && cl.HasTimeFor(ctx, MinPost)
 }
 
+// TakeTurn reports whether a request may be sent now within the rate limit. If
+// so, the turn is taken.
+func (cl *Client) TakeTurn() bool { return cl.Pacer == nil || cl.Pacer.TakeTurn() }
+
 // StartRun sends a request once, and returns what the answer means.
 func (cl *Client) StartRun(ctx context.Context, r amperity.RunRequest) Verdict {
 	if !cl.HasTimeFor(ctx, MinPost) {
@@ -140,6 +144,9 @@ type API interface {
 // A Pacer delays requests so that this instance stays within its share of
 // Amperity's rate limit.
 type Pacer interface {
+	// TakeTurn takes the turn of the next request if it has come. It reports
+	// whether the request may be sent now.
+	TakeTurn() bool
 	// Wait blocks until the next request may be sent. If the context ends
 	// first, Wait returns an error, and nothing may be sent.
 	Wait(ctx context.Context) error

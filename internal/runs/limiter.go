@@ -20,6 +20,9 @@ func NewLimiter(perSecond float64, clock record.Clock) *Limiter {
 	return &Limiter{rate.NewLimiter(rate.Limit(perSecond), 1), clock}
 }
 
+// TakeTurn takes the next turn if it has come, and reports whether it has.
+func (l *Limiter) TakeTurn() bool { return l.limiter.AllowN(l.clock.Now(), 1) }
+
 // Wait blocks until the next request may be sent. If the context ends before
 // that, Wait returns [context.DeadlineExceeded] immediately, and the turn goes
 // to the next request.

@@ -71,13 +71,27 @@ func TestH2BusyWithItsOwnRunIsNotRejected(t *testing.T) {
 // H3: claim, process frozen 300 s, the sweep takes over, the process wakes and
 // POSTs. Must hold: the mark fails for the process that lost the lease.
 func TestH3ProcessWithoutTheLeaseDoesNotSend(t *testing.T) {
-	h := newHistory(t, map[string]choice{"trigger put 2": {freezeBefore: 300 * time.Second}})
+	h := newHistory(t, map[string]choice{"s3arrival put 2": {freezeBefore: 300 * time.Second}})
+	h.file(0, "a", 0, "x", Patterns[0])
+	h.holds()
+	h.runs(1, "cg-A", "")
+	if len(h.posts) != 1 || h.posts[0].sent.After(Begin.Add(300*time.Second)) {
+		t.Errorf("%d requests, the first %s", len(h.posts), sinceBegin(h.posts[0].sent))
+	}
+}
+
+// H3 without a claim: a process of the trigger is frozen before its mark, the
+// input is delivered again, the process wakes. Must hold: its mark fails.
+func TestH3ProcessWithALateMarkDoesNotSend(t *testing.T) {
+	h := newHistory(t, map[string]choice{"trigger put 1": {freezeBefore: 300 * time.Second}})
 	h.starts(0, "cg-B", "full", Patterns[0])
+	d := h.decisions[0]
+	h.at(Begin.Add(at(1)), func() { h.schedule(d, "request-again") })
 	h.holds()
 	h.runs(1, "cg-B", "")
 	h.want(h.key(0), started)
-	if len(h.posts) != 1 {
-		t.Errorf("%d requests", len(h.posts))
+	if len(h.posts) != 1 || h.posts[0].sent.After(Begin.Add(300*time.Second)) {
+		t.Errorf("%d requests, the first %s", len(h.posts), sinceBegin(h.posts[0].sent))
 	}
 }
 
@@ -602,11 +616,11 @@ func TestH29OneRuleWithTwoTargets(t *testing.T) {
 // H30: relative range resolved before and after midnight on a retry. Must hold:
 // the range that the claim recorded.
 func TestH30TheRangeOfTheClaimIsKept(t *testing.T) {
-	// Claimed at 23:59:50 UTC, carried out by the sweep on the next day.
+	// Marked at 23:59:50 UTC, carried out by the sweep on the next day.
 	h := newHistory(t, map[string]choice{"trigger put 1": {fault: dieAfter}})
 	late := 17*time.Hour + 59*time.Minute + 50*time.Second
 	d := &decision{at: Begin.Add(late), config: "cg-B", key: "manual/cg-B/k", from: "2026-11-21",
-		payload: `{"config_id":"cg-B","run_mode":"full","range":{"from":"-1d","to":"0d"},"idempotency_key":"k"}`}
+		payload: `{"config_id":"cg-B","run_mode":"full","range":{"from":"-1d","to":"0d"},"idempotency_key":"k","if_unknown":"retry"}`}
 	h.decisions = append(h.decisions, d)
 	h.quiet = Begin.Add(18 * time.Hour)
 	h.at(d.at, func() { h.schedule(d, "request") })
