@@ -92,8 +92,9 @@ func (l *Launcher) Launch(ctx context.Context, in Launch) (record.Result, error)
 		Cause: in.Cause, Request: in.Request, Resource: in.Resource, IfUnknown: in.IfUnknown, NotAfter: in.NotAfter, WindowUpdated: true,
 	}}
 	marked, err := l.create(ctx, j)
-	if known, exists := existing(err); exists {
-		return l.answerKnown(ctx, in, known)
+	var conflict *ledger.ConflictError
+	if errors.As(err, &conflict) {
+		return l.answerKnown(ctx, in, conflict.Current[0])
 	}
 	if err != nil {
 		return record.Result{}, &record.LedgerError{LaunchKey: in.Key, Err: err}
@@ -106,20 +107,18 @@ func (l *Launcher) Launch(ctx context.Context, in Launch) (record.Result, error)
 }
 
 // create writes a new launch: marked, if its request can be sent immediately,
-// and else claimed. It reports whether the launch is marked.
+// and else claimed. It reports whether the launch is marked. If the launch
+// exists already, the error is a [*ledger.ConflictError].
 //
 // A crash before this leaves nothing; AWS delivers the input again. A crash
 // after it leaves a launch for the sweep: it sends the request of a claimed
 // one, and looks up the run of a marked one.
 func (l *Launcher) create(ctx context.Context, j *record.Launch) (marked bool, err error) {
-	if l.mayCreateMarked(ctx, j) {
-		err := l.writeMark(ctx, j)
-		if _, exists := existing(err); err == nil || exists || !record.IsFinal(err) {
-			return err == nil, err
-		}
-		// The mark certainly was not written, and never will be as it is. The
-		// claim takes the launch in, so that the sweep says what is wrong.
+	if l.mayCreateMarked(ctx, j) && l.writeMark(ctx, j) == nil {
+		return true, nil
 	}
+	// If the mark was written and only its answer was lost, or if another
+	// process was first, the claim meets that launch.
 	return false, l.Store.PutLaunch(ctx, j, j.Lease)
 }
 
@@ -138,19 +137,6 @@ func (l *Launcher) preconnect() {
 	if l.Preconnect != nil {
 		l.Preconnect()
 	}
-}
-
-// existing returns the item of the launch that a new one has met.
-func existing(err error) (item ledger.Item, ok bool) {
-	var conflict *ledger.ConflictError
-	if errors.As(err, &conflict) {
-		return conflict.Current[0], true
-	}
-	var lost *record.LostError
-	if errors.As(err, &lost) {
-		return lost.Current, true
-	}
-	return ledger.Item{}, false
 }
 
 // LeaseEnd returns when the lease of this invocation ends.

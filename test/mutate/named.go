@@ -35,16 +35,6 @@ func (n namedMutant) mutant(root string) (mutant, error) {
 	}, nil
 }
 
-// afterClaim is the code after the claim in Launch.
-const afterClaim = `	var conflict *ledger.ConflictError
-	if errors.As(err, &conflict) {
-		return l.answerKnown(ctx, in, conflict.Current[0])
-	}
-	if err != nil {
-		return record.Result{}, &record.LedgerError{LaunchKey: in.Key, Err: err}
-	}
-`
-
 // namedMutants are mistakes that a review of the protocol found unguarded, and
 // the mutations of the simulation (see test/sim) in the code itself.
 var namedMutants = []namedMutant{
@@ -180,14 +170,45 @@ var namedMutants = []namedMutant{
 	// --- Requests ---
 	{
 		Name: "the request is sent before the claim", File: "internal/launch/launcher.go",
-		Old: "	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	return l.Proceed(ctx, j), nil\n",
-		New: "	v := l.Runs.StartRun(ctx, in.Request)\n	err := l.Store.PutLaunch(ctx, j, j.Lease)\n" + afterClaim + "	j.Posts = append(j.Posts, now)\n	return l.recordOutcome(ctx, j, v), nil\n",
+		Old: "	marked, err := l.create(ctx, j)\n",
+		New: "	early := l.Runs.StartRun(ctx, in.Request)\n	marked, err := l.create(ctx, j)\n	if err == nil {\n		j.Posts = append(j.Posts, now)\n		return l.recordOutcome(ctx, j, early), nil\n	}\n",
 		Why: "A crash after the request leaves a run that nobody knows.",
 	},
 	{
 		Name: "the request is sent without the mark", File: "internal/launch/launcher.go",
-		Old: "		if err := l.writeMark(ctx, j); err != nil {\n			return runs.Verdict{}, err\n		}\n", New: "		j.Mark(l.Clock.Now())\n",
+		Old: "			if err := l.writeMark(ctx, j); err != nil {\n				return runs.Verdict{}, err\n			}\n", New: "			j.Mark(l.Clock.Now())\n",
 		Why: "After a crash nobody knows that a request was sent.",
+	},
+	{
+		Name: "a new launch is claimed, and sent without its mark", File: "internal/launch/launcher.go",
+		Old: "	if l.mayCreateMarked(ctx, j) && l.writeMark(ctx, j) == nil {\n		return true, nil\n	}\n",
+		New: "	if l.mayCreateMarked(ctx, j) {\n		err := l.Store.PutLaunch(ctx, j, j.Lease)\n		j.Mark(l.Clock.Now())\n		return err == nil, err\n	}\n",
+		Why: "After a crash nobody knows that a request was sent.",
+	},
+	{
+		Name: "a new launch is sent although its mark failed", File: "internal/launch/launcher.go",
+		Old: " && l.writeMark(ctx, j) == nil {\n		return true, nil\n", New: " && l.writeMark(ctx, j) != context.Canceled {\n		return true, nil\n",
+		Why: "Two deliveries of one input send two requests.",
+	},
+	{
+		Name: "a new launch is marked while the stack is paused", File: "internal/launch/launcher.go",
+		Old: "	if l.Paused || j.TooLate(now)", New: "	if j.TooLate(now)",
+		Why: "A paused stack starts runs.",
+	},
+	{
+		Name: "a new launch is marked out of its turn", File: "internal/launch/launcher.go",
+		Old: "l.Store.ReadConfigID(ctx, j) == nil && l.Runs.TakeTurn()", New: "l.Store.ReadConfigID(ctx, j) == nil",
+		Why: "An instance sends more requests a second than its share.",
+	},
+	{
+		Name: "a kept item of a config id does not count its write", File: "internal/record/launch.go",
+		Old: "	item.Version++\n	j.config = &item\n", New: "	j.config = &item\n",
+		Why: "The record of each run meets a conflict: one more round trip.",
+	},
+	{
+		Name: "a kept item of a config id outlives a conflict", File: "internal/record/store.go",
+		Old: "		j.config, err = &conflict.Current[1], nil\n", New: "		j.config, err = &at, nil\n",
+		Why: "A transaction is retried forever with the same stale item.",
 	},
 	{
 		Name: "a 5xx is sent again", File: "internal/runs/verdict.go",
@@ -237,7 +258,7 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a claimed launch is due hours later", File: "internal/launch/launcher.go",
-		Old: "err := l.Store.PutLaunch(ctx, j, j.Lease)\n", New: "err := l.Store.PutLaunch(ctx, j, j.Lease.Add(2*time.Hour))\n",
+		Old: "	return false, l.Store.PutLaunch(ctx, j, j.Lease)\n", New: "	return false, l.Store.PutLaunch(ctx, j, j.Lease.Add(2*time.Hour))\n",
 		Why: "After a crash the run starts two hours late.",
 	},
 	{
