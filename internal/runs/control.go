@@ -24,13 +24,26 @@ const controlKey = "control"
 // ReadControlRun reads the control run. A stack without one has the zero
 // ControlRun.
 func (cl *Client) ReadControlRun(ctx context.Context) (ControlRun, error) {
+	known, _, err := cl.readControlItem(ctx)
+	return known, err
+}
+
+// readControlItem reads the control run and the version of its item.
+func (cl *Client) readControlItem(ctx context.Context) (known ControlRun, version int64, err error) {
 	item, err := cl.Store.Get(ctx, controlKey)
 	if err != nil || !item.Exists() {
-		return ControlRun{}, err
+		return ControlRun{}, 0, err
 	}
-	var known ControlRun
 	err = record.Decode(item, &known, func() int { return known.Format })
-	return known, err
+	return known, item.Version, err
+}
+
+// LoadControlRun reads the control run for NoteControlRun, before there is a
+// run to note. If it fails, NoteControlRun reads it.
+func (cl *Client) LoadControlRun(ctx context.Context) {
+	if known, version, err := cl.readControlItem(ctx); err == nil {
+		cl.memory.setControl(&controlItem{known, version})
+	}
 }
 
 // NoteControlRun makes a run the control run, unless there is a recent one. If
@@ -42,30 +55,36 @@ func (cl *Client) NoteControlRun(ctx context.Context, run *amperity.Run) {
 	recentEnough := func(known ControlRun) bool {
 		return known.RunID != "" && run.CreatedAt.Sub(known.Created) < controlEvery && known.PrincipalID == run.PrincipalID
 	}
-	if recentEnough(cl.memory.knownControl()) || !cl.memory.beginNoting() {
+	last := cl.memory.lastControl()
+	if last != nil && recentEnough(last.run) || !cl.memory.beginNoting() {
 		return
 	}
 	defer cl.memory.endNoting()
-	item, err := cl.Store.Get(ctx, controlKey)
-	if err != nil {
-		return
-	}
-	var known ControlRun
-	if item.Exists() && record.Decode(item, &known, func() int { return known.Format }) != nil {
-		return
-	}
-	if !recentEnough(known) {
-		known = ControlRun{Format: record.Format, RunID: run.ID, Created: run.CreatedAt, PrincipalID: run.PrincipalID}
-		doc, _ := record.Encode(known) // texts and a time
-		if cl.Store.Put(ctx, cl.Store.Token(ctx), ledger.Item{Key: controlKey, Version: item.Version, Doc: doc}) != nil {
-			return // another instance was first, or the ledger failed
+	if last == nil {
+		cl.LoadControlRun(ctx)
+		if last = cl.memory.lastControl(); last == nil || recentEnough(last.run) {
+			return
 		}
 	}
-	cl.memory.setControl(known)
+	next := ControlRun{Format: record.Format, RunID: run.ID, Created: run.CreatedAt, PrincipalID: run.PrincipalID}
+	doc, _ := record.Encode(next) // texts and a time
+	if cl.Store.Put(ctx, cl.Store.Token(ctx), ledger.Item{Key: controlKey, Version: last.version, Doc: doc}) != nil {
+		cl.memory.setControl(nil) // another instance was first, or the ledger failed
+		return
+	}
+	cl.memory.setControl(&controlItem{next, last.version + 1})
 }
 
-// knownControl returns the control run that this instance read or wrote last.
-func (m *memory) knownControl() ControlRun {
+// controlItem is the control run with the version of its item. It does not
+// change.
+type controlItem struct {
+	run     ControlRun
+	version int64
+}
+
+// lastControl returns the control run that this instance read or wrote last, or
+// nil.
+func (m *memory) lastControl() *controlItem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.control
@@ -88,8 +107,8 @@ func (m *memory) endNoting() {
 	m.noting = false
 }
 
-// setControl remembers the control run.
-func (m *memory) setControl(c ControlRun) {
+// setControl remembers the control run, or forgets it.
+func (m *memory) setControl(c *controlItem) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.control = c

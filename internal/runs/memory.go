@@ -17,8 +17,8 @@ type memory struct {
 	facts map[string]runFacts
 	// ends are the queries for the end of a run.
 	ends map[string]*endQuery
-	// control is the control run that this instance read or wrote last.
-	control ControlRun
+	// control is the control run that this instance read or wrote last, or nil.
+	control *controlItem
 	// noting: a launch is writing the control run.
 	noting bool
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -63,6 +62,9 @@ func newConnections(c aws.Config, baseURL string, now func() time.Time) connecti
 // sends a request again after a connection turns out to be closed, so that one
 // opened during init may be used after a freeze.
 func newAWSAhead(c *aws.Config, now func() time.Time) (a ahead) {
+	if c.HTTPClient == nil {
+		c.HTTPClient = awshttp.NewBuildableClient() // the SDK's own default
+	}
 	client, ok := c.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
 		return a
@@ -132,20 +134,9 @@ func (o opener) Do(r *http.Request) (*http.Response, error) {
 	return nil, errNotSent
 }
 
-// openLedger and openEvents open the connection of the next request to the
-// ledger and to the event bus. The SDK prepares a request for each, which is
-// not sent: its error is always errNotSent or one that the first invocation
-// reports.
-
-func (c *connections) openLedger(ctx context.Context, table string) {
-	_, _ = c.ledger.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: aws.String(table),
-		Key:       map[string]dynamodbtypes.AttributeValue{"pk": &dynamodbtypes.AttributeValueMemberS{Value: "-"}},
-	}, func(o *dynamodb.Options) {
-		o.HTTPClient, o.Retryer = opener{c.aws}, aws.NopRetryer{}
-	})
-}
-
+// openEvents opens the connection of the next request to the event bus. The SDK
+// prepares a request, which is not sent: the error is errNotSent, or one that
+// the first invocation reports.
 func (c *connections) openEvents(ctx context.Context, bus string) {
 	_, _ = c.events.PutEvents(ctx, &eventbridge.PutEventsInput{
 		Entries: []eventbridgetypes.PutEventsRequestEntry{{EventBusName: aws.String(bus), Detail: aws.String("{}")}},
@@ -154,8 +145,9 @@ func (c *connections) openEvents(ctx context.Context, bus string) {
 	})
 }
 
-// Connect does in advance what the first launch would wait for: it opens
-// connections to the ledger, the event bus and Amperity, and reads the token.
+// Connect does in advance what the first launch would wait for: it reads the
+// control run, which opens the connection to the ledger, and the token, and it
+// opens connections to the event bus and to Amperity.
 // Lambda gives a function its whole processor until it asks for an invocation.
 //
 // Connect waits for at most a second. A failure has no effect: the first
@@ -164,7 +156,7 @@ func (p *Parts) Connect(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	var all sync.WaitGroup
-	all.Go(func() { p.connections.openLedger(ctx, p.Settings.LedgerTable) })
+	all.Go(func() { p.Launcher.Runs.LoadControlRun(ctx) })
 	all.Go(func() { p.connections.openEvents(ctx, p.Settings.EventBusName) })
 	if !p.Settings.Paused {
 		p.connections.openAmperity() // its round trips are long: init does not wait for them

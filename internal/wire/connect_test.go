@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,28 +43,24 @@ func (r *recorder) dial(_ context.Context, _, addr string) (net.Conn, error) {
 }
 
 // Not parallel: it sets the environment of the AWS SDK.
-func TestConnectionsAreOpenedWhereTheSDKSends(t *testing.T) {
+func TestConnectionIsOpenedWhereTheSDKSends(t *testing.T) {
 	tests := []struct {
 		name string
 		env  map[string]string
 		want []string
 	}{
 		{"a region", nil,
-			[]string{"dynamodb.eu-west-1.amazonaws.com:443", "events.eu-west-1.amazonaws.com:443"}},
+			[]string{"events.eu-west-1.amazonaws.com:443"}},
 		{"China", map[string]string{"AWS_REGION": "cn-north-1"},
-			[]string{"dynamodb.cn-north-1.amazonaws.com.cn:443", "events.cn-north-1.amazonaws.com.cn:443"}},
+			[]string{"events.cn-north-1.amazonaws.com.cn:443"}},
 		{"FIPS", map[string]string{"AWS_USE_FIPS_ENDPOINT": "true", "AWS_REGION": "us-east-1"},
-			[]string{"dynamodb-fips.us-east-1.amazonaws.com:443", "events-fips.us-east-1.amazonaws.com:443"}},
+			[]string{"events-fips.us-east-1.amazonaws.com:443"}},
 		{"dual stack", map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"},
-			[]string{"dynamodb.eu-west-1.api.aws:443", "events.eu-west-1.api.aws:443"}},
-		{"an account's endpoint", map[string]string{"AWS_ACCOUNT_ID": "123456789012"},
-			[]string{"123456789012.ddb.eu-west-1.amazonaws.com:443", "events.eu-west-1.amazonaws.com:443"}},
-		{"VPC endpoints", map[string]string{
-			"AWS_ENDPOINT_URL_DYNAMODB":    "https://vpce-1.dynamodb.eu-west-1.vpce.amazonaws.com",
-			"AWS_ENDPOINT_URL_EVENTBRIDGE": "https://vpce-2.events.eu-west-1.vpce.amazonaws.com:8443"},
-			[]string{"vpce-1.dynamodb.eu-west-1.vpce.amazonaws.com:443", "vpce-2.events.eu-west-1.vpce.amazonaws.com:8443"}},
+			[]string{"events.eu-west-1.api.aws:443"}},
+		{"a VPC endpoint", map[string]string{"AWS_ENDPOINT_URL_EVENTBRIDGE": "https://vpce-2.events.eu-west-1.vpce.amazonaws.com:8443"},
+			[]string{"vpce-2.events.eu-west-1.vpce.amazonaws.com:8443"}},
 		{"one endpoint for all", map[string]string{"AWS_ENDPOINT_URL": "https://[::1]:4566"},
-			[]string{"[::1]:4566", "[::1]:4566"}},
+			[]string{"[::1]:4566"}},
 		{"no TLS", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, nil},
 	}
 	for _, test := range tests {
@@ -83,13 +78,23 @@ func TestConnectionsAreOpenedWhereTheSDKSends(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := newConnections(cfg, "", time.Now)
-			c.openLedger(t.Context(), "acme-ledger")
 			c.openEvents(t.Context(), "default")
-			slices.Sort(dialed.addrs)
 			if diff := cmp.Diff(test.want, dialed.addrs); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// Not parallel: it sets the environment of the AWS SDK.
+func TestDefaultClientOfTheSDKUsesTheDialer(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-west-1")
+	cfg, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newAWSAhead(&cfg, time.Now).dialer == nil {
+		t.Errorf("the SDK's client is a %T", cfg.HTTPClient)
 	}
 }
 
@@ -101,7 +106,7 @@ func TestRequestThroughAProxyOpensItsOwnConnection(t *testing.T) {
 		t.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.acme.example:3128"})
 	})}
 	c := newConnections(cfg, "", time.Now)
-	c.openLedger(t.Context(), "acme-ledger")
+	c.openEvents(t.Context(), "default")
 	if dialed.addrs != nil {
 		t.Errorf("dialed %q", dialed.addrs)
 	}
@@ -222,12 +227,12 @@ func TestLaunchUsesWhatInitOpened(t *testing.T) {
 	r := newRegion(t, closed())
 	p := load(t)
 	p.Connect(t.Context())
-	opened := map[string]string{"SECRETS_MANAGER": "1/1", "DYNAMODB": "1/0", "EVENTBRIDGE": "1/0"}
+	opened := map[string]string{"SECRETS_MANAGER": "1/1", "DYNAMODB": "1/1", "EVENTBRIDGE": "1/0"}
 	if diff := cmp.Diff(opened, r.seen()); diff != "" {
 		t.Errorf("opened (-want +got)\n%s", diff)
 	}
 	use(t, p)
-	used := map[string]string{"SECRETS_MANAGER": "1/1", "DYNAMODB": "1/1", "EVENTBRIDGE": "1/1"}
+	used := map[string]string{"SECRETS_MANAGER": "1/1", "DYNAMODB": "1/2", "EVENTBRIDGE": "1/1"}
 	if diff := cmp.Diff(used, r.seen()); diff != "" {
 		t.Errorf("used (-want +got)\n%s", diff)
 	}
@@ -244,7 +249,7 @@ func TestLaunchSucceedsThoughServersClosedWhatInitOpened(t *testing.T) {
 		s.CloseClientConnections()
 	}
 	use(t, p)
-	want := map[string]string{"SECRETS_MANAGER": "1/1", "DYNAMODB": "2/1", "EVENTBRIDGE": "2/1"}
+	want := map[string]string{"SECRETS_MANAGER": "1/1", "DYNAMODB": "2/2", "EVENTBRIDGE": "2/1"}
 	if diff := cmp.Diff(want, r.seen()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -276,7 +281,7 @@ func TestInitDoesNotWaitForeverForAnAnswer(t *testing.T) {
 	p.Connect(t.Context())
 	close(hold)
 	use(t, p)
-	want := map[string]string{"SECRETS_MANAGER": "2/2", "DYNAMODB": "1/1", "EVENTBRIDGE": "1/1"}
+	want := map[string]string{"SECRETS_MANAGER": "2/2", "DYNAMODB": "2/2", "EVENTBRIDGE": "1/1"}
 	if diff := cmp.Diff(want, r.seen()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
