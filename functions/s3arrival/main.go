@@ -22,6 +22,7 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
+		defer p.ConnectLedger(context.Background())() // beside the routes
 		routes, err := route.Load(p.Settings.RoutesFile, p.Settings.Buckets, p.Logger)
 		if err != nil {
 			return nil, err

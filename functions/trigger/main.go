@@ -21,7 +21,7 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		p.Connect(context.Background())
+		p.ConnectAll(context.Background())
 		return &trigger.Handler{Launcher: p.Launcher, Held: held.New(p.Launcher, intake.New(p.Launcher, nil)), Now: p.Clock.Now}, nil
 	}))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -25,7 +26,7 @@ const (
 	// is sent over it. A request on a connection that the server has closed has
 	// an unknown outcome. No server closes a new connection within seconds.
 	amperityMaxAge = 3 * time.Second
-	// connectTime bounds what [Parts.Connect] waits for.
+	// connectTime bounds what [Parts.ConnectAll] waits for.
 	connectTime = time.Second
 )
 
@@ -134,9 +135,19 @@ func (o opener) Do(r *http.Request) (*http.Response, error) {
 	return nil, errNotSent
 }
 
-// openEvents opens the connection of the next request to the event bus. The SDK
-// prepares a request, which is not sent: the error is errNotSent, or one that
-// the first invocation reports.
+// openLedger and openEvents open the connection of the next request to the
+// ledger and to the event bus. The SDK prepares a request, which is not sent: the
+// error is errNotSent, or one that the first invocation reports.
+
+func (c *connections) openLedger(ctx context.Context, table string) {
+	_, _ = c.ledger.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: aws.String(table),
+		Key:       map[string]dynamodbtypes.AttributeValue{"pk": &dynamodbtypes.AttributeValueMemberS{Value: "-"}},
+	}, func(o *dynamodb.Options) {
+		o.HTTPClient, o.Retryer = opener{c.aws}, aws.NopRetryer{}
+	})
+}
+
 func (c *connections) openEvents(ctx context.Context, bus string) {
 	_, _ = c.events.PutEvents(ctx, &eventbridge.PutEventsInput{
 		Entries: []eventbridgetypes.PutEventsRequestEntry{{EventBusName: aws.String(bus), Detail: aws.String("{}")}},
@@ -145,14 +156,27 @@ func (c *connections) openEvents(ctx context.Context, bus string) {
 	})
 }
 
-// Connect does in advance what the first launch would wait for: it reads the
-// control run, which opens the connection to the ledger, and the token, and it
-// opens connections to the event bus and to Amperity.
-// Lambda gives a function its whole processor until it asks for an invocation.
+// ConnectLedger opens the connection to the ledger, which an invocation would
+// wait for. Lambda gives a function its whole processor until it asks for an
+// invocation, and a share of it afterwards.
 //
-// Connect waits for at most a second. A failure has no effect: the first
-// invocation does the same again, and reports the error.
-func (p *Parts) Connect(ctx context.Context) {
+// The result waits for the connection, for at most a second. A failure has no
+// effect: the first invocation does the same again, and reports the error.
+func (p *Parts) ConnectLedger(ctx context.Context) (wait func()) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	var all sync.WaitGroup
+	all.Go(func() { p.connections.openLedger(ctx, p.Settings.LedgerTable) })
+	return func() {
+		defer cancel()
+		all.Wait()
+	}
+}
+
+// ConnectAll does in advance what a launch would wait for: it reads the control
+// run, which opens the connection to the ledger, and the token, and it opens
+// connections to the event bus and to Amperity. It waits for at most a second,
+// and a failure has no effect, as with [Parts.ConnectLedger].
+func (p *Parts) ConnectAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	var all sync.WaitGroup

@@ -50,17 +50,21 @@ func TestConnectionIsOpenedWhereTheSDKSends(t *testing.T) {
 		want []string
 	}{
 		{"a region", nil,
-			[]string{"events.eu-west-1.amazonaws.com:443"}},
+			[]string{"dynamodb.eu-west-1.amazonaws.com:443", "events.eu-west-1.amazonaws.com:443"}},
 		{"China", map[string]string{"AWS_REGION": "cn-north-1"},
-			[]string{"events.cn-north-1.amazonaws.com.cn:443"}},
+			[]string{"dynamodb.cn-north-1.amazonaws.com.cn:443", "events.cn-north-1.amazonaws.com.cn:443"}},
 		{"FIPS", map[string]string{"AWS_USE_FIPS_ENDPOINT": "true", "AWS_REGION": "us-east-1"},
-			[]string{"events-fips.us-east-1.amazonaws.com:443"}},
+			[]string{"dynamodb-fips.us-east-1.amazonaws.com:443", "events-fips.us-east-1.amazonaws.com:443"}},
 		{"dual stack", map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"},
-			[]string{"events.eu-west-1.api.aws:443"}},
-		{"a VPC endpoint", map[string]string{"AWS_ENDPOINT_URL_EVENTBRIDGE": "https://vpce-2.events.eu-west-1.vpce.amazonaws.com:8443"},
-			[]string{"vpce-2.events.eu-west-1.vpce.amazonaws.com:8443"}},
+			[]string{"dynamodb.eu-west-1.api.aws:443", "events.eu-west-1.api.aws:443"}},
+		{"an account's endpoint", map[string]string{"AWS_ACCOUNT_ID": "123456789012"},
+			[]string{"123456789012.ddb.eu-west-1.amazonaws.com:443", "events.eu-west-1.amazonaws.com:443"}},
+		{"VPC endpoints", map[string]string{
+			"AWS_ENDPOINT_URL_DYNAMODB":    "https://vpce-1.dynamodb.eu-west-1.vpce.amazonaws.com",
+			"AWS_ENDPOINT_URL_EVENTBRIDGE": "https://vpce-2.events.eu-west-1.vpce.amazonaws.com:8443"},
+			[]string{"vpce-1.dynamodb.eu-west-1.vpce.amazonaws.com:443", "vpce-2.events.eu-west-1.vpce.amazonaws.com:8443"}},
 		{"one endpoint for all", map[string]string{"AWS_ENDPOINT_URL": "https://[::1]:4566"},
-			[]string{"[::1]:4566"}},
+			[]string{"[::1]:4566", "[::1]:4566"}},
 		{"no TLS", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, nil},
 	}
 	for _, test := range tests {
@@ -78,6 +82,7 @@ func TestConnectionIsOpenedWhereTheSDKSends(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := newConnections(cfg, "", time.Now)
+			c.openLedger(t.Context(), "acme-ledger")
 			c.openEvents(t.Context(), "default")
 			if diff := cmp.Diff(test.want, dialed.addrs); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
@@ -223,10 +228,24 @@ func use(t *testing.T, p *Parts) {
 }
 
 // Not parallel: it sets the environment.
+func TestInvocationUsesTheLedgersConnectionOfInit(t *testing.T) {
+	r := newRegion(t, closed())
+	p := load(t)
+	p.ConnectLedger(t.Context())()
+	if _, err := p.Ledger.Get(t.Context(), "launch/1"); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"SECRETS_MANAGER": "0/0", "DYNAMODB": "1/1", "EVENTBRIDGE": "0/0"}
+	if diff := cmp.Diff(want, r.seen()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// Not parallel: it sets the environment.
 func TestLaunchUsesWhatInitOpened(t *testing.T) {
 	r := newRegion(t, closed())
 	p := load(t)
-	p.Connect(t.Context())
+	p.ConnectAll(t.Context())
 	opened := map[string]string{"SECRETS_MANAGER": "1/1", "DYNAMODB": "1/1", "EVENTBRIDGE": "1/0"}
 	if diff := cmp.Diff(opened, r.seen()); diff != "" {
 		t.Errorf("opened (-want +got)\n%s", diff)
@@ -244,7 +263,7 @@ func TestLaunchUsesWhatInitOpened(t *testing.T) {
 func TestLaunchSucceedsThoughServersClosedWhatInitOpened(t *testing.T) {
 	r := newRegion(t, closed())
 	p := load(t)
-	p.Connect(t.Context())
+	p.ConnectAll(t.Context())
 	for _, s := range r.servers {
 		s.CloseClientConnections()
 	}
@@ -264,7 +283,7 @@ func TestFailureInInitIsReportedByTheFirstInvocation(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	p := load(t)
-	p.Connect(t.Context())
+	p.ConnectAll(t.Context())
 	if _, err := p.Ledger.Get(t.Context(), "launch/1"); err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("the ledger: %v", err)
 	}
@@ -278,7 +297,7 @@ func TestInitDoesNotWaitForeverForAnAnswer(t *testing.T) {
 	hold := make(chan struct{})
 	r := newRegion(t, hold)
 	p := load(t)
-	p.Connect(t.Context())
+	p.ConnectAll(t.Context())
 	close(hold)
 	use(t, p)
 	want := map[string]string{"SECRETS_MANAGER": "2/2", "DYNAMODB": "2/2", "EVENTBRIDGE": "1/1"}

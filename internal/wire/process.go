@@ -13,9 +13,9 @@ const rootBundle = "/etc/pki/tls/certs/ca-bundle.crt"
 
 // TuneProcess sets up this process for Lambda. Main calls it first.
 //
-// The root certificates are read now, because Lambda gives a function its whole
-// processor during init and a share of it afterwards. They are read from one
-// file: by default Go looks for them in all places of all distributions, and
+// The root certificates are read now, beside the rest of init: Lambda gives a
+// function its whole processor until it asks for an invocation, and a share of
+// it afterwards. They are read from one file: by default Go looks for them in all places of all distributions, and
 // Amazon Linux 2023 has each root three times (golang/go#79018).
 //
 // The garbage is collected when much of the memory is in use, and not each time
@@ -33,8 +33,8 @@ func TuneProcess(getenv func(string) string) {
 			_ = os.Setenv("SSL_CERT_DIR", os.DevNull)
 		}
 	}
-	// The first handshake reports an error.
-	_, _ = x509.SystemCertPool()
+	// The first handshake waits for this, and reports an error.
+	go func() { _, _ = x509.SystemCertPool() }()
 
 	if getenv("GOGC") == "" && getenv("GOMEMLIMIT") == "" {
 		if limit := memoryLimit(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")); limit > 0 {
