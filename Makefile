@@ -136,9 +136,12 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 	  done; done
 
-bench: build ## measure the built functions, next to Python
+BENCH ?=
+
+bench: build ## measure the built functions as in an account (root), next to Python; BENCH passes options on
 	@$(call environment,$(BENCH_VENV),-r bench/requirements.txt)
-	@env -u AWS_CA_BUNDLE $(GO) run ./bench -python "$(BENCH_VENV)/bin/python"
+	@env -u GOOS -u GOARCH $(GO_BUILD) -o build/bench/ ./bench/hello ./bench/floor
+	@$(GO) run ./bench -python "$(BENCH_VENV)/bin/python" $(BENCH)
 
 # --- Python for the tests ----------------------------------------------------
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/amperity-runs/amperity-runs/internal/route"
 )
@@ -13,14 +14,14 @@ func TestBatchesHoldWhatIsMeasured(t *testing.T) {
 	t.Parallel()
 	for _, n := range batchSizes {
 		for _, routes := range routeCounts {
-			payload := sqsBatch(n, routes)
+			payload := sqsBatch(batchTime, n, routes, 0)
 			if got, err := decodePlainly(payload); got != n || err != nil {
 				t.Errorf("plain decoding finds %d of %d objects: %v", got, n, err)
 			}
 			if got, err := decoded(payload); got != n || err != nil {
 				t.Errorf("internal/s3event finds %d of %d arrivals: %v", got, n, err)
 			}
-			table, _, err := route.Parse("routes.yaml", routesFile(routes), route.Options{})
+			table, _, err := route.Parse("routes.yaml", routesFile(routes, "0s"), route.Options{})
 			if err != nil {
 				t.Fatalf("%d routes: %v", routes, err)
 			}
@@ -34,7 +35,7 @@ func TestBatchesHoldWhatIsMeasured(t *testing.T) {
 func TestBatchIsWhatLambdaSends(t *testing.T) {
 	t.Parallel()
 	var batch events.SQSEvent
-	if err := json.Unmarshal(sqsBatch(2, 1), &batch); err != nil {
+	if err := json.Unmarshal(sqsBatch(batchTime, 2, 1, 0), &batch); err != nil {
 		t.Fatal(err)
 	}
 	var e events.EventBridgeEvent
@@ -46,12 +47,30 @@ func TestBatchIsWhatLambdaSends(t *testing.T) {
 	}
 }
 
+func TestMessagesHaveTheirSize(t *testing.T) {
+	t.Parallel()
+	for _, want := range []int{2000, 3000, 5000} {
+		var batch struct{ Records []json.RawMessage }
+		if err := json.Unmarshal(sqsBatch(batchTime, 3, 1, want), &batch); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range batch.Records {
+			if len(m) < want || len(m) > want+2 {
+				t.Errorf("a message has %d bytes, want %d", len(m), want)
+			}
+		}
+	}
+	if n, err := decoded(sqsBatch(batchTime, 3, 1, 3000)); n != 3 || err != nil {
+		t.Errorf("%d of 3 arrivals: %v", n, err)
+	}
+}
+
 func TestJudgeTakesTheWorst(t *testing.T) {
 	t.Parallel()
-	var cells []*cell
+	var cells []*size
 	for _, routes := range routeCounts {
 		for _, records := range batchSizes {
-			c := &cell{Records: records, Routes: routes}
+			c := &size{Records: records, Routes: routes}
 			c.PerRecord[plain] = []float64{50, 50, 50}
 			c.PerRecord[bothWay] = []float64{75, 7500, 75} // one round was disturbed
 			cells = append(cells, c)
@@ -59,9 +78,9 @@ func TestJudgeTakesTheWorst(t *testing.T) {
 	}
 	cells[0].PerRecord[plain] = []float64{40, 40, 40}
 	cells[len(cells)-1].PerRecord[bothWay] = []float64{90, 9000, 90} // 1000 records, 100 routes
-	linear, flat, worst := judge(cells)
-	if linear != 1.2 || flat != 1.2 || worst != 1.875 {
-		t.Errorf("got %v, %v, %v", linear, flat, worst)
+	want := routingFigures{Linear: 1.2, Flat: 1.2, Plain: 1.875}
+	if diff := cmp.Diff(want, judge(cells)); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -69,8 +88,8 @@ func TestJudgeTakesTheWorst(t *testing.T) {
 //
 //	go test ./bench -run '^$' -bench Routed -cpuprofile cpu.prof
 func BenchmarkRouted(b *testing.B) {
-	payload := sqsBatch(1000, 100)
-	table, _, err := route.Parse("routes.yaml", routesFile(100), route.Options{})
+	payload := sqsBatch(batchTime, 1000, 100, 0)
+	table, _, err := route.Parse("routes.yaml", routesFile(100, "0s"), route.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -83,7 +102,7 @@ func BenchmarkRouted(b *testing.B) {
 }
 
 func BenchmarkDecodedPlainly(b *testing.B) {
-	payload := sqsBatch(1000, 100)
+	payload := sqsBatch(batchTime, 1000, 100, 0)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := decodePlainly(payload); err != nil {

@@ -1,15 +1,16 @@
-// Bench measures the built functions: the time and memory of a cold start
-// beside the smallest Go function and beside plain Python, the time of a warm
-// invocation beyond the requests it makes, and the decoding and routing of
-// batches of S3 events. See README.md for how, and for the last figures.
+// Bench measures the built functions. As root it measures them as in an
+// account: with TLS, distances, a share of a processor, and freezing between
+// invocations. Beside them it measures a floor, and plain Python. Without root
+// it measures them over the loopback interface. It also measures the decoding
+// and routing of batches of S3 events. README.md says how, and has the last
+// figures.
 //
-// All of it happens in one run, in turns, so that the ratios hold even where
-// the machine is busy. It needs Linux (memory is read from /proc) and the Go
-// command. It exits non-zero when something did not work, never because of a
-// figure.
+// Programs take turns, so that ratios hold even on a busy machine. The bench
+// exits non-zero when something did not work, never because of a figure.
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -17,29 +18,40 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
 
 const usage = `usage: go run ./bench [options]
 
-Measures the built functions and prints each aim as reached or missed.
-Without options it runs all parts on what "make build" has built.
+Measures the built functions and prints each goal as reached or missed. "make
+bench" builds all that it needs. Without options it runs all parts. The parts
+trigger, s3arrival and sweep measure as in an account, and need root.
 
-  -trigger FILE   the function under measure (build/trigger/bootstrap)
-  -python FILE    a Python with the packages of bench/requirements.txt;
-                  without it nothing is compared with Python
-  -handler DIR    where handler.py is (bench/python)
-  -runs N         cold starts of each program (21)
-  -warm N         warm invocations of each program (40)
-  -parts LIST     which of cold,warm,routing (all three)
+  -functions DIR    the built functions (build)
+  -functions NAME=DIR
+                    the same with a name; repeat it to compare several
+  -python FILE      a Python with the packages of bench/requirements.txt;
+                    without it nothing is compared with Python
+  -memory MB        the memory of the functions (256)
+  -rounds N         how often each program is measured (11)
+  -parts LIST       which of trigger,s3arrival,sweep,loopback,routing (all)
+  -trace            print when the servers saw each request
+  -update           write the figures into bench/README.md
 `
 
+// options are the bench's options.
 type options struct {
-	trigger, python, handler string
-	runs, warm               int
-	parts                    map[string]bool
+	trees          []tree
+	python         string
+	memory, rounds int
+	parts          map[string]bool
+	trace, update  bool
 }
+
+// accountParts are the parts that measure as in an account.
+var accountParts = []string{"trigger", "s3arrival", "sweep"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -57,12 +69,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "bench: %v\n%s", err, usage)
 		return 2
 	}
-	aims, err := measure(ctx, o, stdout)
+	if scratch := os.Getenv(insideVariable); scratch != "" {
+		err = measureAll(ctx, o, scratch, true, stdout)
+	} else {
+		var figures bytes.Buffer
+		both := io.MultiWriter(stdout, &figures)
+		fmt.Fprintln(both, machine())
+		err = outside(ctx, o, args, both, stderr)
+		if err == nil && o.update {
+			err = updateReadme(figures.Bytes())
+		}
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "bench: %v\n", err)
 		return 1
 	}
-	printAims(stdout, aims)
 	return 0
 }
 
@@ -70,67 +91,105 @@ func parseOptions(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar(&o.trigger, "trigger", "build/trigger/bootstrap", "")
+	f.Func("functions", "", func(text string) error {
+		name, dir, named := strings.Cut(text, "=")
+		if !named {
+			name, dir = "", text
+		}
+		dir, err := filepath.Abs(dir)
+		o.trees = append(o.trees, tree{name, dir})
+		return err
+	})
 	f.StringVar(&o.python, "python", "", "")
-	f.StringVar(&o.handler, "handler", "bench/python", "")
-	f.IntVar(&o.runs, "runs", 21, "")
-	f.IntVar(&o.warm, "warm", 40, "")
-	parts := f.String("parts", "cold,warm,routing", "")
+	f.IntVar(&o.memory, "memory", 256, "")
+	f.IntVar(&o.rounds, "rounds", 11, "")
+	f.BoolVar(&o.trace, "trace", false, "")
+	f.BoolVar(&o.update, "update", false, "")
+	parts := f.String("parts", "trigger,s3arrival,sweep,loopback,routing", "")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q: everything is an option", f.Arg(0))
 	}
-	if o.runs < 1 || o.warm < 1 {
-		return o, errors.New("-runs and -warm must be at least 1")
-	}
-	o.parts = make(map[string]bool)
-	for p := range strings.SplitSeq(*parts, ",") {
-		if p != "cold" && p != "warm" && p != "routing" {
-			return o, fmt.Errorf("unknown part %q: the parts are cold, warm and routing", p)
-		}
-		o.parts[p] = true
-	}
-	return o, nil
+	return o, o.complete(*parts)
 }
 
-func measure(ctx context.Context, o options, out io.Writer) ([]aim, error) {
-	var aims []aim
-	if o.parts["cold"] || o.parts["warm"] {
-		dir, err := os.MkdirTemp("", "bench")
+// complete checks the options and fills in the defaults.
+func (o *options) complete(parts string) error {
+	if o.rounds < 1 {
+		return errors.New("-rounds must be at least 1")
+	}
+	if o.memory < 128 || o.memory > 10240 {
+		return errors.New("-memory must be between 128 and 10240, as in Lambda")
+	}
+	o.parts = map[string]bool{}
+	for p := range strings.SplitSeq(parts, ",") {
+		switch p {
+		case "trigger", "s3arrival", "sweep", "loopback", "routing":
+			o.parts[p] = true
+		default:
+			return fmt.Errorf("unknown part %q: the parts are trigger, s3arrival, sweep, loopback and routing", p)
+		}
+	}
+	if len(o.trees) == 0 {
+		dir, err := filepath.Abs("build")
 		if err != nil {
-			return nil, err
+			return err
 		}
-		defer os.RemoveAll(dir)
-		fs, err := prepare(ctx, o, dir)
+		o.trees = []tree{{"", dir}}
+	}
+	names := map[string]bool{}
+	for _, t := range o.trees {
+		if names[t.Name] || t.Name == "" && len(o.trees) > 1 {
+			return errors.New("several -functions need different names: -functions NAME=DIR")
+		}
+		names[t.Name] = true
+	}
+	if o.python != "" {
+		python, err := filepath.Abs(o.python)
+		o.python = python
+		return err
+	}
+	return nil
+}
+
+// inAccount reports whether any part measures as in an account.
+func (o *options) inAccount() bool {
+	for _, p := range accountParts {
+		if o.parts[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// measureAll runs the parts and prints the goals.
+func measureAll(ctx context.Context, o options, scratch string, inside bool, out io.Writer) error {
+	m := measured{memory: o.memory, binaries: map[tree]int64{}}
+	for _, t := range o.trees {
+		info, err := os.Stat(t.bootstrap("trigger"))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := printStandIn(ctx, out); err != nil {
-			return nil, err
+		m.binaries[t] = info.Size()
+	}
+	var err error
+	if inside && o.inAccount() {
+		if m.account, err = measureAccount(ctx, o, scratch, out); err != nil {
+			return err
 		}
-		if o.parts["cold"] {
-			more, err := cold(ctx, fs, o, out)
-			if err != nil {
-				return nil, err
-			}
-			aims = append(aims, more...)
-		}
-		if o.parts["warm"] {
-			more, err := warm(ctx, fs, o, out)
-			if err != nil {
-				return nil, err
-			}
-			aims = append(aims, more...)
+	}
+	if o.parts["loopback"] {
+		if err := measureLoopback(ctx, o, scratch, out); err != nil {
+			return err
 		}
 	}
 	if o.parts["routing"] {
-		more, err := routing(ctx, out)
-		if err != nil {
-			return nil, err
+		if m.routing, err = measureRouting(ctx, out); err != nil {
+			return err
 		}
-		aims = append(aims, more...)
 	}
-	return aims, nil
+	printGoals(out, m, o.trees)
+	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,16 +21,23 @@ func TestMain(m *testing.M) {
 
 func TestParseOptions(t *testing.T) {
 	t.Parallel()
-	all := map[string]bool{"cold": true, "warm": true, "routing": true}
+	abs := func(path string) string {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	all := map[string]bool{"trigger": true, "s3arrival": true, "sweep": true, "loopback": true, "routing": true}
 	for _, tt := range []struct {
 		name string
 		args []string
 		want options
 	}{
 		{"nothing given means all parts of what was built", nil,
-			options{"build/trigger/bootstrap", "", "bench/python", 21, 40, all}},
-		{"each can be given", []string{"-trigger", "t", "-python", "p", "-handler", "h", "-runs", "3", "-warm", "4", "-parts", "cold,routing"},
-			options{"t", "p", "h", 3, 4, map[string]bool{"cold": true, "routing": true}}},
+			options{trees: []tree{{"", abs("build")}}, memory: 256, rounds: 11, parts: all}},
+		{"each can be given", []string{"-functions", "old=x", "-functions", "new=y", "-python", "p", "-memory", "512", "-rounds", "3", "-parts", "sweep,routing", "-trace", "-update"},
+			options{[]tree{{"old", abs("x")}, {"new", abs("y")}}, abs("p"), 512, 3, map[string]bool{"sweep": true, "routing": true}, true, true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -53,10 +61,12 @@ func TestExitCodes(t *testing.T) {
 		stdout, stderr string
 	}{
 		{"help is no error", []string{"-h"}, 0, "usage: go run ./bench", ""},
-		{"misuse is told with the usage", []string{"-runs", "0"}, 2, "", "bench: -runs and -warm must be at least 1\nusage: "},
+		{"misuse prints the usage", []string{"-rounds", "0"}, 2, "", "bench: -rounds must be at least 1\nusage: "},
+		{"a memory that Lambda lacks is misuse", []string{"-memory", "64"}, 2, "", "-memory must be between 128 and 10240"},
 		{"an argument is misuse", []string{"build"}, 2, "", `unexpected argument "build"`},
-		{"an unknown part is misuse", []string{"-parts", "cold,hot"}, 2, "", `unknown part "hot": the parts are cold, warm and routing`},
-		{"what does not work fails", []string{"-trigger", "none", "-parts", "cold"}, 1, "", "run \"make build\" first"},
+		{"an unknown part is misuse", []string{"-parts", "sweep,hot"}, 2, "", `unknown part "hot": the parts are`},
+		{"trees without names are misuse", []string{"-functions", "x", "-functions", "y"}, 2, "", "need different names"},
+		{"missing functions fail", []string{"-functions", "none", "-parts", "loopback"}, 1, "", "\"make bench\" builds what it measures"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -68,5 +78,20 @@ func TestExitCodes(t *testing.T) {
 				t.Errorf("stdout %q and stderr %q, want %q and %q in them", out.String(), errs.String(), tt.stdout, tt.stderr)
 			}
 		})
+	}
+}
+
+func TestUpdateReplacesTheFigures(t *testing.T) {
+	t.Parallel()
+	const before, after = "# Measurements\n\n```\nmake bench\n```\n\n## Last figures\n\nOf a run.\n\n```\n", "```\n\n## More\n\n```\nx\n```\n"
+	got, err := replaceFigures([]byte(before+"old\nfigures\n"+after), []byte("\nnew figures\n\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before+"new figures\n"+after, string(got)); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := replaceFigures([]byte("# Measurements\n"), nil); err == nil {
+		t.Error("a README without the block is accepted")
 	}
 }

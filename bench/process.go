@@ -4,54 +4,74 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// process is a program that runs, with a Runtime API and a stand-in of its own.
+// process is a program that runs in an execution environment, with a Runtime
+// API of its own.
 type process struct {
 	program program
 	api     *runtimeAPI
-	in      *standIn
+	group   *cgroup // nil: its processor is not limited, and it is never frozen
 	// started is the instant just before the process was made.
 	started time.Time
 	cmd     *exec.Cmd
 	log     *tail
-	// exited is closed when the process has ended.
-	exited chan struct{}
-	// first: the next invocation is the first one.
-	first bool
+	// running is closed when the process has started, exited when it has ended.
+	running, exited chan struct{}
+	// limited is the error of the limit on the processor.
+	limited error
 }
 
-// startLimit bounds a cold start, and what Lambda calls init: there it is 10 s.
-const startLimit = 30 * time.Second
+// initLimit bounds init: in Lambda it is 10 s.
+const initLimit = 30 * time.Second
 
-// start makes the process; observe is called at each announcement, before it
-// is answered. extra is added to the environment.
-func start(ctx context.Context, p program, observe func(pr *process, at time.Time), extra ...string) (*process, error) {
-	api, err := newRuntimeAPI()
+// groups counts the control groups of this process.
+var groups atomic.Int64
+
+// start starts the program. From its first request for an invocation on, it has
+// the processor share of its memory.
+func (e environment) start(ctx context.Context, p program, at place) (*process, error) {
+	pr := &process{program: p, log: &tail{}, running: make(chan struct{}), exited: make(chan struct{})}
+	api, err := newRuntimeAPI(func(first bool) moment {
+		<-pr.running
+		m := pr.now()
+		if first && pr.group != nil {
+			pr.limited = pr.group.limit(at.Memory)
+		}
+		return m
+	})
 	if err != nil {
 		return nil, err
 	}
-	in, err := newStandIn()
-	if err != nil {
-		api.Close()
-		return nil, err
-	}
-	pr := &process{program: p, api: api, in: in, log: &tail{}, exited: make(chan struct{}), first: true}
-	in.onEvents = func(at time.Time) { observe(pr, at) }
+	pr.api = api
 	pr.cmd = exec.CommandContext(ctx, p.Path, p.Args...)
 	pr.cmd.Dir = p.Dir
-	pr.cmd.Env = append(append(environment(p, api.addr, in.url), p.Env...), extra...)
+	pr.cmd.Env = append(append(lambdaVariables(p.Dir, api.addr, at.Memory), e.world.Environ...), p.Env...)
 	pr.cmd.Stdout, pr.cmd.Stderr = pr.log, pr.log
+	start := pr.cmd.Start
+	if e.cgroups != "" && at.Memory > 0 {
+		if pr.group, err = newCgroup(e.cgroups, fmt.Sprintf("bench-%d-%d", os.Getpid(), groups.Add(1))); err != nil {
+			api.Close()
+			return nil, err
+		}
+		start = func() error { return pr.group.start(pr.cmd) }
+	}
 	pr.started = time.Now()
-	if err := pr.cmd.Start(); err != nil {
+	if err := start(); err != nil {
 		api.Close()
-		in.Close()
+		if pr.group != nil {
+			err = errors.Join(err, pr.group.remove())
+		}
 		return nil, err
 	}
+	close(pr.running)
 	go func() {
 		defer close(pr.exited)
 		// The error is of no interest, because the bench kills the process.
@@ -60,110 +80,104 @@ func start(ctx context.Context, p program, observe func(pr *process, at time.Tim
 	return pr, nil
 }
 
-// environment is the whole of what a program sees: what Lambda sets (AWS Lambda
-// developer guide, "Defined runtime environment variables"), its settings, and
-// the stand-ins. AWS_CA_BUNDLE and the like are not among it.
-func environment(p program, api, standIn string) []string {
+// now returns the present moment of the process.
+func (pr *process) now() moment {
+	// An error means that the process has ended, which its owner notices.
+	used, _ := processorTime(pr.cmd.Process.Pid)
+	return moment{time.Now(), used}
+}
+
+// lambdaVariables are what Lambda sets (AWS Lambda developer guide, "Defined
+// runtime environment variables"), and the function's settings. AWS_CA_BUNDLE
+// and the like are not among them.
+func lambdaVariables(dir, api string, memory int) []string {
 	return []string{
-		"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=en_US.UTF-8", "TZ=:UTC", "HOME=" + p.Dir,
+		"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=en_US.UTF-8", "TZ=:UTC", "HOME=" + dir,
 		"AWS_LAMBDA_RUNTIME_API=" + api, "AWS_LAMBDA_FUNCTION_NAME=bench", "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/bench",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=" + strconv.Itoa(memory), "AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/bench",
 		"AWS_LAMBDA_LOG_STREAM_NAME=2026/11/22/[$LATEST]bench", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
-		"LAMBDA_TASK_ROOT=" + p.Dir, "LAMBDA_RUNTIME_DIR=" + p.Dir, "_HANDLER=handler.lambda_handler",
+		"LAMBDA_TASK_ROOT=" + dir, "LAMBDA_RUNTIME_DIR=" + dir, "_HANDLER=handler.lambda_handler",
 		"AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region,
-		"AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=key-xSECRETx", "AWS_SESSION_TOKEN=session-xSECRETx",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL=" + standIn,
-		"AMPERITY_TENANT=" + tenant, "AMPERITY_BASE_URL=" + standIn + apiPrefix, "AMPERITY_SECRET_ID=" + secretID,
-		"EVENT_BUS_NAME=" + eventBus,
+		"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=key-xSECRETx",
+		// Lambda's session tokens have about this length.
+		"AWS_SESSION_TOKEN=session-xSECRETx" + strings.Repeat("x", 900),
+		"AMPERITY_TENANT=" + tenant, "AMPERITY_SECRET_ID=" + secretID,
+		"EVENT_BUS_NAME=" + eventBus, "LEDGER_TABLE=" + ledgerTable, "BUCKETS=" + bucket, "PAUSED=false", "LOG_LEVEL=info",
 	}
 }
 
-// Ready waits until the function asks for its first invocation and tells how
-// long after the start that was.
-func (pr *process) Ready(ctx context.Context) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
+// asked waits until the function asks for an invocation.
+func (pr *process) asked(ctx context.Context) (moment, error) {
+	ctx, cancel := context.WithTimeout(ctx, initLimit)
 	defer cancel()
 	select {
-	case at := <-pr.api.ready:
-		return at.Sub(pr.started), nil
+	case m := <-pr.api.asked:
+		return m, pr.failure(pr.limited)
 	case err := <-pr.api.broken:
-		return 0, pr.failure(err)
+		return moment{}, pr.failure(err)
 	case <-pr.exited:
-		return 0, pr.failure(errors.New("the process ended before it asked for an invocation"))
+		return moment{}, pr.failure(errors.New("the process ended before it asked for an invocation"))
 	case <-ctx.Done():
-		return 0, pr.failure(ctx.Err())
+		return moment{}, pr.failure(ctx.Err())
 	}
 }
 
-// Invoke has one event handled and checks that the function did its whole job.
-// It returns the calls that the function made.
-func (pr *process) Invoke(ctx context.Context) (answer, []call, error) {
+// invoke has one event handled.
+func (pr *process) invoke(ctx context.Context, payload []byte) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
-	ans, err := pr.api.Invoke(ctx, pr.program.Payload(time.Now()))
-	calls, wrong := pr.in.Take()
-	if err = errors.Join(wrong, err); err != nil {
-		return ans, calls, pr.failure(err)
-	}
-	if want := pr.program.calls(pr.first); !sameKinds(calls, want) {
-		kinds := each(calls, func(c call) string { return string(c.Kind) })
-		return ans, calls, pr.failure(fmt.Errorf("an invocation made the requests %q, not %q", kinds, want))
-	}
-	pr.first = false
-	return ans, calls, nil
+	ans, err := pr.api.exchange(ctx, payload)
+	return ans, pr.failure(err)
 }
 
-// calls lists the requests that an invocation of p has to make.
-func (p program) calls(first bool) []callKind {
-	var want []callKind
-	if p.Ledger {
-		want = append(want, putItem, getItem, transact)
+// freeze stops the process between invocations, or lets it continue.
+func (pr *process) freeze(frozen bool) error {
+	if pr.group == nil {
+		return nil
 	}
-	if p.Secret && (first || !p.SecretOnce) {
-		want = append(want, readSecret)
-	}
-	if !p.Announces {
-		return want
-	}
-	want = append(want, startRun)
-	if p.Ledger {
-		want = append(want, getItem, transact)
-	}
-	want = append(want, putEvents)
-	if p.Ledger {
-		want = append(want, putItem)
-	}
-	if p.Ledger && p.SecretOnce && first {
-		want = append(want, getItem, putItem) // the control run
-	}
-	return want
+	return pr.group.freeze(frozen)
 }
 
-func sameKinds(calls []call, want []callKind) bool {
-	if len(calls) != len(want) {
-		return false
-	}
-	for i, c := range calls {
-		if c.Kind != want[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// Stop ends the process and tells the processor time that it used.
-func (pr *process) Stop() time.Duration {
-	pr.cmd.Process.Kill()
+// stop ends the process. A frozen one would not end.
+func (pr *process) stop() error {
+	thawed := pr.freeze(false)
+	_ = pr.cmd.Process.Kill() // it may have ended
 	<-pr.exited
 	pr.api.Close()
-	pr.in.Close()
-	return pr.cmd.ProcessState.UserTime() + pr.cmd.ProcessState.SystemTime()
+	if pr.group == nil {
+		return nil
+	}
+	return errors.Join(thawed, pr.group.remove())
 }
 
-// failure adds to err which program it was and what that wrote last.
+// failure adds to an error which program it was and what that wrote last.
 func (pr *process) failure(err error) error {
-	return fmt.Errorf("%s did not work: %w\nits output ends with:\n%s", pr.program.Name, err,
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s did not work: %w\nits output ends with:\n%s", pr.program.label(), err,
 		strings.ReplaceAll(pr.log.String(), bearer, "[redacted]"))
+}
+
+// peakMemory returns the most memory in bytes that a process has had resident.
+func peakMemory(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parsePeak(string(status))
+}
+
+// parsePeak reads VmHWM of /proc/PID/status, which says kB and means 1024 bytes
+// (proc_pid_status(5)).
+func parsePeak(status string) (int64, error) {
+	for line := range strings.Lines(status) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			return n * 1024, err
+		}
+	}
+	return 0, errors.New("/proc/PID/status lacks VmHWM: the process has ended, or this is not Linux")
 }
 
 // tail keeps the end of what is written to it.

@@ -19,38 +19,42 @@ import (
 type runtimeAPI struct {
 	addr   string
 	server *http.Server
-	// ready gets the instant at which the function first asked for an
-	// invocation, which is when its init is over.
-	ready chan time.Time
+	// observe returns the instant and what the process has used until then. It
+	// is called when the function asks for an invocation, for the first time or
+	// again, and with each answer.
+	observe func(first bool) moment
+	// asked gets a moment each time that the function asks for an invocation.
+	asked chan moment
 	// broken gets the error of a function that reports that its init failed.
-	broken chan error
-	work   chan *invocation
-
-	mu   sync.Mutex
-	open map[string]*invocation
-	next int
-}
-
-// invocation is one event on its way.
-type invocation struct {
-	id      string
-	payload []byte
-	given   time.Time
+	broken  chan error
+	events  chan []byte
 	answers chan answer
+
+	mu sync.Mutex
+	// requested is how often the function asked for an invocation.
+	requested int
+	// open is the id of the invocation that has no answer yet, or "".
+	open  string
+	given time.Time
 }
 
-// answer is what the function made of an invocation.
+// moment is an instant in the life of a process.
+type moment struct {
+	At time.Time
+	// Used is the processor time that the process has used until then.
+	Used time.Duration
+}
+
+// answer is what a function answered to an invocation.
 type answer struct {
-	// Given and At are when the invocation was handed over and when the
-	// answer had been read.
-	Given, At time.Time
-	Body      []byte
+	// Given is when the function got the event.
+	Given time.Time
+	// Answered is when its answer had been read.
+	Answered moment
+	Body     []byte
 	// Failed: the function reported an error instead.
 	Failed bool
 }
-
-// Took is the time between the two, as Lambda would see it.
-func (a answer) Took() time.Duration { return a.At.Sub(a.Given) }
 
 // functionError is the error that a function reported.
 type functionError struct{ Report string }
@@ -59,50 +63,49 @@ func (e *functionError) Error() string { return "the function reported an error:
 
 const (
 	runtimePath = "/2018-06-01/runtime/"
-	// timeLimit is trigger's time limit; each invocation's deadline.
-	timeLimit = 30 * time.Second
-	// maxBody bounds what is read of a request: Lambda's own limit of an
-	// answer.
-	maxBody = 6 << 20
+	// timeLimit is the time limit of an invocation, as in the template.
+	timeLimit   = 60 * time.Second
+	functionARN = "arn:aws:lambda:" + region + ":123456789012:function:bench"
 )
 
 // newRuntimeAPI listens on a free port of the loopback interface.
-func newRuntimeAPI() (*runtimeAPI, error) {
-	a := &runtimeAPI{
-		ready:  make(chan time.Time, 1),
-		broken: make(chan error, 1),
-		work:   make(chan *invocation),
-		open:   make(map[string]*invocation),
+func newRuntimeAPI(observe func(first bool) moment) (*runtimeAPI, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	a.server, a.addr, err = serve(a)
-	return a, err
+	a := &runtimeAPI{
+		addr:    l.Addr().String(),
+		observe: observe,
+		asked:   make(chan moment, 1),
+		broken:  make(chan error, 1),
+		events:  make(chan []byte),
+		answers: make(chan answer, 1),
+	}
+	a.server = &http.Server{Handler: a, ReadHeaderTimeout: time.Minute}
+	go func() {
+		if err := a.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			panic(err)
+		}
+	}()
+	return a, nil
 }
 
 // Close breaks all connections.
 func (a *runtimeAPI) Close() { a.server.Close() }
 
-// Invoke hands payload to the function and waits for its answer. An error that
+// exchange hands payload to the function and waits for its answer. An error that
 // the function reports is a [*functionError].
-func (a *runtimeAPI) Invoke(ctx context.Context, payload []byte) (answer, error) {
-	a.mu.Lock()
-	a.next++
-	inv := &invocation{
-		id:      fmt.Sprintf("00000000-0000-4000-8000-%012d", a.next),
-		payload: payload,
-		answers: make(chan answer, 1),
-	}
-	a.open[inv.id] = inv
-	a.mu.Unlock()
+func (a *runtimeAPI) exchange(ctx context.Context, payload []byte) (answer, error) {
 	select {
-	case a.work <- inv:
+	case a.events <- payload:
 	case err := <-a.broken:
 		return answer{}, err
 	case <-ctx.Done():
 		return answer{}, ctx.Err()
 	}
 	select {
-	case ans := <-inv.answers:
+	case ans := <-a.answers:
 		if ans.Failed {
 			return ans, &functionError{Report: string(ans.Body)}
 		}
@@ -136,59 +139,51 @@ func (a *runtimeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *runtimeAPI) serveNext(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	a.requested++
+	n := a.requested
+	a.mu.Unlock()
 	select {
-	case a.ready <- time.Now():
+	case a.asked <- a.observe(n == 1):
 	default:
 	}
-	var inv *invocation
+	var event []byte
 	select {
-	case inv = <-a.work:
+	case event = <-a.events:
 	case <-r.Context().Done():
 		return
 	}
+	id, given := fmt.Sprintf("00000000-0000-4000-8000-%012d", n), time.Now()
+	a.mu.Lock()
+	a.open, a.given = id, given
+	a.mu.Unlock()
 	h := w.Header()
-	h.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
+	h.Set("Lambda-Runtime-Aws-Request-Id", id)
 	h.Set("Lambda-Runtime-Invoked-Function-Arn", functionARN)
 	h.Set("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0")
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(inv.payload)))
-	inv.given = time.Now()
-	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.given.Add(timeLimit).UnixMilli(), 10))
-	w.Write(inv.payload)
+	h.Set("Content-Length", strconv.Itoa(len(event)))
+	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(given.Add(timeLimit).UnixMilli(), 10))
+	// An error means that the process has ended, which its owner notices.
+	_, _ = w.Write(event)
 }
 
 func (a *runtimeAPI) serveAnswer(w http.ResponseWriter, r *http.Request, path string) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
-	at := time.Now()
+	answered := a.observe(false)
 	id, kind, _ := strings.Cut(path, "/")
 	a.mu.Lock()
-	inv := a.open[id]
-	delete(a.open, id)
+	known := a.open == id && err == nil && (kind == "response" || kind == "error")
+	if known {
+		a.open = ""
+	}
+	given := a.given
 	a.mu.Unlock()
-	if err != nil || inv == nil || kind != "response" && kind != "error" {
+	if !known {
 		http.Error(w, `{"errorMessage":"no such invocation","errorType":"InvalidRequestID"}`, http.StatusBadRequest)
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
-	io.WriteString(w, `{"status":"OK"}`)
-	inv.answers <- answer{Given: inv.given, At: at, Body: body, Failed: kind == "error"}
-}
-
-// serve answers with h on a free port of the loopback interface.
-func serve(h http.Handler) (*http.Server, string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, "", err
-	}
-	return serveOn(l, h), l.Addr().String(), nil
-}
-
-func serveOn(l net.Listener, h http.Handler) *http.Server {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
-	go func() {
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			panic(err)
-		}
-	}()
-	return s
+	_, _ = io.WriteString(w, `{"status":"OK"}`)
+	a.answers <- answer{Given: given, Answered: answered, Body: body, Failed: kind == "error"}
 }

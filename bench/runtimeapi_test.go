@@ -3,14 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func newTestRuntimeAPI(t *testing.T) *runtimeAPI {
 	t.Helper()
-	api, err := newRuntimeAPI()
+	api, err := newRuntimeAPI(func(bool) moment { return moment{At: time.Now()} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,16 +52,16 @@ func TestRuntimeAPIHandsOverAndTakesBack(t *testing.T) {
 					t.Errorf("status %d", code)
 				}
 			}()
-			ans, err := api.Invoke(t.Context(), []byte("{}"))
+			ans, err := api.exchange(t.Context(), []byte("{}"))
 			<-done
 			var reported *functionError
 			if ans.Failed != tt.failed || errors.As(err, &reported) != tt.failed {
 				t.Errorf("got %+v, %v", ans, err)
 			}
-			if string(ans.Body) != tt.body || ans.Took() <= 0 {
-				t.Errorf("answer %s took %v", ans.Body, ans.Took())
+			if string(ans.Body) != tt.body || !ans.Answered.At.After(ans.Given) {
+				t.Errorf("answer %s of %v to an event of %v", ans.Body, ans.Answered.At, ans.Given)
 			}
-			<-api.ready
+			<-api.asked
 		})
 	}
 }
@@ -82,23 +84,42 @@ func TestRuntimeAPIRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-func TestInvokeEndsWithABrokenInit(t *testing.T) {
+func TestExchangeEndsWithABrokenInit(t *testing.T) {
 	t.Parallel()
 	api := newTestRuntimeAPI(t)
 	if code := send(t, http.MethodPost, "http://"+api.addr+runtimePath+"init/error", `{"errorMessage":"no"}`, http.Header{}); code != http.StatusAccepted {
 		t.Errorf("status %d", code)
 	}
-	_, err := api.Invoke(t.Context(), []byte("{}"))
+	_, err := api.exchange(t.Context(), []byte("{}"))
 	if err == nil || !strings.HasSuffix(err.Error(), `{"errorMessage":"no"}`) {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestInvokeEndsWithItsContext(t *testing.T) {
+func TestExchangeEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := newTestRuntimeAPI(t).Invoke(ctx, nil); !errors.Is(err, context.Canceled) {
+	if _, err := newTestRuntimeAPI(t).exchange(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// send sends one request and returns the status of its answer.
+func send(t *testing.T, method, url, body string, h http.Header) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = h.Clone()
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode
 }
