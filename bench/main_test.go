@@ -16,7 +16,9 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv("BENCH_TEST_ROLE"); role != "" {
 		os.Exit(play(role))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(builtDir)
+	os.Exit(code)
 }
 
 func TestParseOptions(t *testing.T) {
