@@ -250,12 +250,16 @@ func (c *checking) allowance(item, config string, from, to time.Time) time.Durat
 	return sum
 }
 
-// othersStarted reports whether others started a run of a config id between two
-// times. While it may be a launch's own, the launch waits. Once a run of ours
-// shows that it is not, the search for the launch's own run begins.
+// othersStarted reports whether a run was started between two times that may
+// have looked like one of a launch of a config id: by others, or by a request of
+// another config id that was not answered. While it may be the launch's own, the
+// launch waits. Once its owner is known, the search for the launch's own run
+// begins.
 func (c *checking) othersStarted(config string, from, to time.Time) bool {
 	return slices.ContainsFunc(c.w.others, func(r *amperity.Run) bool {
 		return c.w.hasRun(r.ID, config) && r.CreatedAt.After(from) && r.CreatedAt.Before(to)
+	}) || slices.ContainsFunc(c.w.posts, func(p *post) bool {
+		return p.body.ConfigID != config && p.run != "" && p.answered.IsZero() && p.started.After(from) && p.started.Before(to)
 	})
 }
 
