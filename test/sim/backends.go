@@ -124,15 +124,7 @@ func (w *World) choose(p *process, o op) choice {
 	w.calls++
 	if c.fault != none || c.freezeBefore > 0 || c.freezeAfter > 0 || c.status != 0 || c.late > 0 || c.body != "" {
 		w.faults = append(w.faults, o.kind+" "+string(c.fault))
-		what := o.kind + " " + string(c.fault) + describe(c)
-		w.hit(p.current, what, c.freezeBefore+c.freezeAfter+c.late)
-		if c.freezeBefore > 0 || c.freezeAfter > 0 {
-			for _, t := range p.threads {
-				if t != p.current && !t.over {
-					w.hit(t, what, c.freezeBefore+c.freezeAfter)
-				}
-			}
-		}
+		w.hit(p.current, o.kind+" "+string(c.fault)+describe(c), c.freezeBefore+c.freezeAfter+c.late)
 	}
 	if w.tracing {
 		w.note("%s %s %s %s%s", p, o.kind, o.key, c.fault, describe(c))

@@ -179,6 +179,11 @@ func (p *process) freeze(d time.Duration) {
 	p.frozen = true
 	p.thaw += d
 	p.w.note("%s freezes for %s", p, d)
+	for _, t := range p.threads {
+		if t != p.current && !t.over {
+			p.w.hit(t, "frozen with its process", d)
+		}
+	}
 	if until := p.w.now.Add(d); until.After(p.frozenUntil) {
 		p.frozenUntil, p.freezer = until, p.current
 	}
