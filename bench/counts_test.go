@@ -48,6 +48,9 @@ func scratchOf(t *testing.T) string {
 // are sent concurrently share a line.
 func TestRoundTripsOfEachPath(t *testing.T) {
 	t.Parallel()
+	// At this distance concurrent requests overlap on a busy machine too. Init
+	// does not wait for connections for longer than a second.
+	const distance = 150 * time.Millisecond
 	ours, err := built()
 	if err != nil {
 		t.Fatal(err)
@@ -131,10 +134,8 @@ warm
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			// At this distance concurrent requests overlap on a slow machine
-			// too.
-			e := testEnvironment(t, distances{AWS: 50 * time.Millisecond, Amperity: 50 * time.Millisecond}, a)
-			samples, err := e.live(t.Context(), tt.program(scratchOf(t)), place{Amperity: 50 * time.Millisecond}, plan{Warm: len(tt.want) - 1})
+			e := testEnvironment(t, distances{AWS: distance, Amperity: distance}, a)
+			samples, err := e.live(t.Context(), tt.program(scratchOf(t)), place{Amperity: distance}, plan{Warm: len(tt.want) - 1})
 			if err != nil {
 				t.Fatal(err)
 			}
