@@ -18,9 +18,6 @@ func TestBatchesHoldWhatIsMeasured(t *testing.T) {
 			if got, err := decodePlainly(payload); got != n || err != nil {
 				t.Errorf("plain decoding finds %d of %d objects: %v", got, n, err)
 			}
-			if got, err := decoded(payload); got != n || err != nil {
-				t.Errorf("internal/s3event finds %d of %d arrivals: %v", got, n, err)
-			}
 			table, _, err := route.Parse("routes.yaml", routesFile(routes, "0s"), route.Options{})
 			if err != nil {
 				t.Fatalf("%d routes: %v", routes, err)
@@ -60,8 +57,8 @@ func TestMessagesHaveTheirSize(t *testing.T) {
 			}
 		}
 	}
-	if n, err := decoded(sqsBatch(batchTime, 3, 1, 3000)); n != 3 || err != nil {
-		t.Errorf("%d of 3 arrivals: %v", n, err)
+	if n, err := decodePlainly(sqsBatch(batchTime, 3, 1, 3000)); n != 3 || err != nil {
+		t.Errorf("%d of 3 objects: %v", n, err)
 	}
 }
 
@@ -71,13 +68,13 @@ func TestJudgeTakesTheWorst(t *testing.T) {
 	for _, routes := range routeCounts {
 		for _, records := range batchSizes {
 			c := &size{Records: records, Routes: routes}
-			c.PerRecord[plain] = []float64{50, 50, 50}
-			c.PerRecord[bothWay] = []float64{75, 7500, 75} // one round was disturbed
+			c.plain.perRecord = []float64{50, 50, 50}
+			c.routed.perRecord = []float64{75, 7500, 75} // one round was disturbed
 			cells = append(cells, c)
 		}
 	}
-	cells[0].PerRecord[plain] = []float64{40, 40, 40}
-	cells[len(cells)-1].PerRecord[bothWay] = []float64{90, 9000, 90} // 1000 records, 100 routes
+	cells[0].plain.perRecord = []float64{40, 40, 40}
+	cells[len(cells)-1].routed.perRecord = []float64{90, 9000, 90} // 1000 records, 100 routes
 	want := routingFigures{Linear: 1.2, Flat: 1.2, Plain: 1.875}
 	if diff := cmp.Diff(want, judge(cells)); diff != "" {
 		t.Error(diff)

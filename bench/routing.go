@@ -27,27 +27,21 @@ var (
 	routeCounts = []int{1, 10, 100}
 )
 
-// way is one way to go through a batch. It returns how many records it went
-// through.
-type way func() (int, error)
-
-// The ways of a size.
-const (
-	plain       = iota // decoded with encoding/json, see decodePlainly
-	decodedOnly        // decoded by internal/s3event
-	bothWay            // decoded and routed, as s3arrival does
-	routedOnly         // routed, decoded before
-	waysInAll
-)
+// way is one way to go through a batch.
+type way struct {
+	// once goes through the batch, and returns the number of its records.
+	once func() (int, error)
+	// repeats is how often it is done for one sample.
+	repeats int
+	// perRecord has the nanoseconds that a record took in each round.
+	perRecord []float64
+}
 
 // size is one size of batch and one number of routes.
 type size struct {
 	Records, Routes int
-	ways            [waysInAll]way
-	repeats         [waysInAll]int
-	// PerRecord has the nanoseconds that a record took, of each way and
-	// round.
-	PerRecord [waysInAll][]float64
+	// plain is decodePlainly, routed what s3arrival does.
+	plain, routed way
 }
 
 // routingFigures are the worst of three ratios.
@@ -62,46 +56,45 @@ type routingFigures struct {
 
 // measureRouting measures how batches of S3 events are decoded and routed.
 func measureRouting(ctx context.Context, out io.Writer) (*routingFigures, error) {
-	var cells []*size
+	var sizes []*size
 	for _, routes := range routeCounts {
 		for _, records := range batchSizes {
-			c, err := newSize(records, routes)
+			s, err := newSize(records, routes)
 			if err != nil {
 				return nil, err
 			}
-			cells = append(cells, c)
+			sizes = append(sizes, s)
 		}
 	}
 	runtime.GC()
 	for range routingRounds {
-		for _, c := range cells {
+		for _, s := range sizes {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			for i, w := range c.ways {
-				c.PerRecord[i] = append(c.PerRecord[i], timed(w, c.repeats[i])/float64(c.Records))
+			for _, w := range []*way{&s.plain, &s.routed} {
+				w.perRecord = append(w.perRecord, w.timed()/float64(s.Records))
 			}
 		}
 	}
 	t := newColumns(out, fmt.Sprintf("SQS batches of EventBridge events: ns of processor time per record, median of %d, in turns", routingRounds),
-		"records", "routes", "plain decoding", "decoded", "decoded and routed", "of plain decoding", "routing alone")
-	for _, c := range cells {
-		ns := func(way int) string { return fmt.Sprintf("%.0f", median(c.PerRecord[way])) }
-		t.row(strconv.Itoa(c.Records), strconv.Itoa(c.Routes), ns(plain), ns(decodedOnly), ns(bothWay),
-			fmt.Sprintf("%.2fx", medianRatio(c.PerRecord[bothWay], c.PerRecord[plain])), ns(routedOnly))
+		"records", "routes", "plain decoding", "decoded and routed", "of plain decoding")
+	for _, s := range sizes {
+		t.row(strconv.Itoa(s.Records), strconv.Itoa(s.Routes), fmt.Sprintf("%.0f", median(s.plain.perRecord)),
+			fmt.Sprintf("%.0f", median(s.routed.perRecord)), fmt.Sprintf("%.2fx", medianRatio(s.routed.perRecord, s.plain.perRecord)))
 	}
 	t.end()
-	worst := judge(cells)
+	worst := judge(sizes)
 	return &worst, nil
 }
 
 // judge finds the worst of each ratio.
-func judge(cells []*size) routingFigures {
+func judge(sizes []*size) routingFigures {
 	var worst routingFigures
 	at := make(map[[2]int][]float64)
-	for _, c := range cells {
-		at[[2]int{c.Records, c.Routes}] = c.PerRecord[bothWay]
-		worst.Plain = max(worst.Plain, medianRatio(c.PerRecord[bothWay], c.PerRecord[plain]))
+	for _, s := range sizes {
+		at[[2]int{s.Records, s.Routes}] = s.routed.perRecord
+		worst.Plain = max(worst.Plain, medianRatio(s.routed.perRecord, s.plain.perRecord))
 	}
 	for _, n := range routeCounts {
 		worst.Linear = max(worst.Linear, medianRatio(at[[2]int{1000, n}], at[[2]int{10, n}]))
@@ -113,60 +106,38 @@ func judge(cells []*size) routingFigures {
 }
 
 func newSize(records, routes int) (*size, error) {
-	c := &size{Records: records, Routes: routes}
+	s := &size{Records: records, Routes: routes}
 	payload := sqsBatch(batchTime, records, routes, 0)
 	table, _, err := route.Parse("routes.yaml", routesFile(routes, "0s"), route.Options{})
 	if err != nil {
 		return nil, err
 	}
-	batch, err := s3event.Decode(payload)
-	if err != nil {
-		return nil, err
-	}
-	c.ways = [waysInAll]way{
-		plain:       func() (int, error) { return decodePlainly(payload) },
-		decodedOnly: func() (int, error) { return decoded(payload) },
-		bothWay:     func() (int, error) { return routed(payload, table) },
-		routedOnly:  func() (int, error) { return matches(batch, table) },
-	}
-	for i, w := range c.ways {
-		n, err := w()
+	s.plain.once = func() (int, error) { return decodePlainly(payload) }
+	s.routed.once = func() (int, error) { return routed(payload, table) }
+	for _, w := range []*way{&s.plain, &s.routed} {
+		n, err := w.once()
 		if err != nil {
 			return nil, err
 		}
-		if err := complete(n, records); err != nil {
-			return nil, err
+		if n != records {
+			return nil, fmt.Errorf("%d of %d records were decoded and routed", n, records)
 		}
-		c.repeats[i] = repeats(w)
-	}
-	return c, nil
-}
-
-// complete is nil if all records came through.
-func complete(n, records int) error {
-	if n != records {
-		return fmt.Errorf("%d of %d records were decoded and routed", n, records)
-	}
-	return nil
-}
-
-// repeats returns how often to go one way for one sample.
-func repeats(w way) int {
-	for n := 1; ; n *= 2 {
-		if timed(w, n)*float64(n) >= float64(routingSlice) {
-			return n
+		for w.repeats = 1; w.timed()*float64(w.repeats) < float64(routingSlice); {
+			w.repeats *= 2
 		}
 	}
+	return s, nil
 }
 
-// timed goes one way n times, and returns the nanoseconds of processor time that
-// each took. A busy machine changes them less than the time that passed.
-func timed(w way, n int) float64 {
+// timed returns the nanoseconds of processor time that the way takes once. A
+// busy machine changes them less than the time that passes.
+func (w *way) timed() float64 {
 	begun := ownTime()
-	for range n {
-		w()
+	for range w.repeats {
+		// It has worked before, on the same batch.
+		_, _ = w.once()
 	}
-	return float64(ownTime()-begun) / float64(n)
+	return float64(ownTime()-begun) / float64(w.repeats)
 }
 
 // ownTime is what this process has used, the garbage collector with it.
@@ -178,22 +149,6 @@ func ownTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// decoded returns how many arrivals a batch has.
-func decoded(payload []byte) (int, error) {
-	batch, err := s3event.Decode(payload)
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	for _, m := range batch.Messages {
-		n += len(m.Arrivals)
-		if m.Err != nil {
-			return n, m.Err
-		}
-	}
-	return n, nil
-}
-
 // routed does to a batch what s3arrival does before it starts runs, and returns
 // the number of matches.
 func routed(payload []byte, table *route.Routes) (int, error) {
@@ -201,10 +156,6 @@ func routed(payload []byte, table *route.Routes) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return matches(batch, table)
-}
-
-func matches(batch s3event.Batch, table *route.Routes) (int, error) {
 	n := 0
 	for _, m := range batch.Messages {
 		if m.Err != nil {
