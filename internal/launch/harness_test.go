@@ -77,8 +77,8 @@ func (p paced) Wait(ctx context.Context) error {
 	return p.o.pacer.Wait(ctx)
 }
 
-// waiting is a Pacer whose turn comes after a wait, so that a launch is claimed
-// before its mark.
+// waiting is a Pacer whose turn never comes immediately, so that a launch is
+// claimed before its mark.
 type waiting struct{}
 
 func (waiting) TakeTurn() bool { return false }

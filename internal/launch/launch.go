@@ -14,6 +14,9 @@
 //	announce
 //	confirm
 //
+// A launch outside a window has no claim if its request can be sent immediately:
+// the mark creates it.
+//
 // Each step but the POST and the announcement is one conditional write. A
 // comment at each step says what a crash there leaves. That is always an item
 // that falls due, and the sweep continues it with the same functions.

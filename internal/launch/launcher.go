@@ -33,8 +33,8 @@ type Config struct {
 	Paused bool
 	// Pacer delays requests; nil sends them immediately.
 	Pacer runs.Pacer
-	// Preconnect is called shortly before a request that starts a run is sent.
-	// It may open the request's connection in the background.
+	// Preconnect is called shortly before each request that starts a run, so
+	// that the connection can be opened in the background; nil does nothing.
 	Preconnect func()
 	// Rand returns numbers in [0,1) for the jitter of retries; nil uses
 	// math/rand/v2.
@@ -57,6 +57,9 @@ func New(c Config) *Launcher {
 	if c.Rand == nil {
 		c.Rand = mathrand.Float64
 	}
+	if c.Preconnect == nil {
+		c.Preconnect = func() {}
+	}
 	store := &record.Store{Ledger: c.Ledger, Clock: c.Clock, Token: c.Token, Rand: c.Rand}
 	return &Launcher{c, store, &runs.Client{API: c.API, Store: store, Clock: c.Clock, Pacer: c.Pacer, Rand: c.Rand, Logger: c.Logger}}
 }
@@ -77,13 +80,13 @@ const (
 	countUndeliveredAfter = 15 * time.Minute
 )
 
-// Launch claims a launch, starts the run and announces the outcome. The sweep
+// Launch records a launch, starts the run and announces the outcome. The sweep
 // does what cannot be done now, which is no error.
 //
 // If the launch exists already, the answer is Duplicate with its outcome. After
 // an error the input should be delivered again. A [*LeasedError] means that
 // another delivery of the launch is in progress. A [*record.LedgerError] means
-// that nothing was claimed. An [*AnnounceError] means that the delivery was
+// that nothing was sent. An [*AnnounceError] means that the delivery was
 // refused, and that this could not be announced.
 func (l *Launcher) Launch(ctx context.Context, in Launch) (record.Result, error) {
 	now := l.Clock.Now()
@@ -106,37 +109,31 @@ func (l *Launcher) Launch(ctx context.Context, in Launch) (record.Result, error)
 	return l.finish(ctx, j, v, err), nil
 }
 
-// create writes a new launch: marked, if its request can be sent immediately,
-// and else claimed. It reports whether the launch is marked. If the launch
-// exists already, the error is a [*ledger.ConflictError].
-//
-// A crash before this leaves nothing; AWS delivers the input again. A crash
-// after it leaves a launch for the sweep: it sends the request of a claimed
-// one, and looks up the run of a marked one.
+// create writes a new launch. The launch is marked if its request can be sent
+// immediately, and claimed otherwise. If the launch exists already, the error is
+// a [*ledger.ConflictError].
 func (l *Launcher) create(ctx context.Context, j *record.Launch) (marked bool, err error) {
-	if l.mayCreateMarked(ctx, j) && l.writeMark(ctx, j) == nil {
+	// A crash before the write leaves nothing; AWS delivers the input again. A
+	// crash after the mark leaves a launch whose request may have been sent; the
+	// sweep looks its run up.
+	if l.prepare(ctx, j) && l.writeMark(ctx, j) == nil {
 		return true, nil
 	}
-	// If the mark was written and only its answer was lost, or if another
-	// process was first, the claim meets that launch.
+	// The launch exists if only the answer of the mark was lost, or if another
+	// process was first. The claim then fails. A crash after the claim leaves a
+	// claimed launch; the sweep sends its request.
 	return false, l.Store.PutLaunch(ctx, j, j.Lease)
 }
 
-// mayCreateMarked reports whether the request of a new launch can be sent
-// immediately after its mark. The mark then needs no claim before it.
-func (l *Launcher) mayCreateMarked(ctx context.Context, j *record.Launch) bool {
-	now := l.Clock.Now()
-	if l.Paused || j.TooLate(now) || j.NotBefore.After(now) || !l.Runs.HasTimeFor(ctx, runs.MinPost) {
+// prepare reports whether the request of a new launch can be sent immediately
+// after its mark, so that the launch needs no claim. If so, the request has
+// taken its turn.
+func (l *Launcher) prepare(ctx context.Context, j *record.Launch) (ready bool) {
+	if l.Paused || j.TooLate(l.Clock.Now()) || !l.Runs.HasTimeFor(ctx, runs.MinPost) {
 		return false
 	}
-	l.preconnect()
+	l.Preconnect()
 	return l.Store.ReadConfigID(ctx, j) == nil && l.Runs.TakeTurn()
-}
-
-func (l *Launcher) preconnect() {
-	if l.Preconnect != nil {
-		l.Preconnect()
-	}
 }
 
 // LeaseEnd returns when the lease of this invocation ends.
@@ -235,8 +232,8 @@ func (l *Launcher) Proceed(ctx context.Context, j *record.Launch) record.Result 
 	return l.finish(ctx, j, v, err)
 }
 
-// finish records the outcome of a request. err is why the launch could not be
-// marked.
+// finish records the outcome of a request. If err is set, the launch could not
+// be marked, and nothing was sent.
 func (l *Launcher) finish(ctx context.Context, j *record.Launch, v runs.Verdict, err error) record.Result {
 	if err != nil {
 		return l.markFailed(ctx, j, err)
@@ -318,7 +315,7 @@ func (l *Launcher) sendRequest(ctx context.Context, j *record.Launch, most int, 
 // fence: a process that has lost the launch finds a newer version here, and may
 // not send. The time decides which files the run covers.
 func (l *Launcher) writeMark(ctx context.Context, j *record.Launch) error {
-	l.preconnect()
+	l.Preconnect()
 	now := l.Clock.Now()
 	was := j.LaunchDoc
 	first := j.State != record.StatePosting

@@ -30,10 +30,10 @@ func answerRun(conn *tls.Conn) {
 	_, _ = io.WriteString(conn, "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 33\r\n\r\n"+body)
 }
 
-// The client of Amperity starts a run over a connection that was opened ahead.
-// Whatever the server does to that connection, the client must know whether the
-// request was certainly not sent, and send it at most once.
-func TestWhatWasNotSentIsKnown(t *testing.T) {
+// The client starts a run over a connection that was opened ahead. Whatever
+// happens to that connection, the client sends the request at most once. It
+// calls the request not processed only if it sent nothing.
+func TestEarlyConnectionLeavesNoDoubtAboutUnsentRequests(t *testing.T) {
 	t.Parallel()
 	type outcome struct {
 		started      bool
@@ -46,9 +46,9 @@ func TestWhatWasNotSentIsKnown(t *testing.T) {
 		// first handles the connection that is opened ahead. It returns once
 		// the request may be made.
 		first func(raw *net.TCPConn, conn *tls.Conn, ready chan<- struct{}) (requests int)
-		// jump moves the wall clock before the request, as a freeze does.
+		// jump advances the wall clock before the request, as a freeze does.
 		jump time.Duration
-		// alone: no other connection can be opened.
+		// alone: no second connection can be opened.
 		alone bool
 		want  outcome
 	}{
@@ -75,7 +75,7 @@ func TestWhatWasNotSentIsKnown(t *testing.T) {
 			want: outcome{started: true, connections: 2, requests: 1},
 		},
 		{
-			name: "reset before the request, and no other to be had",
+			name: "reset before the request, and no second connection",
 			first: func(raw *net.TCPConn, conn *tls.Conn, ready chan<- struct{}) int {
 				_ = conn.Handshake()
 				_ = raw.SetLinger(0)
@@ -87,7 +87,7 @@ func TestWhatWasNotSentIsKnown(t *testing.T) {
 			want:  outcome{notProcessed: true, connections: 1},
 		},
 		{
-			name: "too old, and no other to be had",
+			name: "too old, and no second connection",
 			first: func(_ *net.TCPConn, conn *tls.Conn, ready chan<- struct{}) int {
 				_ = conn.Handshake()
 				close(ready)
@@ -98,7 +98,7 @@ func TestWhatWasNotSentIsKnown(t *testing.T) {
 			want:  outcome{notProcessed: true, connections: 1},
 		},
 		{
-			name: "frozen after it was opened",
+			name: "frozen after the opening",
 			first: func(_ *net.TCPConn, conn *tls.Conn, ready chan<- struct{}) int {
 				_ = conn.Handshake()
 				close(ready)
@@ -157,7 +157,7 @@ func TestWhatWasNotSentIsKnown(t *testing.T) {
 					requests <- 1
 				}
 			})
-			d, clock := to(s, func(o *preconnect.Options) {
+			d, clock := newDialer(s, func(o *preconnect.Options) {
 				o.MaxAge = 3 * time.Second
 				if dial := o.Dial; test.alone {
 					o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -10,8 +10,8 @@ import (
 // tcpEstablished is TCP_ESTABLISHED of Linux's net/tcp_states.h.
 const tcpEstablished = 1
 
-// isEstablished reports whether neither side has closed a TCP connection, as
-// far as this machine's kernel knows.
+// isEstablished reports whether this machine's kernel knows of no end of a TCP
+// connection, from either side.
 func isEstablished(conn net.Conn) bool {
 	c, ok := conn.(syscall.Conn)
 	if !ok {

@@ -4,5 +4,5 @@ package preconnect
 
 import "net"
 
-// isEstablished reports false: only Linux tells the state of a connection.
+// isEstablished reports false: the state of a connection is read on Linux only.
 func isEstablished(net.Conn) bool { return false }

@@ -1,9 +1,8 @@
 // Package preconnect opens TLS connections before they are needed.
 //
-// A [Dialer] opens a connection when it is told that one will be needed soon,
-// and gives it to the first that dials its address. It gives each connection
-// out once, and only if it is certainly fresh. Otherwise it dials anew, as if
-// it had opened nothing.
+// [Dialer.Open] opens a connection that will be needed soon. The next dial of
+// its address gets that connection, if it is certainly fresh. Otherwise the
+// dial opens a new one. No connection is used twice.
 package preconnect
 
 import (
@@ -19,21 +18,24 @@ import (
 type Options struct {
 	// Dial opens a TCP connection.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// TLS configures the handshake. New copies it. If it has no ServerName, the
-	// address gives it. The protocol is HTTP/1.1, whatever NextProtos is.
+	// TLS configures the handshake. New copies it. An empty ServerName means
+	// the host of the address. NextProtos is ignored: the connections speak
+	// HTTP/1.1.
 	TLS *tls.Config
-	// MaxAge is how old a connection may be when it is given out, counted from
-	// when its opening began.
+	// MaxAge is how old a connection may be when a dial gets it, counted from
+	// the start of its opening.
 	MaxAge time.Duration
-	// OverFreeze: a connection is given out even if the process was frozen
-	// after it was opened, as AWS Lambda does between init and invocations.
+	// OverFreeze: a dial gets a connection even if the process was frozen since
+	// the connection was opened. AWS Lambda freezes a process between init and
+	// invocations.
 	OverFreeze bool
 	// Now is the wall clock. A monotonic clock would stop while the process is
 	// frozen.
 	Now func() time.Time
 }
 
-// Dialer opens connections ahead. It is safe for concurrent use.
+// Dialer opens connections ahead of the dials that use them. It is safe for
+// concurrent use.
 type Dialer struct {
 	options Options
 
@@ -43,7 +45,7 @@ type Dialer struct {
 
 // New returns a Dialer. It opens nothing.
 func New(o Options) *Dialer {
-	o.TLS = o.TLS.Clone() // net/http changes that of its transport later
+	o.TLS = o.TLS.Clone() // net/http later changes the TLS config of its transport
 	o.TLS.NextProtos = []string{"http/1.1"}
 	return &Dialer{options: o, ahead: make(map[string]*connection)}
 }
@@ -55,11 +57,12 @@ type connection struct {
 	opened chan struct{}
 	conn   *tls.Conn
 	err    error
-	// gone is closed once the connection is given out or dropped.
+	// gone is closed once the connection is no longer in Dialer.ahead. Whoever
+	// removes the connection uses or closes it.
 	gone chan struct{}
 
 	mu   sync.Mutex
-	beat time.Time // when the process certainly ran; see watch
+	beat time.Time // when the process last certainly ran; see watch
 	// frozen: the process did not run for some time.
 	frozen bool
 }
@@ -75,16 +78,16 @@ const (
 	// a connection ahead.
 	handshakeTimeout = 10 * time.Second
 	openTimeout      = 10 * time.Second
-	// patience is how long, from the start of its opening, a connection is
-	// waited for.
+	// patience is how long a dial waits for a connection that is being opened,
+	// from the start of the opening.
 	patience = 3 * time.Second
 )
 
-// Open opens a connection to an address (host:port) in the background, unless a
-// fresh one is there or on its way. A failure has no effect: the one who dials
-// the address dials anew.
+// Open opens a connection to an address (host:port) in the background, unless
+// there is a fresh one or one that is being opened. After a failure the next
+// dial opens a new connection, and reports the error if that fails too.
 //
-// The result is closed once the connection is open or has failed.
+// The returned channel is closed once the opening has succeeded or failed.
 func (d *Dialer) Open(addr string) <-chan struct{} {
 	now := d.now()
 	d.mu.Lock()
@@ -98,12 +101,13 @@ func (d *Dialer) Open(addr string) <-chan struct{} {
 	}
 	c := &connection{began: now, beat: now, opened: make(chan struct{}), gone: make(chan struct{})}
 	d.ahead[addr] = c
-	go d.open(c, addr)
+	go d.keep(c, addr)
 	return c.opened
 }
 
-// open opens a connection, and closes it if nobody takes it in time.
-func (d *Dialer) open(c *connection, addr string) {
+// keep opens a connection and keeps it for a dial. If no dial takes the
+// connection within MaxAge, keep closes it.
+func (d *Dialer) keep(c *connection, addr string) {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
 	if !d.options.OverFreeze {
@@ -115,7 +119,7 @@ func (d *Dialer) open(c *connection, addr string) {
 	defer timer.Stop()
 	select {
 	case <-c.gone:
-		return // who took it out closes it, or gave it out
+		return
 	case <-timer.C:
 	}
 	d.mu.Lock()
@@ -130,9 +134,9 @@ func (d *Dialer) open(c *connection, addr string) {
 	}
 }
 
-// watch notes regularly that the process runs, until the connection is given
-// out. A silence tells that the process was frozen: its kernel may not have
-// noticed since then that the server closed the connection.
+// watch notes regularly that the process runs, until the connection is gone. A
+// silence means that the process was frozen. The server may have closed the
+// connection meanwhile, and the kernel may not know yet.
 func (d *Dialer) watch(c *connection) {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
@@ -146,8 +150,8 @@ func (d *Dialer) watch(c *connection) {
 	}
 }
 
-// noteBeat notes that the process runs at a time, and reports whether it was
-// ever frozen before.
+// noteBeat notes that the process runs now, and reports whether it was ever
+// frozen since the opening began.
 func (c *connection) noteBeat(now time.Time) (frozen bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,14 +162,14 @@ func (c *connection) noteBeat(now time.Time) (frozen bool) {
 	return c.frozen
 }
 
-// fresh reports whether a connection is young enough, and no freeze has come
-// between, so that a server most certainly still has it.
+// fresh reports whether a connection is young enough and has survived no
+// freeze, so that the server almost certainly still has it.
 func (d *Dialer) fresh(c *connection, now time.Time) bool {
 	age := now.Sub(c.began)
 	return age >= 0 && age < d.options.MaxAge && (d.options.OverFreeze || !c.noteBeat(now))
 }
 
-// failed reports whether the opening has failed already.
+// failed reports whether the opening has failed.
 func (c *connection) failed() bool {
 	select {
 	case <-c.opened:
@@ -183,9 +187,9 @@ func (c *connection) close() {
 	}
 }
 
-// DialTLSContext returns the connection that was opened ahead to an address, if
-// it is fresh, and else a new one. It fits [net/http.Transport]. The errors are
-// those of dialing and of the TLS handshake.
+// DialTLSContext returns the connection that was opened ahead to an address if
+// it is fresh, or else a new connection. It fits [net/http.Transport]. Its
+// errors are those of the new connection.
 func (d *Dialer) DialTLSContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	if conn := d.take(ctx, addr); conn != nil {
 		return conn, nil
@@ -193,8 +197,8 @@ func (d *Dialer) DialTLSContext(ctx context.Context, network, addr string) (net.
 	return d.dial(ctx, network, addr)
 }
 
-// take returns the fresh connection to an address, or nil. It waits for one
-// that is being opened, up to patience.
+// take returns the connection to an address that was opened ahead, or nil if
+// there is none that is fresh. It waits up to patience for an opening.
 func (d *Dialer) take(ctx context.Context, addr string) net.Conn {
 	d.mu.Lock()
 	c := d.ahead[addr]

@@ -76,7 +76,7 @@ func echo(_ int, _ *net.TCPConn, conn *tls.Conn) {
 	}
 }
 
-// wall is a wall clock that runs, and that a test sets.
+// wall is a running wall clock that a test can set.
 type wall struct {
 	mu sync.Mutex
 	by time.Duration
@@ -94,8 +94,8 @@ func (w *wall) jump(d time.Duration) {
 	w.by += d
 }
 
-// to returns a dialer to the server, and its clock.
-func to(s *server, change func(*preconnect.Options)) (*preconnect.Dialer, *wall) {
+// newDialer returns a dialer that trusts the server, and the dialer's clock.
+func newDialer(s *server, change func(*preconnect.Options)) (*preconnect.Dialer, *wall) {
 	w := &wall{}
 	o := preconnect.Options{Dial: (&net.Dialer{}).DialContext, TLS: s.client, MaxAge: time.Hour, Now: w.now}
 	if change != nil {
@@ -104,8 +104,8 @@ func to(s *server, change func(*preconnect.Options)) (*preconnect.Dialer, *wall)
 	return preconnect.New(o), w
 }
 
-// dials fails the test unless the dialer gives a connection on which the server
-// answers.
+// dials fails the test unless the dialer returns a connection on which the
+// server answers.
 func dials(t *testing.T, d *preconnect.Dialer, addr string) {
 	t.Helper()
 	conn, err := d.DialTLSContext(t.Context(), "tcp", addr)
@@ -122,12 +122,12 @@ func dials(t *testing.T, d *preconnect.Dialer, addr string) {
 	}
 }
 
-func TestConnectionIsGivenOutOnce(t *testing.T) {
+func TestConnectionServesOneDial(t *testing.T) {
 	t.Parallel()
 	s := listen(t, echo)
-	d, _ := to(s, nil)
+	d, _ := newDialer(s, nil)
 	<-d.Open(s.addr)
-	<-d.Open(s.addr) // is there already
+	<-d.Open(s.addr) // is open already
 	if n := s.connections(); n != 1 {
 		t.Fatalf("%d connections were opened ahead", n)
 	}
@@ -141,10 +141,10 @@ func TestConnectionIsGivenOutOnce(t *testing.T) {
 	}
 }
 
-func TestConnectionOnItsWayIsWaitedFor(t *testing.T) {
+func TestDialWaitsForAnOpening(t *testing.T) {
 	t.Parallel()
 	s := listen(t, echo)
-	d, _ := to(s, nil)
+	d, _ := newDialer(s, nil)
 	d.Open(s.addr)
 	dials(t, d, s.addr)
 	if n := s.connections(); n != 1 {
@@ -152,7 +152,7 @@ func TestConnectionOnItsWayIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestOnlyAFreshConnectionIsGivenOut(t *testing.T) {
+func TestDialGetsOnlyAFreshConnection(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -160,7 +160,7 @@ func TestOnlyAFreshConnectionIsGivenOut(t *testing.T) {
 		jump   time.Duration
 		reused bool
 	}{
-		{"at once", nil, 0, true},
+		{"immediately", nil, 0, true},
 		{"after a freeze", nil, 300 * time.Millisecond, false},
 		{"after the clock was set back", nil, -300 * time.Millisecond, false},
 		{"after a freeze that does not matter", func(o *preconnect.Options) { o.OverFreeze = true }, 5 * time.Minute, true},
@@ -171,7 +171,7 @@ func TestOnlyAFreshConnectionIsGivenOut(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := listen(t, echo)
-			d, clock := to(s, test.change)
+			d, clock := newDialer(s, test.change)
 			<-d.Open(s.addr)
 			clock.jump(test.jump)
 			dials(t, d, s.addr)
@@ -182,10 +182,41 @@ func TestOnlyAFreshConnectionIsGivenOut(t *testing.T) {
 	}
 }
 
+// A connection stays fresh although the clock advances: the process was not
+// frozen, because watch has noted each step.
+func TestConnectionStaysFreshWhileTheProcessRuns(t *testing.T) {
+	t.Parallel()
+	s := listen(t, echo)
+	reads := make(chan struct{})
+	stepped := &wall{}
+	d, _ := newDialer(s, func(o *preconnect.Options) {
+		o.Now = func() time.Time {
+			stepped.jump(60 * time.Millisecond)
+			select {
+			case reads <- struct{}{}:
+			default:
+			}
+			return stepped.now()
+		}
+	})
+	<-d.Open(s.addr)
+	for range 10 {
+		select {
+		case <-reads:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the clock was not read again")
+		}
+	}
+	dials(t, d, s.addr)
+	if n := s.connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
 func TestStaleConnectionIsOpenedAgain(t *testing.T) {
 	t.Parallel()
 	s := listen(t, echo)
-	d, clock := to(s, nil)
+	d, clock := newDialer(s, nil)
 	<-d.Open(s.addr)
 	clock.jump(time.Minute)
 	<-d.Open(s.addr)
@@ -206,7 +237,7 @@ func TestBrokenConnectionIsDialedAnew(t *testing.T) {
 		{"reset before the handshake", func(raw *net.TCPConn, _ *tls.Conn) { _ = raw.SetLinger(0); _ = raw.Close() }},
 		{"silent during the handshake", func(*net.TCPConn, *tls.Conn) {}},
 		{"closed after the handshake", func(_ *net.TCPConn, conn *tls.Conn) { _ = conn.Handshake(); _ = conn.Close() }},
-		{"closed after it without a word", func(raw *net.TCPConn, conn *tls.Conn) { _ = conn.Handshake(); _ = raw.Close() }},
+		{"closed after the handshake without an alert", func(raw *net.TCPConn, conn *tls.Conn) { _ = conn.Handshake(); _ = raw.Close() }},
 		{"reset after the handshake", func(raw *net.TCPConn, conn *tls.Conn) {
 			_ = conn.Handshake()
 			_ = raw.SetLinger(0)
@@ -225,7 +256,7 @@ func TestBrokenConnectionIsDialedAnew(t *testing.T) {
 				test.first(raw, conn)
 				close(ended)
 			})
-			d, _ := to(s, func(o *preconnect.Options) { o.MaxAge = 250 * time.Millisecond })
+			d, _ := newDialer(s, func(o *preconnect.Options) { o.MaxAge = 250 * time.Millisecond })
 			opened := d.Open(s.addr)
 			<-ended
 			if test.name != "silent during the handshake" {
@@ -246,17 +277,17 @@ func TestUnusedConnectionIsClosed(t *testing.T) {
 		_, err := conn.Read(make([]byte, 1))
 		closed <- err
 	})
-	d, _ := to(s, func(o *preconnect.Options) { o.MaxAge = 20 * time.Millisecond })
+	d, _ := newDialer(s, func(o *preconnect.Options) { o.MaxAge = 20 * time.Millisecond })
 	<-d.Open(s.addr)
 	if err := <-closed; err == nil {
 		t.Error("something was sent over it")
 	}
 }
 
-func TestErrorIsThatOfTheDial(t *testing.T) {
+func TestErrorIsThatOfTheNewConnection(t *testing.T) {
 	t.Parallel()
 	s := listen(t, echo)
-	d, _ := to(s, func(o *preconnect.Options) { o.TLS = &tls.Config{ServerName: "example.com"} })
+	d, _ := newDialer(s, func(o *preconnect.Options) { o.TLS = &tls.Config{ServerName: "example.com"} })
 	<-d.Open(s.addr)
 	_, err := d.DialTLSContext(t.Context(), "tcp", s.addr)
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
@@ -282,7 +313,7 @@ func TestCanceledDialLeavesNoConnection(t *testing.T) {
 		_, err := conn.Read(make([]byte, 1))
 		closed <- err
 	})
-	d, _ := to(s, nil)
+	d, _ := newDialer(s, nil)
 	d.Open(s.addr)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

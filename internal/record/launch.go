@@ -179,8 +179,8 @@ type Launch struct {
 	Item ledger.Item
 	LaunchDoc
 	// config is the item of the config id as this process last read or wrote
-	// it, or nil. It may be stale: a write with it then meets a conflict, which
-	// has the present one.
+	// it, or nil. It may be stale. A write then meets a conflict, which has the
+	// current item.
 	config *ledger.Item
 }
 
@@ -332,7 +332,7 @@ func (j *Launch) setWritten(item ledger.Item) {
 	j.Item = item
 }
 
-// setConfigWritten takes in that the item of the config id was written.
+// setConfigWritten keeps the item of the config id after it was written.
 func (j *Launch) setConfigWritten(item ledger.Item) {
 	item.Version++
 	j.config = &item

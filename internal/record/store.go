@@ -13,7 +13,7 @@ import (
 
 // LedgerError reports that the ledger could not be read or written, so that
 // this invocation has started nothing. Deliver the input again. If only the
-// ledger's answer was lost, the sweep continues the claimed launch, and the
+// ledger's answer was lost, the launch exists: the sweep continues it, and the
 // repeated input is a duplicate.
 type LedgerError struct {
 	// LaunchKey is the launch key, or the key of the item. It is empty if the
@@ -114,7 +114,7 @@ func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change
 	}
 	for err == nil {
 		at := *j.config
-		j.config = nil // unless it is written
+		j.config = nil // only a write or a conflict tells its version
 		var c *ConfigID
 		if c, err = DecodeConfigID(at, j.Request.ConfigID); err != nil {
 			break
@@ -151,8 +151,8 @@ func (s *Store) TransactIf(ctx context.Context, j *Launch, due time.Time, change
 	return err
 }
 
-// ReadConfigID reads the item of a launch's config id for the launch's next
-// transaction, which reads it otherwise.
+// ReadConfigID reads the item of a launch's config id, so that the launch's next
+// transaction need not.
 func (s *Store) ReadConfigID(ctx context.Context, j *Launch) error {
 	item, err := s.ReadItem(ctx, ConfigPrefix+j.Request.ConfigID)
 	if err == nil {

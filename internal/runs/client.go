@@ -43,8 +43,8 @@ func (cl *Client) WaitForTurn(ctx context.Context) bool {
 	return cl.Pacer.Wait(wctx) == nil && cl.HasTimeFor(ctx, MinPost)
 }
 
-// TakeTurn reports whether a request may be sent now within the rate limit. If
-// so, the turn is taken.
+// TakeTurn takes this instance's turn within the rate limit if it has come, and
+// reports whether it has.
 func (cl *Client) TakeTurn() bool { return cl.Pacer == nil || cl.Pacer.TakeTurn() }
 
 // StartRun sends a request once, and returns what the answer means.

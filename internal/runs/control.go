@@ -38,9 +38,9 @@ func (cl *Client) readControlItem(ctx context.Context) (known ControlRun, versio
 	return known, item.Version, err
 }
 
-// LoadControlRun reads the control run for NoteControlRun, before there is a
-// run to note. If it fails, NoteControlRun reads it.
-func (cl *Client) LoadControlRun(ctx context.Context) {
+// PreloadControlRun reads the control run into memory, so that NoteControlRun
+// need not. If it fails, NoteControlRun reads it.
+func (cl *Client) PreloadControlRun(ctx context.Context) {
 	if known, version, err := cl.readControlItem(ctx); err == nil {
 		cl.memory.setControl(&controlItem{known, version})
 	}
@@ -61,7 +61,7 @@ func (cl *Client) NoteControlRun(ctx context.Context, run *amperity.Run) {
 	}
 	defer cl.memory.endNoting()
 	if last == nil {
-		cl.LoadControlRun(ctx)
+		cl.PreloadControlRun(ctx)
 		if last = cl.memory.lastControl(); last == nil || recentEnough(last.run) {
 			return
 		}
@@ -75,8 +75,7 @@ func (cl *Client) NoteControlRun(ctx context.Context, run *amperity.Run) {
 	cl.memory.setControl(&controlItem{next, last.version + 1})
 }
 
-// controlItem is the control run with the version of its item. It does not
-// change.
+// controlItem is the control run with the version of its item. It is immutable.
 type controlItem struct {
 	run     ControlRun
 	version int64
@@ -107,7 +106,7 @@ func (m *memory) endNoting() {
 	m.noting = false
 }
 
-// setControl remembers the control run, or forgets it.
+// setControl remembers a control run; nil forgets it.
 func (m *memory) setControl(c *controlItem) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

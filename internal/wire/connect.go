@@ -23,74 +23,79 @@ import (
 
 const (
 	// amperityMaxAge is how old a connection to Amperity may be when a request
-	// is sent over it. A request on a connection that the server has closed has
-	// an unknown outcome. No server closes a new connection within seconds.
+	// is sent over it. A request over a connection that the server has closed
+	// has an unknown outcome. We assume that no server closes a new connection
+	// within seconds.
 	amperityMaxAge = 3 * time.Second
-	// connectTime bounds what [Parts.ConnectAll] waits for.
+	// connectTime bounds how long [Parts.ConnectLedger] and [Parts.ConnectAll]
+	// wait.
 	connectTime = time.Second
 )
 
-// connections has the clients of AWS, and opens connections ahead.
+// connections has the clients of AWS, and opens connections before they are
+// needed.
 type connections struct {
 	ledger        *dynamodb.Client
 	events        *eventbridge.Client
 	secrets       *secretsmanager.Client
-	aws, amperity ahead
+	aws, amperity preconnector
 	// baseURL is Amperity's.
 	baseURL string
 }
 
-// ahead opens connections ahead for one kind of HTTP client.
-type ahead struct {
-	// dialer is nil if the client does not dial with one.
+// preconnector opens the connections of one HTTP client before they are needed.
+type preconnector struct {
+	// dialer is the client's, or nil if the client has a dialer of its own.
 	dialer *preconnect.Dialer
-	proxy  func(*http.Request) (*url.URL, error)
+	// proxy returns the proxy that the client uses for a request; nil uses
+	// none.
+	proxy func(*http.Request) (*url.URL, error)
 }
 
 func newConnections(c aws.Config, baseURL string, now func() time.Time) connections {
-	ahead := newAWSAhead(&c, now) // before the clients: it changes c
+	toAWS := preconnectAWS(&c, now) // changes c, which the clients copy
 	return connections{
 		ledger:   dynamodb.NewFromConfig(c),
 		events:   eventbridge.NewFromConfig(c),
 		secrets:  secretsmanager.NewFromConfig(c),
-		aws:      ahead,
-		amperity: newAmperityAhead(now),
+		aws:      toAWS,
+		amperity: preconnectAmperity(now),
 		baseURL:  baseURL,
 	}
 }
 
-// newAWSAhead makes the SDK's clients dial with the result's dialer. The SDK
-// sends a request again after a connection turns out to be closed, so that one
-// opened during init may be used after a freeze.
-func newAWSAhead(c *aws.Config, now func() time.Time) (a ahead) {
+// preconnectAWS makes the SDK's clients dial with the result's dialer. If a
+// connection turns out to be closed, the SDK sends the request again. So a
+// connection that was opened during init may be used after a freeze.
+func preconnectAWS(c *aws.Config, now func() time.Time) (p preconnector) {
 	if c.HTTPClient == nil {
 		c.HTTPClient = awshttp.NewBuildableClient() // the SDK's own default
 	}
 	client, ok := c.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
-		return a
+		return p
 	}
 	c.HTTPClient = client.WithTransportOptions(func(t *http.Transport) {
-		a.proxy = t.Proxy
-		a.dialer = preconnect.New(preconnect.Options{Dial: t.DialContext, TLS: t.TLSClientConfig, MaxAge: t.IdleConnTimeout, OverFreeze: true, Now: now})
-		t.DialTLSContext = a.dialer.DialTLSContext
+		p.proxy = t.Proxy
+		p.dialer = preconnect.New(preconnect.Options{Dial: t.DialContext, TLS: t.TLSClientConfig, MaxAge: t.IdleConnTimeout, OverFreeze: true, Now: now})
+		t.DialTLSContext = p.dialer.DialTLSContext
 	})
-	return a
+	return p
 }
 
-// newAmperityAhead returns what opens the connections of POST requests.
-func newAmperityAhead(now func() time.Time) ahead {
-	return ahead{proxy: http.ProxyFromEnvironment, dialer: preconnect.New(preconnect.Options{
+// preconnectAmperity returns the preconnector of POST requests to Amperity.
+func preconnectAmperity(now func() time.Time) preconnector {
+	return preconnector{proxy: http.ProxyFromEnvironment, dialer: preconnect.New(preconnect.Options{
 		Dial: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, TLS: &tls.Config{MinVersion: tls.VersionTLS12},
 		MaxAge: amperityMaxAge, Now: now,
 	})}
 }
 
-// open opens the connection that a request would use, in the background. A
-// request over http or through a proxy opens its own. The result is closed once
-// the connection is open or has failed.
-func (a ahead) open(r *http.Request) <-chan struct{} {
-	if a.dialer == nil || r.URL.Scheme != "https" || a.proxied(r) {
+// open opens the connection that a request would use, in the background. It
+// opens none for a request over http or through a proxy. The returned channel
+// is closed once there is nothing to wait for.
+func (p preconnector) open(r *http.Request) <-chan struct{} {
+	if p.dialer == nil || r.URL.Scheme != "https" || p.proxied(r) {
 		none := make(chan struct{})
 		close(none)
 		return none
@@ -99,35 +104,34 @@ func (a ahead) open(r *http.Request) <-chan struct{} {
 	if port == "" {
 		port = "443"
 	}
-	return a.dialer.Open(net.JoinHostPort(r.URL.Hostname(), port))
+	return p.dialer.Open(net.JoinHostPort(r.URL.Hostname(), port))
 }
 
-func (a ahead) proxied(r *http.Request) bool {
-	if a.proxy == nil {
+func (p preconnector) proxied(r *http.Request) bool {
+	if p.proxy == nil {
 		return false
 	}
-	proxy, err := a.proxy(r)
+	proxy, err := p.proxy(r)
 	return proxy != nil || err != nil
 }
 
 // openAmperity opens the connection of the next POST to Amperity, as open does.
-// The base URL was checked by the settings.
 func (c *connections) openAmperity() <-chan struct{} {
 	u, err := url.Parse(c.baseURL)
 	if err != nil {
-		u = new(url.URL) // has no connection
+		u = new(url.URL) // the settings refuse such a URL; open ignores this one
 	}
 	return c.amperity.open(&http.Request{URL: u})
 }
 
-// opener is an HTTP client of the SDK that opens the connection of a request
-// instead of sending the request. So the SDK itself decides the address, by its
-// endpoint rules, the region, and the variables that change them.
-type opener struct{ ahead }
+// connectOnly is an HTTP client for the SDK that opens the connection of a
+// request and does not send the request. So the SDK itself decides the address,
+// by its endpoint rules, the region, and the variables that change them.
+type connectOnly struct{ preconnector }
 
-var errNotSent = errors.New("the request was not sent, by intent")
+var errNotSent = errors.New("the connection was opened; the request was not sent, as intended")
 
-func (o opener) Do(r *http.Request) (*http.Response, error) {
+func (o connectOnly) Do(r *http.Request) (*http.Response, error) {
 	select {
 	case <-o.open(r):
 	case <-r.Context().Done():
@@ -135,33 +139,33 @@ func (o opener) Do(r *http.Request) (*http.Response, error) {
 	return nil, errNotSent
 }
 
-// openLedger and openEvents open the connection of the next request to the
-// ledger and to the event bus. The SDK prepares a request, which is not sent: the
-// error is errNotSent, or one that the first invocation reports.
-
+// openLedger opens the connection of the next request to the ledger. The SDK
+// prepares a request that is not sent. The error is errNotSent, or one that the
+// first invocation will report.
 func (c *connections) openLedger(ctx context.Context, table string) {
 	_, _ = c.ledger.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: aws.String(table),
 		Key:       map[string]dynamodbtypes.AttributeValue{"pk": &dynamodbtypes.AttributeValueMemberS{Value: "-"}},
 	}, func(o *dynamodb.Options) {
-		o.HTTPClient, o.Retryer = opener{c.aws}, aws.NopRetryer{}
+		o.HTTPClient, o.Retryer = connectOnly{c.aws}, aws.NopRetryer{}
 	})
 }
 
+// openEvents does the same for the event bus.
 func (c *connections) openEvents(ctx context.Context, bus string) {
 	_, _ = c.events.PutEvents(ctx, &eventbridge.PutEventsInput{
 		Entries: []eventbridgetypes.PutEventsRequestEntry{{EventBusName: aws.String(bus), Detail: aws.String("{}")}},
 	}, func(o *eventbridge.Options) {
-		o.HTTPClient, o.Retryer = opener{c.aws}, aws.NopRetryer{}
+		o.HTTPClient, o.Retryer = connectOnly{c.aws}, aws.NopRetryer{}
 	})
 }
 
-// ConnectLedger opens the connection to the ledger, which an invocation would
-// wait for. Lambda gives a function its whole processor until it asks for an
+// ConnectLedger opens the connection to the ledger in the background, during
+// init. Lambda grants a function its whole processor until it asks for an
 // invocation, and a share of it afterwards.
 //
-// The result waits for the connection, for at most a second. A failure has no
-// effect: the first invocation does the same again, and reports the error.
+// wait waits for the connection, for at most a second. ConnectLedger reports no
+// failure: the first invocation tries again, and reports the error.
 func (p *Parts) ConnectLedger(ctx context.Context) (wait func()) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	var all sync.WaitGroup
@@ -172,18 +176,20 @@ func (p *Parts) ConnectLedger(ctx context.Context) (wait func()) {
 	}
 }
 
-// ConnectAll does in advance what a launch would wait for: it reads the control
-// run, which opens the connection to the ledger, and the token, and it opens
-// connections to the event bus and to Amperity. It waits for at most a second,
-// and a failure has no effect, as with [Parts.ConnectLedger].
+// ConnectAll does during init what the first launch would otherwise wait for. It
+// reads the token and the control run, which opens the connection to the
+// ledger. It also opens connections to the event bus and to Amperity.
+//
+// ConnectAll waits for at most a second, and reports no failure, as
+// [Parts.ConnectLedger].
 func (p *Parts) ConnectAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	var all sync.WaitGroup
-	all.Go(func() { p.Launcher.Runs.LoadControlRun(ctx) })
+	all.Go(func() { p.Launcher.Runs.PreloadControlRun(ctx) })
 	all.Go(func() { p.connections.openEvents(ctx, p.Settings.EventBusName) })
 	if !p.Settings.Paused {
-		p.connections.openAmperity() // its round trips are long: init does not wait for them
+		p.connections.openAmperity() // its round trips are long, so init does not wait for them
 		all.Go(func() { _, _ = p.tokens.Token(ctx) })
 	}
 	all.Wait()

@@ -3,6 +3,7 @@ package wire
 import (
 	"math"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"testing"
 )
@@ -20,7 +21,7 @@ func TestMemoryLimitIsAShareOfTheFunctionsMemory(t *testing.T) {
 }
 
 // Not parallel: it changes this process.
-func TestProcessIsTunedUnlessTheEnvironmentDoes(t *testing.T) {
+func TestGarbageIsCollectedLateUnlessTheEnvironmentDecides(t *testing.T) {
 	tests := []struct {
 		name string
 		env  map[string]string
@@ -34,11 +35,8 @@ func TestProcessIsTunedUnlessTheEnvironmentDoes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			// Setenv restores both after the test.
-			t.Setenv("SSL_CERT_FILE", "")
-			t.Setenv("SSL_CERT_DIR", "")
 			gc, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(math.MaxInt64)
-			TuneProcess(func(name string) string { return test.env[name] })
+			collectLate(func(name string) string { return test.env[name] })
 			if got := debug.SetGCPercent(gc); got != test.gc {
 				t.Errorf("garbage is collected at %d%%, not %d%%", got, test.gc)
 			}
@@ -50,11 +48,32 @@ func TestProcessIsTunedUnlessTheEnvironmentDoes(t *testing.T) {
 }
 
 // Not parallel: it sets variables of this process.
-func TestRootsOfTheEnvironmentTakePrecedence(t *testing.T) {
-	t.Setenv("SSL_CERT_FILE", "mine.pem")
-	t.Setenv("SSL_CERT_DIR", "")
-	TuneProcess(func(name string) string { return map[string]string{"SSL_CERT_FILE": "mine.pem"}[name] })
-	if file, dir := os.Getenv("SSL_CERT_FILE"), os.Getenv("SSL_CERT_DIR"); file != "mine.pem" || dir != "" {
-		t.Errorf("SSL_CERT_FILE is %q, and SSL_CERT_DIR %q", file, dir)
+func TestRootsAreReadFromTheBundleUnlessTheEnvironmentDecides(t *testing.T) {
+	bundle := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(bundle, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name      string
+		file, dir string // in the environment
+		bundle    string
+		wantFile  string
+		wantDir   string
+	}{
+		{"on Amazon Linux", "", "", bundle, bundle, os.DevNull},
+		{"elsewhere", "", "", bundle + ".missing", "", ""},
+		{"SSL_CERT_FILE is set", "mine.pem", "", bundle, "mine.pem", ""},
+		{"SSL_CERT_DIR is set", "", "mine", bundle, "", "mine"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			// Setenv restores both after the test.
+			t.Setenv("SSL_CERT_FILE", test.file)
+			t.Setenv("SSL_CERT_DIR", test.dir)
+			readRoots(os.Getenv, test.bundle)
+			if file, dir := os.Getenv("SSL_CERT_FILE"), os.Getenv("SSL_CERT_DIR"); file != test.wantFile || dir != test.wantDir {
+				t.Errorf("SSL_CERT_FILE is %q, and SSL_CERT_DIR %q", file, dir)
+			}
+		})
 	}
 }

@@ -125,12 +125,12 @@ func ExampleWithTransport() {
 	// Output: 1 <nil>
 }
 
-// A program that knows that it will start a run opens the connection before.
+// A program that will soon start a run opens the connection in advance.
 func ExampleWithDialTLS() {
 	var early net.Conn // opened a moment ago
 	var dial amperity.DialTLS = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if conn := early; conn != nil {
-			early = nil // given out once
+			early = nil // a connection serves one request
 			return conn, nil
 		}
 		return new(tls.Dialer).DialContext(ctx, network, addr)

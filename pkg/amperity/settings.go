@@ -89,23 +89,25 @@ func WithTransport(transport http.RoundTripper) Option {
 	}
 }
 
-// DialTLS opens a connection to an address (host:port) and makes the TLS
-// handshake, which verifies the host's certificate.
+// DialTLS opens a connection to an address (host:port). It makes the TLS
+// handshake, and verifies the host's certificate.
 type DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // WithDialTLS sets how the client opens the connection of each POST over https.
 // By default it dials when the request is ready. A replacement may return a
-// connection that it opened before, which saves two round trips. It has these
+// connection that it opened earlier, which saves two round trips. It has these
 // obligations:
 //
-//   - It returns a connection once, and nothing was ever sent over it.
-//   - It returns no connection that the server may have closed meanwhile. A
-//     request on such a connection has an unknown outcome, because the client
-//     learns of the end only after it has written the request.
+//   - It returns a connection only once, and has sent nothing over it but the
+//     handshake.
+//   - It returns no connection that the server may have closed. A request on
+//     such a connection has an unknown outcome, because the client learns that
+//     the connection is closed only after it has written the request.
 //   - The connection speaks HTTP/1.1.
 //
-// A proxy from the environment takes precedence: the client then dials itself.
-// The option does not combine with [WithTransport].
+// Through an http proxy from the environment the client opens the connection
+// itself. A proxy over https is dialed with dial, like a server. WithDialTLS
+// cannot be combined with [WithTransport].
 func WithDialTLS(dial DialTLS) Option {
 	return func(s *settings) error {
 		var f faults

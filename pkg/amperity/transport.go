@@ -58,7 +58,7 @@ type wire struct {
 }
 
 // newWire returns a wire over a given transport, or over its own for nil. Its
-// own opens the connections of POST with dialTLS, unless that is nil.
+// own transport for POST dials with dialTLS, unless that is nil.
 func newWire(transport http.RoundTripper, dialTLS DialTLS) wire {
 	if transport != nil {
 		return wire{post: transport, get: transport}

@@ -80,8 +80,8 @@ func TestH3ProcessWithoutTheLeaseDoesNotSend(t *testing.T) {
 	}
 }
 
-// H3 without a claim: a process of the trigger is frozen before its mark, the
-// input is delivered again, the process wakes. Must hold: its mark fails.
+// H3 without a claim: trigger is frozen before its mark, the input is delivered
+// again, the process wakes. Must hold: its mark fails.
 func TestH3ProcessWithALateMarkDoesNotSend(t *testing.T) {
 	h := newHistory(t, map[string]choice{"trigger put 1": {freezeBefore: 300 * time.Second}})
 	h.starts(0, "cg-B", "full", Patterns[0])
@@ -614,9 +614,9 @@ func TestH29OneRuleWithTwoTargets(t *testing.T) {
 }
 
 // H30: relative range resolved before and after midnight on a retry. Must hold:
-// the range that the claim recorded.
-func TestH30TheRangeOfTheClaimIsKept(t *testing.T) {
-	// Marked at 23:59:50 UTC, carried out by the sweep on the next day.
+// the range that the first write recorded.
+func TestH30TheRangeOfTheFirstWriteIsKept(t *testing.T) {
+	// Marked at 23:59:50 UTC; the sweep sends the request on the next day.
 	h := newHistory(t, map[string]choice{"trigger put 1": {fault: dieAfter}})
 	late := 17*time.Hour + 59*time.Minute + 50*time.Second
 	d := &decision{at: Begin.Add(late), config: "cg-B", key: "manual/cg-B/k", from: "2026-11-21",

@@ -173,8 +173,8 @@ func (w *World) tick() {
 // rest. A window waits up to 12 hours for another run and up to a day for its
 // deadline or for quiet, and then runs three times more. A release waits up to
 // a day for a list of runs, and again if it is repeated. The sweep searches for
-// runs for 7 days. A hold that others lead to is answered days after the last
-// fault, and its search begins then.
+// runs for 7 days. A hold may lead to another one, which the operator answers
+// days after the last fault. The search for its run begins then.
 const maxSweeps = (38 + 11*24) * 60
 
 // mostSweeps returns maxSweeps, plus the sweeps for the windows of a backfill.
@@ -223,7 +223,7 @@ func (w *World) atRest() bool {
 	return !searching || !w.untold()
 }
 
-// restless says what keeps the world from rest.
+// restless describes what keeps the world from rest.
 func (w *World) restless() string {
 	why := fmt.Sprintf("%d processes, %d events, untold %t, due:", len(w.living), len(w.events), w.untold())
 	for row := range w.ledger.Due(context.Background(), w.now.Add(1000*time.Hour)) {

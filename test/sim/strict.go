@@ -421,7 +421,7 @@ func (c *checking) holdsAreMeant() {
 				why = "each of its requests was answered"
 			}
 		case announcement.ReasonOverlap:
-			if c.w.broken != "read" && !c.longRun(a.Detail.Request.ConfigID, a.asked) {
+			if c.w.broken != "read" && !c.mayOverlap(a.Detail.Request.ConfigID, a.asked) {
 				why = "no run of its config id went on for 12 hours"
 			}
 		case announcement.ReasonLateFile:
@@ -460,7 +460,7 @@ func (c *checking) holdsAreMeant() {
 }
 
 // reruns counts the launches of a window after its first one that sent a
-// request without a release, or were marked for one.
+// request, or were marked for one, before a release.
 func (c *checking) reruns(launches map[string]bool) int {
 	n := 0
 	keys := slices.SortedFunc(maps.Keys(launches), func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
@@ -494,9 +494,10 @@ func (c *checking) mayBeUnknown(key, window string, t time.Time) bool {
 	})
 }
 
-// longRun reports whether one run of a config id was running for the 12 hours
-// before a time, or whether Amperity could not be asked for that long.
-func (c *checking) longRun(config string, t time.Time) bool {
+// mayOverlap reports whether a window may be held because of another run: for
+// the 12 hours before a time a run of the config id was running, or Amperity
+// could not be queried.
+func (c *checking) mayOverlap(config string, t time.Time) bool {
 	if slices.ContainsFunc(c.w.outages, func(s span) bool {
 		return s.from.Before(t.Add(-maxWait+promptly)) && s.to.After(t.Add(-promptly))
 	}) {
