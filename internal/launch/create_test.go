@@ -124,3 +124,30 @@ func TestMarkOfUnknownEffectSendsNothing(t *testing.T) {
 		}
 	}
 }
+
+// A launch for whose request the read of the config id left no time is claimed:
+// nothing was sent, and the sweep must know that.
+func TestLaunchWithoutTimeAfterTheReadIsClaimed(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	ctx := ending{t.Context(), o.now.Add(30 * time.Second)}
+	o.getErr = func(key string) error {
+		if strings.HasPrefix(key, "config/") {
+			o.now = o.now.Add(24 * time.Second) // the ledger is slow
+		}
+		return nil
+	}
+	writes := 0
+	o.putErr = func([]ledger.Item) error {
+		if writes++; writes > 1 {
+			return errThrottled // Lambda kills the function after the first write
+		}
+		return nil
+	}
+	_, _ = o.Launch(ctx, request())
+	o.putErr, o.getErr = nil, nil
+	o.wait(40 * time.Minute)
+	if o.sent != 1 {
+		t.Errorf("%d requests; announced %q", o.sent, o.mails)
+	}
+}

@@ -115,13 +115,19 @@ func (l *Launcher) Launch(ctx context.Context, in Launch) (record.Result, error)
 func (l *Launcher) create(ctx context.Context, j *record.Launch) (marked bool, err error) {
 	// A crash before the write leaves nothing; AWS delivers the input again. A
 	// crash after the mark leaves a launch whose request may have been sent; the
-	// sweep looks its run up.
-	if l.prepare(ctx, j) && l.writeMark(ctx, j) == nil {
-		return true, nil
+	// sweep looks its run up. A crash after the claim leaves a claimed launch;
+	// the sweep sends its request.
+	if l.prepare(ctx, j) {
+		err := l.writeMark(ctx, j)
+		if err == nil {
+			return true, nil
+		}
+		var lost *record.LostError
+		if errors.As(err, &lost) {
+			return false, &ledger.ConflictError{Current: []ledger.Item{lost.Current}}
+		}
+		// If only the answer of the mark was lost, the claim fails.
 	}
-	// The launch exists if only the answer of the mark was lost, or if another
-	// process was first. The claim then fails. A crash after the claim leaves a
-	// claimed launch; the sweep sends its request.
 	return false, l.Store.PutLaunch(ctx, j, j.Lease)
 }
 
@@ -129,11 +135,12 @@ func (l *Launcher) create(ctx context.Context, j *record.Launch) (marked bool, e
 // after its mark, so that the launch needs no claim. If so, the request has
 // taken its turn.
 func (l *Launcher) prepare(ctx context.Context, j *record.Launch) (ready bool) {
-	if l.Paused || j.TooLate(l.Clock.Now()) || !l.Runs.HasTimeFor(ctx, runs.MinPost) {
+	if l.Paused || j.TooLate(l.Clock.Now()) {
 		return false
 	}
 	l.Preconnect()
-	return l.Store.ReadConfigID(ctx, j) == nil && l.Runs.TakeTurn()
+	// The read may take long.
+	return l.Store.ReadConfigID(ctx, j) == nil && l.Runs.HasTimeFor(ctx, runs.MinPost) && l.Runs.TakeTurn()
 }
 
 // LeaseEnd returns when the lease of this invocation ends.

@@ -98,6 +98,7 @@ func (d *Dialer) Open(addr string) <-chan struct{} {
 		}
 		delete(d.ahead, addr)
 		close(old.gone)
+		go old.close()
 	}
 	c := &connection{began: now, beat: now, opened: make(chan struct{}), gone: make(chan struct{})}
 	d.ahead[addr] = c
@@ -202,14 +203,12 @@ func (d *Dialer) DialTLSContext(ctx context.Context, network, addr string) (net.
 func (d *Dialer) take(ctx context.Context, addr string) net.Conn {
 	d.mu.Lock()
 	c := d.ahead[addr]
-	if c != nil {
-		delete(d.ahead, addr)
-		close(c.gone)
-	}
+	delete(d.ahead, addr)
 	d.mu.Unlock()
 	if c == nil {
 		return nil
 	}
+	defer close(c.gone) // until then, watch notes that the process runs
 	left := time.NewTimer(c.began.Add(min(patience, d.options.MaxAge)).Sub(d.now()))
 	defer left.Stop()
 	select {

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/internal/ledger"
@@ -60,19 +61,26 @@ func (cl *Client) NoteControlRun(ctx context.Context, run *amperity.Run) {
 		return
 	}
 	defer cl.memory.endNoting()
-	if last == nil {
-		cl.PreloadControlRun(ctx)
-		if last = cl.memory.lastControl(); last == nil || recentEnough(last.run) {
+	next := ControlRun{Format: record.Format, RunID: run.ID, Created: run.CreatedAt, PrincipalID: run.PrincipalID}
+	doc, _ := record.Encode(next) // texts and a time
+	for range 2 {                 // what this instance remembers may be stale
+		if last == nil {
+			cl.PreloadControlRun(ctx)
+			if last = cl.memory.lastControl(); last == nil || recentEnough(last.run) {
+				return
+			}
+		}
+		err := cl.Store.Put(ctx, cl.Store.Token(ctx), ledger.Item{Key: controlKey, Version: last.version, Doc: doc})
+		if err == nil {
+			cl.memory.setControl(&controlItem{next, last.version + 1})
+			return
+		}
+		last = nil
+		cl.memory.setControl(nil)
+		if _, conflict := errors.AsType[*ledger.ConflictError](err); !conflict {
 			return
 		}
 	}
-	next := ControlRun{Format: record.Format, RunID: run.ID, Created: run.CreatedAt, PrincipalID: run.PrincipalID}
-	doc, _ := record.Encode(next) // texts and a time
-	if cl.Store.Put(ctx, cl.Store.Token(ctx), ledger.Item{Key: controlKey, Version: last.version, Doc: doc}) != nil {
-		cl.memory.setControl(nil) // another instance was first, or the ledger failed
-		return
-	}
-	cl.memory.setControl(&controlItem{next, last.version + 1})
 }
 
 // controlItem is the control run with the version of its item. It is immutable.

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -72,8 +74,8 @@ func preconnectAWS(c *aws.Config, now func() time.Time) (p preconnector) {
 		c.HTTPClient = awshttp.NewBuildableClient() // the SDK's own default
 	}
 	client, ok := c.HTTPClient.(*awshttp.BuildableClient)
-	if !ok {
-		return p
+	if !ok || c.DefaultsMode != "" && c.DefaultsMode != aws.DefaultsModeLegacy {
+		return p // a defaults mode has timeouts that a dialer would not keep
 	}
 	c.HTTPClient = client.WithTransportOptions(func(t *http.Transport) {
 		p.proxy = t.Proxy
@@ -92,10 +94,11 @@ func preconnectAmperity(now func() time.Time) preconnector {
 }
 
 // open opens the connection that a request would use, in the background. It
-// opens none for a request over http or through a proxy. The returned channel
-// is closed once there is nothing to wait for.
+// opens none for a request over http or through a proxy, and none to a host
+// that net/http would encode. The returned channel is closed once there is
+// nothing to wait for.
 func (p preconnector) open(r *http.Request) <-chan struct{} {
-	if p.dialer == nil || r.URL.Scheme != "https" || p.proxied(r) {
+	if p.dialer == nil || r.URL.Scheme != "https" || p.proxied(r) || !isASCII(r.URL.Hostname()) {
 		none := make(chan struct{})
 		close(none)
 		return none
@@ -105,6 +108,10 @@ func (p preconnector) open(r *http.Request) <-chan struct{} {
 		port = "443"
 	}
 	return p.dialer.Open(net.JoinHostPort(r.URL.Hostname(), port))
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 func (p preconnector) proxied(r *http.Request) bool {

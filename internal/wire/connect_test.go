@@ -123,6 +123,7 @@ func TestAmperityConnectionIsOpenedWhereTheClientSends(t *testing.T) {
 		"https://app.amperity.com/api":       {"app.amperity.com:443"},
 		"https://acme.amperity.com:8443/api": {"acme.amperity.com:8443"},
 		"http://127.0.0.1:8080/api":          nil,
+		"https://münchen.example/api":        nil,
 	} {
 		var dialed recorder
 		c := connections{amperity: preconnector{dialer: preconnect.New(preconnect.Options{

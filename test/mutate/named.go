@@ -181,13 +181,13 @@ var namedMutants = []namedMutant{
 	},
 	{
 		Name: "a new launch is claimed, and its request is sent without the mark", File: "internal/launch/launcher.go",
-		Old: "	if l.prepare(ctx, j) && l.writeMark(ctx, j) == nil {\n		return true, nil\n	}\n",
-		New: "	if l.prepare(ctx, j) {\n		err := l.Store.PutLaunch(ctx, j, j.Lease)\n		j.Mark(l.Clock.Now())\n		return err == nil, err\n	}\n",
+		Old: "		err := l.writeMark(ctx, j)\n		if err == nil {\n			return true, nil\n",
+		New: "		err := l.Store.PutLaunch(ctx, j, j.Lease)\n		j.Mark(l.Clock.Now())\n		if err == nil {\n			return true, nil\n",
 		Why: "After a crash nobody knows that a request was sent.",
 	},
 	{
 		Name: "the request of a new launch is sent although its mark failed", File: "internal/launch/launcher.go",
-		Old: " && l.writeMark(ctx, j) == nil {\n		return true, nil\n", New: " && l.writeMark(ctx, j) != context.Canceled {\n		return true, nil\n",
+		Old: "		if err == nil {\n			return true, nil\n		}\n		var lost", New: "		if err == nil || err != nil {\n			return true, nil\n		}\n		var lost",
 		Why: "Two deliveries of one input send two requests.",
 	},
 	{
@@ -196,8 +196,13 @@ var namedMutants = []namedMutant{
 		Why: "A paused stack starts runs.",
 	},
 	{
+		Name: "a new launch is marked without time to send", File: "internal/launch/launcher.go",
+		Old: " && l.Runs.HasTimeFor(ctx, runs.MinPost) && l.Runs.TakeTurn()", New: " && l.Runs.TakeTurn()",
+		Why: "Nothing is sent, and the operator is asked.",
+	},
+	{
 		Name: "a new launch is marked out of its turn", File: "internal/launch/launcher.go",
-		Old: "l.Store.ReadConfigID(ctx, j) == nil && l.Runs.TakeTurn()", New: "l.Store.ReadConfigID(ctx, j) == nil",
+		Old: " && l.Runs.HasTimeFor(ctx, runs.MinPost) && l.Runs.TakeTurn()", New: " && l.Runs.HasTimeFor(ctx, runs.MinPost)",
 		Why: "An instance exceeds its share of Amperity's rate limit.",
 	},
 	{

@@ -35,7 +35,7 @@ var seen = map[Mutation]shown{
 	RetryServerErrors:    {"dense", 9600000},
 	RetryWhatIsHeld:      {"dense", 9500012},
 	BoundedList:          {"dense", 9600004},
-	AdoptInDoubt:         {"dense", 9600007},
+	AdoptInDoubt:         {"dense", 9600000},
 	CoveredFromClaim:     {"dense", 9500018},
 	CoveredFromAnswer:    {"dense", 9500033},
 	ShortMargin:          {"dense", 9500125},
