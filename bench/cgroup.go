@@ -43,7 +43,19 @@ func newCgroup(root, name string) (*cgroup, error) {
 			return nil, errors.Join(err, g.remove())
 		}
 	}
+	if err := g.prefer(); err != nil {
+		return nil, errors.Join(err, g.remove())
+	}
 	return g, nil
+}
+
+// prefer gives the group the largest weight, so that whatever else the machine
+// does takes little time from it.
+func (g *cgroup) prefer() error {
+	if g.v2 {
+		return g.write("cpu.weight", "10000")
+	}
+	return g.write("cpu.shares", "262144")
 }
 
 // dirs are the folders of the group: that of the processor first.

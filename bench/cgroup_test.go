@@ -51,10 +51,10 @@ func TestCgroupWritesTheFilesOfItsVersion(t *testing.T) {
 		want   map[string]string
 	}{
 		{"version 1", []string{"cpu/tasks", "freezer/tasks"}, "", map[string]string{
-			"cpu/g/cpu.cfs_period_us": "20000", "cpu/g/cpu.cfs_quota_us": "2894", "freezer/g/freezer.state": "FROZEN",
+			"cpu/g/cpu.shares": "262144", "cpu/g/cpu.cfs_period_us": "20000", "cpu/g/cpu.cfs_quota_us": "2894", "freezer/g/freezer.state": "FROZEN",
 		}},
 		{"version 2", []string{"cgroup.controllers"}, "populated 1\nfrozen 1\n", map[string]string{
-			"cgroup.subtree_control": "+cpu", "g/cpu.max": "2894 20000", "g/cgroup.freeze": "1", "g/cgroup.events": "populated 1\nfrozen 1\n",
+			"cgroup.subtree_control": "+cpu", "g/cpu.weight": "10000", "g/cpu.max": "2894 20000", "g/cgroup.freeze": "1", "g/cgroup.events": "populated 1\nfrozen 1\n",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -87,6 +87,10 @@ func TestCgroupIsRemoved(t *testing.T) {
 	root, _ := hierarchy(t, "cpu/tasks", "freezer/tasks")
 	g, err := newCgroup(root, "g")
 	if err != nil {
+		t.Fatal(err)
+	}
+	// The kernel's files are no hindrance.
+	if err := os.Remove(g.path("cpu.shares")); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.remove(); err != nil {

@@ -16,9 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// start starts a command as a member of the group, from its first instruction
-// on.
-func (g *cgroup) start(cmd *exec.Cmd) error {
+// start has a command started by launch as a member of the group, from its first
+// instruction on. The kernel may take 10 ms to move a thread into a group of
+// version 1, so launch is called after that.
+func (g *cgroup) start(cmd *exec.Cmd, launch func() error) error {
 	if g.v2 {
 		dir, err := os.Open(g.dirs()[0])
 		if err != nil {
@@ -26,7 +27,7 @@ func (g *cgroup) start(cmd *exec.Cmd) error {
 		}
 		defer dir.Close()
 		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
-		return cmd.Start()
+		return launch()
 	}
 	result := make(chan error)
 	go func() {
@@ -39,7 +40,7 @@ func (g *cgroup) start(cmd *exec.Cmd) error {
 				return
 			}
 		}
-		result <- cmd.Start()
+		result <- launch()
 	}()
 	return <-result
 }

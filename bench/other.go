@@ -12,7 +12,7 @@ import (
 
 var errNotLinux = errors.New("the bench needs Linux")
 
-func (g *cgroup) start(*exec.Cmd) error { return errNotLinux }
+func (g *cgroup) start(*exec.Cmd, func() error) error { return errNotLinux }
 
 func processorTime(int) (time.Duration, error) { return 0, errNotLinux }
 

@@ -55,15 +55,18 @@ func (e environment) start(ctx context.Context, p program, at place) (*process, 
 	pr.cmd.Dir = p.Dir
 	pr.cmd.Env = append(append(lambdaVariables(p.Dir, api.addr, at.Memory), e.world.Environ...), p.Env...)
 	pr.cmd.Stdout, pr.cmd.Stderr = pr.log, pr.log
-	start := pr.cmd.Start
+	launch := func() error {
+		pr.started = time.Now()
+		return pr.cmd.Start()
+	}
+	start := launch
 	if e.cgroups != "" && at.Memory > 0 {
 		if pr.group, err = newCgroup(e.cgroups, fmt.Sprintf("bench-%d-%d", os.Getpid(), groups.Add(1))); err != nil {
 			api.Close()
 			return nil, err
 		}
-		start = func() error { return pr.group.start(pr.cmd) }
+		start = func() error { return pr.group.start(pr.cmd, launch) }
 	}
-	pr.started = time.Now()
 	if err := start(); err != nil {
 		api.Close()
 		if pr.group != nil {
