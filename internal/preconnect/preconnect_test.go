@@ -325,3 +325,22 @@ func TestCanceledDialLeavesNoConnection(t *testing.T) {
 		t.Error("something was sent over it")
 	}
 }
+
+func TestSessionIsResumedIfTheConfigurationHasACache(t *testing.T) {
+	t.Parallel()
+	s := listen(t, echo)
+	d, _ := newDialer(s, func(o *preconnect.Options) {
+		o.TLS = o.TLS.Clone()
+		o.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	})
+	dials(t, d, s.addr)
+	<-d.Open(s.addr)
+	conn, err := d.DialTLSContext(t.Context(), "tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if !conn.(*tls.Conn).ConnectionState().DidResume {
+		t.Error("the second handshake is a full one")
+	}
+}

@@ -88,7 +88,10 @@ func preconnectAWS(c *aws.Config, now func() time.Time) (p preconnector) {
 // preconnectAmperity returns the preconnector of POST requests to Amperity.
 func preconnectAmperity(now func() time.Time) preconnector {
 	return preconnector{proxy: http.ProxyFromEnvironment, dialer: preconnect.New(preconnect.Options{
-		Dial: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, TLS: &tls.Config{MinVersion: tls.VersionTLS12},
+		Dial: (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		// A resumed session spares the verification of the certificates, a
+		// third of a handshake's processor time. It sends no early data.
+		TLS:    &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1)},
 		MaxAge: amperityMaxAge, Now: now,
 	})}
 }
