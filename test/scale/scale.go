@@ -19,6 +19,7 @@ import (
 	"github.com/amperity-runs/amperity-runs/internal/runs"
 	"github.com/amperity-runs/amperity-runs/internal/s3arrival"
 	"github.com/amperity-runs/amperity-runs/internal/sweep"
+	"github.com/amperity-runs/amperity-runs/internal/trigger"
 	"github.com/amperity-runs/amperity-runs/internal/wire"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
 	"github.com/amperity-runs/amperity-runs/pkg/amperity/amperitytest"
@@ -169,6 +170,12 @@ func (w *World) functions(logger *slog.Logger, rate float64, paced bool) (inproc
 func (w *World) Arrivals() (*s3arrival.Handler, error) {
 	f, err := w.functions(w.Logger("s3arrival"), wire.S3ArrivalRate, false)
 	return f.S3Arrival, err
+}
+
+// Trigger makes an instance of trigger.
+func (w *World) Trigger() (*trigger.Handler, error) {
+	f, err := w.functions(w.Logger("trigger"), wire.TriggerRate, true)
+	return f.Trigger, err
 }
 
 // Sweep makes an instance of sweep.

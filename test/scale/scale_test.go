@@ -318,3 +318,28 @@ func TestAFloodOfUnroutedFilesCostsLittle(t *testing.T) {
 		t.Errorf("the document has %d bytes and is due %s (%v)", len(item.Doc), item.Due, err)
 	}
 }
+
+// docs/capacity.md names what a launch by schedule costs.
+func TestALaunchByScheduleCosts59WriteUnits(t *testing.T) {
+	t.Parallel()
+	w := world(t, routesFile)
+	function, err := w.Trigger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before Units
+	for range 100 { // a config id's document has its latest launches
+		before = w.Ledger.Units()
+		input := fmt.Sprintf(`{"config_id":"cg-123ABc4DE","range":{"from":"-1d","to":"0d"},"scheduled_time":%q,
+			"schedule_arn":"arn:aws:scheduler:us-east-1:123456789012:schedule/default/acme-daily-ingest"}`, w.Clock.Now().UTC().Format(time.RFC3339))
+		if _, err := function.Invoke(t.Context(), []byte(input)); err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(24 * time.Hour)
+	}
+	after := w.Ledger.Units()
+	got := Units{Writes: after.Writes - before.Writes, Reads: after.Reads - before.Reads}
+	if want := (Units{Writes: 59, Reads: 3}); got != want || w.Bus.Count(announcement.RunStarted) != 100 {
+		t.Errorf("%+v units, not %+v", got, want)
+	}
+}
