@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -139,6 +140,9 @@ func (o *options) complete(parts string) error {
 		}
 		o.trees = []tree{{"", dir}}
 	}
+	if o.update && (len(o.parts) < 5 || len(o.trees) > 1) {
+		return errors.New("-update needs all parts and one folder of functions: the README would lose the figures of the others")
+	}
 	names := map[string]bool{}
 	for _, t := range o.trees {
 		if names[t.Name] || t.Name == "" && len(o.trees) > 1 {
@@ -146,12 +150,15 @@ func (o *options) complete(parts string) error {
 		}
 		names[t.Name] = true
 	}
-	if o.python != "" {
-		python, err := filepath.Abs(o.python)
-		o.python = python
-		return err
+	if o.python == "" {
+		return nil
 	}
-	return nil
+	python, err := exec.LookPath(o.python)
+	if err != nil {
+		return fmt.Errorf("-python: %w; make bench makes one with the packages that it needs", err)
+	}
+	o.python, err = filepath.Abs(python)
+	return err
 }
 
 // inAccount reports whether any part measures as in an account.

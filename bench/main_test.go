@@ -38,8 +38,10 @@ func TestParseOptions(t *testing.T) {
 	}{
 		{"nothing given means all parts of what was built", nil,
 			options{trees: []tree{{"", abs("build")}}, memory: 256, rounds: 11, parts: all}},
-		{"each can be given", []string{"-functions", "old=x", "-functions", "new=y", "-python", "p", "-memory", "512", "-rounds", "3", "-parts", "sweep,routing", "-trace", "-update"},
-			options{[]tree{{"old", abs("x")}, {"new", abs("y")}}, abs("p"), 512, 3, map[string]bool{"sweep": true, "routing": true}, true, true}},
+		{"each can be given", []string{"-functions", "old=x", "-functions", "new=y", "-python", "/bin/sh", "-memory", "512", "-rounds", "3", "-parts", "sweep,routing", "-trace"},
+			options{[]tree{{"old", abs("x")}, {"new", abs("y")}}, "/bin/sh", 512, 3, map[string]bool{"sweep": true, "routing": true}, true, false}},
+		{"the README gets the figures of all parts", []string{"-update"},
+			options{trees: []tree{{"", abs("build")}}, memory: 256, rounds: 11, parts: all, update: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -68,6 +70,8 @@ func TestExitCodes(t *testing.T) {
 		{"an argument is misuse", []string{"build"}, 2, "", `unexpected argument "build"`},
 		{"an unknown part is misuse", []string{"-parts", "sweep,hot"}, 2, "", `unknown part "hot": the parts are`},
 		{"trees without names are misuse", []string{"-functions", "x", "-functions", "y"}, 2, "", "need different names"},
+		{"an update of some figures is misuse", []string{"-update", "-parts", "trigger"}, 2, "", "the README would lose the figures of the others"},
+		{"a missing Python is misuse", []string{"-python", "none/python"}, 2, "", "make bench makes one"},
 		{"missing functions fail", []string{"-functions", "none", "-parts", "loopback"}, 1, "", "\"make bench\" builds what it measures"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

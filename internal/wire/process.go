@@ -37,18 +37,22 @@ func readRoots(getenv func(string) string, bundle string) {
 	go func() { _, _ = x509.SystemCertPool() }()
 }
 
-// collectLate makes Go collect garbage once much of the function's memory is in
-// use, unless GOGC or GOMEMLIMIT is set. By default Go collects garbage each
-// time the heap has doubled. A function of a few megabytes would then collect
-// twice within its first invocation.
+// collectLate makes Go collect garbage only once much of the function's memory
+// is in use, unless GOGC is set. GOMEMLIMIT, if it is set, says how much. By
+// default Go collects garbage each time the heap has doubled. A function of a
+// few megabytes would then collect twice within its first invocation.
 func collectLate(getenv func(string) string) {
-	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
+	if getenv("GOGC") != "" {
 		return
 	}
-	if limit := memoryLimit(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")); limit > 0 {
-		debug.SetGCPercent(-1)
+	if getenv("GOMEMLIMIT") == "" {
+		limit := memoryLimit(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
+		if limit == 0 {
+			return // not in Lambda
+		}
 		debug.SetMemoryLimit(limit)
 	}
+	debug.SetGCPercent(-1)
 }
 
 // memoryLimit returns how many bytes the Go runtime may use before it collects

@@ -42,7 +42,7 @@ func New(tenant string, tokens TokenSource, opts ...Option) (*Client, error) {
 			f.add(opt(&s))
 		}
 	}
-	if s.transport != nil && s.dialTLS != nil {
+	if s.transport != nil && s.dial != nil {
 		f.faultf(fieldDialTLS, "has no effect beside WithTransport: leave one of them out")
 	}
 	if err := f.config(); err != nil {
@@ -54,7 +54,7 @@ func New(tenant string, tokens TokenSource, opts ...Option) (*Client, error) {
 		userAgent:  s.userAgent,
 		apiVersion: s.apiVersion,
 		tokens:     tokens,
-		wire:       newWire(s.transport, s.dialTLS),
+		wire:       newWire(s.transport, s.dial),
 		deprecated: s.deprecated,
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/amperity-runs/amperity-runs/pkg/amperity"
@@ -125,12 +126,17 @@ func ExampleWithTransport() {
 	// Output: 1 <nil>
 }
 
-// A program that will soon start a run opens the connection in advance.
+// A program that knows that it will start a run opens the connection earlier.
 func ExampleWithDialTLS() {
-	var early net.Conn // opened a moment ago
-	var dial amperity.DialTLS = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if conn := early; conn != nil {
-			early = nil // a connection serves one request
+	var mu sync.Mutex
+	var early net.Conn // opened at a time, and not used yet
+	var opened time.Time
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		mu.Lock()
+		conn := early
+		early = nil // a connection serves one request
+		mu.Unlock()
+		if conn != nil && time.Since(opened) < 3*time.Second {
 			return conn, nil
 		}
 		return new(tls.Dialer).DialContext(ctx, network, addr)

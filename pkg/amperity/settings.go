@@ -32,7 +32,7 @@ type settings struct {
 	userAgent  string
 	apiVersion string
 	transport  http.RoundTripper
-	dialTLS    DialTLS
+	dial       dialTLS
 	deprecated func(Deprecation)
 }
 
@@ -89,11 +89,15 @@ func WithTransport(transport http.RoundTripper) Option {
 	}
 }
 
-// DialTLS opens a connection to an address (host:port). It makes the TLS
+// dialTLS opens a connection to an address (host:port). It makes the TLS
 // handshake, and verifies the host's certificate.
-type DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
+type dialTLS = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// WithDialTLS sets how the client opens the connection of each POST over https.
+// WithDialTLS sets how the client opens the connection of each POST over https:
+// dial connects to an address (host:port), makes the TLS handshake, and verifies
+// the host's certificate. Its context bounds the time. Several goroutines may
+// call it at the same time.
+//
 // By default it dials when the request is ready. A replacement may return a
 // connection that it opened earlier, which saves two round trips. It has these
 // obligations:
@@ -103,18 +107,18 @@ type DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
 //   - It returns no connection that the server may have closed. A request on
 //     such a connection has an unknown outcome, because the client learns that
 //     the connection is closed only after it has written the request.
-//   - The connection speaks HTTP/1.1.
+//   - The connection speaks HTTP/1.1: dial does not offer h2.
 //
 // Through an http proxy from the environment the client opens the connection
 // itself. A proxy over https is dialed with dial, like a server. WithDialTLS
 // cannot be combined with [WithTransport].
-func WithDialTLS(dial DialTLS) Option {
+func WithDialTLS(dial func(ctx context.Context, network, addr string) (net.Conn, error)) Option {
 	return func(s *settings) error {
 		var f faults
 		if dial == nil {
 			f.faultf(fieldDialTLS, "is nil: leave the option out to let the client dial")
 		}
-		s.dialTLS = dial
+		s.dial = dial
 		return f.config()
 	}
 }

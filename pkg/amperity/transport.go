@@ -58,13 +58,13 @@ type wire struct {
 }
 
 // newWire returns a wire over a given transport, or over its own for nil. Its
-// own transport for POST dials with dialTLS, unless that is nil.
-func newWire(transport http.RoundTripper, dialTLS DialTLS) wire {
+// own transport for POST dials with dial, unless that is nil.
+func newWire(transport http.RoundTripper, dial dialTLS) wire {
 	if transport != nil {
 		return wire{post: transport, get: transport}
 	}
 	post := newTransport(false)
-	post.DialTLSContext = dialTLS
+	post.DialTLSContext = dial
 	return wire{post: post, get: newTransport(true), own: true}
 }
 
