@@ -42,6 +42,20 @@ var built = sync.OnceValues(func() (t tree, err error) {
 	return t, nil
 })
 
+// builtOverTLS returns the built functions, and who certifies their servers.
+func builtOverTLS(t *testing.T) (tree, *authority) {
+	t.Helper()
+	ours, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ours, a
+}
+
 // scratchOf returns a folder with the routes that the programs need.
 func scratchOf(t *testing.T) string {
 	t.Helper()
@@ -60,14 +74,7 @@ func TestRoundTripsOfEachPath(t *testing.T) {
 	// At this distance concurrent requests overlap on a busy machine too. Init
 	// does not wait for connections for longer than a second.
 	const distance = 150 * time.Millisecond
-	ours, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := newAuthority(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ours, a := builtOverTLS(t)
 	for _, tt := range []struct {
 		name    string
 		program func(scratch string) program

@@ -14,14 +14,7 @@ import (
 // outcome.
 func TestFreezeAfterInitCostsOnlyTheConnectionToAmperity(t *testing.T) {
 	t.Parallel()
-	ours, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := newAuthority(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ours, a := builtOverTLS(t)
 	for _, tt := range []struct {
 		name   string
 		freeze time.Duration
