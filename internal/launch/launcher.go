@@ -161,10 +161,13 @@ func (l *Launcher) answerKnown(ctx context.Context, in Launch, item ledger.Item)
 	if in.InputHash != j.InputHash {
 		return l.refuseOtherInput(ctx, in, j)
 	}
-	if (j.State == record.StateClaimed || j.State == record.StatePosting) && l.Clock.Now().Before(j.Lease) {
+	leased := l.Clock.Now().Before(j.Lease)
+	if (j.State == record.StateClaimed || j.State == record.StatePosting) && leased {
 		return record.Result{}, &LeasedError{LaunchKey: in.Key, Until: j.Lease}
 	}
-	if j.State.Final() || j.State == record.StateHeld {
+	// The owner of a leased launch delivers its outcome, and the sweep if the
+	// owner dies.
+	if (j.State.Final() || j.State == record.StateHeld) && !leased {
 		l.DeliverOutcome(ctx, j)
 	}
 	res := j.DuplicateResult()

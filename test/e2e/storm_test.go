@@ -20,7 +20,8 @@ import (
 // time, against DynamoDB: one run, one announcement, one write for each batch,
 // and little memory. Then one late file: one run more.
 func TestAStormOfFiles(t *testing.T) {
-	const files, batchSize, mostMemory = 100_000, 1000, 40 << 20
+	// Garbage is collected once two fifths of the memory are in use.
+	const files, batchSize, mostMemory = 100_000, 1000, stack.Memory << 20 / 2
 	w := world(t)
 	// Runs are over at once, so that the late file waits for none.
 	if err := w.Simulator.Script("", amperitytest.Script{}); err != nil {

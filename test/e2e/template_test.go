@@ -315,6 +315,9 @@ func TestFunctionsAreAsTheTestsTakeThem(t *testing.T) {
 		for _, fn := range stack.Functions() {
 			want = append(want, fn.LogicalID)
 			r := made[fn.LogicalID]
+			if r.Properties["MemorySize"] != float64(stack.Memory) {
+				t.Errorf("%s has %v MB of memory", fn.LogicalID, r.Properties["MemorySize"])
+			}
 			if r.Properties["Timeout"] != fn.Timeout.Seconds() {
 				t.Errorf("%s has the time limit %v", fn.LogicalID, r.Properties["Timeout"])
 			}

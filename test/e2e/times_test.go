@@ -41,6 +41,12 @@ func (slowest) StartRun(context.Context, amperity.RunRequest) (*amperity.Run, er
 	return nil, context.DeadlineExceeded
 }
 
+// The turn of its request comes later, so that a launch is claimed before its
+// mark.
+func (slowest) TakeTurn() bool { return false }
+
+func (slowest) Wait(context.Context) error { return nil }
+
 func (slowest) Announce(context.Context, ...announcement.Announcement) error { return nil }
 
 // leases gives how long after its invocation a launch is left alone that a
@@ -49,7 +55,7 @@ func leases(t *testing.T, f stack.Function) (claimed, posting time.Duration) {
 	t.Helper()
 	now := time.Now()
 	w := &writes{Memory: ledger.NewMemory()}
-	l := launch.New(launch.Config{API: slowest{}, Ledger: w, Announcer: slowest{}, Clock: clock.NewManual(now),
+	l := launch.New(launch.Config{API: slowest{}, Pacer: slowest{}, Ledger: w, Announcer: slowest{}, Clock: clock.NewManual(now),
 		Logger: slog.New(slog.DiscardHandler), Tenant: "acme", Token: launch.NewToken})
 	h := wire.Handler(io.Discard, func() (lambda.Handler, error) {
 		return handler(func(ctx context.Context) error {

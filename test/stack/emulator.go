@@ -67,6 +67,7 @@ func (w *World) Emulate(ctx context.Context, root string, f Function, change map
 	settings["AWS_ACCESS_KEY_ID"] = accessKey
 	settings["AWS_SECRET_ACCESS_KEY"] = accessKey
 	settings["AWS_LAMBDA_FUNCTION_NAME"] = f.Name
+	settings["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = strconv.Itoa(Memory)
 	settings["AWS_LAMBDA_FUNCTION_TIMEOUT"] = strconv.Itoa(int(f.Timeout.Seconds()))
 	for k, v := range change {
 		settings[k] = v

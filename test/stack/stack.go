@@ -82,6 +82,9 @@ type Function struct {
 	Build string
 }
 
+// Memory is the memory of each function in the template, in MB.
+const Memory = 256
+
 // Functions returns the functions of the template.
 func Functions() []Function {
 	return []Function{
