@@ -437,7 +437,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var sent *post
 	if o.kind == "post" {
 		t := p.current
-		sent = &post{launchKey: t.launchKey, sent: w.now, marked: t.wroteLaunch, noted: notedIn(t.launchDoc).Add(-p.skew), by: t, listed: w.listedFor(p, t.launchKey), decided: w.decidedAt[t.launchKey]}
+		sent = &post{launchKey: t.launchKey, sent: w.now, marked: t.wroteLaunch, noted: notedIn(t.launchDoc).Add(-p.skew), by: t, listed: w.listedFor(p, t.launchKey, t.wroteLaunch), decided: w.decidedAt[t.launchKey]}
 		_ = json.Unmarshal(body, &sent.body)
 	}
 	if c.fault == dieBefore {
@@ -566,12 +566,13 @@ func notedIn(doc []byte) time.Time {
 	return launch.Posts[len(launch.Posts)-1]
 }
 
-// listedFor reports whether a process has read the list of runs since the last
-// request of a launch.
-func (w *World) listedFor(p *process, launchKey string) bool {
+// listedFor reports whether a process has read the list of runs between the last
+// request of a launch before a mark, and that mark. A process that is frozen
+// after its mark may send later than another that was marked after it.
+func (w *World) listedFor(p *process, launchKey string, marked time.Time) bool {
 	last := time.Time{}
 	for _, q := range w.posts {
-		if q.launchKey == launchKey {
+		if q.launchKey == launchKey && q.marked.Before(marked) {
 			last = q.marked
 		}
 	}
