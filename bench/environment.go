@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 )
 
 // environment is where programs live: the world around them, and what bounds
@@ -129,7 +131,7 @@ func (e environment) sleep(ctx context.Context, pr *process, before kind) (momen
 	if before == thawed {
 		e.world.closeConnections()
 	}
-	if err := pause(ctx, rest); err != nil {
+	if err := (clock.System{}).Sleep(ctx, rest); err != nil {
 		return moment{}, err
 	}
 	m := pr.now()
@@ -172,16 +174,5 @@ func (e environment) traceSample(p program, at place, s sample) {
 	fmt.Fprintf(e.trace, "\n%s, %s, %d MB, Amperity %v: init %s, invoke %s\n", p.label(), s.Kind, at.Memory, at.Amperity, ms(s.Init), ms(s.Invoke))
 	for _, c := range s.Calls {
 		fmt.Fprintf(e.trace, "  %9.2f  %s\n", float64(c.At.Sub(s.given))/1e6, c)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -2,15 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -171,18 +168,6 @@ func TestTailKeepsTheEnd(t *testing.T) {
 	fmt.Fprint(&log, "end")
 	if s := log.String(); len(s) != tailSize || !strings.HasSuffix(s, "xend") {
 		t.Errorf("kept %d bytes, ending with %q", len(s), s[len(s)-4:])
-	}
-}
-
-func TestPauseEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := pause(ctx, time.Hour); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if err := pause(t.Context(), 0); err != nil {
-		t.Error(err)
 	}
 }
 

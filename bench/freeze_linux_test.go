@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 )
 
 // Lambda may freeze a process between init and its first invocation. What init
@@ -43,7 +45,7 @@ func TestFreezeAfterInitCostsOnlyTheConnectionToAmperity(t *testing.T) {
 			}
 			if tt.freeze > 0 {
 				sendSignal(t, pr, syscall.SIGSTOP)
-				if err := pause(t.Context(), tt.freeze); err != nil {
+				if err := (clock.System{}).Sleep(t.Context(), tt.freeze); err != nil {
 					t.Fatal(err)
 				}
 				sendSignal(t, pr, syscall.SIGCONT)

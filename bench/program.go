@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/amperity-runs/amperity-runs/internal/clock"
 )
 
 // program is a program on one of its paths.
@@ -172,7 +174,7 @@ func makeDue(ctx context.Context, e environment, scratch string, t tree) (table,
 		return table{}, err
 	}
 	due := e.world.ledger()
-	return due, pause(ctx, 2500*time.Millisecond)
+	return due, (clock.System{}).Sleep(ctx, 2500*time.Millisecond)
 }
 
 func empty(time.Time) []byte { return []byte("{}") }

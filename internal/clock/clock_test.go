@@ -73,3 +73,15 @@ func TestManualDeadlineEndsContext(t *testing.T) {
 		t.Errorf("at the deadline: %v, %v", err, outer.Err())
 	}
 }
+
+func TestSystemSleepDoesNotBeginInACanceledContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := (clock.System{}).Sleep(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if err := (clock.System{}).Sleep(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
+}

@@ -57,8 +57,8 @@ type connection struct {
 	opened chan struct{}
 	conn   *tls.Conn
 	err    error
-	// gone is closed once the connection is no longer in Dialer.ahead. Whoever
-	// removes the connection uses or closes it.
+	// gone is closed after the connection was removed from Dialer.ahead. The
+	// function that removes it uses the connection or closes it.
 	gone chan struct{}
 
 	mu   sync.Mutex

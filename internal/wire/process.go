@@ -21,9 +21,9 @@ func TuneProcess(getenv func(string) string) {
 // SSL_CERT_FILE or SSL_CERT_DIR is set.
 //
 // It reads them in the background, during init, when Lambda grants a function
-// its whole processor.
-// By default Go reads a bundle and every file of two directories, and on Amazon
-// Linux 2023 these have each root three times (golang/go#79018).
+// its whole processor. By default Go reads a bundle and every file of two
+// directories, and on Amazon Linux 2023 these have each root three times
+// (golang/go#79018).
 func readRoots(getenv func(string) string, bundle string) {
 	if getenv("SSL_CERT_FILE") == "" && getenv("SSL_CERT_DIR") == "" {
 		if _, err := os.Stat(bundle); err == nil {

@@ -177,13 +177,13 @@ var namedMutants = []namedMutant{
 	{
 		Name: "the request is sent without the mark", File: "internal/launch/launcher.go",
 		Old: "			if err := l.writeMark(ctx, j); err != nil {\n				return runs.Verdict{}, err\n			}\n", New: "			j.Mark(l.Clock.Now())\n",
-		Why: "After a crash nobody knows that a request was sent.",
+		Why: "After a crash the ledger does not show that a request was sent.",
 	},
 	{
 		Name: "a new launch is claimed, and its request is sent without the mark", File: "internal/launch/launcher.go",
 		Old: "		err := l.writeMark(ctx, j)\n		if err == nil {\n			return true, nil\n",
 		New: "		err := l.Store.PutLaunch(ctx, j, j.Lease)\n		j.Mark(l.Clock.Now())\n		if err == nil {\n			return true, nil\n",
-		Why: "After a crash nobody knows that a request was sent.",
+		Why: "After a crash the ledger does not show that a request was sent.",
 	},
 	{
 		Name: "the request of a new launch is sent although its mark failed", File: "internal/launch/launcher.go",
@@ -198,7 +198,7 @@ var namedMutants = []namedMutant{
 	{
 		Name: "a new launch is marked without time to send", File: "internal/launch/launcher.go",
 		Old: " && l.Runs.HasTimeFor(ctx, runs.MinPost) && l.Runs.TakeTurn()", New: " && l.Runs.TakeTurn()",
-		Why: "Nothing is sent, and the operator is asked.",
+		Why: "The operator gets a hold although no request was sent.",
 	},
 	{
 		Name: "a new launch is marked out of its turn", File: "internal/launch/launcher.go",
